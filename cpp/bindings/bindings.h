@@ -1,0 +1,12 @@
+// The parts that the module's topic files share.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+namespace latentknn::bindings {
+
+void register_database(pybind11::module_& module);
+void register_machine(pybind11::module_& module);
+
+}  // namespace latentknn::bindings

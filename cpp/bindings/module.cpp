@@ -1,0 +1,9 @@
+// The extension module's table of contents.
+#include "bindings.h"
+
+PYBIND11_MODULE(_core, module) {
+  module.doc() = "The compute core of latentknn.";
+  module.attr("__version__") = LATENTKNN_VERSION;
+  latentknn::bindings::register_machine(module);
+  latentknn::bindings::register_database(module);
+}

@@ -1,0 +1,29 @@
+// What this machine offers, and what has been used of it.
+#include <pybind11/stl.h>
+
+#include "bindings.h"
+#include "database.h"
+#include "isa.h"
+#include "strategy.h"
+#include "thread_pool.h"
+
+namespace py = pybind11;
+
+namespace latentknn::bindings {
+
+void register_machine(py::module_& module) {
+  module.def("available_isas", &available_isas, "Instruction sets of this processor with kernels, slowest first.");
+  module.def("strategy_names", &strategy_names, "Names of the screening strategies, without 'auto'.");
+  module.def("usable_processors", &usable_processors,
+             "Processors that this process may use, by its affinity and its cgroup's quota.");
+  module.def(
+      "kernel_calls",
+      [] {
+        py::dict counts;
+        for (const auto& [name, count] : searches_by_isa()) counts[py::str(name)] = count;
+        return counts;
+      },
+      "Searches of this process so far, by instruction set.");
+}
+
+}  // namespace latentknn::bindings

@@ -1,0 +1,31 @@
+// Rounds input once to float32 and refuses what the contract's rule 5 refuses.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+
+namespace latentknn {
+
+enum class ElementType { float32, float64, int64, uint64 };
+
+// A C-ordered matrix of the caller's.
+struct Matrix {
+  const void* data;
+  ElementType type;
+  std::size_t rows;
+  std::size_t columns;
+};
+
+struct InvalidRow : std::invalid_argument {
+  enum class Reason { not_a_number, infinite, overflows, vanishes };
+  InvalidRow(std::size_t row_, Reason reason_);
+  std::size_t row;
+  Reason reason;
+};
+
+// Writes rows [begin, end) of `from` to `to`, which is where row `begin` goes. Throws InvalidRow for the
+// first bad one.
+void convert_rows(const Matrix& from, std::size_t begin, std::size_t end, float* to);
+
+}  // namespace latentknn

@@ -1,0 +1,183 @@
+#include "database.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <limits>
+#include <mutex>
+#include <numeric>
+#include <stdexcept>
+
+#include "exhaustive_search.h"
+#include "float_environment.h"
+#include "isa.h"
+#include "screened_search.h"
+#include "screening/fp32_screen.h"
+
+namespace latentknn {
+namespace {
+
+constexpr std::size_t kRowsPerTask = 4032;  // a multiple of every row tile: 8, 12, 16, 24, 48
+
+std::array<std::atomic<std::uint64_t>, 8> search_counts;
+
+void count_search(const KernelTable& kernels) {
+  const std::vector<std::string> names = available_isas();
+  const auto at = std::find(names.begin(), names.end(), kernels.name);
+  search_counts[static_cast<std::size_t>(at - names.begin())].fetch_add(1, std::memory_order_relaxed);
+}
+
+std::unique_ptr<Screen> make_screen(Strategy strategy, const KernelTable& kernels, std::size_t dim) {
+  if (strategy == Strategy::float64 || dim > Fp32Screen::kMaxDim) return nullptr;
+  return std::make_unique<Fp32Screen>(kernels.fp32, dim);
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::uint64_t>> searches_by_isa() {
+  std::vector<std::pair<std::string, std::uint64_t>> counts;
+  for (const std::string& name : available_isas()) counts.emplace_back(name, search_counts[counts.size()].load());
+  return counts;
+}
+
+Database::Database(std::size_t dim, Strategy strategy)
+    : dim_(dim), kernels_(select_kernels()), strategy_(strategy), screen_(make_screen(strategy, kernels_, dim)) {}
+
+std::size_t Database::size() const {
+  const std::shared_lock lock(mutex_);
+  return squared_norms_.size();
+}
+
+Rows Database::view() const {
+  return {values_.data(), squared_norms_.data(), ids_.empty() ? nullptr : ids_.data(), squared_norms_.size(), dim_};
+}
+
+void Database::add(const Matrix& rows, const std::int64_t* ids, std::size_t threads, const ThreadPool::Poll& poll) {
+  const std::unique_lock lock(mutex_);
+  const std::size_t before = squared_norms_.size();
+  const std::size_t after = before + rows.rows;
+  const bool had_ids = !ids_.empty();
+  if (had_ids && ids == nullptr) throw std::logic_error("rows with ids of their own are followed by rows without");
+  if (after > std::numeric_limits<std::uint32_t>::max()) {
+    throw std::length_error("an index holds at most 4294967295 rows");
+  }
+  try {
+    values_.resize(after * dim_);
+    squared_norms_.resize(after);
+    if (ids != nullptr) {
+      ids_.resize(before);
+      if (!had_ids) std::iota(ids_.begin(), ids_.end(), std::int64_t{0});
+      ids_.insert(ids_.end(), ids, ids + rows.rows);
+    }
+    // Tasks are handed out in order, so once one has found a bad row only earlier rows matter.
+    std::mutex found_mutex;
+    std::exception_ptr found;
+    std::atomic<std::size_t> first_bad{std::numeric_limits<std::size_t>::max()};
+    const auto convert = [&](std::size_t index) {
+      const std::size_t begin = index * kRowsPerTask;
+      if (begin > first_bad.load()) return;
+      try {
+        convert_rows(rows, begin, std::min(begin + kRowsPerTask, rows.rows), values_.data() + (before + begin) * dim_);
+      } catch (const InvalidRow& invalid) {
+        const std::lock_guard found_lock(found_mutex);
+        if (invalid.row < first_bad.load()) {
+          first_bad = invalid.row;
+          found = std::current_exception();
+        }
+      }
+    };
+    ThreadPool::shared().run((rows.rows + kRowsPerTask - 1) / kRowsPerTask, threads, convert, poll);
+    if (found) std::rethrow_exception(found);
+    derive(before, threads, poll);
+  } catch (...) {
+    values_.resize(before * dim_);
+    squared_norms_.resize(before);
+    ids_.resize(had_ids ? before : 0);
+    // The last tile may hold rows that are gone; they are beyond the count and never looked at.
+    throw;
+  }
+}
+
+// Norms and packed rows of everything from row `first` on.
+void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::Poll& poll) {
+  const std::size_t count = squared_norms_.size();
+  const std::size_t tile = screen_ ? screen_->kernel().row_tile : 1;
+  const std::size_t first_packed = first / tile * tile;
+  if (screen_) screen_->reserve_rows(count);
+  const auto task = [&](std::size_t index) {
+    const std::size_t begin = first_packed + index * kRowsPerTask;
+    const std::size_t end = std::min(begin + kRowsPerTask, count);
+    kernels_.squared_norms(values_.data() + begin * dim_, end - begin, dim_, squared_norms_.data() + begin);
+    if (screen_) screen_->pack_rows(values_.data(), squared_norms_.data(), begin, end);
+  };
+  ThreadPool::shared().run((count - first_packed + kRowsPerTask - 1) / kRowsPerTask, threads, task, poll);
+}
+
+void Database::keep(const std::uint8_t* flags, std::size_t threads) {
+  const std::unique_lock lock(mutex_);
+  const std::size_t count = squared_norms_.size();
+  std::size_t kept = 0;
+  std::size_t first_moved = count;
+  if (ids_.empty()) {
+    ids_.resize(count);
+    std::iota(ids_.begin(), ids_.end(), std::int64_t{0});
+  }
+  for (std::size_t row = 0; row < count; ++row) {
+    if (flags[row] == 0) {
+      first_moved = std::min(first_moved, row);
+      continue;
+    }
+    if (kept != row) {
+      std::memcpy(values_.data() + kept * dim_, values_.data() + row * dim_, dim_ * sizeof(float));
+      ids_[kept] = ids_[row];
+    }
+    ++kept;
+  }
+  values_.resize(kept * dim_);
+  squared_norms_.resize(kept);
+  ids_.resize(kept);
+  derive(std::min(first_moved, kept), threads, nullptr);
+}
+
+void Database::copy_rows(float* out) const {
+  const std::shared_lock lock(mutex_);
+  if (values_.size() > 0) std::memcpy(out, values_.data(), values_.size() * sizeof(float));
+}
+
+void Database::search(const SearchRequest& request) const {
+  const DefaultFloatEnvironment environment;
+  const std::shared_lock lock(mutex_);
+  std::vector<float> scratch(dim_);
+  for (std::size_t row = 0; row < request.queries.rows; ++row) {
+    convert_rows(request.queries, row, row + 1, scratch.data());
+  }
+  run(request);
+}
+
+void Database::search_self(SearchRequest request) const {
+  const DefaultFloatEnvironment environment;
+  const std::shared_lock lock(mutex_);
+  request.queries = {values_.data(), ElementType::float32, squared_norms_.size(), dim_};
+  request.exclude_self = true;
+  run(request);
+}
+
+void Database::run(const SearchRequest& request) const {
+  if (request.queries.rows == 0) return;
+  count_search(kernels_);
+  const Rows rows = view();
+  std::size_t admitted = rows.count;
+  if (request.allowed != nullptr) {
+    admitted = static_cast<std::size_t>(std::count_if(request.allowed, request.allowed + rows.count,
+                                                      [](std::uint8_t flag) { return flag != 0; }));
+  }
+  // Screening every row to keep most of them, or to find a few admitted ones, costs more than it saves.
+  const bool screening_pays = 2 * request.k < admitted && 8 * admitted >= rows.count;
+  if (screen_ && screening_pays) {
+    screened_search(kernels_, *screen_, rows, request);
+  } else {
+    exhaustive_search(kernels_, rows, request);
+  }
+}
+
+}  // namespace latentknn

@@ -1,0 +1,63 @@
+// The owned rows of an index and everything derived from them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "aligned_buffer.h"
+#include "convert.h"
+#include "screening/screen.h"
+#include "search_request.h"
+#include "strategy.h"
+
+namespace latentknn {
+
+// Safe from several threads: searches run side by side, changes wait for them.
+class Database {
+ public:
+  Database(std::size_t dim, Strategy strategy);
+
+  std::size_t dim() const { return dim_; }
+  std::size_t size() const;
+  const char* isa() const { return kernels_.name; }
+  Strategy strategy() const { return strategy_; }
+
+  // Appends rows, all or none. `ids` is null as long as no row has an id of its own: the position is
+  // the id then. Throws InvalidRow, std::bad_alloc, std::length_error beyond 2^32 - 1 rows, Interrupted.
+  void add(const Matrix& rows, const std::int64_t* ids, std::size_t threads, const ThreadPool::Poll& poll);
+
+  // Removes the rows whose flag is zero; the others keep their order and their ids.
+  void keep(const std::uint8_t* flags, std::size_t threads);
+
+  // Copies all rows, (size, dim) float32.
+  void copy_rows(float* out) const;
+
+  // Fills the request's outputs. Needs 1 <= k <= the number of admitted rows; the caller checks.
+  void search(const SearchRequest& request) const;
+
+  // Every row against all others; the request's queries are ignored.
+  void search_self(SearchRequest request) const;
+
+ private:
+  void derive(std::size_t first, std::size_t threads, const ThreadPool::Poll& poll);
+  void run(const SearchRequest& request) const;
+  Rows view() const;
+
+  std::size_t dim_;
+  const KernelTable& kernels_;
+  Strategy strategy_;
+  std::unique_ptr<Screen> screen_;  // null: no screening
+  AlignedBuffer<float> values_;
+  AlignedBuffer<double> squared_norms_;
+  std::vector<std::int64_t> ids_;  // empty: positions
+  mutable std::shared_mutex mutex_;
+};
+
+// Searches of this process so far, by instruction set: tests prove by it that they exercised each.
+std::vector<std::pair<std::string, std::uint64_t>> searches_by_isa();
+
+}  // namespace latentknn

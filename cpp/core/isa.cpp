@@ -1,0 +1,70 @@
+#include "isa.h"
+
+#include <cstdlib>
+#include <stdexcept>
+
+namespace latentknn {
+namespace {
+
+struct Candidate {
+  const char* name;
+  const KernelTable* (*kernels)();
+  bool (*supported)();
+};
+
+#if defined(__x86_64__)
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+bool has_neon() { return false; }
+#else
+bool has_avx2() { return false; }
+bool has_avx512() { return false; }
+bool has_neon() { return true; }  // part of AArch64; the kernels are null elsewhere
+#endif
+
+// Slowest first.
+constexpr Candidate kCandidates[] = {
+    {"baseline", &baseline_kernels, [] { return true; }},
+    {"avx2", &avx2_kernels, &has_avx2},
+    {"avx512", &avx512_kernels, &has_avx512},
+    {"neon", &neon_kernels, &has_neon},
+};
+
+bool available(const Candidate& candidate) { return candidate.kernels() != nullptr && candidate.supported(); }
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::string> available_isas() {
+  std::vector<std::string> names;
+  for (const Candidate& candidate : kCandidates) {
+    if (available(candidate)) names.emplace_back(candidate.name);
+  }
+  return names;
+}
+
+const KernelTable& select_kernels() {
+  const char* const forced = std::getenv("LATENTKNN_ISA");
+  const Candidate* chosen = nullptr;
+  bool known = false;
+  for (const Candidate& candidate : kCandidates) {
+    const bool named = forced != nullptr && std::string(forced) == candidate.name;
+    known = known || named;
+    if ((named || forced == nullptr) && available(candidate)) chosen = &candidate;
+  }
+  if (chosen != nullptr) return *chosen->kernels();
+  throw std::invalid_argument("LATENTKNN_ISA=" + std::string(forced) +
+                              (known ? " names an instruction set that this processor lacks"
+                                     : " names no instruction set of latentknn") +
+                              "; available here: " + joined(available_isas()));
+}
+
+}  // namespace latentknn

@@ -1,0 +1,93 @@
+// Rule 1 of the exactness contract: eight float64 partial sums, product j added to sum j mod 8 in
+// increasing j, then p[l] += p[l + w] for w = 4, 2, 1. A product of two float32 is exact in float64, so
+// fused and separate multiply-add give the same bits; a padding product of +0 never changes a sum.
+//
+// The including file defines Double (a vector of float64), kDoubles (its length), HalfFloat (kDoubles
+// float32) and widen(HalfFloat) -> Double.
+
+constexpr size_t kParts = 8 / kDoubles;
+
+struct PartialSums {
+  Double parts[kParts];
+};
+
+inline __attribute__((always_inline)) void accumulate(PartialSums& sums, const double* query, const float* vector) {
+#pragma GCC unroll 8
+  for (size_t p = 0; p < kParts; ++p) {
+    HalfFloat x;
+    Double q;
+    __builtin_memcpy(&x, vector + p * kDoubles, sizeof x);
+    __builtin_memcpy(&q, query + p * kDoubles, sizeof q);
+    sums.parts[p] += q * widen(x);
+  }
+}
+
+inline __attribute__((always_inline)) double reduce(const PartialSums& sums) {
+  double p[8];
+  __builtin_memcpy(p, sums.parts, sizeof p);
+  for (size_t width = 4; width > 0; width /= 2) {
+    for (size_t lane = 0; lane < width; ++lane) p[lane] += p[lane + width];
+  }
+  return p[0];
+}
+
+// Reads the last dim mod 8 elements through a zero-padded copy.
+inline __attribute__((always_inline)) void accumulate_tail(PartialSums& sums, const double* query,
+                                                           const float* vector, size_t dim, size_t done) {
+  if (done == dim) return;
+  float padded[8] = {};
+  for (size_t j = done; j < dim; ++j) padded[j - done] = vector[j];
+  accumulate(sums, query + done, padded);
+}
+
+template <size_t N>
+inline __attribute__((always_inline)) void products_of(const double* query, const float* const (&vectors)[N],
+                                                       size_t dim, double* out) {
+  PartialSums sums[N] = {};
+  size_t j = 0;
+  for (; j + 8 <= dim; j += 8) {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < N; ++i) accumulate(sums[i], query + j, vectors[i] + j);
+  }
+#pragma GCC unroll 8
+  for (size_t i = 0; i < N; ++i) {
+    accumulate_tail(sums[i], query, vectors[i], dim, j);
+    out[i] = reduce(sums[i]);
+  }
+}
+
+void dot_products(const double* query, const float* base, const uint32_t* rows, size_t count, size_t dim,
+                  double* out) {
+  // Candidates lie scattered over the database: ask for the rows of the next group while this one is summed.
+  constexpr size_t kGroup = kExactRows;
+  constexpr size_t kLine = 64 / sizeof(float);
+  size_t i = 0;
+  for (; i + kGroup <= count; i += kGroup) {
+    const float* vectors[kGroup];
+    for (size_t g = 0; g < kGroup; ++g) vectors[g] = base + rows[i + g] * dim;
+    for (size_t g = i + kGroup; g < count && g < i + 2 * kGroup; ++g) {
+      const float* next = base + rows[g] * dim;
+      for (size_t j = 0; j < dim && j < 8 * kLine; j += kLine) __builtin_prefetch(next + j);
+    }
+    products_of<kGroup>(query, vectors, dim, out + i);
+  }
+  for (; i < count; ++i) {
+    const float* const vectors[1] = {base + rows[i] * dim};
+    products_of<1>(query, vectors, dim, out + i);
+  }
+}
+
+void squared_norms(const float* vectors, size_t count, size_t dim, double* out) {
+  for (size_t i = 0; i < count; ++i, vectors += dim) {
+    PartialSums sums = {};
+    for (size_t j = 0; j < dim; j += 8) {
+      const size_t rest = dim - j;
+      float x[8] = {};
+      double q[8];
+      for (size_t l = 0; l < 8 && l < rest; ++l) x[l] = vectors[j + l];
+      for (size_t l = 0; l < 8; ++l) q[l] = x[l];
+      accumulate(sums, q, x);
+    }
+    out[i] = reduce(sums);
+  }
+}

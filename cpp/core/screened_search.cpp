@@ -1,0 +1,195 @@
+#include "screened_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "aligned_buffer.h"
+
+namespace latentknn {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr std::size_t kBlockBytes = std::size_t{256} << 10;       // packed queries of a block: half an L2 cache
+constexpr std::size_t kCandidateBytes = std::size_t{8} << 20;     // candidate lists of a block
+constexpr std::size_t kPartialBytes = std::size_t{32} << 20;      // best rows of all shards, before the merge
+constexpr std::size_t kSmallestBlock = 64;                        // queries; below, split the database instead
+constexpr std::size_t kTasksPerThread = 4;                        // so that threads finish together
+constexpr double kOperationsPerCall = 2e8;                        // a few milliseconds between interrupt checks
+
+std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+std::size_t round_up(std::size_t a, std::size_t b) { return divide_up(a, b) * b; }
+
+// The largest float32 that is not above `value`.
+float round_down(double value) {
+  const float rounded = static_cast<float>(value);
+  return static_cast<double>(rounded) <= value ? rounded : std::nextafter(rounded, -kInfinity);
+}
+
+std::size_t list_capacity(std::size_t k) { return 2 * k + 16; }
+
+SearchPlan plan(const Screen& screen, const Rows& rows, const SearchRequest& request) {
+  const ScreenKernel& kernel = screen.kernel();
+  const std::size_t tile = kernel.query_tile;
+  const std::size_t count = request.queries.rows;
+  const std::size_t tasks = kTasksPerThread * request.threads;
+  const std::size_t list_bytes = list_capacity(request.k) * (sizeof(float) + sizeof(std::uint32_t));
+  const std::size_t most =
+      std::min(kBlockBytes / kernel.packed_bytes(rows.dim), kCandidateBytes / list_bytes) / tile * tile;
+
+  SearchPlan plan;
+  plan.query_block = std::max(std::min(most, std::max(round_up(divide_up(count, tasks), tile),
+                                                      round_up(std::min(count, kSmallestBlock), tile))),
+                              tile);
+  plan.blocks = divide_up(count, plan.query_block);
+  const std::size_t useful = rows.count / (8 * request.k + 1024);
+  const std::size_t affordable = kPartialBytes / (count * request.k * sizeof(ScoredRow));
+  plan.shards = std::max<std::size_t>(1, std::min({divide_up(tasks, plan.blocks), useful, affordable}));
+  return plan;
+}
+
+// One block of queries against one shard of the database.
+class BlockSearch {
+ public:
+  BlockSearch(const KernelTable& kernels, const Screen& screen, const Rows& rows, const SearchRequest& request,
+              std::size_t first_query, std::size_t query_count)
+      : screen_(screen),
+        rows_(rows),
+        request_(request),
+        first_query_(first_query),
+        query_count_(query_count),
+        queries_(query_count * rows.dim),
+        norms_(query_count),
+        errors_(query_count),
+        cutoffs_(round_up(query_count, screen.kernel().query_tile), kInfinity),
+        lists_(query_count),
+        best_(query_count, TopK(request.k, rows.ids)),
+        scorer_(kernels, rows) {
+    convert_rows(request.queries, first_query, first_query + query_count, queries_.data());
+    kernels.squared_norms(queries_.data(), query_count, rows.dim, norms_.data());
+    packed_.resize(cutoffs_.size() * screen.kernel().packed_bytes(rows.dim));
+    screen.pack_queries(queries_.data(), norms_.data(), query_count, packed_.data(), errors_.data());
+
+    const std::size_t capacity = list_capacity(request.k);
+    list_scores_.resize(query_count * capacity);
+    list_rows_.resize(query_count * capacity);
+    for (std::size_t q = 0; q < query_count; ++q) {
+      cutoffs_[q] = -kInfinity;
+      lists_[q] = {list_scores_.data() + q * capacity, list_rows_.data() + q * capacity, 0, capacity};
+    }
+  }
+
+  void visit(std::size_t tile_begin, std::size_t tile_end) {
+    const ScreenKernel& kernel = screen_.kernel();
+    const double per_tile = 2.0 * static_cast<double>(cutoffs_.size() * kernel.row_tile * rows_.dim);
+    const auto step = static_cast<std::size_t>(std::max(1.0, kOperationsPerCall / per_tile));
+    ScreenTask task{packed_.data(), query_count_,    screen_.packed_rows(), 0,    0, rows_.count, rows_.dim,
+                    cutoffs_.data(), lists_.data(), &overflow,             this};
+    for (std::size_t tile = tile_begin; tile < tile_end; tile += step) {
+      ThreadPool::check_interrupt();
+      task.tile_begin = tile;
+      task.tile_end = std::min(tile + step, tile_end);
+      kernel.screen(task);
+    }
+  }
+
+  void finish(std::size_t shard, AnswerSink& sink) {
+    for (std::size_t q = 0; q < query_count_; ++q) {
+      exclude(q);
+      score_all(q);
+      sink.put(first_query_ + q, shard, best_[q]);
+    }
+  }
+
+ private:
+  static void overflow(void* context, std::size_t query) { static_cast<BlockSearch*>(context)->make_room(query); }
+
+  // Excluding by the screened scores alone is the cheap way and nearly always enough. Where it is not,
+  // as too many scores lie within the error of each other, the survivors are scored exactly.
+  void make_room(std::size_t q) {
+    exclude(q);
+    if (lists_[q].size > lists_[q].capacity / 4 * 3) {
+      score_all(q);
+      best_[q].tighten();
+      raise_cutoff(q, best_[q].threshold() - errors_[q]);
+    }
+  }
+
+  // Drops rows that are not admitted and, by the k-th best screened score, rows that cannot be among the
+  // k best: k rows have a similarity of at least that score less the error, and a row's own similarity is
+  // at most its score plus the error.
+  void exclude(std::size_t q) {
+    CandidateList& list = lists_[q];
+    if (request_.allowed != nullptr || request_.exclude_self) {
+      keep(list, [&](float, std::uint32_t row) { return request_.admits(first_query_ + q, row); });
+    }
+    if (list.size > request_.k) {
+      selection_.assign(list.scores, list.scores + list.size);
+      const auto kth = selection_.begin() + static_cast<std::ptrdiff_t>(request_.k - 1);
+      std::nth_element(selection_.begin(), kth, selection_.end(), std::greater<>());
+      raise_cutoff(q, static_cast<double>(*kth) - 2.0 * errors_[q]);
+    }
+    const float cutoff = cutoffs_[q];
+    keep(list, [cutoff](float score, std::uint32_t) { return score >= cutoff; });
+  }
+
+  template <class Keep>
+  static void keep(CandidateList& list, const Keep& wanted) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < list.size; ++i) {
+      list.scores[kept] = list.scores[i];
+      list.rows[kept] = list.rows[i];
+      kept += wanted(list.scores[i], list.rows[i]) ? 1 : 0;
+    }
+    list.size = kept;
+  }
+
+  // `value` is below every similarity that can still be among the k best, less the error of its score.
+  void raise_cutoff(std::size_t q, double value) { cutoffs_[q] = std::max(cutoffs_[q], round_down(value)); }
+
+  void score_all(std::size_t q) {
+    scorer_.set_query(queries_.data() + q * rows_.dim, norms_[q]);
+    scorer_.score(lists_[q].rows, lists_[q].size, best_[q]);
+    lists_[q].size = 0;
+  }
+
+  const Screen& screen_;
+  const Rows& rows_;
+  const SearchRequest& request_;
+  std::size_t first_query_;
+  std::size_t query_count_;
+  std::vector<float> queries_;
+  std::vector<double> norms_;
+  std::vector<double> errors_;
+  AlignedBuffer<char> packed_;
+  std::vector<float> cutoffs_;
+  AlignedBuffer<float> list_scores_;
+  AlignedBuffer<std::uint32_t> list_rows_;
+  std::vector<CandidateList> lists_;
+  std::vector<TopK> best_;
+  ExactScorer scorer_;
+  std::vector<float> selection_;
+};
+
+}  // namespace
+
+void screened_search(const KernelTable& kernels, const Screen& screen, const Rows& rows,
+                     const SearchRequest& request) {
+  const SearchPlan cut = plan(screen, rows, request);
+  const std::size_t tiles = divide_up(rows.count, screen.kernel().row_tile);
+  AnswerSink sink(request, rows, cut.shards);
+
+  const auto task = [&](std::size_t index) {
+    const std::size_t block = index / cut.shards;
+    const std::size_t shard = index % cut.shards;
+    const std::size_t first = block * cut.query_block;
+    BlockSearch search(kernels, screen, rows, request, first,
+                       std::min(cut.query_block, request.queries.rows - first));
+    search.visit(tiles * shard / cut.shards, tiles * (shard + 1) / cut.shards);
+    search.finish(shard, sink);
+  };
+  ThreadPool::shared().run(cut.blocks * cut.shards, request.threads, task, request.poll);
+  sink.merge();
+}
+
+}  // namespace latentknn

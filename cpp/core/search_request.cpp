@@ -1,0 +1,56 @@
+#include "search_request.h"
+
+namespace latentknn {
+
+void write_answer(const SearchRequest& request, const Rows& rows, std::size_t query,
+                  const std::vector<ScoredRow>& best) {
+  for (std::size_t i = 0; i < request.k; ++i) {
+    const std::size_t at = query * request.k + i;
+    const ScoredRow& found = best[i];
+    request.similarities[at] = static_cast<float>(found.score) + 0.0f;  // -0 becomes +0
+    request.positions[at] = found.row;
+    request.ids[at] = rows.ids == nullptr ? found.row : rows.ids[found.row];
+    if (request.scores64 != nullptr) request.scores64[at] = found.score;
+  }
+}
+
+void ExactScorer::set_query(const float* query, double squared_norm) {
+  query_.assign((rows_.dim + 7) / 8 * 8, 0.0);
+  for (std::size_t j = 0; j < rows_.dim; ++j) query_[j] = query[j];
+  query_norm_ = squared_norm;
+}
+
+void ExactScorer::score(const std::uint32_t* list, std::size_t count, TopK& best) {
+  products_.resize(count);
+  kernels_.dot_products(query_.data(), rows_.values, list, count, rows_.dim, products_.data());
+  for (std::size_t i = 0; i < count; ++i) {
+    best.push(similarity(products_[i], query_norm_, rows_.squared_norms[list[i]]), list[i]);
+  }
+}
+
+AnswerSink::AnswerSink(const SearchRequest& request, const Rows& rows, std::size_t shards)
+    : request_(request), rows_(rows), shards_(shards) {
+  if (shards_ > 1) partial_.resize(request.queries.rows * shards_);
+}
+
+void AnswerSink::put(std::size_t query, std::size_t shard, TopK& best) {
+  if (shards_ == 1) {
+    write_answer(request_, rows_, query, best.sorted());
+  } else {
+    partial_[query * shards_ + shard] = best.sorted();
+  }
+}
+
+void AnswerSink::merge() {
+  if (shards_ == 1) return;
+  TopK best(request_.k, rows_.ids);
+  for (std::size_t query = 0; query < request_.queries.rows; ++query) {
+    best.clear();
+    for (std::size_t shard = 0; shard < shards_; ++shard) {
+      for (const ScoredRow& found : partial_[query * shards_ + shard]) best.push(found.score, found.row);
+    }
+    write_answer(request_, rows_, query, best.sorted());
+  }
+}
+
+}  // namespace latentknn

@@ -1,0 +1,88 @@
+// One batch search: what is asked, over which rows, and where the answers go.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "convert.h"
+#include "kernels/kernel_table.h"
+#include "thread_pool.h"
+#include "top_k.h"
+
+namespace latentknn {
+
+// The database as a search sees it.
+struct Rows {
+  const float* values;
+  const double* squared_norms;
+  const std::int64_t* ids;  // null: a row's position is its id
+  std::size_t count;
+  std::size_t dim;
+};
+
+struct SearchRequest {
+  Matrix queries;
+  std::size_t k;
+  const std::uint8_t* allowed = nullptr;  // null: every row; else one flag a row
+  bool exclude_self = false;              // query i is row i of the database and not among its own neighbours
+  std::size_t threads = 1;
+  ThreadPool::Poll poll;
+
+  // (queries, k) each, in the contract's order; scores64 may be null.
+  float* similarities;
+  std::int64_t* positions;
+  std::int64_t* ids;
+  double* scores64;
+
+  bool admits(std::size_t query, std::uint32_t row) const {
+    return (allowed == nullptr || allowed[row] != 0) && !(exclude_self && row == query);
+  }
+};
+
+// Writes one query's k best rows.
+void write_answer(const SearchRequest& request, const Rows& rows, std::size_t query,
+                  const std::vector<ScoredRow>& best);
+
+// A query prepared for exact scoring.
+class ExactScorer {
+ public:
+  ExactScorer(const KernelTable& kernels, const Rows& rows) : kernels_(kernels), rows_(rows) {}
+
+  // `query` holds rows.dim float32 values.
+  void set_query(const float* query, double squared_norm);
+
+  // Scores the listed rows and offers them to `best`.
+  void score(const std::uint32_t* list, std::size_t count, TopK& best);
+
+ private:
+  const KernelTable& kernels_;
+  const Rows& rows_;
+  std::vector<double> query_;
+  double query_norm_ = 0.0;
+  std::vector<double> products_;
+};
+
+// How a batch is cut into tasks: blocks of queries times shards of the database.
+struct SearchPlan {
+  std::size_t query_block;
+  std::size_t blocks;
+  std::size_t shards;
+};
+
+// Gathers the answers of all tasks. With one shard they are written as they come; with several, each
+// shard's best are kept and merged at the end. Safe from several threads for different (query, shard).
+class AnswerSink {
+ public:
+  AnswerSink(const SearchRequest& request, const Rows& rows, std::size_t shards);
+  void put(std::size_t query, std::size_t shard, TopK& best);
+  void merge();
+
+ private:
+  const SearchRequest& request_;
+  const Rows& rows_;
+  std::size_t shards_;
+  std::vector<std::vector<ScoredRow>> partial_;
+};
+
+}  // namespace latentknn

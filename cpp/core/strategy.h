@@ -1,0 +1,19 @@
+// The names of the screening strategies.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace latentknn {
+
+enum class Strategy {
+  fp32,     // screen in float32, score what survives in float64
+  float64,  // no screening: score every row
+};
+
+// Throws std::invalid_argument, listing the names, for an unknown one.
+Strategy strategy_from_name(const std::string& name);
+const char* strategy_name(Strategy strategy);
+std::vector<std::string> strategy_names();
+
+}  // namespace latentknn

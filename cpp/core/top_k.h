@@ -1,0 +1,82 @@
+// The k best scored rows of one query, in the contract's order: similarity descending, then id ascending.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+namespace latentknn {
+
+// Rule 1 of the contract, from the products S(q, x), S(q, q) and S(x, x).
+inline double similarity(double product, double query_norm, double row_norm) {
+  if (query_norm == 0.0 || row_norm == 0.0) return 0.0;
+  return std::clamp(product / std::sqrt(query_norm * row_norm), -1.0, 1.0);
+}
+
+struct ScoredRow {
+  double score;
+  std::uint32_t row;
+};
+
+// Where ids is null, a row's position is its id.
+class ContractOrder {
+ public:
+  explicit ContractOrder(const std::int64_t* ids) : ids_(ids) {}
+  bool operator()(const ScoredRow& a, const ScoredRow& b) const {
+    if (a.score != b.score) return a.score > b.score;
+    return ids_ == nullptr ? a.row < b.row : ids_[a.row] < ids_[b.row];
+  }
+
+ private:
+  const std::int64_t* ids_;
+};
+
+class TopK {
+ public:
+  TopK(std::size_t k, const std::int64_t* ids) : k_(k), order_(ids) {}
+
+  // Below this no row can be among the k best any more; an equal one may be, by its id.
+  double threshold() const { return threshold_; }
+
+  void push(double score, std::uint32_t row) {
+    if (score < threshold_) return;
+    rows_.push_back({score, row});
+    if (rows_.size() == 2 * k_) keep_best();
+  }
+
+  // Brings the threshold up to date.
+  void tighten() {
+    if (rows_.size() >= k_) keep_best();
+  }
+
+  // The best rows, at most k, in order.
+  const std::vector<ScoredRow>& sorted() {
+    if (rows_.size() > k_) keep_best();
+    std::sort(rows_.begin(), rows_.end(), order_);
+    return rows_;
+  }
+
+  void clear() {
+    rows_.clear();
+    threshold_ = -std::numeric_limits<double>::infinity();
+  }
+
+ private:
+  // Selecting k of 2k only now and then makes a push constant work on average.
+  void keep_best() {
+    const auto kth = rows_.begin() + static_cast<std::ptrdiff_t>(k_ - 1);
+    std::nth_element(rows_.begin(), kth, rows_.end(), order_);
+    threshold_ = kth->score;
+    rows_.resize(k_);
+  }
+
+  std::size_t k_;
+  ContractOrder order_;
+  double threshold_ = -std::numeric_limits<double>::infinity();
+  std::vector<ScoredRow> rows_;
+};
+
+}  // namespace latentknn

@@ -1,0 +1,37 @@
+"""Exact, bit-reproducible cosine nearest-neighbour classification of learned codes."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from latentknn._core import __version__
+from latentknn.index import CosineIndex, SearchResult, cosine_search
+
+if TYPE_CHECKING:
+    from latentknn import datasets, models
+    from latentknn.classifier import CosineKNNClassifier
+
+__all__ = [
+    "CosineIndex",
+    "CosineKNNClassifier",
+    "SearchResult",
+    "__version__",
+    "cosine_search",
+    "datasets",
+    "models",
+]
+
+# What needs more than NumPy is imported when it is first asked for.
+_LAZY_CLASSES = {"CosineKNNClassifier": "latentknn.classifier"}
+_LAZY_MODULES = {"datasets", "models"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY_CLASSES:
+        return getattr(import_module(_LAZY_CLASSES[name]), name)
+    if name in _LAZY_MODULES:
+        return import_module(f"latentknn.{name}")
+    raise AttributeError(f"module 'latentknn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,100 @@
+"""Turns what users pass into the arrays that the core takes."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+# The core rounds these to float32 itself, once, under its own floating-point environment.
+_CORE_DTYPES = (np.float32, np.float64, np.int64, np.uint64)
+
+
+def as_rows(values: ArrayLike, name: str, dim: int | None = None) -> NDArray[Any]:
+    """Return values as a C-ordered matrix of a dtype that the core takes.
+
+    Parameters
+    ----------
+    values : array-like of shape (n, d)
+        bool, integers, float16, bfloat16, float32, float64 or an object array of numbers; NumPy or
+        anything with ``__array__`` or ``__dlpack__``.
+    name : str
+        What the values are, for messages.
+    dim : int, optional
+        The number of columns that is needed.
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+        float32, float64, int64 or uint64; the caller's own memory where it already fits.
+
+    Raises
+    ------
+    TypeError
+        For complex numbers, strings and other things that are not real numbers.
+    ValueError
+        For another number of dimensions or columns.
+    """
+    array = _to_numpy(values, name)
+    if array.ndim != 2:
+        advice = "; reshape a single vector with vector.reshape(1, -1)" if array.ndim == 1 else ""
+        raise ValueError(f"{name} must have shape (n, d), received shape {array.shape}{advice}")
+    if array.shape[1] == 0:
+        raise ValueError(f"{name} must have at least one column, received shape {array.shape}")
+    if dim is not None and array.shape[1] != dim:
+        raise ValueError(f"{name} must have {dim} columns, as the index has, received shape {array.shape}")
+    return _to_core_dtype(array, name)
+
+
+def as_int64(values: ArrayLike, name: str, count: int) -> NDArray[np.int64]:
+    """Return values as `count` int64, unchanged, or raise TypeError or ValueError."""
+    array = np.asarray(values)
+    if array.shape != (count,):
+        raise ValueError(f"{name} must have shape ({count},), one a row, received shape {array.shape}")
+    if count > 0 and array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, received dtype {array.dtype}")
+    if array.dtype.kind == "u" and count > 0 and int(array.max()) > np.iinfo(np.int64).max:
+        raise ValueError(f"{name} must fit int64, received {int(array.max())}")
+    return array.astype(np.int64)
+
+
+def as_flags(values: ArrayLike, name: str, count: int) -> NDArray[np.uint8]:
+    """Return a boolean mask of `count` elements as uint8, or raise TypeError or ValueError."""
+    array = np.asarray(values)
+    if array.dtype != np.bool_:
+        raise TypeError(f"{name} must be a boolean mask, received dtype {array.dtype}")
+    if array.shape != (count,):
+        raise ValueError(f"{name} must have shape ({count},), one flag a row, received shape {array.shape}")
+    return np.ascontiguousarray(array).view(np.uint8)
+
+
+def _to_numpy(values: ArrayLike, name: str) -> NDArray[Any]:
+    if not isinstance(values, np.ndarray) and hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
+        return np.from_dlpack(values)
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a matrix with rows of equal length: {error}") from None
+
+
+def _to_core_dtype(array: NDArray[Any], name: str) -> NDArray[Any]:
+    if array.dtype == object:
+        array = _from_objects(array, name)
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16" or array.dtype.itemsize > 8:
+        raise TypeError(
+            f"{name} must be real numbers (bool, integer, float16, bfloat16, float32 or float64), "
+            f"received dtype {array.dtype}"
+        )
+    native = array.dtype.newbyteorder("=")
+    if native not in _CORE_DTYPES:
+        # Small types go to float32 without any rounding; 32-bit integers need float64 for that.
+        native = np.dtype(np.float64 if array.dtype.kind in "iu" and array.dtype.itemsize == 4 else np.float32)
+    return np.require(array, dtype=native, requirements=["C", "A"])
+
+
+def _from_objects(array: NDArray[Any], name: str) -> NDArray[Any]:
+    # Integers and floats find their own dtype; other numbers (Fraction, Decimal) go through float64.
+    try:
+        inferred = np.array(array.tolist()).reshape(array.shape)
+        return inferred.astype(np.float64) if inferred.dtype == object else inferred
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(f"{name} must be real numbers, received an object array that is not: {error}") from None

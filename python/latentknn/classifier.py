@@ -1,0 +1,243 @@
+"""Exact cosine k-nearest-neighbour classification as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any, Self
+
+import joblib  # type: ignore[import-untyped]  # a dependency of scikit-learn
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from latentknn import voting
+from latentknn.index import CosineIndex, SearchResult
+
+
+class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Classify codes by the votes of their most cosine-similar neighbours.
+
+    The neighbours are exact and the same to the bit on any machine; see `CosineIndex`. When classes have
+    equally many votes, the class whose nearest voting neighbour comes first in the order of the search
+    (similarity descending, then row of the training data ascending) wins.
+
+    Parameters
+    ----------
+    n_neighbors : int, default 1
+        Number of neighbours that vote.
+    weights : {"uniform", "similarity", "softmax"}, default "uniform"
+        Weight of a neighbour's vote, s being its similarity: 1; max(s, 0), or 1 where that is zero for every
+        neighbour of the query; exp((s - max s) / temperature).
+    temperature : float, default 0.07
+        Temperature of ``weights="softmax"``, in units of cosine similarity; the other weights do not use it.
+    engine : str, default "auto"
+        Engine of the index, read by `fit`; see `CosineIndex`.
+    n_jobs : int or None, default None
+        Threads of the index, read by `fit`: None leaves the number to the index (every core that the process
+        may use), otherwise scikit-learn's convention holds (-1 is every core, -2 every core but one). The
+        number changes no result.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (C,)
+        The labels seen by `fit`, sorted.
+    index_ : CosineIndex
+        The training codes.
+    n_features_in_ : int
+        Dimension of the codes.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if `fit` was given a data frame whose column names are all strings.
+    n_samples_fit_ : int
+        Number of training codes, n.
+
+    Notes
+    -----
+    Softmax votes are those of Wu, Xiong, Yu and Lin, "Unsupervised Feature Learning via Non-Parametric
+    Instance Discrimination", CVPR 2018, which also proposes the temperature 0.07.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> clf = lk.CosineKNNClassifier().fit([[1.0, 0.0], [0.0, 1.0]], ["right", "up"])
+    >>> clf.predict([[5.0, 1.0]]).tolist()
+    ['right']
+    """
+
+    def __init__(
+        self,
+        n_neighbors: int = 1,
+        *,
+        weights: str = "uniform",
+        temperature: float = 0.07,
+        engine: str = "auto",
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.weights = weights
+        self.temperature = temperature
+        self.engine = engine
+        self.n_jobs = n_jobs
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Keep the training codes and their labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Training codes: bool, integers or floats of any width, rounded once to float32.
+        y : array-like of shape (n,)
+            Labels: integers, strings or booleans.
+
+        Returns
+        -------
+        CosineKNNClassifier
+            The classifier itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, a row is invalid (the first is named), or `y` is missing, of
+            another length, or continuous.
+        TypeError
+            If `X` is sparse, or holds strings or complex numbers.
+        """
+        self._check_parameters()
+        codes, labels = validate_data(self, X, y, dtype=None, ensure_all_finite=False)
+        check_classification_targets(labels)
+        self._build_index(codes)
+        self.n_samples_fit_ = len(self.index_)
+        self.classes_, self._class_of_row = np.unique(labels, return_inverse=True)
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the class of every query.
+
+        Parameters
+        ----------
+        X : array-like of shape (M, d)
+            Query codes, as for `fit`.
+
+        Returns
+        -------
+        ndarray of shape (M,)
+            Labels, of the dtype of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If a query is invalid (the first is named), or `n_neighbors` is above the number of training codes.
+        """
+        classes, weights = self._neighbour_votes(X)
+        winners: NDArray[Any] = self.classes_[voting.winning_classes(classes, weights, len(self.classes_))]
+        return winners
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the share of each class in the votes for every query.
+
+        Parameters
+        ----------
+        X : array-like of shape (M, d)
+            Query codes, as for `fit`.
+
+        Returns
+        -------
+        ndarray of shape (M, C), float64
+            Shares that add up to 1 in every row; columns in the order of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            As `predict`.
+        """
+        votes = voting.class_votes(*self._neighbour_votes(X), len(self.classes_))
+        shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
+        return shares
+
+    def kneighbors(
+        self, X: ArrayLike | None = None, n_neighbors: int | None = None, return_distance: bool = True
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]] | NDArray[np.int64]:
+        """Return the nearest training codes of every query, nearest first.
+
+        Parameters
+        ----------
+        X : array-like of shape (M, d) or None, default None
+            Query codes, as for `fit`; None asks for the neighbours of every training code, itself left out.
+        n_neighbors : int or None, default None
+            Number of neighbours, k; None takes the parameter of the classifier.
+        return_distance : bool, default True
+            Whether the distances are returned too.
+
+        Returns
+        -------
+        distances : ndarray of shape (M, k), float64
+            1 - cosine similarity, in [0, 2]; only if `return_distance`.
+        positions : ndarray of shape (M, k), int64
+            Rows of the training data.
+
+        Raises
+        ------
+        ValueError
+            If a query is invalid (the first is named), or k is above the number of training codes (less one
+            for `X` = None).
+        """
+        result = self._search(X, self.n_neighbors if n_neighbors is None else n_neighbors)
+        if return_distance:
+            return 1.0 - _scores(result), result.positions
+        return result.positions
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "index_" in state:
+            state["index_"] = state["index_"].codes  # threads and kernels are those of the machine that loads
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "index_" in state:
+            self._build_index(state["index_"])
+
+    def _check_parameters(self) -> None:
+        _check_neighbour_count(self.n_neighbors)
+        if self.weights not in voting.WEIGHTS:
+            raise ValueError(f"weights must be one of {', '.join(voting.WEIGHTS)}, but got {self.weights!r}")
+        if not isinstance(self.temperature, numbers.Real) or not 0.0 < self.temperature < math.inf:
+            raise ValueError(f"temperature must be a positive number, but got {self.temperature!r}")
+
+    def _build_index(self, codes: NDArray[Any]) -> None:
+        threads = None if self.n_jobs is None else joblib.effective_n_jobs(self.n_jobs)
+        self.index_ = CosineIndex.from_codes(codes, engine=self.engine, threads=threads)
+
+    def _search(self, X: ArrayLike | None, k: int) -> SearchResult:
+        check_is_fitted(self)
+        _check_neighbour_count(k)
+        available = self.n_samples_fit_ - (X is None)
+        if k > available:
+            others = " other than each itself" if X is None else ""
+            raise ValueError(
+                f"n_neighbors is {k}, but the classifier was fitted on {available} codes{others}: "
+                "ask for fewer neighbours or fit on more codes"
+            )
+        if X is None:
+            return self.index_.search_self(k, scores64=True)
+        queries = validate_data(
+            self, X, reset=False, dtype=None, ensure_all_finite=False, ensure_min_samples=0
+        )
+        return self.index_.search(queries, k, scores64=True)
+
+    def _neighbour_votes(self, X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        result = self._search(X, self.n_neighbors)
+        weights = voting.neighbour_weights(_scores(result), self.weights, self.temperature)
+        return self._class_of_row[result.positions], weights
+
+
+def _check_neighbour_count(k: int) -> None:
+    if not isinstance(k, numbers.Integral) or isinstance(k, bool) or k < 1:
+        raise ValueError(f"n_neighbors must be an integer of at least 1, but got {k!r}")
+
+
+def _scores(result: SearchResult) -> NDArray[np.float64]:
+    """Return the float64 scores where the engine has them (every exact one), else its similarities."""
+    return result.similarities.astype(np.float64) if result.scores64 is None else result.scores64

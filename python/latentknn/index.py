@@ -1,0 +1,399 @@
+"""The exact cosine index."""
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from latentknn import _core, storage
+from latentknn.arrays import as_flags, as_int64, as_rows
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The neighbours of a batch of queries; unpacks into ``similarities, ids``.
+
+    Attributes
+    ----------
+    similarities : ndarray of shape (M, k), float32
+        Cosine similarities, in [-1, 1], best first.
+    ids : ndarray of shape (M, k), int64
+        The neighbours' ids.
+    positions : ndarray of shape (M, k), int64
+        The neighbours' positions in the index, in order of insertion.
+    scores64 : ndarray of shape (M, k), float64, or None
+        The similarities before rounding, by which the neighbours are ordered, where asked for.
+    """
+
+    similarities: NDArray[np.float32]
+    ids: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    scores64: NDArray[np.float64] | None = None
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return iter((self.similarities, self.ids))
+
+
+class CosineIndex:
+    """Exact k-nearest-neighbour search by cosine similarity, reproducible to the bit.
+
+    The same query gets the same bytes whatever batch it comes in, on any number of threads, any
+    instruction set and any screening strategy. Neighbours are ordered by similarity, descending, then by
+    id, ascending. A zero vector has similarity 0 to everything.
+
+    Parameters
+    ----------
+    dim : int
+        Dimensions of a code.
+    engine : {"auto", "cpu"}
+        What runs the searches.
+    strategy : {"auto", "fp32", "float64"}
+        How rows are screened before they are scored exactly: "fp32" in float32, "float64" not at all.
+        The answers are the same.
+    threads : int, optional
+        Threads to use; by default all the processors that this process may use.
+
+    Raises
+    ------
+    ValueError
+        For an unknown engine or strategy, or where the environment variable ``LATENTKNN_ISA`` names an
+        instruction set that this processor lacks.
+
+    Notes
+    -----
+    Safe to use from several threads. Memory: the codes as float32 and one packed copy of them.
+    """
+
+    def __init__(
+        self, dim: int, *, engine: str = "auto", strategy: str = "auto", threads: int | None = None
+    ) -> None:
+        dim = _positive(dim, "dim")
+        if engine not in ("auto", "cpu"):
+            raise ValueError(f"unknown engine {engine!r}; choose one of auto, cpu")
+        if threads is not None:
+            threads = _positive(threads, "threads")
+        self._database = _core.Database(dim, "fp32" if strategy == "auto" else strategy)
+        self._threads = threads
+        self._changes = threading.Lock()
+        self._labels: NDArray[Any] | None = None
+        self._ids: NDArray[np.int64] | None = None  # None while every id is its row's position
+        self._next_id = 0
+
+    @classmethod
+    def from_codes(
+        cls,
+        codes: ArrayLike,
+        labels: ArrayLike | None = None,
+        ids: ArrayLike | None = None,
+        *,
+        engine: str = "auto",
+        strategy: str = "auto",
+        threads: int | None = None,
+    ) -> Self:
+        """Build an index of codes; the parameters are those of the class and of `add`."""
+        rows = as_rows(codes, "codes")
+        index = cls(rows.shape[1], engine=engine, strategy=strategy, threads=threads)
+        index.add(rows, labels=labels, ids=ids)
+        return index
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of a code."""
+        return self._database.dim
+
+    @property
+    def engine(self) -> str:
+        """The engine that runs the searches."""
+        return "cpu"
+
+    @property
+    def exact(self) -> bool:
+        """Whether the answers keep the exactness contract."""
+        return True
+
+    @property
+    def strategy(self) -> str:
+        """The screening strategy in use."""
+        return self._database.strategy
+
+    @property
+    def isa(self) -> str:
+        """The instruction set whose kernels are in use."""
+        return self._database.isa
+
+    @property
+    def codes(self) -> NDArray[np.float32]:
+        """A copy of the codes, shape (n, d), float32, in order of insertion."""
+        return self._database.rows()
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The ids, shape (n,), int64, in order of insertion."""
+        return np.arange(len(self), dtype=np.int64) if self._ids is None else self._ids.copy()
+
+    @property
+    def labels(self) -> NDArray[Any] | None:
+        """The labels, shape (n,), in order of insertion, or None."""
+        return None if self._labels is None else self._labels.copy()
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        """The distinct labels, sorted; ValueError where the index has no labels."""
+        if self._labels is None:
+            raise ValueError("the index has no labels; pass labels= with the codes")
+        return np.unique(self._labels)
+
+    def __len__(self) -> int:
+        return len(self._database)
+
+    def __repr__(self) -> str:
+        labels = "" if self._labels is None else ", labelled"
+        return (
+            f"CosineIndex({len(self)} codes of dimension {self.dim}{labels}, engine={self.engine!r}, "
+            f"strategy={self.strategy!r}, isa={self.isa!r})"
+        )
+
+    def add(self, codes: ArrayLike, labels: ArrayLike | None = None, ids: ArrayLike | None = None) -> None:
+        """Append codes, all of them or, where anything is wrong, none.
+
+        Parameters
+        ----------
+        codes : array-like of shape (n, d)
+            Rounded once to float32 and copied.
+        labels : array-like of shape (n,), optional
+            One label a code; needed where the index has labels already, refused where it has codes
+            without.
+        ids : array-like of shape (n,), integers, optional
+            Distinct, and not in the index yet; by default the number of codes ever added before each.
+
+        Raises
+        ------
+        TypeError
+            For codes that are not real numbers or ids that are not integers.
+        ValueError
+            For NaN, infinity, a value that becomes infinite or a row that becomes zero in float32 (the
+            first bad row is named), duplicate ids, missing labels or a wrong shape.
+        """
+        rows = as_rows(codes, "codes", self.dim)
+        with self._changes:
+            new_labels = self._joined_labels(labels, len(rows))
+            new_ids = self._joined_ids(ids, len(rows))
+            appended = None if new_ids is None else new_ids[len(self) :]
+            self._database.add(rows, appended, self._thread_count())
+            self._labels, self._ids = new_labels, new_ids
+            self._next_id += len(rows)
+
+    def remove(self, ids: ArrayLike) -> None:
+        """Remove the codes with these ids; the others keep their ids and their order.
+
+        Parameters
+        ----------
+        ids : array-like of shape (n,), integers
+
+        Raises
+        ------
+        ValueError
+            For an id that is not in the index; nothing is removed then.
+        """
+        with self._changes:
+            unwanted = as_int64(ids, "ids", np.size(ids))
+            own = self.ids
+            unknown = unwanted[~np.isin(unwanted, own)]
+            if len(unknown) > 0:
+                raise ValueError(f"id {unknown[0]} is not in the index; nothing was removed")
+            if len(unwanted) == 0:
+                return
+            kept = ~np.isin(own, unwanted)
+            self._database.keep(kept.view(np.uint8), self._thread_count())
+            self._ids = own[kept]
+            if self._labels is not None:
+                self._labels = self._labels[kept] if kept.any() else None
+
+    def search(
+        self, queries: ArrayLike, k: int = 10, *, allowed: ArrayLike | None = None, scores64: bool = False
+    ) -> SearchResult:
+        """Find each query's k most cosine-similar codes.
+
+        Parameters
+        ----------
+        queries : array-like of shape (M, d)
+            Rounded once to float32.
+        k : int
+            Neighbours a query, from 1 to the number of (allowed) codes.
+        allowed : array-like of shape (n,), bool, optional
+            Search only the codes whose flag is true.
+        scores64 : bool
+            Whether to return the float64 similarities too.
+
+        Returns
+        -------
+        SearchResult
+            Similarities and ids of shape (M, k).
+
+        Raises
+        ------
+        TypeError
+            For queries that are not real numbers, or a mask that is not boolean.
+        ValueError
+            For a wrong shape or k, or a query with NaN or infinity (the first bad row is named).
+
+        Notes
+        -----
+        The cost is that of one product of the two matrices, at most; see benchmarks/README.md.
+        """
+        rows = as_rows(queries, "queries", self.dim)
+        flags = None if allowed is None else as_flags(allowed, "allowed", len(self))
+        available = len(self) if flags is None else int(np.count_nonzero(flags))
+        k = _neighbours(k, available, "codes in the index" if flags is None else "allowed codes")
+        return self._result(self._database.search(rows, k, flags, self._thread_count(), scores64))
+
+    def search_self(self, k: int = 10, *, scores64: bool = False) -> SearchResult:
+        """Find the k nearest other codes of every code in the index.
+
+        Parameters
+        ----------
+        k : int
+            Neighbours a code, from 1 to the number of codes less one. A code is left out of its own
+            neighbours by its position, so an equal code elsewhere is found.
+        scores64 : bool
+            Whether to return the float64 similarities too.
+
+        Returns
+        -------
+        SearchResult
+            Similarities and ids of shape (n, k), in order of insertion.
+
+        Raises
+        ------
+        ValueError
+            For a k out of range.
+        """
+        k = _neighbours(k, len(self) - 1, "other codes in the index")
+        return self._result(self._database.search_self(k, self._thread_count(), scores64))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the index to one safetensors file, atomically: codes, ids and labels, no pickle.
+
+        Raises
+        ------
+        TypeError
+            For labels that are neither numbers nor strings.
+        """
+        with self._changes:
+            storage.write_index(path, self.codes, self._labels, self._ids, self._next_id)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        engine: str = "auto",
+        strategy: str = "auto",
+        threads: int | None = None,
+    ) -> Self:
+        """Read an index that `save` wrote; it gives the same answers to the bit.
+
+        Raises
+        ------
+        FileNotFoundError
+            Where there is no such file.
+        ValueError
+            For a file that is damaged or is not an index of latentknn.
+        """
+        stored = storage.read_index(path)
+        index = cls(stored.codes.shape[1], engine=engine, strategy=strategy, threads=threads)
+        index.add(stored.codes, labels=stored.labels, ids=stored.ids)
+        index._next_id = stored.next_id
+        return index
+
+    def _thread_count(self) -> int:
+        return _core.usable_processors() if self._threads is None else self._threads
+
+    def _joined_labels(self, labels: ArrayLike | None, count: int) -> NDArray[Any] | None:
+        if labels is None:
+            if self._labels is not None and count > 0:
+                raise ValueError("the index has labels, so new codes need labels= too")
+            return self._labels
+        array = np.asarray(labels)
+        if array.shape != (count,):
+            raise ValueError(f"labels must have shape ({count},), one a code, received shape {array.shape}")
+        if self._labels is None:
+            if len(self) > 0:
+                raise ValueError("the codes in the index have no labels, so new ones cannot have any")
+            return array.copy()
+        if (array.dtype.kind in "US") != (self._labels.dtype.kind in "US"):
+            raise ValueError(f"the index has labels of dtype {self._labels.dtype}, received {array.dtype}")
+        return np.concatenate([self._labels, array])
+
+    def _joined_ids(self, ids: ArrayLike | None, count: int) -> NDArray[np.int64] | None:
+        if ids is None and self._ids is None:
+            return None
+        if ids is None:
+            new = np.arange(self._next_id, self._next_id + count, dtype=np.int64)
+        else:
+            new = as_int64(ids, "ids", count)
+        joined = np.concatenate([self.ids, new])
+        distinct, counts = np.unique(joined, return_counts=True)
+        if len(distinct) < len(joined):
+            raise ValueError(f"id {distinct[counts > 1][0]} occurs twice; ids must be distinct")
+        return joined
+
+    def _result(
+        self,
+        answer: tuple[
+            NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None
+        ],
+    ) -> SearchResult:
+        similarities, positions, ids, scores64 = answer
+        return SearchResult(similarities, ids, positions, scores64)
+
+
+def cosine_search(
+    codes: ArrayLike, queries: ArrayLike, k: int = 10, *, threads: int | None = None
+) -> SearchResult:
+    """Find each query's k most cosine-similar codes, without keeping an index.
+
+    Parameters
+    ----------
+    codes : array-like of shape (n, d)
+    queries : array-like of shape (M, d)
+    k : int
+        Neighbours a query, from 1 to n.
+    threads : int, optional
+        Threads to use; by default all the processors that this process may use.
+
+    Returns
+    -------
+    SearchResult
+        Similarities and ids of shape (M, k); the ids are row numbers of `codes`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `CosineIndex.add` and `CosineIndex.search` do.
+    """
+    return CosineIndex.from_codes(codes, threads=threads).search(queries, k)
+
+
+def _positive(value: int, name: str) -> int:
+    number = _integer(value, name)
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, received {number}")
+    return number
+
+
+def _neighbours(k: int, available: int, of_what: str) -> int:
+    number = _integer(k, "k")
+    if not 1 <= number <= available:
+        raise ValueError(f"k must be from 1 to {max(available, 0)}, the number of {of_what}, received {number}")
+    return number
+
+
+def _integer(value: int, name: str) -> int:
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be an integer, received {value!r}")
+    return int(value)

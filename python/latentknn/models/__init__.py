@@ -1,0 +1,109 @@
+"""Keras models that turn images into codes.
+
+``create`` makes one by name, ``load`` brings a saved one back, and ``MODELS`` lists them. TensorFlow is
+imported when the first model is, not by this package.
+"""
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latentknn.models.errors import UnsupportedOperationError
+from latentknn.models.registry import MODELS, OPERATIONS, ModelEntry
+
+if TYPE_CHECKING:
+    from latentknn.models.autoencoder import Autoencoder
+    from latentknn.models.conv_ae import ConvAutoencoder
+    from latentknn.models.image_encoder import ImageEncoder
+    from latentknn.models.simple_ae import SimpleAutoencoder
+    from latentknn.models.stacked_ae import StackedAutoencoder
+
+__all__ = [
+    "MODELS",
+    "OPERATIONS",
+    "Autoencoder",
+    "ConvAutoencoder",
+    "ImageEncoder",
+    "ModelEntry",
+    "SimpleAutoencoder",
+    "StackedAutoencoder",
+    "UnsupportedOperationError",
+    "create",
+    "load",
+]
+
+
+def create(name: str, **options: Any) -> "ImageEncoder":
+    """Make an untrained model.
+
+    Parameters
+    ----------
+    name : str
+        One of ``MODELS``.
+    **options
+        Arguments of the model's class, such as ``latent_dim``, ``input_shape`` and ``seed``.
+
+    Returns
+    -------
+    ImageEncoder
+        The model, compiled and ready for ``fit``.
+
+    Raises
+    ------
+    ValueError
+        If there is no model of that name.
+    ModuleNotFoundError
+        If TensorFlow is not installed; the message names the extra to install.
+    """
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}")
+    return MODELS[name].load_class()(**options)
+
+
+def load(path: str | PathLike[str]) -> "ImageEncoder":
+    """Load a model that ``save`` wrote; its codes are the same to the bit.
+
+    Parameters
+    ----------
+    path : path
+        The ``.keras`` file.
+
+    Returns
+    -------
+    ImageEncoder
+        The model with its weights and its optimizer.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file holds something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is no file; give the .keras file that a model's save wrote")
+    from latentknn.models.backend import keras
+    from latentknn.models.image_encoder import ImageEncoder
+
+    for entry in MODELS.values():
+        entry.load_class()  # Keras finds only classes that are imported.
+    model = keras.saving.load_model(path)
+    if not isinstance(model, ImageEncoder):
+        raise ValueError(f"{path} holds a {type(model).__name__}, which is no model of latentknn")
+    return model
+
+
+def __getattr__(name: str) -> Any:
+    for entry in MODELS.values():
+        if entry.class_name == name:
+            return entry.load_class()
+    if name == "Autoencoder":
+        from latentknn.models.autoencoder import Autoencoder
+
+        return Autoencoder
+    if name == "ImageEncoder":
+        from latentknn.models.image_encoder import ImageEncoder
+
+        return ImageEncoder
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

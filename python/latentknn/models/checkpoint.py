@@ -1,0 +1,160 @@
+"""Training state on disk, from which a training goes on as if it had never stopped.
+
+One file in the safetensors format, plain tensors and JSON, is replaced as a whole at the end of every epoch.
+It holds the model's variables (weights, statistics of batch normalisation, the state of random generators),
+the optimizer's variables, the history, and the state of early stopping and learning rate reduction.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from latentknn.models.atomic_file import atomic_file
+from latentknn.models.backend import keras
+
+FILE_NAME = "checkpoint.safetensors"
+
+# Keras offers no way to ask a callback for its state, so what the stateful ones keep is named here.
+_CALLBACK_STATE = {
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+}
+
+
+class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
+    """Write the state of a training after every epoch, and bring it back.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the file is written; made if it does not exist.
+    run : dict
+        What makes this training the same as another, as JSON values: model, configuration, batch size, data.
+    callbacks : iterable of keras.callbacks.Callback
+        The callbacks of the training. The state of ``EarlyStopping`` and ``ReduceLROnPlateau`` is kept;
+        others begin anew.
+    """
+
+    def __init__(self, folder: Path, run: dict[str, Any], callbacks: Iterable[Any]) -> None:
+        super().__init__()
+        self.path = folder / FILE_NAME
+        self.run = run
+        self.epoch: list[int] = []
+        self.history: dict[str, list[float]] = {}
+        self._stateful = _named_stateful(callbacks)
+        self._restored: dict[str, dict[str, Any]] = {}
+
+    def restore(self, model: Any) -> None:
+        """Bring ``model``, its optimizer and the history to the state of the file.
+
+        Raises
+        ------
+        ValueError
+            If the file belongs to another training; the message says what differs.
+        """
+        with safe_open(self.path, framework="numpy") as file:
+            state = json.loads(file.metadata()["state"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        differences = [
+            f"{key} was {state['run'].get(key)!r} and is {self.run.get(key)!r}"
+            for key in sorted(state["run"].keys() | self.run.keys())
+            if state["run"].get(key) != self.run.get(key)
+        ]
+        if differences:
+            raise ValueError(
+                f"{self.path} belongs to another training: {'; '.join(differences)}; "
+                "train with the same settings, or give another checkpoint_dir"
+            )
+        model.optimizer.build(model.trainable_variables)
+        for key, variable in _variables(model).items():
+            variable.assign(tensors[key])
+        self.epoch = state["epoch"]
+        self.history = state["history"]
+        self._restored = state["callbacks"]
+        for name, values in self._restored.items():
+            weights = _in_order(tensors, f"{name}/best_weights/")
+            values["best_weights"] = weights or None
+
+    @property
+    def next_epoch(self) -> int:
+        """The first epoch, counted from 0, that is still to be trained."""
+        return self.epoch[-1] + 1 if self.epoch else 0
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether a callback that is there again had ended the training."""
+        return any(
+            self._restored[name].get("stopped_epoch", 0) > 0
+            for name in self._stateful
+            if name in self._restored
+        )
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Give the other callbacks their state back, after their own ``on_train_begin`` has cleared it."""
+        for name, callback in self._stateful.items():
+            for attribute, value in self._restored.get(name, {}).items():
+                setattr(callback, attribute, value)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the state of the training."""
+        self.epoch.append(epoch)
+        for key, value in (logs or {}).items():
+            self.history.setdefault(key, []).append(float(value))
+
+        tensors = {key: variable.numpy() for key, variable in _variables(self.model).items()}
+        callback_states = {}
+        for name, callback in self._stateful.items():
+            callback_states[name] = {
+                attribute: _as_json(getattr(callback, attribute))
+                for attribute in _CALLBACK_STATE[_stateful_class(callback)]
+            }
+            for position, weight in enumerate(getattr(callback, "best_weights", None) or []):
+                tensors[f"{name}/best_weights/{position}"] = weight
+        state = {
+            "run": self.run,
+            "epoch": self.epoch,
+            "history": self.history,
+            "callbacks": callback_states,
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(self.path) as unfinished:
+            save_file(tensors, unfinished, metadata={"state": json.dumps(state)})
+
+
+def _variables(model: Any) -> dict[str, Any]:
+    """Name every variable by its position: Keras numbers its own names differently in every object."""
+    groups = {"model": model.variables, "optimizer": model.optimizer.variables}
+    return {
+        f"{group}/{position}": v
+        for group, variables in groups.items()
+        for position, v in enumerate(variables)
+    }
+
+
+def _in_order(tensors: dict[str, NDArray[Any]], prefix: str) -> list[NDArray[Any]]:
+    count = sum(key.startswith(prefix) for key in tensors)
+    return [tensors[f"{prefix}{position}"] for position in range(count)]
+
+
+def _stateful_class(callback: Any) -> Any:
+    return next((known for known in _CALLBACK_STATE if isinstance(callback, known)), None)
+
+
+def _named_stateful(callbacks: Iterable[Any]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for callback in callbacks:
+        known = _stateful_class(callback)
+        if known is not None:
+            same_class = sum(isinstance(other, known) for other in named.values())
+            named[f"{known.__name__}/{same_class}"] = callback
+    return named
+
+
+def _as_json(value: Any) -> int | float | None:
+    return value if value is None or isinstance(value, int) else float(np.asarray(value))

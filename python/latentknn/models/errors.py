@@ -1,0 +1,14 @@
+"""Errors of the models."""
+
+from latentknn.models.registry import MODELS
+
+
+class UnsupportedOperationError(NotImplementedError):
+    """A model lacks an operation that others have; the message names the model, the operation and those."""
+
+    def __init__(self, model: str, operation: str) -> None:
+        able = [entry.name for entry in MODELS.values() if operation in entry.capabilities]
+        super().__init__(
+            f"{model} has no {operation}(); "
+            + (f"models that have it: {', '.join(able)}" if able else "no model of this version has it")
+        )

@@ -1,0 +1,280 @@
+"""The interface that every model shares."""
+
+import json
+from collections.abc import Callable, Iterable
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from latentknn.models.atomic_file import atomic_file
+from latentknn.models.backend import keras, tf
+from latentknn.models.checkpoint import Checkpoint
+from latentknn.models.errors import UnsupportedOperationError
+from latentknn.models.images import check_input_shape, prepare_images
+from latentknn.models.registry import MODELS
+from latentknn.models.scaling import scale_pixels
+from latentknn.models.training_batches import batches_per_epoch, training_batches
+
+
+class ImageEncoder(keras.Model):  # type: ignore[misc, unused-ignore]
+    """A Keras model that turns images into codes.
+
+    It is compiled when it is created, so ``fit`` works at once; ``compile`` may be called again with another
+    optimizer or loss. Images go in as they are, integers from 0 to 255 or floats from 0 to 1: scaling is
+    part of the model. A subclass implements ``call`` and ``encode_scaled``, and those operations that it
+    has of ``decode``, ``reconstruct``, ``generate`` and ``encode_per_class``.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Height, width and channels of the images.
+    latent_dim : int
+        Length of a code.
+    seed : int
+        Seed of initial weights, of dropout and other noise, and of the order of training batches. Two
+        trainings with the same seed on the same machine give the same weights.
+    **kwargs
+        ``name``, ``trainable`` and ``dtype`` of ``keras.Model``.
+    """
+
+    registry_name: ClassVar[str]
+    default_batch_size: ClassVar[int] = 32
+
+    def __init__(self, *, input_shape: Iterable[int], latent_dim: int, seed: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.input_shape = check_input_shape(input_shape)
+        self.latent_dim = int(latent_dim)
+        self.seed = int(seed)
+        # One trace for every batch size, so that codes do not depend on what was encoded before.
+        self._encode_batch = tf.function(
+            self.encode_scaled, input_signature=[tf.TensorSpec((None, *self.input_shape), tf.float32)]
+        )
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The operations that this model has, of ``latentknn.models.OPERATIONS``."""
+        return MODELS[self.registry_name].capabilities
+
+    # Training
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Iterable[Any] | None = None,
+        validation_data: Any = None,
+        checkpoint_dir: str | PathLike[str] | None = None,
+        resume: bool = False,
+    ) -> Any:
+        """Train the model, with the conventions of Keras.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, H, W, C), or (N, H, W) where C is 1
+            Training images: integers from 0 to 255, or floats from 0 to 1.
+        y : array_like of int, shape (N,), optional
+            Labels. Models that learn without labels ignore them.
+        batch_size : int, optional
+            Images of a batch; by default the one with which the model was published.
+        epochs : int
+            Number of epochs, those before a resumed checkpoint included.
+        verbose : "auto", 0, 1 or 2
+            0: silent, 1: progress bar, 2: one line for every epoch.
+        callbacks : iterable of keras.callbacks.Callback, optional
+            ``keras.callbacks.EarlyStopping`` and all others work.
+        validation_data : array_like or tuple, optional
+            Images, or (images, labels), on which the loss is computed after every epoch.
+        checkpoint_dir : path, optional
+            Folder that gets the whole state of the training at the end of every epoch.
+        resume : bool
+            Whether to go on from the checkpoint in ``checkpoint_dir``, if there is one. The weights are then
+            the same, to the bit, as without the break.
+
+        Returns
+        -------
+        keras.callbacks.History
+            Losses and metrics of every epoch, those before a resumed checkpoint included.
+
+        Raises
+        ------
+        ValueError
+            If images have a wrong shape or are out of range, there is none, or a checkpoint belongs to
+            another training.
+        FileExistsError
+            If there is a checkpoint in ``checkpoint_dir`` and ``resume`` is false.
+        """
+        images = prepare_images(x, self.input_shape)
+        if len(images) == 0:
+            raise ValueError("received no images to train on")
+        self._check_labels(y, len(images))
+        batch_size = self.default_batch_size if batch_size is None else batch_size
+        callbacks = list(callbacks or [])
+        first_epoch = 0
+
+        history = keras.callbacks.History()
+        checkpoint = None
+        if checkpoint_dir is not None:
+            run = self._run_description(batch_size, images)
+            checkpoint = Checkpoint(Path(checkpoint_dir), run, callbacks)
+            if checkpoint.path.exists():
+                if not resume:
+                    raise FileExistsError(
+                        f"{checkpoint.path} holds a training; pass resume=True to go on with it, "
+                        "or give another checkpoint_dir"
+                    )
+                checkpoint.restore(self)
+                first_epoch = checkpoint.next_epoch
+                if checkpoint.stopped_early:
+                    epochs = first_epoch
+            callbacks.append(checkpoint)
+        elif resume:
+            raise ValueError("resume=True needs checkpoint_dir, the folder of the checkpoint")
+
+        super().fit(
+            training_batches((images,), batch_size, self.seed, first_epoch, epochs),
+            steps_per_epoch=batches_per_epoch(len(images), batch_size),
+            initial_epoch=first_epoch,
+            epochs=epochs,
+            shuffle=False,  # training_batches has done it
+            verbose=verbose,
+            callbacks=[*callbacks, history],
+            validation_data=self._prepare_validation(validation_data),
+            validation_batch_size=batch_size,
+        )
+        if checkpoint is not None:
+            history.epoch, history.history = checkpoint.epoch, checkpoint.history
+        return history
+
+    # Use
+
+    def encode(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+        """Turn images into codes, deterministically: no dropout, no noise, fixed statistics.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, H, W, C), or (N, H, W) where C is 1
+            Images: integers from 0 to 255, or floats from 0 to 1.
+        batch_size : int
+            Images that are computed at once.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, latent_dim)
+            The codes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If images are no numbers, have a wrong shape, are out of range or contain NaN.
+        """
+        images = prepare_images(x, self.input_shape)
+        return self._in_batches(lambda batch: self._encode_batch(scale_pixels(batch)), images, batch_size)
+
+    def encode_scaled(self, images: Any) -> Any:
+        """Turn a tensor of scaled images (N, H, W, C) into a tensor of codes; every model has its own way."""
+        raise NotImplementedError(f"{type(self).__name__} must implement encode_scaled")
+
+    def encode_per_class(self, x: ArrayLike) -> NDArray[np.float32]:
+        """Encode every image under every class: (C, N, latent_dim); only for conditional models."""
+        raise UnsupportedOperationError(self.registry_name, "encode_per_class")
+
+    def decode(self, codes: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+        """Turn codes (N, latent_dim) into images (N, H, W, C), float32 from 0 to 1."""
+        raise UnsupportedOperationError(self.registry_name, "decode")
+
+    def reconstruct(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+        """Encode images and decode their codes: (N, H, W, C), float32 from 0 to 1."""
+        raise UnsupportedOperationError(self.registry_name, "reconstruct")
+
+    def generate(self, n: int, seed: int = 0) -> NDArray[np.float32]:
+        """Make ``n`` new images (n, H, W, C), float32 from 0 to 1."""
+        raise UnsupportedOperationError(self.registry_name, "generate")
+
+    # Saving
+
+    def save(self, filepath: str | PathLike[str], overwrite: bool = True) -> None:
+        """Save the model, with its optimizer, as a Keras file that holds no pickle.
+
+        ``latentknn.models.load`` brings it back; its codes are then the same to the bit.
+
+        Parameters
+        ----------
+        filepath : path
+            A path that ends in ``.keras``. The file appears whole or not at all.
+        overwrite : bool
+            Whether to replace a file that is there.
+
+        Raises
+        ------
+        ValueError
+            If the path does not end in ``.keras``.
+        FileExistsError
+            If the file is there and ``overwrite`` is false.
+        """
+        path = Path(filepath)
+        if path.suffix != ".keras":
+            raise ValueError(f"cannot save to {path}: a model's path ends in .keras")
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} is there already; pass overwrite=True to replace it")
+        with atomic_file(path) as unfinished:
+            super().save(unfinished)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, from which ``from_config`` makes the same model, untrained."""
+        return {
+            **super().get_config(),
+            "input_shape": self.input_shape,
+            "latent_dim": self.latent_dim,
+            "seed": self.seed,
+        }
+
+    # Helpers
+
+    def _in_batches(
+        self, function: Callable[[Any], Any], array: NDArray[Any], batch_size: int
+    ) -> NDArray[np.float32]:
+        # An empty array still makes one batch, whose result has the right shape.
+        starts = range(0, max(len(array), 1), batch_size)
+        results = [function(tf.constant(array[start : start + batch_size])).numpy() for start in starts]
+        return np.concatenate(results)
+
+    def _prepare_validation(self, validation_data: Any) -> Any:
+        if validation_data is None:
+            return None
+        if isinstance(validation_data, tuple):
+            images, *labels = validation_data
+        else:
+            images, labels = validation_data, []
+        images = prepare_images(images, self.input_shape)
+        for label in labels:
+            self._check_labels(label, len(images))
+        return (images,)
+
+    def _check_labels(self, y: ArrayLike | None, images: int) -> None:
+        if y is None:
+            return
+        labels = np.asarray(y)
+        if labels.shape != (images,) or not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(
+                f"received y of shape {labels.shape} and dtype {labels.dtype} for {images} images, "
+                f"expected one integer label for every image (which {self.registry_name} does not use)"
+            )
+
+    def _run_description(self, batch_size: int, images: NDArray[Any]) -> dict[str, Any]:
+        """Describe a training as JSON values: what must not change when it is resumed."""
+        config = self.get_config()
+        del config["name"]
+        description = {
+            "model": self.registry_name,
+            **config,
+            "optimizer": type(self.optimizer).__name__,
+            "batch_size": batch_size,
+            "training images": images.shape,
+        }
+        return json.loads(json.dumps(description))  # type: ignore[no-any-return]

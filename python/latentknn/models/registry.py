@@ -1,0 +1,69 @@
+"""The models by name, listed without importing TensorFlow."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from latentknn.models.image_encoder import ImageEncoder
+
+OPERATIONS = ("encode", "encode_per_class", "decode", "reconstruct", "generate")
+"""Every operation that a model may have; ``capabilities`` are a choice of these."""
+
+_AUTOENCODER = frozenset({"encode", "decode", "reconstruct"})
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """What is known about a model before its file is imported.
+
+    Parameters
+    ----------
+    name : str
+        The name that ``create`` takes, and the name of the model's module.
+    class_name : str
+        The class in that module.
+    description : str
+        One line for lists.
+    capabilities : frozenset of str
+        The ``OPERATIONS`` that the model has.
+    """
+
+    name: str
+    class_name: str
+    description: str
+    capabilities: frozenset[str]
+
+    def load_class(self) -> "type[ImageEncoder]":
+        """Import the model's module, and TensorFlow with it, and return the class."""
+        module = import_module(f"latentknn.models.{self.name}")
+        loaded: type[ImageEncoder] = getattr(module, self.class_name)
+        return loaded
+
+
+MODELS = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            ModelEntry(
+                name="stacked_ae",
+                class_name="StackedAutoencoder",
+                description="dense autoencoder 784-100-30, SELU, trained by plain SGD",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="simple_ae",
+                class_name="SimpleAutoencoder",
+                description="dense autoencoder 784-256-128-20, ReLU, cross-entropy on logits",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="conv_ae",
+                class_name="ConvAutoencoder",
+                description="convolutional autoencoder, four 3x3 layers to a dense code of 128",
+                capabilities=_AUTOENCODER,
+            ),
+        )
+    }
+)

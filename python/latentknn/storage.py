@@ -1,0 +1,97 @@
+"""Index files: safetensors, written beside the target and renamed into place.
+
+Source: https://github.com/huggingface/safetensors, a plain tensor format without executable content.
+"""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FORMAT = "latentknn index 1"
+
+
+@dataclass(frozen=True)
+class StoredIndex:
+    """What an index file holds: codes (n, d) float32, labels (n,) or None, ids (n,) int64 or None."""
+
+    codes: NDArray[np.float32]
+    labels: NDArray[Any] | None
+    ids: NDArray[np.int64] | None
+    next_id: int
+
+
+def write_index(
+    path: str | os.PathLike[str],
+    codes: NDArray[np.float32],
+    labels: NDArray[Any] | None,
+    ids: NDArray[np.int64] | None,
+    next_id: int,
+) -> None:
+    """Write an index file atomically: a failure leaves the old file, or none, in place."""
+    from safetensors.numpy import save_file
+
+    tensors: dict[str, NDArray[Any]] = {"codes": codes}
+    metadata = {"format": _FORMAT, "next_id": str(next_id)}
+    if ids is not None:
+        tensors["ids"] = ids
+    if labels is not None:
+        tensors["labels"] = _encode_labels(labels)
+        metadata["labels_dtype"] = labels.dtype.str
+    target = Path(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(descriptor)
+    try:
+        save_file(tensors, temporary, metadata=metadata)
+        _use_default_permissions(temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_index(path: str | os.PathLike[str]) -> StoredIndex:
+    """Read an index file; ValueError where it is damaged or something else."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no index file at {os.fspath(path)!r}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from None
+    if metadata.get("format") != _FORMAT or "codes" not in tensors:
+        raise ValueError(f"{os.fspath(path)!r} is not an index file of this version of latentknn")
+    labels = tensors.get("labels")
+    if labels is not None:
+        labels = _decode_labels(labels, np.dtype(metadata["labels_dtype"]))
+    return StoredIndex(tensors["codes"], labels, tensors.get("ids"), int(metadata["next_id"]))
+
+
+def _encode_labels(labels: NDArray[Any]) -> NDArray[Any]:
+    if labels.dtype.kind not in "biufUS":
+        raise TypeError(f"only labels that are numbers or strings can be saved, received dtype {labels.dtype}")
+    if labels.dtype.kind in "biuf" and labels.dtype.itemsize <= 8:
+        return np.ascontiguousarray(labels, dtype=labels.dtype.newbyteorder("="))
+    # safetensors has no strings: keep their bytes, one row a label.
+    width = max(labels.dtype.itemsize, 1)
+    return np.ascontiguousarray(labels).view(np.uint8).reshape(len(labels), width)
+
+
+def _decode_labels(stored: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if dtype.kind in "US":
+        return stored.reshape(-1).view(dtype)
+    return stored.astype(dtype)
+
+
+def _use_default_permissions(path: str) -> None:
+    # mkstemp makes private files; a saved index should be as readable as any file the user creates.
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(path, 0o666 & ~mask)

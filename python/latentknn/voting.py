@@ -1,0 +1,101 @@
+"""How the classes of a query's neighbours become votes, and votes a class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+WEIGHTS = ("uniform", "similarity", "softmax")
+
+# Votes are held for this many (query, class) pairs at a time, 32 MiB, however many classes there are.
+_VOTES_AT_ONCE = 1 << 22
+
+
+def neighbour_weights(
+    similarities: NDArray[np.float64], weights: str, temperature: float
+) -> NDArray[np.float64]:
+    """Return the weight of every neighbour's vote.
+
+    Parameters
+    ----------
+    similarities : ndarray of shape (M, k), float64
+        Cosine similarities of each query's neighbours, descending.
+    weights : {"uniform", "similarity", "softmax"}
+        1; max(s, 0), or 1 for a query whose neighbours all have s <= 0; exp((s - max s) / temperature).
+    temperature : float
+        Temperature of ``softmax``, in units of cosine similarity; the other weights do not use it.
+
+    Returns
+    -------
+    ndarray of shape (M, k), float64
+
+    Raises
+    ------
+    ValueError
+        If `weights` is not one of the three names.
+    """
+    if weights == "uniform":
+        return np.ones_like(similarities)
+    if weights == "similarity":
+        positive = np.maximum(similarities, 0.0)
+        positive[~positive.any(axis=1)] = 1.0
+        return positive
+    if weights == "softmax":
+        return np.exp((similarities - similarities[:, :1]) / temperature)
+    raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, but got {weights!r}")
+
+
+def class_votes(
+    neighbour_classes: NDArray[np.integer[Any]], weights: NDArray[np.float64], class_count: int
+) -> NDArray[np.float64]:
+    """Sum the weights of each query's neighbours by class, nearest neighbour first.
+
+    Parameters
+    ----------
+    neighbour_classes : ndarray of shape (M, k), integer
+        Class of every neighbour, in [0, `class_count`).
+    weights : ndarray of shape (M, k), float64
+        Weight of every neighbour, from `neighbour_weights`.
+    class_count : int
+        Number of classes, C.
+
+    Returns
+    -------
+    ndarray of shape (M, C), float64
+    """
+    query_count = len(neighbour_classes)
+    cells = neighbour_classes + class_count * np.arange(query_count)[:, None]
+    votes = np.bincount(cells.ravel(), weights=weights.ravel(), minlength=query_count * class_count)
+    return votes.reshape(query_count, class_count)
+
+
+def winning_classes(
+    neighbour_classes: NDArray[np.integer[Any]], weights: NDArray[np.float64], class_count: int
+) -> NDArray[np.integer[Any]]:
+    """Return the class with the most votes, of equal ones that whose nearest neighbour comes first.
+
+    Parameters
+    ----------
+    neighbour_classes, weights, class_count
+        As for `class_votes`; neighbours in the order of the search.
+
+    Returns
+    -------
+    ndarray of shape (M,), integer
+    """
+    winners = np.empty(len(neighbour_classes), dtype=neighbour_classes.dtype)
+    for queries in _slices(len(neighbour_classes), max(1, _VOTES_AT_ONCE // class_count)):
+        classes = neighbour_classes[queries]
+        votes = class_votes(classes, weights[queries], class_count)
+        votes_of_neighbour = np.take_along_axis(votes, classes, axis=1)
+        first = votes_of_neighbour.argmax(axis=1)  # argmax returns the first of equal values: the tie rule
+        winners[queries] = np.take_along_axis(classes, first[:, None], axis=1)[:, 0]
+    return winners
+
+
+def _slices(length: int, step: int) -> Iterator[slice]:
+    for start in range(0, length, step):
+        yield slice(start, start + step)

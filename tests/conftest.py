@@ -1,0 +1,58 @@
+"""Fixtures for every kernel and strategy, and the rule that no kernel of this CPU goes untested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from latentknn import _core
+
+# The same cases in every run; --hypothesis-profile=explore draws new ones.
+settings.register_profile("reproducible", deadline=None, derandomize=True, database=None)
+settings.register_profile("explore", deadline=None, max_examples=2000)
+settings.load_profile("reproducible")
+
+_kernel_tests_left_out: list[str] = []
+
+
+@pytest.fixture(params=_core.available_isas())
+def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each instruction set that this CPU has, forced on every index that the test builds."""
+    monkeypatch.setenv("LATENTKNN_ISA", request.param)
+    return request.param
+
+
+@pytest.fixture(params=["fp32", "float64"])
+def strategy(request: pytest.FixtureRequest) -> str:
+    """Each screening strategy."""
+    return request.param
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    _kernel_tests_left_out.extend(item.nodeid for item in items if "isa" in getattr(item, "fixturenames", ()))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a whole run in which a kernel that this CPU has was never called."""
+    if not _is_whole_suite(session):
+        return
+    calls = _core.kernel_calls()
+    untested = [isa for isa in _core.available_isas() if not calls.get(isa)]
+    if untested:
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        reporter.write_line("")
+        reporter.write_line(f"FAILED: no test exercised the kernels {', '.join(untested)}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _is_whole_suite(session: pytest.Session) -> bool:
+    """Whether every file of tests was run, and no test of a kernel was named apart or deselected."""
+    if session.config.option.collectonly or _kernel_tests_left_out:
+        return False
+    if any("::" in argument for argument in session.config.args):
+        return False
+    here = Path(__file__).parent
+    return set(here.glob("test_*.py")) <= {item.path for item in session.items}

@@ -1,0 +1,100 @@
+"""The exactness contract in slow, obvious NumPy.
+
+Every engine, kernel and strategy is compared with these functions byte for byte. Arrays hold many rows at
+once, but each number is computed by the operations of the contract in the order of the contract.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+LANES = 8
+
+
+class Answer(NamedTuple):
+    """What a search returns; every array has one row per query and one column per neighbour."""
+
+    similarities: NDArray[np.float32]
+    ids: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    scores64: NDArray[np.float64]
+
+
+def rounded(codes: ArrayLike) -> NDArray[np.float32]:
+    """C-ordered float32, each value rounded once."""
+    return np.array(codes, dtype=np.float32, order="C")
+
+
+def dot(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    """S(a, b) along the last axis; the other axes broadcast."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    partial = np.zeros((LANES, *np.broadcast_shapes(a.shape[:-1], b.shape[:-1])))
+    for j in range(a.shape[-1]):
+        partial[j % LANES] += a[..., j] * b[..., j]
+    for width in (4, 2, 1):
+        partial[:width] += partial[width : 2 * width]
+    return partial[0]
+
+
+def scores(codes: ArrayLike, queries: ArrayLike) -> NDArray[np.float64]:
+    """s of every query (rows) with every code (columns)."""
+    codes, queries = rounded(codes), rounded(queries)
+    products = dot(queries[:, None, :], codes[None, :, :])
+    norms = np.sqrt(dot(queries, queries)[:, None] * dot(codes, codes)[None, :])
+    cosines = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
+    return np.clip(cosines, -1.0, 1.0)
+
+
+def best(
+    scores64: NDArray[np.float64],
+    k: int,
+    *,
+    ids: ArrayLike | None = None,
+    allowed: ArrayLike | None = None,
+    leave_self_out: bool = False,
+) -> Answer:
+    """The first k columns of every row of scores, by score descending and then id ascending."""
+    count = scores64.shape[1]
+    ids = np.arange(count, dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
+    permitted = np.arange(count) if allowed is None else np.flatnonzero(np.asarray(allowed))
+    positions = np.empty((len(scores64), k), dtype=np.int64)
+    for query, row in enumerate(scores64):
+        candidates = permitted[permitted != query] if leave_self_out else permitted
+        order = np.lexsort((ids[candidates], -row[candidates]))
+        positions[query] = candidates[order[:k]]
+    chosen = np.take_along_axis(scores64, positions, axis=1)
+    similarities = chosen.astype(np.float32) + np.float32(0.0)  # adding +0 turns -0 into +0
+    return Answer(similarities, ids[positions], positions, chosen)
+
+
+def search(
+    codes: ArrayLike, queries: ArrayLike, k: int, *, ids: ArrayLike | None = None, allowed: ArrayLike | None = None
+) -> Answer:
+    """The k most similar codes of every query, among the allowed ones."""
+    return best(scores(codes, queries), k, ids=ids, allowed=allowed)
+
+
+def search_self(codes: ArrayLike, k: int, *, ids: ArrayLike | None = None) -> Answer:
+    """The k most similar other codes of every code; a code is left out by its position alone."""
+    return best(scores(codes, codes), k, ids=ids, leave_self_out=True)
+
+
+def search_per_class(
+    codes: ArrayLike, labels: ArrayLike, queries: ArrayLike, k: int, *, ids: ArrayLike | None = None
+) -> Answer:
+    """The k most similar codes of every class, stacked in the order of np.unique(labels).
+
+    Queries are (M, d), or (C, M, d) with one encoding of every query per class.
+    """
+    labels, queries = np.asarray(labels), np.asarray(queries)
+    classes = np.unique(labels)
+    if queries.ndim == 2:
+        queries = np.broadcast_to(queries, (len(classes), *queries.shape))
+    answers = [
+        search(codes, own_queries, k, ids=ids, allowed=labels == name)
+        for name, own_queries in zip(classes, queries, strict=True)
+    ]
+    return Answer(*(np.stack(arrays) for arrays in zip(*answers, strict=True)))

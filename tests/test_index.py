@@ -1,0 +1,402 @@
+"""The public class CosineIndex: contents, ids, labels, files and messages. Exactness has its own tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+import latentknn as lk
+import reference
+from checking import assert_same_bytes
+
+CODES = np.float32([[1, 0, 0], [0, 2, 0], [0, 0, 3], [1, 1, 0], [0, 1, 1]])
+LABELS = np.array(["shoe", "bag", "shoe", "coat", "bag"])
+
+
+def assert_same_index(index, other):
+    assert len(index) == len(other)
+    assert index.dim == other.dim
+    assert index.codes.tobytes() == other.codes.tobytes()
+    assert index.ids.tobytes() == other.ids.tobytes()
+    if other.labels is None:
+        assert index.labels is None
+    else:
+        assert index.labels.dtype == other.labels.dtype
+        assert index.labels.tolist() == other.labels.tolist()
+
+
+# Contents
+
+
+def test_attributes():
+    index = lk.CosineIndex.from_codes(CODES, LABELS, [4, 3, -1, 0, 7], threads=1)
+    assert len(index) == 5
+    assert index.dim == 3
+    assert index.labels.tolist() == LABELS.tolist()
+    assert index.classes.tolist() == ["bag", "coat", "shoe"]
+    assert index.ids.dtype == np.int64
+    assert index.ids.tolist() == [4, 3, -1, 0, 7]
+    assert index.codes.dtype == np.float32
+    assert index.codes.tobytes() == CODES.tobytes()
+    assert index.exact is True
+    assert isinstance(index.engine, str)
+    assert index.engine != "auto"
+    assert index.strategy in {"fp32", "float64"}
+
+
+def test_attributes_of_an_empty_index():
+    index = lk.CosineIndex(3)
+    assert len(index) == 0
+    assert index.dim == 3
+    assert index.ids.shape == (0,)
+    assert index.codes.shape == (0, 3)
+
+
+def test_attributes_are_read_only():
+    index = lk.CosineIndex.from_codes(CODES, LABELS)
+    for name in ("dim", "labels", "ids", "codes", "classes", "engine", "exact", "strategy", "isa"):
+        with pytest.raises(AttributeError):
+            setattr(index, name, None)
+
+
+@pytest.mark.parametrize("strategy", ["fp32", "float64"])
+def test_strategy_is_the_one_asked_for(strategy):
+    assert lk.CosineIndex(3, strategy=strategy).strategy == strategy
+
+
+def test_repr():
+    text = repr(lk.CosineIndex.from_codes(CODES, LABELS))
+    assert text.startswith("CosineIndex(")
+    assert "5" in text
+    assert "3" in text
+    assert "\n" not in text
+
+
+def test_result_unpacks_into_two():
+    result = lk.CosineIndex.from_codes(CODES, ids=[9, 8, 7, 6, 5]).search(CODES, 2)
+    similarities, ids = result
+    assert similarities is result.similarities
+    assert ids is result.ids
+    assert similarities.dtype == np.float32
+    assert ids.dtype == np.int64
+    assert similarities.shape == ids.shape == result.positions.shape == (5, 2)
+    assert ids.tolist() == (9 - result.positions).tolist()
+
+
+def test_scores64_only_when_asked_for():
+    index = lk.CosineIndex.from_codes(CODES)
+    assert index.search(CODES, 2).scores64 is None
+    assert index.search_self(2).scores64 is None
+    assert index.search(CODES, 2, scores64=True).scores64.dtype == np.float64
+    assert index.search_self(2, scores64=True).scores64.dtype == np.float64
+
+
+def test_k_is_ten_by_default():
+    codes = np.random.default_rng(0).standard_normal((20, 3))
+    index = lk.CosineIndex.from_codes(codes)
+    assert index.search(codes).ids.shape == (20, 10)
+    assert index.search_self().ids.shape == (20, 10)
+    assert lk.cosine_search(codes, codes).ids.shape == (20, 10)
+
+
+# Ids
+
+
+def test_ids_are_insertion_positions_by_default():
+    index = lk.CosineIndex(3)
+    index.add(CODES[:2])
+    index.add(CODES[2:])
+    assert index.ids.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_default_ids_are_never_used_again():
+    index = lk.CosineIndex.from_codes(CODES)
+    index.remove([4, 1])
+    assert index.ids.tolist() == [0, 2, 3]
+    index.add(CODES[:2])
+    assert index.ids.tolist() == [0, 2, 3, 5, 6]
+
+
+def test_default_ids_that_meet_those_of_the_user():
+    index = lk.CosineIndex.from_codes(CODES, ids=[10, 11, 12, 13, 6])
+    index.add(CODES[:1])
+    assert index.ids.tolist() == [10, 11, 12, 13, 6, 5]
+    with pytest.raises(ValueError, match=r"\b6\b"):
+        index.add(CODES[:1])
+    assert len(index) == 6
+
+
+@pytest.mark.parametrize(
+    ("ids", "duplicate"), [([7, 8, 7], 7), ([7, 8, 3], 3), ([0, 7, 8], 0), ([-(2**63), 5, -(2**63)], -(2**63))]
+)
+def test_duplicate_ids(ids, duplicate):
+    index = lk.CosineIndex.from_codes(CODES)
+    with pytest.raises(ValueError, match=rf"(?<!\d){duplicate}\b"):
+        index.add(CODES[:3], ids=ids)
+    assert_same_index(index, lk.CosineIndex.from_codes(CODES))
+
+
+@pytest.mark.parametrize(
+    "ids", [[1.5, 2.5, 3.5], ["a", "b", "c"], [1, 2], [[1, 2, 3]], [2**63, 1, 2], [True, False, True], 5]
+)
+def test_ids_that_are_none(ids):
+    index = lk.CosineIndex.from_codes(CODES)
+    with pytest.raises((ValueError, TypeError, OverflowError), match="id"):
+        index.add(CODES[:3], ids=ids)
+    assert_same_index(index, lk.CosineIndex.from_codes(CODES))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint32, np.int64, np.uint64])
+def test_ids_of_any_integer_type(dtype):
+    ids = np.array([5, 4, 3, 2, 1], dtype=dtype)
+    assert lk.CosineIndex.from_codes(CODES, ids=ids).ids.tolist() == [5, 4, 3, 2, 1]
+    assert lk.CosineIndex.from_codes(CODES, ids=ids).ids.dtype == np.int64
+
+
+# Removing
+
+
+def test_remove():
+    index = lk.CosineIndex.from_codes(CODES, LABELS, [4, 3, -1, 0, 7])
+    index.remove([7, 4])
+    assert_same_index(index, lk.CosineIndex.from_codes(CODES[1:4], LABELS[1:4], [3, -1, 0]))
+    assert index.classes.tolist() == ["bag", "coat", "shoe"]
+    result = index.search(CODES, 3, scores64=True)
+    assert_same_bytes(result, reference.search(CODES[1:4], CODES, 3, ids=[3, -1, 0]))
+
+
+def test_remove_nothing_and_everything():
+    index = lk.CosineIndex.from_codes(CODES, LABELS)
+    index.remove([])
+    assert_same_index(index, lk.CosineIndex.from_codes(CODES, LABELS))
+    index.remove(index.ids)
+    assert len(index) == 0
+    with pytest.raises(ValueError, match="k"):
+        index.search(CODES, 1)
+    index.add(CODES, LABELS)
+    assert index.search(CODES, 1).positions.ravel().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_class_that_is_removed_is_gone():
+    index = lk.CosineIndex.from_codes(CODES, LABELS)
+    index.remove([3])
+    assert index.classes.tolist() == ["bag", "shoe"]
+
+
+def test_removed_ids_may_be_given_again():
+    index = lk.CosineIndex.from_codes(CODES)
+    index.remove([2])
+    index.add(CODES[2:3], ids=[2])
+    assert index.ids.tolist() == [0, 1, 3, 4, 2]
+
+
+@pytest.mark.parametrize(("ids", "named"), [([0, 99, 1], 99), ([-1], -1)])
+def test_remove_unknown_ids(ids, named):
+    index = lk.CosineIndex.from_codes(CODES, LABELS)
+    with pytest.raises(ValueError, match=rf"(?<!\d){named}\b"):
+        index.remove(ids)
+    assert_same_index(index, lk.CosineIndex.from_codes(CODES, LABELS))
+
+
+def test_remove_the_same_id_twice_in_one_call():
+    index = lk.CosineIndex.from_codes(CODES, LABELS)
+    with pytest.raises(ValueError, match=r"\b2\b"):
+        index.remove([2, 1, 2])
+    assert_same_index(index, lk.CosineIndex.from_codes(CODES, LABELS))
+
+
+# Labels
+
+
+def test_labels_missing_in_a_labelled_index():
+    index = lk.CosineIndex.from_codes(CODES, LABELS)
+    with pytest.raises(ValueError, match="label"):
+        index.add(CODES)
+    assert_same_index(index, lk.CosineIndex.from_codes(CODES, LABELS))
+
+
+def test_labels_for_an_unlabelled_index():
+    index = lk.CosineIndex.from_codes(CODES)
+    with pytest.raises(ValueError, match="label"):
+        index.add(CODES, LABELS)
+    assert_same_index(index, lk.CosineIndex.from_codes(CODES))
+
+
+@pytest.mark.parametrize("labels", [LABELS[:4], np.append(LABELS, "hat"), LABELS[:, None], "shoe"])
+def test_labels_of_the_wrong_shape(labels):
+    with pytest.raises(ValueError, match="label"):
+        lk.CosineIndex.from_codes(CODES, labels)
+
+
+def test_classes_need_labels():
+    index = lk.CosineIndex.from_codes(CODES)
+    assert index.labels is None
+    with pytest.raises(ValueError, match="label"):
+        index.classes  # noqa: B018  # the access itself raises
+
+
+def test_longer_labels_are_not_cut():
+    index = lk.CosineIndex.from_codes(CODES[:2], ["a", "b"])
+    index.add(CODES[2:3], ["a much longer label"])
+    assert index.labels.tolist() == ["a", "b", "a much longer label"]
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        None,
+        LABELS,
+        np.array(["", "größer", "靴", "a b\n", "x" * 300]),
+        np.array([3, 1, 3, 2, 1]),
+        np.array([3, 1, 3, 2, 255], dtype=np.uint8),
+        np.array([True, False, True, True, False]),
+    ],
+)
+def test_save_and_load(tmp_path, labels):
+    path = tmp_path / "index.safetensors"
+    index = lk.CosineIndex.from_codes(CODES, labels, [4, 3, -(2**63), 0, 2**63 - 1])
+    index.save(path)
+    loaded = lk.CosineIndex.load(path)
+    assert_same_index(loaded, index)
+    assert_same_bytes(
+        loaded.search(CODES, 5, scores64=True), reference.search(CODES, CODES, 5, ids=index.ids.tolist())
+    )
+    assert os.listdir(tmp_path) == ["index.safetensors"]
+
+
+def test_save_and_load_an_empty_index(tmp_path):
+    lk.CosineIndex(7).save(tmp_path / "index.safetensors")
+    loaded = lk.CosineIndex.load(tmp_path / "index.safetensors")
+    assert len(loaded) == 0
+    assert loaded.dim == 7
+
+
+def test_loaded_index_goes_on(tmp_path):
+    """Neither the counter of default ids nor the labels are lost by saving."""
+    index = lk.CosineIndex.from_codes(CODES, LABELS)
+    index.remove([4])
+    index.save(tmp_path / "index.safetensors")
+    loaded = lk.CosineIndex.load(tmp_path / "index.safetensors", threads=1)
+    index.add(CODES[:1], ["hat"])
+    loaded.add(CODES[:1], ["hat"])
+    assert_same_index(loaded, index)
+    assert loaded.ids.tolist() == [0, 1, 2, 3, 5]
+
+
+def test_path_may_be_a_string(tmp_path):
+    lk.CosineIndex.from_codes(CODES).save(str(tmp_path / "index"))
+    assert len(lk.CosineIndex.load(str(tmp_path / "index"))) == 5
+
+
+def test_saving_twice_gives_the_same_file(tmp_path):
+    index = lk.CosineIndex.from_codes(CODES, LABELS)
+    index.save(tmp_path / "first")
+    lk.CosineIndex.load(tmp_path / "first").save(tmp_path / "second")
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def test_file_is_plain_safetensors(tmp_path):
+    """Any reader of the format gets the codes and ids; nothing in the file is code."""
+    lk.CosineIndex.from_codes(CODES, LABELS).save(tmp_path / "index")
+    tensors = load_file(tmp_path / "index")
+    assert any(np.array_equal(tensor, CODES) for tensor in tensors.values())
+    content = (tmp_path / "index").read_bytes()
+    (header_length,) = struct.unpack("<Q", content[:8])
+    json.loads(content[8 : 8 + header_length])
+    assert b"pickle" not in content
+    assert b"numpy" not in content
+
+
+def test_saving_over_a_file_replaces_it(tmp_path):
+    lk.CosineIndex.from_codes(CODES).save(tmp_path / "index")
+    lk.CosineIndex.from_codes(CODES[:2]).save(tmp_path / "index")
+    assert len(lk.CosineIndex.load(tmp_path / "index")) == 2
+
+
+def test_failed_rename_leaves_the_old_file(tmp_path, monkeypatch):
+    lk.CosineIndex.from_codes(CODES).save(tmp_path / "index")
+    before = (tmp_path / "index").read_bytes()
+
+    def fail(*_arguments):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no space left"):
+        lk.CosineIndex.from_codes(CODES[:2]).save(tmp_path / "index")
+    assert (tmp_path / "index").read_bytes() == before
+    assert os.listdir(tmp_path) == ["index"]
+
+
+def test_save_into_a_missing_folder(tmp_path):
+    with pytest.raises(OSError, match="nowhere"):
+        lk.CosineIndex.from_codes(CODES).save(tmp_path / "nowhere" / "index")
+
+
+def test_load_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing here"):
+        lk.CosineIndex.load(tmp_path / "nothing here")
+
+
+def cut(content):
+    return content[: len(content) // 2]
+
+
+def spoil_header(content):
+    return content[:12] + b"\xff\xff" + content[14:]
+
+
+@pytest.mark.parametrize("spoil", [cut, spoil_header, lambda _: b"", lambda _: b"not an index at all, just text"])
+def test_load_a_corrupt_file(tmp_path, spoil):
+    path = tmp_path / "broken index"
+    lk.CosineIndex.from_codes(CODES, LABELS).save(path)
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(ValueError, match="broken index"):
+        lk.CosineIndex.load(path)
+
+
+def test_load_safetensors_that_are_no_index(tmp_path):
+    save_file({"weights": CODES}, tmp_path / "model")
+    with pytest.raises(ValueError, match="model"):
+        lk.CosineIndex.load(tmp_path / "model")
+
+
+def test_load_an_index_with_invalid_codes(tmp_path):
+    """A file is input like any other: its values are checked, and the error names the file."""
+    path = tmp_path / "index"
+    lk.CosineIndex.from_codes(CODES).save(path)
+    content = path.read_bytes()
+    assert content.count(struct.pack("<f", 3.0)) == 1
+    path.write_bytes(content.replace(struct.pack("<f", 3.0), struct.pack("<f", float("nan"))))
+    with pytest.raises(ValueError, match="index"):
+        lk.CosineIndex.load(path)
+
+
+# The module
+
+
+def test_public_names():
+    assert {"CosineIndex", "SearchResult", "CosineKNNClassifier", "cosine_search"} <= set(dir(lk))
+    assert lk.CosineKNNClassifier.__name__ == "CosineKNNClassifier"
+    with pytest.raises(AttributeError, match="no_such_name"):
+        lk.no_such_name  # noqa: B018  # the access itself raises
+
+
+def test_version():
+    from importlib.metadata import version
+
+    assert lk.__version__ == version("latentknn")
+
+
+def test_one_shot_search():
+    similarities, ids = lk.cosine_search(CODES, CODES, 2, threads=1)
+    expected = reference.search(CODES, CODES, 2)
+    assert similarities.tobytes() == expected.similarities.tobytes()
+    assert ids.tobytes() == expected.ids.tobytes()
