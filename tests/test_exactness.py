@@ -16,8 +16,8 @@ import reference
 from checking import assert_same_bytes, assert_same_results
 from latentknn import _core
 
-# The forced kernel stays the same over all examples of a test.
-same_kernel_throughout = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+# Hypothesis warns of fixtures set up once for all examples; the forced kernel is meant to be.
+one_kernel = [HealthCheck.function_scoped_fixture]
 
 
 @cache
@@ -127,8 +127,7 @@ def test_negative_zero_is_positive(isa, strategy):
     assert result.similarities.tobytes() == np.zeros((1, 1), np.float32).tobytes()
 
 
-@same_kernel_throughout
-@settings(max_examples=500)
+@settings(max_examples=500, suppress_health_check=one_kernel)
 @given(data=st.data())
 def test_generated_problems(isa, data):
     """A kind of values, a shape, ids, k and perhaps a mask, on every strategy and some number of threads."""
@@ -164,8 +163,7 @@ def small_problems(draw):
     return codes, queries, draw(st.integers(1, len(codes)))
 
 
-@same_kernel_throughout
-@settings(max_examples=300)
+@settings(max_examples=300, suppress_health_check=one_kernel)
 @given(small_problems())
 @example((np.float32([[0.0, -1.0]]), np.float32([[1e30, 1e-30]]), 1))
 def test_generated_values(isa, small_problem):

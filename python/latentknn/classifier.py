@@ -16,6 +16,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from latentknn import voting
 from latentknn.index import CosineIndex, SearchResult
 
+# scikit-learn checks the shape and the feature names; the index checks the values and rounds them, once.
+_VALIDATION: dict[str, Any] = {"dtype": None, "ensure_all_finite": False}
+
 
 class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Classify codes by the votes of their most cosine-similar neighbours.
@@ -105,7 +108,7 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If `X` is sparse, or holds strings or complex numbers.
         """
         self._check_parameters()
-        codes, labels = validate_data(self, X, y, dtype=None, ensure_all_finite=False)
+        codes, labels = validate_data(self, _readable(X), y, **_VALIDATION)
         check_classification_targets(labels)
         self._build_index(codes)
         self.n_samples_fit_ = len(self.index_)
@@ -222,15 +225,20 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         if X is None:
             return self.index_.search_self(k, scores64=True)
-        queries = validate_data(
-            self, X, reset=False, dtype=None, ensure_all_finite=False, ensure_min_samples=0
-        )
+        queries = validate_data(self, _readable(X), reset=False, ensure_min_samples=0, **_VALIDATION)
         return self.index_.search(queries, k, scores64=True)
 
     def _neighbour_votes(self, X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         result = self._search(X, self.n_neighbors)
         weights = voting.neighbour_weights(_scores(result), self.weights, self.temperature)
         return self._class_of_row[result.positions], weights
+
+
+def _readable(X: ArrayLike) -> ArrayLike:
+    """Return what scikit-learn cannot read, arrays that offer only ``__dlpack__``, as NumPy arrays."""
+    if hasattr(X, "__dlpack__") and not hasattr(X, "__array__"):
+        return np.from_dlpack(X)
+    return X
 
 
 def _check_neighbour_count(k: int) -> None:
