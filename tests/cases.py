@@ -13,7 +13,8 @@ Builder = Callable[[np.random.Generator, int, int], Codes]
 BUILDERS: dict[str, Builder] = {}
 """Name of the kind -> function of (generator, number of rows, dimension)."""
 
-SIZES = sorted({size + step for size in (1, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96) for step in (-1, 0, 1)} - {0})
+WIDTHS = (1, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
+SIZES = sorted({width + step for width in WIDTHS for step in (-1, 0, 1)} - {0})
 """Numbers of rows around the widths of vectors and tiles."""
 
 DIMENSIONS = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 784, 1000, 2000)
@@ -142,7 +143,8 @@ def large_norms(rng: np.random.Generator, count: int, dim: int) -> Codes:
 @kind
 def opposite_halves(rng: np.random.Generator, count: int, dim: int) -> Codes:
     """Rows of one sign only, so that most similarities to the other half are negative."""
-    return np.abs(gaussian(rng, count, dim)) * np.where(rng.random((count, 1)) < 0.5, -1, 1).astype(np.float32)
+    sign = rng.choice(np.float32([-1, 1]), (count, 1))
+    return np.abs(gaussian(rng, count, dim)) * sign
 
 
 @kind

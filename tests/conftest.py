@@ -24,7 +24,7 @@ def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return request.param
 
 
-@pytest.fixture(params=["fp32", "float64"])
+@pytest.fixture(params=_core.strategy_names())
 def strategy(request: pytest.FixtureRequest) -> str:
     """Each screening strategy."""
     return request.param

@@ -71,7 +71,12 @@ def best(
 
 
 def search(
-    codes: ArrayLike, queries: ArrayLike, k: int, *, ids: ArrayLike | None = None, allowed: ArrayLike | None = None
+    codes: ArrayLike,
+    queries: ArrayLike,
+    k: int,
+    *,
+    ids: ArrayLike | None = None,
+    allowed: ArrayLike | None = None,
 ) -> Answer:
     """The k most similar codes of every query, among the allowed ones."""
     return best(scores(codes, queries), k, ids=ids, allowed=allowed)

@@ -52,7 +52,9 @@ def naive_votes(classes, scores, weights, temperature, class_count):
 
 
 @pytest.mark.parametrize("weights", voting.WEIGHTS)
-@pytest.mark.parametrize("kind", ["gaussian", "duplicates", "signs", "opposite_halves", "zero_rows", "all_equal"])
+@pytest.mark.parametrize(
+    "kind", ["gaussian", "duplicates", "signs", "opposite_halves", "zero_rows", "all_equal"]
+)
 @pytest.mark.parametrize("n_neighbors", [1, 2, 7, 100])
 def test_votes(weights, kind, n_neighbors):
     codes, queries = cases.build(kind, 0, 100, 60, 8)
@@ -239,7 +241,9 @@ def tensorflow_tensor(array):
 def test_array_protocols(wrap):
     codes, queries = cases.build("gaussian", 6, 100, 60, 8)
     labels = np.arange(100) % 4
-    classifier = lk.CosineKNNClassifier(3).fit(wrap(codes), wrap(labels) if wrap is tensorflow_tensor else labels)
+    classifier = lk.CosineKNNClassifier(3).fit(
+        wrap(codes), wrap(labels) if wrap is tensorflow_tensor else labels
+    )
     plain = lk.CosineKNNClassifier(3).fit(codes, labels)
     assert classifier.n_features_in_ == 8
     assert classifier.predict(wrap(queries)).tolist() == plain.predict(queries).tolist()
@@ -309,14 +313,19 @@ def test_pickle(monkeypatch):
         assert copy.index_.isa == isa
         assert copy.get_params() == classifier.get_params()
         assert copy.predict(queries).tolist() == classifier.predict(queries).tolist()
-        assert [array.tobytes() for array in copy.kneighbors(queries)] == [distances.tobytes(), positions.tobytes()]
+        assert [array.tobytes() for array in copy.kneighbors(queries)] == [
+            distances.tobytes(),
+            positions.tobytes(),
+        ]
     assert isinstance(classifier.index_, lk.CosineIndex)
     unfitted = pickle.loads(pickle.dumps(lk.CosineKNNClassifier(9)))
     assert unfitted.n_neighbors == 9
 
 
 def test_clone():
-    classifier = lk.CosineKNNClassifier(5, weights="softmax", temperature=0.3, n_jobs=1).fit(np.eye(5), range(5))
+    classifier = lk.CosineKNNClassifier(5, weights="softmax", temperature=0.3, n_jobs=1).fit(
+        np.eye(5), range(5)
+    )
     copy = clone(classifier)
     assert copy.get_params() == classifier.get_params()
     assert not hasattr(copy, "index_")
@@ -325,7 +334,10 @@ def test_clone():
 def test_pipeline_and_grid_search():
     images, labels = load_digits(return_X_y=True)
     pipeline = make_pipeline(StandardScaler(), lk.CosineKNNClassifier())
-    grid = {"cosineknnclassifier__n_neighbors": [1, 5, 300], "cosineknnclassifier__weights": ["uniform", "softmax"]}
+    grid = {
+        "cosineknnclassifier__n_neighbors": [1, 5, 300],
+        "cosineknnclassifier__weights": ["uniform", "softmax"],
+    }
     search = GridSearchCV(pipeline, grid, cv=3).fit(images, labels)
     assert search.best_params_["cosineknnclassifier__n_neighbors"] < 300
     assert search.best_score_ > 0.9

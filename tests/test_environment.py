@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -147,6 +146,75 @@ def test_indexes_of_several_threads():
         assert list(executor.map(build_and_search, (1, 2, 3, 1, 2, 3))) == [1, 2, 3, 1, 2, 3]
 
 
+def test_searches_while_the_index_changes():
+    """A search sees the index before or after each change, never in between.
+
+    The codes that come and go point away from every query, so that the right answer stays the same.
+    """
+    script = """
+        import threading
+        import numpy as np
+        import latentknn as lk, reference
+        from checking import assert_same_bytes
+
+        rng = np.random.default_rng(0)
+        codes, queries = (rng.uniform(0.5, 1, (rows, 16)).astype(np.float32) for rows in (500, 50))
+        expected, expected_self = reference.search(codes, queries, 3), reference.search_self(codes, 3)
+        index = lk.CosineIndex.from_codes(codes, threads=2)
+        finished = threading.Event()
+
+        def come_and_go():
+            start = 500
+            while not finished.is_set():
+                ids = np.arange(start, start + 200)
+                index.add(-rng.uniform(0.5, 1, (200, 16)), ids=ids)
+                index.remove(ids)
+                start += 200
+
+        change = threading.Thread(target=come_and_go)
+        change.start()
+        try:
+            for _ in range(200):
+                assert_same_bytes(index.search(queries, 3, scores64=True), expected)
+                result = index.search_self(3, scores64=True)
+                own = {name: getattr(result, name)[:500] for name in reference.Answer._fields}
+                assert_same_bytes(lk.SearchResult(**own), expected_self)
+                try:
+                    result = index.search(queries, 3, allowed=np.ones(len(index), bool), scores64=True)
+                except ValueError as error:
+                    assert "allowed" in str(error)  # the index changed after len()
+                else:
+                    assert_same_bytes(result, expected)
+                try:
+                    assert index.search(queries, 650).ids.shape == (50, 650)
+                except ValueError as error:
+                    assert "650" in str(error)  # the codes were gone
+        finally:
+            finished.set()
+            change.join()
+    """
+    run_script(script)
+
+
+def test_questions_while_codes_are_added():
+    """Asking for the length must not wait with the interpreter held: adding needs it to notice Ctrl-C."""
+    script = """
+        import threading
+        import numpy as np
+        import latentknn as lk
+
+        codes = np.ones((150_000, 256), np.float32)
+        index = lk.CosineIndex(256, threads=1)
+        for count in (150_000, 300_000):
+            addition = threading.Thread(target=index.add, args=(codes,))
+            addition.start()
+            while addition.is_alive():
+                assert len(index) in (count - 150_000, count)
+            assert len(index) == count
+    """
+    run_script(script)
+
+
 def test_search_releases_the_interpreter():
     """Another Python thread counts on while a long search runs on one thread."""
     rng = np.random.default_rng(0)
@@ -171,7 +239,7 @@ def test_fork(child):
         import cases, latentknn as lk, reference
         from checking import assert_same_bytes
 
-        warnings.simplefilter("ignore")  # Python 3.12 warns of forking with threads, the very thing tried here
+        warnings.simplefilter("ignore")  # Python 3.12 warns of forking beside threads
         codes, queries = cases.build("mixture", 0, 3000, 300, 21)
         expected = reference.search(codes, queries, 10)
         index = lk.CosineIndex.from_codes(codes, threads=4)

@@ -147,7 +147,7 @@ def test_generated_problems(isa, data):
     threads = data.draw(st.integers(1, 4), label="threads")
 
     expected = reference.search(codes, queries, k, ids=ids, allowed=allowed)
-    for strategy in ("fp32", "float64"):
+    for strategy in _core.strategy_names():
         index = lk.CosineIndex.from_codes(codes, ids=ids, strategy=strategy, threads=threads)
         assert_same_bytes(index.search(queries, k, allowed=allowed, scores64=True), expected)
 
@@ -170,7 +170,7 @@ def test_generated_values(isa, small_problem):
     """Any finite float32 anywhere; a failing case shrinks to the values that matter."""
     codes, queries, k = small_problem
     expected = reference.search(codes, queries, k)
-    for strategy in ("fp32", "float64"):
+    for strategy in _core.strategy_names():
         index = lk.CosineIndex.from_codes(codes, strategy=strategy)
         assert_same_bytes(index.search(queries, k, scores64=True), expected)
 
@@ -230,11 +230,15 @@ def test_removed_is_as_if_never_added(isa, strategy):
     index = lk.CosineIndex.from_codes(codes, ids=ids, strategy=strategy)
     index.search(queries, 5)
     index.remove(ids[~kept])
-    assert_same_bytes(index.search(queries, 5, scores64=True), reference.best(scores[:, kept], 5, ids=ids[kept]))
+    assert_same_bytes(
+        index.search(queries, 5, scores64=True), reference.best(scores[:, kept], 5, ids=ids[kept])
+    )
 
     index.add(codes[~kept], ids=ids[~kept])
     order = np.concatenate([np.flatnonzero(kept), np.flatnonzero(~kept)])
-    assert_same_bytes(index.search(queries, 5, scores64=True), reference.best(scores[:, order], 5, ids=ids[order]))
+    assert_same_bytes(
+        index.search(queries, 5, scores64=True), reference.best(scores[:, order], 5, ids=ids[order])
+    )
 
 
 def test_saved_and_loaded(isa, strategy, tmp_path):

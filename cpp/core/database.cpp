@@ -12,7 +12,7 @@
 #include "float_environment.h"
 #include "isa.h"
 #include "screened_search.h"
-#include "screening/fp32_screen.h"
+#include "screening/uniform_screen.h"
 
 namespace latentknn {
 namespace {
@@ -28,8 +28,13 @@ void count_search(const KernelTable& kernels) {
 }
 
 std::unique_ptr<Screen> make_screen(Strategy strategy, const KernelTable& kernels, std::size_t dim) {
-  if (strategy == Strategy::float64 || dim > Fp32Screen::kMaxDim) return nullptr;
-  return std::make_unique<Fp32Screen>(kernels.fp32, dim);
+  if (dim > UniformScreen::kMaxDim) return nullptr;
+  switch (strategy) {
+    case Strategy::fp32: return std::make_unique<UniformScreen>(UniformScreen::fp32(kernels, dim));
+    case Strategy::int16: return std::make_unique<UniformScreen>(UniformScreen::int16(kernels, dim));
+    case Strategy::float64: break;
+  }
+  return nullptr;
 }
 
 }  // namespace

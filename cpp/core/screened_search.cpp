@@ -111,13 +111,13 @@ class BlockSearch {
     if (lists_[q].size > lists_[q].capacity / 4 * 3) {
       score_all(q);
       best_[q].tighten();
-      raise_cutoff(q, best_[q].threshold() - errors_[q]);
+      raise_cutoff(q, best_[q].threshold() * screen_.score_scale() - errors_[q]);
     }
   }
 
   // Drops rows that are not admitted and, by the k-th best screened score, rows that cannot be among the
-  // k best: k rows have a similarity of at least that score less the error, and a row's own similarity is
-  // at most its score plus the error.
+  // k best: k rows have a (scaled) similarity of at least that score less the error, and a row's own is at
+  // most its score plus the error.
   void exclude(std::size_t q) {
     CandidateList& list = lists_[q];
     if (request_.allowed != nullptr || request_.exclude_self) {

@@ -12,6 +12,7 @@ struct Named {
 
 constexpr Named kStrategies[] = {
     {"fp32", Strategy::fp32},
+    {"int16", Strategy::int16},
     {"float64", Strategy::float64},
 };
 

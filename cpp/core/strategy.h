@@ -8,6 +8,7 @@ namespace latentknn {
 
 enum class Strategy {
   fp32,     // screen in float32, score what survives in float64
+  int16,    // screen in 16-bit integers, likewise
   float64,  // no screening: score every row
 };
 

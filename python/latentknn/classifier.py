@@ -131,7 +131,7 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If a query is invalid (the first is named), or `n_neighbors` is above the number of training codes.
+            If a query is invalid (the first is named), or `n_neighbors` is above the number of codes.
         """
         classes, weights = self._neighbour_votes(X)
         winners: NDArray[Any] = self.classes_[voting.winning_classes(classes, weights, len(self.classes_))]
@@ -205,9 +205,9 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _check_parameters(self) -> None:
         _check_neighbour_count(self.n_neighbors)
         if self.weights not in voting.WEIGHTS:
-            raise ValueError(f"weights must be one of {', '.join(voting.WEIGHTS)}, but got {self.weights!r}")
+            raise ValueError(f"weights must be one of {', '.join(voting.WEIGHTS)}, received {self.weights!r}")
         if not isinstance(self.temperature, numbers.Real) or not 0.0 < self.temperature < math.inf:
-            raise ValueError(f"temperature must be a positive number, but got {self.temperature!r}")
+            raise ValueError(f"temperature must be a positive number, received {self.temperature!r}")
 
     def _build_index(self, codes: NDArray[Any]) -> None:
         threads = None if self.n_jobs is None else joblib.effective_n_jobs(self.n_jobs)
@@ -234,7 +234,7 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self._class_of_row[result.positions], weights
 
 
-def _readable(X: ArrayLike) -> ArrayLike:
+def _readable(X: Any) -> Any:
     """Return what scikit-learn cannot read, arrays that offer only ``__dlpack__``, as NumPy arrays."""
     if hasattr(X, "__dlpack__") and not hasattr(X, "__array__"):
         return np.from_dlpack(X)
@@ -243,7 +243,7 @@ def _readable(X: ArrayLike) -> ArrayLike:
 
 def _check_neighbour_count(k: int) -> None:
     if not isinstance(k, numbers.Integral) or isinstance(k, bool) or k < 1:
-        raise ValueError(f"n_neighbors must be an integer of at least 1, but got {k!r}")
+        raise ValueError(f"n_neighbors must be an integer of at least 1, received {k!r}")
 
 
 def _scores(result: SearchResult) -> NDArray[np.float64]:

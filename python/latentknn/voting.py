@@ -45,7 +45,7 @@ def neighbour_weights(
         return positive
     if weights == "softmax":
         return np.exp((similarities - similarities[:, :1]) / temperature)
-    raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, but got {weights!r}")
+    raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, received {weights!r}")
 
 
 def class_votes(
@@ -68,7 +68,9 @@ def class_votes(
     """
     query_count = len(neighbour_classes)
     cells = neighbour_classes + class_count * np.arange(query_count)[:, None]
-    votes = np.bincount(cells.ravel(), weights=weights.ravel(), minlength=query_count * class_count)
+    votes: NDArray[Any] = np.bincount(
+        cells.ravel(), weights=weights.ravel(), minlength=query_count * class_count
+    )
     return votes.reshape(query_count, class_count)
 
 

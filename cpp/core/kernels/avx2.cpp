@@ -8,15 +8,45 @@ namespace latentknn {
 namespace {
 
 constexpr char kName[] = "avx2";
-constexpr size_t kFp32Queries = 6;
-constexpr size_t kFp32Vectors = 2;
+constexpr size_t kTileQueries = 6;
+constexpr size_t kTileVectors = 2;
 constexpr size_t kExactRows = 4;
 
 using Float = __m256;
 constexpr size_t kFloats = 8;
-inline Float load(const float* p) { return _mm256_loadu_ps(p); }
 inline Float broadcast(float x) { return _mm256_set1_ps(x); }
 inline Float maximum(Float a, Float b) { return _mm256_max_ps(a, b); }
+
+struct Fp32 {
+  using Element = float;
+  using Vector = Float;
+  using Sum = Float;
+  static constexpr size_t kGroup = 1;
+  static Vector load(const Element* p) { return _mm256_loadu_ps(p); }
+  static Vector broadcast(const Element* p) { return _mm256_broadcast_ss(p); }
+  static Sum add_product(Sum sum, Vector a, Vector b) { return _mm256_fmadd_ps(a, b, sum); }
+  static Float to_float(Sum sum) { return sum; }
+  static Element quantise(double x) { return static_cast<float>(x); }
+};
+
+// Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
+struct Int16 {
+  using Element = int16_t;
+  using Vector = __m256i;
+  using Sum = __m256i;
+  static constexpr size_t kGroup = 2;
+  static Vector load(const Element* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static Vector broadcast(const Element* p) {
+    int32_t pair;
+    __builtin_memcpy(&pair, p, sizeof pair);
+    return _mm256_set1_epi32(pair);
+  }
+  static Sum add_product(Sum sum, Vector a, Vector b) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+  }
+  static Float to_float(Sum sum) { return _mm256_cvtepi32_ps(sum); }
+  static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
+};
 
 using Hits = __m256;
 inline Hits reaches(Float scores, Float cutoffs) { return _mm256_cmp_ps(scores, cutoffs, _CMP_GE_OQ); }

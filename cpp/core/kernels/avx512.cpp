@@ -8,15 +8,45 @@ namespace latentknn {
 namespace {
 
 constexpr char kName[] = "avx512";
-constexpr size_t kFp32Queries = 8;
-constexpr size_t kFp32Vectors = 3;
+constexpr size_t kTileQueries = 8;
+constexpr size_t kTileVectors = 3;
 constexpr size_t kExactRows = 8;
 
 using Float = __m512;
 constexpr size_t kFloats = 16;
-inline Float load(const float* p) { return _mm512_loadu_ps(p); }
 inline Float broadcast(float x) { return _mm512_set1_ps(x); }
 inline Float maximum(Float a, Float b) { return _mm512_max_ps(a, b); }
+
+struct Fp32 {
+  using Element = float;
+  using Vector = Float;
+  using Sum = Float;
+  static constexpr size_t kGroup = 1;
+  static Vector load(const Element* p) { return _mm512_loadu_ps(p); }
+  static Vector broadcast(const Element* p) { return _mm512_set1_ps(*p); }
+  static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_fmadd_ps(a, b, sum); }
+  static Float to_float(Sum sum) { return sum; }
+  static Element quantise(double x) { return static_cast<float>(x); }
+};
+
+// Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
+struct Int16 {
+  using Element = int16_t;
+  using Vector = __m512i;
+  using Sum = __m512i;
+  static constexpr size_t kGroup = 2;
+  static Vector load(const Element* p) { return _mm512_loadu_si512(p); }
+  static Vector broadcast(const Element* p) {
+    int32_t pair;
+    __builtin_memcpy(&pair, p, sizeof pair);
+    return _mm512_set1_epi32(pair);
+  }
+  static Sum add_product(Sum sum, Vector a, Vector b) {
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
+  }
+  static Float to_float(Sum sum) { return _mm512_cvtepi32_ps(sum); }
+  static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
+};
 
 using Hits = __mmask16;
 inline Hits reaches(Float scores, Float cutoffs) { return _mm512_cmp_ps_mask(scores, cutoffs, _CMP_GE_OQ); }

@@ -45,6 +45,7 @@ struct ScreenKernel {
 struct KernelTable {
   const char* name;
   ScreenKernel fp32;
+  ScreenKernel int16;
   // Rule 1 of the contract: out[i] = S(query, base + rows[i] * dim). `query` holds dim float64 values,
   // padded with zeros to a multiple of eight.
   void (*dot_products)(const double* query, const float* base, const uint32_t* rows, size_t count, size_t dim,

@@ -8,15 +8,46 @@ namespace latentknn {
 namespace {
 
 constexpr char kName[] = "neon";
-constexpr size_t kFp32Queries = 8;
-constexpr size_t kFp32Vectors = 3;
+constexpr size_t kTileQueries = 8;
+constexpr size_t kTileVectors = 3;
 constexpr size_t kExactRows = 4;
 
 using Float = float32x4_t;
 constexpr size_t kFloats = 4;
-inline Float load(const float* p) { return vld1q_f32(p); }
 inline Float broadcast(float x) { return vdupq_n_f32(x); }
 inline Float maximum(Float a, Float b) { return vmaxq_f32(a, b); }
+
+struct Fp32 {
+  using Element = float;
+  using Vector = Float;
+  using Sum = Float;
+  static constexpr size_t kGroup = 1;
+  static Vector load(const Element* p) { return vld1q_f32(p); }
+  static Vector broadcast(const Element* p) { return vld1q_dup_f32(p); }
+  static Sum add_product(Sum sum, Vector a, Vector b) { return vfmaq_f32(sum, a, b); }
+  static Float to_float(Sum sum) { return sum; }
+  static Element quantise(double x) { return static_cast<float>(x); }
+};
+
+// Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
+struct Int16 {
+  using Element = int16_t;
+  using Vector = int16x8_t;
+  using Sum = int32x4_t;
+  static constexpr size_t kGroup = 2;
+  static Vector load(const Element* p) { return vld1q_s16(p); }
+  static Vector broadcast(const Element* p) {
+    int32_t pair;
+    __builtin_memcpy(&pair, p, sizeof pair);
+    return vreinterpretq_s16_s32(vdupq_n_s32(pair));
+  }
+  static Sum add_product(Sum sum, Vector a, Vector b) {
+    const int32x4_t low = vmull_s16(vget_low_s16(a), vget_low_s16(b));
+    return vaddq_s32(sum, vpaddq_s32(low, vmull_high_s16(a, b)));
+  }
+  static Float to_float(Sum sum) { return vcvtq_f32_s32(sum); }
+  static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
+};
 
 using Hits = uint32x4_t;
 inline Hits reaches(Float scores, Float cutoffs) { return vcgeq_f32(scores, cutoffs); }

@@ -1,12 +1,13 @@
 // Assembles the table of the including instruction set.
 
 #include "exact_products.inl"
-#include "fp32_tile.inl"
 #include "fused_screen.inl"
+#include "tile.inl"
 
-template <class Tile>
+template <class Arithmetic>
 constexpr ScreenKernel screen_kernel() {
-  return {Tile::kQueries, Tile::kRows, &Tile::packed_bytes, &Tile::pack, &screen<Tile>};
+  using T = Tile<Arithmetic>;
+  return {T::kQueries, T::kRows, &T::packed_bytes, &T::pack, &screen<T>};
 }
 
-constexpr KernelTable kTable = {kName, screen_kernel<Fp32Tile>(), &dot_products, &squared_norms};
+constexpr KernelTable kTable = {kName, screen_kernel<Fp32>(), screen_kernel<Int16>(), &dot_products, &squared_norms};

@@ -5,6 +5,7 @@ from typing import Any
 
 from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras
+from latentknn.models.batch_normalization import FusedBatchNormalization
 from latentknn.models.images import ImageShape, check_input_shape
 from latentknn.models.seeding import seeded_layers
 
@@ -137,6 +138,6 @@ def _decoder(
 
 def _add_activation(network: Any, dropout: float) -> None:
     network.add(keras.layers.LeakyReLU())
-    network.add(keras.layers.BatchNormalization())
+    network.add(FusedBatchNormalization())
     if dropout > 0:
         network.add(keras.layers.Dropout(dropout))

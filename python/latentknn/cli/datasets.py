@@ -1,0 +1,52 @@
+"""``latentknn datasets``: the data sets by name, and getting one."""
+
+import argparse
+from typing import Any
+
+from latentknn.cli.errors import as_command_error
+from latentknn.cli.table import format_table
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "datasets",
+        help="list the data sets, or get one",
+        description="List the data sets; with 'fetch', get one from Debian's package archive, without root.",
+    )
+    parser.set_defaults(command=_list)
+    fetch = parser.add_subparsers(metavar="fetch").add_parser(
+        "fetch", help="get a data set from Debian's package archive, without root"
+    )
+    fetch.add_argument("name", help="the data set")
+    fetch.set_defaults(command=_fetch)
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    from latentknn.datasets import NAMES, cache_folder
+    from latentknn.datasets.published import PUBLISHED
+
+    rows = [("name", "where it is")]
+    for name in NAMES:
+        published = PUBLISHED.get(name)
+        if published is None:
+            rows.append((name, "in scikit-learn"))
+            continue
+        folders = [cache_folder(name), published.debian_folder]
+        found = next((str(folder) for folder in folders if folder is not None and folder.exists()), None)
+        rows.append((name, found or _how_to_get(published.debian_package is not None, name)))
+    print(format_table(rows))
+    print("\nYour own data: latentknn run --dataset NAME --data FOLDER_OR_NPZ")
+
+
+def _how_to_get(packaged: bool, name: str) -> str:
+    keras = "downloaded by Keras when it is asked for"
+    return f"{keras}, or by 'latentknn datasets fetch {name}'" if packaged else keras
+
+
+def _fetch(arguments: argparse.Namespace) -> None:
+    from latentknn.datasets import DatasetCorruptError, DatasetNotFoundError, fetch
+
+    with as_command_error(ValueError, DatasetNotFoundError, DatasetCorruptError):
+        folder = fetch(arguments.name)
+    print(f"{arguments.name} is in {folder}")

@@ -1,0 +1,17 @@
+"""Errors that a user can correct."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class CommandError(Exception):
+    """Something that the user asked for cannot be done; the message says what to do instead."""
+
+
+@contextmanager
+def as_command_error(*errors: type[Exception]) -> Iterator[None]:
+    """Turn errors of these types, raised in the block, into a `CommandError` of the same message."""
+    try:
+        yield
+    except errors as error:
+        raise CommandError(error) from error

@@ -1,0 +1,34 @@
+"""How well codes classify, measured without ever looking at the test set twice.
+
+``run_experiment`` trains a model, indexes its codes, chooses the vote on held-out training images and
+classifies the test set; the functions that it is made of stand on their own.
+"""
+
+from latentknn.evaluation.accuracy import Accuracy
+from latentknn.evaluation.choosing import VoteScore, best_vote, score_votes
+from latentknn.evaluation.classification import Classification
+from latentknn.evaluation.experiment import Experiment, classify_by_pixels, run_experiment
+from latentknn.evaluation.neighbours import Neighbours, find_neighbours
+from latentknn.evaluation.projection import project
+from latentknn.evaluation.splitting import hold_out
+from latentknn.evaluation.stages import Stage, Stopwatch
+from latentknn.evaluation.votes import CANDIDATES, Vote
+
+__all__ = [
+    "CANDIDATES",
+    "Accuracy",
+    "Classification",
+    "Experiment",
+    "Neighbours",
+    "Stage",
+    "Stopwatch",
+    "Vote",
+    "VoteScore",
+    "best_vote",
+    "classify_by_pixels",
+    "find_neighbours",
+    "hold_out",
+    "project",
+    "run_experiment",
+    "score_votes",
+]

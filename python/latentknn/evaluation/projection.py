@@ -1,0 +1,50 @@
+"""Codes drawn in the plane."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.manifold import TSNE
+
+_PERPLEXITY = 30.0
+
+
+def project(codes: NDArray[np.floating[Any]], seed: int) -> NDArray[np.float32]:
+    """Place codes in the plane by t-SNE, so that codes of high cosine similarity lie together.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, d), float
+        At least 3 codes. They are scaled to length 1, where squared Euclidean distance is twice the cosine
+        distance.
+    seed : int
+        Seed of the placement.
+
+    Returns
+    -------
+    ndarray of shape (n, 2), float32
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 3 codes.
+
+    Notes
+    -----
+    About half a minute for 3,000 codes on two cores.
+
+    References
+    ----------
+    L. van der Maaten, G. Hinton, "Visualizing Data using t-SNE", Journal of Machine Learning Research 9,
+    2008.
+    """
+    if len(codes) < 3:
+        raise ValueError(f"t-SNE needs at least 3 codes, received {len(codes)}")
+    norms = np.linalg.norm(codes, axis=1, keepdims=True)
+    unit_codes = np.divide(codes, norms, out=np.zeros_like(codes), where=norms > 0)
+    placement = TSNE(
+        perplexity=min(_PERPLEXITY, (len(codes) - 1) / 3),
+        init="pca" if codes.shape[1] > 1 else "random",
+        random_state=seed,
+    )
+    return np.asarray(placement.fit_transform(unit_codes), np.float32)

@@ -1,0 +1,71 @@
+"""How long each stage of a run takes."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass
+class Stage:
+    """A stage of a run and its cost.
+
+    Attributes
+    ----------
+    name : str
+        What was done.
+    items : int
+        How many things it was done to.
+    unit : str
+        What those things are, in the plural.
+    seconds : float
+        Wall-clock time.
+    """
+
+    name: str
+    items: int
+    unit: str
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.items:,} {self.unit} in {self.seconds:.2f} s, {self.rate:,.0f} {self.unit}/s"
+        )
+
+    @property
+    def rate(self) -> float:
+        """Items a second; 0 where the stage took no measurable time."""
+        return self.items / self.seconds if self.seconds > 0 else 0.0
+
+
+class Stopwatch:
+    """Measures stages one after the other.
+
+    Parameters
+    ----------
+    announce : callable, optional
+        Called with every `Stage` that ends.
+
+    Attributes
+    ----------
+    stages : list of Stage
+        Those that have ended, in order.
+    """
+
+    def __init__(self, announce: Callable[[Stage], object] | None = None) -> None:
+        self.stages: list[Stage] = []
+        self._announce = announce
+
+    @contextmanager
+    def measure(self, name: str, items: int, unit: str) -> Iterator[Stage]:
+        """Measure the block and add its stage; the block may correct ``stage.items``.
+
+        A block that raises adds nothing.
+        """
+        stage = Stage(name, items, unit)
+        start = time.perf_counter()
+        yield stage
+        stage.seconds = time.perf_counter() - start
+        self.stages.append(stage)
+        if self._announce is not None:
+            self._announce(stage)

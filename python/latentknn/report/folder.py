@@ -1,0 +1,74 @@
+"""The files of a run, each named in this one place."""
+
+import shutil
+from os import PathLike
+from pathlib import Path
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Parameters
+    ----------
+    path : path
+        It need not exist.
+
+    Attributes
+    ----------
+    settings : Path
+        What was asked for, written before the training begins (JSON).
+    checkpoint : Path
+        Folder of the training's state, from which it can be resumed.
+    encoder : Path
+        The trained model, for `latentknn.models.load`.
+    index : Path
+        The codes of all training images with their labels, for `CosineIndex.load`.
+    test_codes : Path
+        Codes, labels and predictions of the test images (safetensors).
+    record : Path
+        Everything that was measured (JSON).
+    classification_report : Path
+        Precision, recall, F1 and support of every class (text).
+    confusion_matrix, losses, reconstructions, code_map : Path
+        Pictures (PNG).
+    page : Path
+        The page that shows all of it.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+        self.settings = self.path / "settings.json"
+        self.checkpoint = self.path / "checkpoint"
+        self.encoder = self.path / "encoder.keras"
+        self.index = self.path / "index.safetensors"
+        self.test_codes = self.path / "test_codes.safetensors"
+        self.record = self.path / "report.json"
+        self.classification_report = self.path / "classification_report.txt"
+        self.confusion_matrix = self.path / "confusion_matrix.png"
+        self.losses = self.path / "losses.png"
+        self.reconstructions = self.path / "reconstructions.png"
+        self.code_map = self.path / "code_map.png"
+        self.page = self.path / "index.html"
+
+    def is_empty(self) -> bool:
+        """Whether the folder is missing or holds nothing."""
+        return not self.path.exists() or not any(self.path.iterdir())
+
+    def clear(self) -> None:
+        """Remove the files of a run, and no others."""
+        for path in (
+            self.settings,
+            self.encoder,
+            self.index,
+            self.test_codes,
+            self.record,
+            self.classification_report,
+            self.confusion_matrix,
+            self.losses,
+            self.reconstructions,
+            self.code_map,
+            self.page,
+        ):
+            path.unlink(missing_ok=True)
+        if self.checkpoint.exists():
+            shutil.rmtree(self.checkpoint)

@@ -1,0 +1,48 @@
+"""A map of codes as a picture."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from latentknn.report.drawing import COLOURS, MARKERS, new_figure
+
+
+def draw_code_map(
+    positions: NDArray[np.float32], labels: NDArray[np.integer[Any]], class_names: tuple[str, ...]
+) -> Figure:
+    """Draw codes as points, with colour and marker by class and each class's name at its median.
+
+    Parameters
+    ----------
+    positions : ndarray of float32, shape (n, 2)
+        From `latentknn.evaluation.project`.
+    labels : ndarray of shape (n,), integer
+        Class of every code.
+    class_names : tuple of str
+        The names of the classes.
+    """
+    figure = new_figure(8.0, 7.4)
+    axes = figure.add_subplot()
+    for label in np.unique(labels):
+        points = positions[labels == label]
+        axes.scatter(
+            points[:, 0],
+            points[:, 1],
+            s=13,
+            color=COLOURS[label % len(COLOURS)],
+            # The markers move on by one each time the colours begin anew, so that no pair comes twice soon.
+            marker=MARKERS[(label + label // len(COLOURS)) % len(MARKERS)],
+            linewidths=0,
+            alpha=0.75,
+        )
+    for label in np.unique(labels):
+        x, y = np.median(positions[labels == label], axis=0)
+        name = axes.text(x, y, class_names[label], ha="center", va="center", fontsize=11, fontweight="bold")
+        name.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_aspect("equal", adjustable="datalim")
+    return figure

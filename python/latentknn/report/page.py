@@ -1,0 +1,177 @@
+"""The page that shows a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from latentknn.evaluation import Experiment
+from latentknn.report.folder import RunFolder
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { line-height: 1.2; }
+h2 { margin-top: 2.5rem; border-bottom: 1px solid #ddd; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { padding: .25rem .9rem .25rem 0; text-align: right; border-bottom: 1px solid #eee; }
+th:first-child, td:first-child { text-align: left; }
+td { font-variant-numeric: tabular-nums; }
+tr.headline td { font-weight: bold; }
+img { max-width: 100%; }
+pre { overflow-x: auto; background: #f6f6f6; padding: 1rem; font-size: .85rem; }
+figure { margin: 1rem 0; }
+figcaption { color: #555; font-size: .9rem; }
+"""
+
+
+def make_page(experiment: Experiment, record: dict[str, Any], folder: RunFolder) -> str:
+    """Return the HTML of a run's page, which refers to the pictures and files beside it.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What was done and found.
+    record : dict
+        From `latentknn.report.record.make_record`.
+    folder : RunFolder
+        Where the pictures are and the page will be.
+    """
+    title = f"{experiment.model.registry_name} on {experiment.dataset.name}"
+    sections = [
+        f"<h1>{escape(title)}</h1>",
+        _introduction(experiment),
+        "<h2>Accuracy on the test set</h2>",
+        _accuracies(experiment),
+        _paragraph(
+            f"The vote in the last line was chosen on {len(experiment.held_out):,} held-out training "
+            "images, on which the model was not trained. The test set played no part in training or choosing."
+        ),
+        "<h2>Confusion matrix</h2>",
+        _picture(folder.confusion_matrix, "The chosen vote; rows are true classes, columns predicted ones."),
+        "<h2>Training</h2>",
+        _picture(
+            folder.losses,
+            "After every epoch. The loss on training images is a mean over the epoch, with dropout and the "
+            "like switched on.",
+        ),
+    ]
+    if "reconstruct" in experiment.model.capabilities:
+        sections += [
+            "<h2>Reconstructions</h2>",
+            _picture(folder.reconstructions, "Test images and what the decoder makes of their codes."),
+        ]
+    sections += [
+        "<h2>Map of the codes</h2>",
+        _picture(
+            folder.code_map, "t-SNE of test codes by cosine similarity; distances between groups mean little."
+        ),
+        "<h2>Choice of the vote</h2>",
+        _choice(experiment),
+        "<h2>Classification report</h2>",
+        f"<pre>{escape(experiment.chosen.report_text())}</pre>",
+        "<h2>Time</h2>",
+        _stages(record["stages"]),
+        "<h2>Environment</h2>",
+        _environment(record),
+        "<h2>Files</h2>",
+        _files(folder),
+    ]
+    body = "\n".join(sections)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)} · latentknn</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _introduction(experiment: Experiment) -> str:
+    dataset = experiment.dataset
+    trained_on = len(dataset.train_images) - len(experiment.held_out)
+    return _paragraph(
+        f"{len(experiment.history['loss'])} epochs of training on {trained_on:,} images, seed "
+        f"{experiment.seed}. All {len(dataset.test_images):,} test images were then classified by exact "
+        f"cosine similarity to the codes of all {len(experiment.index):,} training images. A code has "
+        f"{experiment.index.dim} dimensions."
+    )
+
+
+def _accuracies(experiment: Experiment) -> str:
+    rows = []
+    for name, result in experiment.results.items():
+        low, high = result.accuracy.interval()
+        rows.append((name, str(result.vote), f"{result.accuracy.value:.4f}", f"{low:.4f} to {high:.4f}"))
+    return _table(("", "vote", "accuracy", "95 % interval (Wilson)"), rows, headline=len(rows) - 1)
+
+
+def _choice(experiment: Experiment) -> str:
+    rows = [
+        (str(score.vote.k), score.vote.weights, f"{score.accuracy.value:.4f}")
+        for score in experiment.vote_scores
+    ]
+    votes = [score.vote for score in experiment.vote_scores]
+    headline = votes.index(experiment.chosen.vote)
+    return _table(("k", "weights", "accuracy on held-out images"), rows, headline)
+
+
+def _stages(stages: Sequence[dict[str, Any]]) -> str:
+    rows = [
+        (
+            stage["name"],
+            f"{stage['items']:,} {stage['unit']}",
+            f"{stage['seconds']:.2f} s",
+            f"{stage['items'] / stage['seconds']:,.0f}/s" if stage["seconds"] > 0 else "",
+        )
+        for stage in stages
+    ]
+    return _table(("stage", "", "time", "rate"), rows)
+
+
+def _environment(record: dict[str, Any]) -> str:
+    environment, index = record["environment"], record["index"]
+    rows = [
+        ("processor", environment["cpu"]),
+        *(("graphics processor", gpu) for gpu in environment["gpus"]),
+        ("threads", str(environment["threads"])),
+        ("search", f"{index['engine']}, {index['strategy']} screening, {index['isa']}"),
+        *environment["versions"].items(),
+        ("finished", record["finished"]),
+    ]
+    return _table(("", ""), rows)
+
+
+def _files(folder: RunFolder) -> str:
+    descriptions = {
+        folder.encoder: "the trained model, for latentknn.models.load",
+        folder.index: "codes and labels of the training images, for latentknn.CosineIndex.load",
+        folder.test_codes: "codes, labels and predictions of the test images",
+        folder.record: "everything that was measured",
+        folder.classification_report: "precision, recall and F1 of every class, for all three lines above",
+    }
+    items = "\n".join(
+        f'<li><a href="{escape(path.name)}">{escape(path.name)}</a>: {escape(description)}</li>'
+        for path, description in descriptions.items()
+    )
+    return f"<ul>\n{items}\n</ul>"
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
+def _picture(path: Path, caption: str) -> str:
+    return (
+        f'<figure><img src="{escape(path.name)}" alt="{escape(caption)}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], headline: int | None = None) -> str:
+    lines = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in header) + "</tr>"]
+    for position, row in enumerate(rows):
+        mark = ' class="headline"' if position == headline else ""
+        lines.append(f"<tr{mark}>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>")
+    return "<table>\n" + "\n".join(lines) + "\n</table>"

@@ -1,0 +1,82 @@
+"""Originals beside what a model makes of them, as a picture."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from latentknn.report.drawing import new_figure
+
+COLUMNS = 10
+"""Most images in a row of the picture."""
+
+
+def choose_examples(labels: NDArray[np.integer[Any]], rows: int = 2) -> NDArray[np.intp]:
+    """Return the positions of up to ``COLUMNS * rows`` images, the first of every class before any second.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,), integer
+        Class of every image.
+    rows : int
+        Rows of the picture.
+
+    Returns
+    -------
+    ndarray of intp
+        Positions, by rank within the class, then class.
+    """
+    order = np.argsort(labels, kind="stable")
+    sorted_labels = labels[order]
+    rank = np.arange(len(labels)) - np.searchsorted(sorted_labels, sorted_labels)
+    return order[np.argsort(rank, kind="stable")][: COLUMNS * rows]
+
+
+def draw_reconstructions(
+    originals: NDArray[Any], reconstructions: NDArray[np.float32], names: Sequence[str]
+) -> Figure:
+    """Draw each reconstruction under its original.
+
+    Parameters
+    ----------
+    originals : ndarray of uint8, shape (n, H, W) or (n, H, W, C)
+        Pixels from 0 to 255.
+    reconstructions : ndarray of float32, shape (n, H, W, C)
+        Pixels from 0 to 1.
+    names : sequence of str
+        Class name of every image.
+    """
+    pairs = -(-len(originals) // COLUMNS)
+    figure = new_figure(1.1 * COLUMNS, 2.75 * pairs)
+    grid = figure.subplots(2 * pairs, COLUMNS, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    scaled_originals = originals.reshape(reconstructions.shape) / np.float32(255)
+    for position, name in enumerate(names):
+        row, column = 2 * (position // COLUMNS), position % COLUMNS
+        grid[row, column].set_title(name, fontsize=9)
+        for axes, image in (
+            (grid[row, column], scaled_originals[position]),
+            (grid[row + 1, column], reconstructions[position]),
+        ):
+            axes.imshow(_displayable(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    for row in range(2 * pairs):
+        label = "reconstruction" if row % 2 else "original"
+        grid[row, 0].text(
+            -0.12,
+            0.5,
+            label,
+            transform=grid[row, 0].transAxes,
+            rotation=90,
+            ha="right",
+            va="center",
+            fontsize=9,
+        )
+    return figure
+
+
+def _displayable(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return three channels as they are, and any other number of them as their mean."""
+    return image if image.shape[-1] == 3 else np.asarray(image.mean(axis=-1))

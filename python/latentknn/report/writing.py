@@ -1,0 +1,85 @@
+"""Writing all files of a report."""
+
+import json
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from latentknn.evaluation import Experiment, Stopwatch, project
+from latentknn.report.confusion_figure import draw_confusion_matrix
+from latentknn.report.drawing import save_figure
+from latentknn.report.folder import RunFolder
+from latentknn.report.loss_figure import draw_losses
+from latentknn.report.map_figure import draw_code_map
+from latentknn.report.page import make_page
+from latentknn.report.reconstruction_figure import choose_examples, draw_reconstructions
+from latentknn.report.record import make_record
+
+_MOST_CODES_ON_MAP = 2_000
+
+
+def write_report(experiment: Experiment, folder: RunFolder, stopwatch: Stopwatch | None = None) -> None:
+    """Save the encoder and the codes, draw the pictures and write the report that shows them.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What was done and found.
+    folder : RunFolder
+        Where it goes; made if it does not exist, and files of the same names are replaced.
+    stopwatch : Stopwatch, optional
+        The stages of the experiment, which the report lists; those of the report are added.
+    """
+    stopwatch = stopwatch or Stopwatch()
+    folder.path.mkdir(parents=True, exist_ok=True)
+    experiment.model.save(folder.encoder)
+    experiment.index.save(folder.index)
+    save_file(
+        {
+            "codes": experiment.test_codes,
+            "labels": np.ascontiguousarray(experiment.dataset.test_labels),
+            "nearest": experiment.nearest.predictions,
+            "chosen": experiment.chosen.predictions,
+        },
+        folder.test_codes,
+    )
+    folder.classification_report.write_text(_classification_reports(experiment), encoding="utf-8")
+
+    _draw_code_map(experiment, folder, stopwatch)
+    with stopwatch.measure("draw pictures", 0, "pictures") as stage:
+        save_figure(draw_confusion_matrix(experiment.chosen), folder.confusion_matrix)
+        save_figure(draw_losses(experiment.history), folder.losses)
+        stage.items = 2
+        if "reconstruct" in experiment.model.capabilities:
+            _draw_reconstructions(experiment, folder)
+            stage.items = 3
+
+    record = make_record(experiment, stopwatch.stages)
+    folder.record.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    folder.page.write_text(make_page(experiment, record, folder), encoding="utf-8")
+
+
+def _classification_reports(experiment: Experiment) -> str:
+    return "\n".join(
+        f"{name}, {result.vote}\naccuracy {result.accuracy} (95 % interval)\n\n{result.report_text()}\n"
+        for name, result in experiment.results.items()
+    )
+
+
+def _draw_code_map(experiment: Experiment, folder: RunFolder, stopwatch: Stopwatch) -> None:
+    dataset = experiment.dataset
+    generator = np.random.default_rng(experiment.seed)
+    shown = generator.permutation(len(dataset.test_labels))[:_MOST_CODES_ON_MAP]
+    with stopwatch.measure("t-SNE of test codes", len(shown), "codes"):
+        positions = project(experiment.test_codes[shown], experiment.seed)
+    save_figure(draw_code_map(positions, dataset.test_labels[shown], dataset.class_names), folder.code_map)
+
+
+def _draw_reconstructions(experiment: Experiment, folder: RunFolder) -> None:
+    dataset = experiment.dataset
+    shown = choose_examples(dataset.test_labels)
+    images = dataset.test_images[shown]
+    names = [dataset.class_names[label] for label in dataset.test_labels[shown]]
+    save_figure(
+        draw_reconstructions(images, experiment.model.reconstruct(images), names), folder.reconstructions
+    )
