@@ -48,6 +48,11 @@ struct Int16 {
   static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };
 
+template <class Sum>
+inline void pin(Sum& sum) {
+  asm volatile("" : "+x"(sum));
+}
+
 using Hits = __m256;
 inline Hits reaches(Float scores, Float cutoffs) { return _mm256_cmp_ps(scores, cutoffs, _CMP_GE_OQ); }
 inline Hits either(Hits a, Hits b) { return _mm256_or_ps(a, b); }

@@ -48,6 +48,11 @@ struct Int16 {
   static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };
 
+template <class Sum>
+inline void pin(Sum& sum) {
+  asm volatile("" : "+v"(sum));
+}
+
 using Hits = __mmask16;
 inline Hits reaches(Float scores, Float cutoffs) { return _mm512_cmp_ps_mask(scores, cutoffs, _CMP_GE_OQ); }
 inline Hits either(Hits a, Hits b) { return static_cast<Hits>(a | b); }

@@ -61,6 +61,15 @@ struct Int16 {
   static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };
 
+template <class Sum>
+inline void pin(Sum& sum) {
+#if defined(__SSE2__)
+  asm volatile("" : "+x"(sum));
+#elif defined(__aarch64__)
+  asm volatile("" : "+w"(sum));
+#endif
+}
+
 inline Hits reaches(Float scores, Float cutoffs) { return scores >= cutoffs; }
 inline Hits either(Hits a, Hits b) { return a | b; }
 inline unsigned bits(Hits hits) {

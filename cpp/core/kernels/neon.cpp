@@ -49,6 +49,11 @@ struct Int16 {
   static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };
 
+template <class Sum>
+inline void pin(Sum& sum) {
+  asm volatile("" : "+w"(sum));
+}
+
 using Hits = uint32x4_t;
 inline Hits reaches(Float scores, Float cutoffs) { return vcgeq_f32(scores, cutoffs); }
 inline Hits either(Hits a, Hits b) { return vorrq_u32(a, b); }

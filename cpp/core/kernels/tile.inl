@@ -3,7 +3,9 @@
 // broadcasts one group of every query.
 //
 // An Arithmetic has: Element, kGroup (dimensions of one step), Vector, Sum, load(), broadcast(),
-// add_product(), to_float() and quantise(), which turns a scaled float64 into an Element.
+// add_product(), to_float() and quantise(), which turns a scaled float64 into an Element. The including
+// file also defines pin(), which tells the compiler that a sum is final in its register: left to itself,
+// GCC 12 begins all products of a step before it adds them up, runs out of registers and spills the sums.
 
 template <class Arithmetic>
 struct Tile {
@@ -30,7 +32,10 @@ struct Tile {
       for (size_t i = 0; i < kQueries; ++i) {
         const typename Arithmetic::Vector group = Arithmetic::broadcast(q + i * kGroup);
 #pragma GCC unroll 8
-        for (size_t v = 0; v < kVectors; ++v) sums[i][v] = Arithmetic::add_product(sums[i][v], group, row[v]);
+        for (size_t v = 0; v < kVectors; ++v) {
+          sums[i][v] = Arithmetic::add_product(sums[i][v], group, row[v]);
+          pin(sums[i][v]);
+        }
       }
     }
 #pragma GCC unroll 16

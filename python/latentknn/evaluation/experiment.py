@@ -160,7 +160,7 @@ def run_experiment(
     with stopwatch.measure("build index", len(train_codes), "codes"):
         index = CosineIndex.from_codes(train_codes, train_labels, threads=threads)
 
-    with stopwatch.measure("choose vote", len(held_out), "held-out images"):
+    with stopwatch.measure("choose vote", len(held_out), "queries"):
         vote_scores = _score_candidates(index, train_codes, train_labels, kept, held_out, dataset)
     chosen_vote = best_vote(vote_scores)
 

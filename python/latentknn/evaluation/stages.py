@@ -28,14 +28,17 @@ class Stage:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        return (
-            f"{self.name}: {self.items:,} {self.unit} in {self.seconds:.2f} s, {self.rate:,.0f} {self.unit}/s"
-        )
+        return f"{self.name}: {self.items:,} {self.unit} in {self.seconds:.2f} s, {self.rate_text}"
 
     @property
     def rate(self) -> float:
         """Items a second; 0 where the stage took no measurable time."""
         return self.items / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def rate_text(self) -> str:
+        """The rate with its unit, slow ones with one decimal."""
+        return f"{self.rate:,.{0 if self.rate >= 100 else 1}f} {self.unit}/s"
 
 
 class Stopwatch:

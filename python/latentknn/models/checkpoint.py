@@ -107,7 +107,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
         for key, value in (logs or {}).items():
             self.history.setdefault(key, []).append(float(value))
 
-        tensors = {key: variable.numpy() for key, variable in _variables(self.model).items()}
+        tensors = {key: np.asarray(variable.numpy()) for key, variable in _variables(self.model).items()}
         callback_states = {}
         for name, callback in self._stateful.items():
             callback_states[name] = {

@@ -4,9 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from latentknn.evaluation import Classification
-from latentknn.report.drawing import new_figure
-
-_MOST_CLASSES_WITH_COUNTS = 25
+from latentknn.report.drawing import MOST_CLASSES_NAMED, new_figure
 
 
 def draw_confusion_matrix(classification: Classification) -> Figure:
@@ -29,7 +27,7 @@ def draw_confusion_matrix(classification: Classification) -> Figure:
     axes.set_ylabel("true class")
     accuracy = classification.accuracy
     axes.set_title(f"{classification.vote}: {accuracy.correct:,} of {accuracy.total:,} correct")
-    if len(names) <= _MOST_CLASSES_WITH_COUNTS:
+    if len(names) <= MOST_CLASSES_NAMED:
         for row, column in np.argwhere(counts > 0):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, counts[row, column], ha="center", va="center", color=colour, fontsize=8)

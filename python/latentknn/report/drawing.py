@@ -2,14 +2,9 @@
 
 from pathlib import Path
 
-try:
-    from matplotlib.axes import Axes
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-except ImportError as error:
-    raise ModuleNotFoundError(
-        f'latentknn\'s reports need Matplotlib ({error}); install it with: pip install "latentknn[report]"'
-    ) from error
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 COLOURS = (
     "#3f90da",
@@ -29,6 +24,9 @@ Source: M. A. Petroff, "Accessible Color Sequences for Data Visualization", 2021
 """
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*", ">")
+
+MOST_CLASSES_NAMED = 25
+"""Up to this number of classes pictures write out what belongs to each of them."""
 
 _DOTS_PER_INCH = 130
 

@@ -7,13 +7,15 @@ from matplotlib import patheffects
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from latentknn.report.drawing import COLOURS, MARKERS, new_figure
+from latentknn.report.drawing import COLOURS, MARKERS, MOST_CLASSES_NAMED, new_figure
 
 
 def draw_code_map(
     positions: NDArray[np.float32], labels: NDArray[np.integer[Any]], class_names: tuple[str, ...]
 ) -> Figure:
     """Draw codes as points, with colour and marker by class and each class's name at its median.
+
+    Up to 25 classes have a legend too.
 
     Parameters
     ----------
@@ -24,17 +26,18 @@ def draw_code_map(
     class_names : tuple of str
         The names of the classes.
     """
-    figure = new_figure(8.0, 7.4)
+    figure = new_figure(9.4, 7.4)
     axes = figure.add_subplot()
     for label in np.unique(labels):
         points = positions[labels == label]
         axes.scatter(
             points[:, 0],
             points[:, 1],
-            s=13,
+            s=16,
             color=COLOURS[label % len(COLOURS)],
             # The markers move on by one each time the colours begin anew, so that no pair comes twice soon.
             marker=MARKERS[(label + label // len(COLOURS)) % len(MARKERS)],
+            label=class_names[label],
             linewidths=0,
             alpha=0.75,
         )
@@ -44,5 +47,6 @@ def draw_code_map(
         name.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_aspect("equal", adjustable="datalim")
+    if len(class_names) <= MOST_CLASSES_NAMED:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, markerscale=2)
     return figure

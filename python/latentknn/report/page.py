@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from latentknn.evaluation import Experiment
+from latentknn.evaluation import Experiment, Stage
 from latentknn.report.folder import RunFolder
 
 _STYLE = """
@@ -27,13 +27,17 @@ figcaption { color: #555; font-size: .9rem; }
 """
 
 
-def make_page(experiment: Experiment, record: dict[str, Any], folder: RunFolder) -> str:
+def make_page(
+    experiment: Experiment, stages: Sequence[Stage], record: dict[str, Any], folder: RunFolder
+) -> str:
     """Return the HTML of a run's page, which refers to the pictures and files beside it.
 
     Parameters
     ----------
     experiment : Experiment
         What was done and found.
+    stages : sequence of Stage
+        What each stage took.
     record : dict
         From `latentknn.report.record.make_record`.
     folder : RunFolder
@@ -73,7 +77,7 @@ def make_page(experiment: Experiment, record: dict[str, Any], folder: RunFolder)
         "<h2>Classification report</h2>",
         f"<pre>{escape(experiment.chosen.report_text())}</pre>",
         "<h2>Time</h2>",
-        _stages(record["stages"]),
+        _stages(stages),
         "<h2>Environment</h2>",
         _environment(record),
         "<h2>Files</h2>",
@@ -117,14 +121,9 @@ def _choice(experiment: Experiment) -> str:
     return _table(("k", "weights", "accuracy on held-out images"), rows, headline)
 
 
-def _stages(stages: Sequence[dict[str, Any]]) -> str:
+def _stages(stages: Sequence[Stage]) -> str:
     rows = [
-        (
-            stage["name"],
-            f"{stage['items']:,} {stage['unit']}",
-            f"{stage['seconds']:.2f} s",
-            f"{stage['items'] / stage['seconds']:,.0f}/s" if stage["seconds"] > 0 else "",
-        )
+        (stage.name, f"{stage.items:,} {stage.unit}", f"{stage.seconds:.2f} s", stage.rate_text)
         for stage in stages
     ]
     return _table(("stage", "", "time", "rate"), rows)

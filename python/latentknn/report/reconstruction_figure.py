@@ -49,7 +49,7 @@ def draw_reconstructions(
         Class name of every image.
     """
     pairs = -(-len(originals) // COLUMNS)
-    figure = new_figure(1.1 * COLUMNS, 2.75 * pairs)
+    figure = new_figure(1.1 * COLUMNS, 2.42 * pairs)
     grid = figure.subplots(2 * pairs, COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()

@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from latentknn.evaluation import Experiment, Stopwatch, project
 from latentknn.report.confusion_figure import draw_confusion_matrix
@@ -34,15 +34,13 @@ def write_report(experiment: Experiment, folder: RunFolder, stopwatch: Stopwatch
     folder.path.mkdir(parents=True, exist_ok=True)
     experiment.model.save(folder.encoder)
     experiment.index.save(folder.index)
-    save_file(
-        {
-            "codes": experiment.test_codes,
-            "labels": np.ascontiguousarray(experiment.dataset.test_labels),
-            "nearest": experiment.nearest.predictions,
-            "chosen": experiment.chosen.predictions,
-        },
-        folder.test_codes,
-    )
+    test_tensors = {
+        "codes": experiment.test_codes,
+        "labels": experiment.dataset.test_labels,
+        "nearest": experiment.nearest.predictions,
+        "chosen": experiment.chosen.predictions,
+    }
+    folder.test_codes.write_bytes(save({name: np.ascontiguousarray(a) for name, a in test_tensors.items()}))
     folder.classification_report.write_text(_classification_reports(experiment), encoding="utf-8")
 
     _draw_code_map(experiment, folder, stopwatch)
@@ -56,7 +54,7 @@ def write_report(experiment: Experiment, folder: RunFolder, stopwatch: Stopwatch
 
     record = make_record(experiment, stopwatch.stages)
     folder.record.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    folder.page.write_text(make_page(experiment, record, folder), encoding="utf-8")
+    folder.page.write_text(make_page(experiment, stopwatch.stages, record, folder), encoding="utf-8")
 
 
 def _classification_reports(experiment: Experiment) -> str:

@@ -1,0 +1,360 @@
+"""The functions of an experiment one by one, and the rule that the test set chooses nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+
+import latentknn as lk
+import reference
+from latentknn.evaluation import (
+    CANDIDATES,
+    Accuracy,
+    Classification,
+    Neighbours,
+    Stopwatch,
+    Vote,
+    VoteScore,
+    best_vote,
+    find_neighbours,
+    hold_out,
+    project,
+    run_experiment,
+    score_votes,
+)
+
+# Accuracy
+
+
+@pytest.mark.parametrize(
+    ("correct", "total", "low", "high"),
+    # R. G. Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I, method 3.
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_interval_of_newcombe(correct, total, low, high):
+    accuracy = Accuracy(correct, total)
+    assert accuracy.interval() == pytest.approx((low, high), abs=5e-5)
+    mirrored = Accuracy(total - correct, total)
+    assert mirrored.interval() == pytest.approx((1 - high, 1 - low), abs=5e-5)
+
+
+@pytest.mark.parametrize(("confidence", "z"), [(0.95, 1.959963985), (0.99, 2.575829304), (0.5, 0.67448975)])
+def test_wilson_interval_solves_its_equation(confidence, z):
+    accuracy = Accuracy(8_612, 10_000)
+    for end in accuracy.interval(confidence):
+        assert abs(end - 0.8612) == pytest.approx(z * math.sqrt(end * (1 - end) / 10_000), rel=1e-6)
+
+
+def test_interval_stays_within_0_and_1():
+    assert Accuracy(0, 3).interval()[0] == 0
+    assert Accuracy(3, 3).interval()[1] == 1
+
+
+@pytest.mark.parametrize(("correct", "total"), [(0, 0), (-1, 3), (4, 3)])
+def test_impossible_accuracy(correct, total):
+    with pytest.raises(ValueError, match=f"received {correct} correct answers of {total}"):
+        Accuracy(correct, total)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 95.0, math.nan])
+def test_impossible_confidence(confidence):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        Accuracy(1, 2).interval(confidence)
+
+
+# Splitting
+
+
+@pytest.mark.parametrize("count", [1, 7, 100, 250, 499])
+def test_hold_out_is_stratified(count):
+    labels = np.random.default_rng(0).choice(4, 500, p=[0.5, 0.3, 0.19, 0.01])
+    kept, held_out = hold_out(labels, count, seed=3)
+    assert len(held_out) == count
+    assert np.array_equal(np.sort(np.concatenate([kept, held_out])), np.arange(500))
+    assert (np.diff(kept) > 0).all()
+    assert (np.diff(held_out) > 0).all()
+    shares = np.bincount(labels, minlength=4) * count / 500
+    assert (np.abs(np.bincount(labels[held_out], minlength=4) - shares) < 1).all()
+
+
+def test_hold_out_depends_on_the_seed_alone():
+    labels = np.arange(300) % 3
+    first, again, other = (hold_out(labels, 30, seed)[1] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_hold_out_reaches_every_row():
+    labels = np.arange(40) % 2
+    chosen = [hold_out(labels, 4, seed)[1] for seed in range(200)]
+    counts = np.bincount(np.concatenate(chosen), minlength=40)
+    assert counts.min() > 5
+    assert counts.max() < 45
+
+
+@pytest.mark.parametrize("count", [0, -1, 10, 11])
+def test_hold_out_leaves_rows_on_either_side(count):
+    with pytest.raises(ValueError, match=f"cannot hold out {count} of 10 rows"):
+        hold_out(np.zeros(10, np.int64), count, seed=0)
+
+
+# Neighbours and votes
+
+
+@pytest.fixture(scope="module")
+def noisy_classes():
+    """Codes of five overlapping classes and queries of known class."""
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((5, 12))
+    labels, truth = rng.integers(0, 5, 900), rng.integers(0, 5, 200)
+    codes, queries = (
+        (centres[classes] + 1.3 * rng.standard_normal((len(classes), 12))).astype(np.float32)
+        for classes in (labels, truth)
+    )
+    return codes, labels, queries, truth
+
+
+def test_one_search_gives_the_votes_of_the_classifier(noisy_classes):
+    codes, labels, queries, truth = noisy_classes
+    index = lk.CosineIndex.from_codes(codes, labels)
+    neighbours = find_neighbours(index, queries, 31, 5)
+    for vote in CANDIDATES:
+        classifier = lk.CosineKNNClassifier(vote.k, weights=vote.weights, temperature=vote.temperature)
+        expected = classifier.fit(codes, labels).predict(queries)
+        assert np.array_equal(neighbours.predict(vote), expected), vote
+    scores = score_votes(neighbours, truth)
+    assert [score.vote for score in scores] == list(CANDIDATES)
+    for score in scores:
+        assert score.accuracy.value == accuracy_score(truth, neighbours.predict(score.vote))
+    assert len({score.accuracy.correct for score in scores}) > 3
+
+
+def test_neighbours_among_allowed_codes(noisy_classes):
+    codes, labels, queries, _ = noisy_classes
+    allowed = labels != 2
+    neighbours = find_neighbours(
+        lk.CosineIndex.from_codes(codes, labels), queries, 5, class_count=5, allowed=allowed
+    )
+    assert not (neighbours.classes == 2).any()
+    alone = find_neighbours(lk.CosineIndex.from_codes(codes[allowed], labels[allowed]), queries, 5, 5)
+    assert np.array_equal(neighbours.classes, alone.classes)
+    assert np.array_equal(neighbours.similarities, alone.similarities)
+
+
+def test_vote_of_more_neighbours_than_found():
+    neighbours = Neighbours(np.ones((1, 2)), np.zeros((1, 2), np.int64), 1)
+    with pytest.raises(ValueError, match="a vote of 3 neighbours needs a search for as many, received 2"):
+        neighbours.predict(Vote(3))
+
+
+def test_neighbours_of_an_index_without_labels():
+    with pytest.raises(ValueError, match="no labels"):
+        find_neighbours(lk.CosineIndex.from_codes(np.eye(3)), np.eye(3), 1, 1)
+
+
+def test_best_vote_is_the_first_of_equal_ones():
+    scores = [VoteScore(Vote(k), Accuracy(correct, 9)) for k, correct in [(1, 6), (3, 8), (5, 8), (7, 7)]]
+    assert best_vote(scores) == Vote(3)
+
+
+def test_candidates():
+    assert CANDIDATES[0] == Vote(1)
+    assert len(set(CANDIDATES)) == len(CANDIDATES)
+    assert [vote.k for vote in CANDIDATES] == sorted(vote.k for vote in CANDIDATES)
+
+
+# Classification
+
+
+def test_confusion_matrix_and_report():
+    truth = np.array([0, 0, 0, 2, 2, 0])
+    predictions = np.array([0, 2, 0, 2, 2, 0])
+    result = Classification(Vote(1), truth, predictions, ("bag", "coat", "shoe"))
+    assert result.confusion_matrix().tolist() == [[3, 0, 1], [0, 0, 0], [0, 0, 2]]
+    assert result.accuracy == Accuracy(5, 6)
+    report = result.report()
+    assert report["bag"] == {
+        "precision": 1.0,
+        "recall": 0.75,
+        "f1-score": pytest.approx(6 / 7),
+        "support": 4.0,
+    }
+    assert report["coat"]["support"] == 0
+    assert report["shoe"]["precision"] == pytest.approx(2 / 3)
+    text = result.report_text()
+    assert all(name in text for name in ("bag", "coat", "shoe", "precision", "0.7500", "weighted avg"))
+
+
+# Projection
+
+
+def test_projection_keeps_similar_codes_together():
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    codes = (5 * np.eye(3, 8)[labels] + rng.standard_normal((90, 8))).astype(np.float32)
+    codes *= rng.uniform(0.01, 100, (90, 1)).astype(np.float32)  # lengths do not matter
+    positions = project(codes, seed=0)
+    assert positions.shape == (90, 2)
+    assert np.isfinite(positions).all()
+    centres = np.array([positions[labels == label].mean(axis=0) for label in range(3)])
+    nearest = np.linalg.norm(positions[:, None] - centres, axis=2).argmin(axis=1)
+    assert (nearest == labels).mean() > 0.95
+    assert np.array_equal(project(codes * 4, seed=0), positions)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_projection_of_few_dimensions_and_zero_codes(dim):
+    codes = np.random.default_rng(0).standard_normal((20, dim)).astype(np.float32)
+    codes[3] = 0
+    assert np.isfinite(project(codes, seed=0)).all()
+
+
+def test_projection_of_too_few_codes():
+    with pytest.raises(ValueError, match="at least 3 codes, received 2"):
+        project(np.ones((2, 4), np.float32), seed=0)
+
+
+# Stages
+
+
+def test_stopwatch():
+    announced = []
+    stopwatch = Stopwatch(announced.append)
+    with stopwatch.measure("train", 0, "images") as stage:
+        stage.items = 12
+    with pytest.raises(KeyError), stopwatch.measure("fail", 1, "images"):
+        raise KeyError
+    with stopwatch.measure("encode", 5, "images"):
+        pass
+    assert [(stage.name, stage.items) for stage in stopwatch.stages] == [("train", 12), ("encode", 5)]
+    assert announced == stopwatch.stages
+    assert all(stage.seconds > 0 for stage in stopwatch.stages)
+    stopwatch.stages[0].seconds = 0.5
+    assert str(stopwatch.stages[0]) == "train: 12 images in 0.50 s, 24.0 images/s"
+
+
+# The whole experiment
+
+
+@pytest.fixture(scope="module")
+def small_digits():
+    digits = lk.datasets.load("digits")
+    return replace(
+        digits,
+        train_images=digits.train_images[:600],
+        train_labels=digits.train_labels[:600],
+        test_images=digits.test_images[:150],
+        test_labels=digits.test_labels[:150],
+    )
+
+
+def train_on(dataset, **options):
+    model = lk.models.create("simple_ae", input_shape=dataset.image_shape, latent_dim=6, seed=5)
+    return run_experiment(dataset, model, epochs=2, batch_size=32, seed=5, verbose=0, **options)
+
+
+@pytest.fixture(scope="module")
+def stopwatch():
+    return Stopwatch()
+
+
+@pytest.fixture(scope="module")
+def experiment(small_digits, stopwatch):
+    return train_on(small_digits, stopwatch=stopwatch)
+
+
+def test_experiment_agrees_with_the_definition(experiment, small_digits):
+    train_codes = experiment.model.encode(small_digits.train_images)
+    test_codes = experiment.model.encode(small_digits.test_images)
+    assert experiment.index.codes.tobytes() == train_codes.tobytes()
+    assert experiment.test_codes.tobytes() == test_codes.tobytes()
+    nearest = reference.search(train_codes, test_codes, 1).ids[:, 0]
+    assert np.array_equal(experiment.nearest.predictions, small_digits.train_labels[nearest])
+    train_pixels, test_pixels = (
+        images.reshape(len(images), -1).astype(np.float32)
+        for images in (small_digits.train_images, small_digits.test_images)
+    )
+    nearest = reference.search(train_pixels, test_pixels, 1).ids[:, 0]
+    assert np.array_equal(experiment.pixels.predictions, small_digits.train_labels[nearest])
+    for result in experiment.results.values():
+        assert np.array_equal(result.truth, small_digits.test_labels)
+        assert result.confusion_matrix().sum() == 150
+        assert result.confusion_matrix().trace() == result.accuracy.correct
+        assert result.accuracy.value > 0.5
+
+
+def test_vote_is_the_best_of_the_held_out_images(experiment, small_digits):
+    held_out = experiment.held_out
+    assert len(held_out) == 50
+    kept = np.setdiff1d(np.arange(600), held_out)
+    codes, labels = experiment.index.codes, small_digits.train_labels
+    scores = {}
+    for score in experiment.vote_scores:
+        classifier = lk.CosineKNNClassifier(score.vote.k, weights=score.vote.weights)
+        classifier.fit(codes[kept], labels[kept])
+        scores[score.vote] = classifier.score(codes[held_out], labels[held_out])
+        assert score.accuracy.value == scores[score.vote]
+    assert scores[experiment.chosen.vote] == max(scores.values())
+
+
+def test_test_set_chooses_nothing(experiment, small_digits):
+    """With a test set of noise and wrong labels, everything before the last classification is the same."""
+    rng = np.random.default_rng(0)
+    poisoned = replace(
+        small_digits,
+        test_images=rng.integers(0, 256, small_digits.test_images.shape, np.uint8),
+        test_labels=(small_digits.test_labels + 1) % 10,
+    )
+    other = train_on(poisoned)
+    assert np.array_equal(other.held_out, experiment.held_out)
+    assert other.history == experiment.history
+    assert other.index.codes.tobytes() == experiment.index.codes.tobytes()
+    assert other.vote_scores == experiment.vote_scores
+    assert other.chosen.vote == experiment.chosen.vote
+    assert other.chosen.accuracy.value < experiment.chosen.accuracy.value
+
+
+def test_training_sees_only_the_images_that_are_kept(experiment, small_digits, monkeypatch):
+    model = lk.models.create("simple_ae", input_shape=small_digits.image_shape, latent_dim=6, seed=5)
+    received = {}
+    fit = model.fit
+
+    def record_fit(x, y, **options):
+        received.update(x=x, y=y, validation_data=options["validation_data"])
+        return fit(x, y, **options)
+
+    monkeypatch.setattr(model, "fit", record_fit)
+    run_experiment(small_digits, model, epochs=1, seed=5, verbose=0)
+    kept = np.setdiff1d(np.arange(600), experiment.held_out)
+    assert np.array_equal(received["x"], small_digits.train_images[kept])
+    assert np.array_equal(received["y"], small_digits.train_labels[kept])
+    images, labels = received["validation_data"]
+    assert np.array_equal(images, small_digits.train_images[experiment.held_out])
+    assert np.array_equal(labels, small_digits.train_labels[experiment.held_out])
+
+
+def test_experiment_on_few_images(small_digits):
+    """Fewer training images than the largest vote has neighbours."""
+    tiny = replace(
+        small_digits,
+        train_images=small_digits.train_images[:12],
+        train_labels=small_digits.train_labels[:12],
+    )
+    experiment = train_on(tiny)
+    assert {score.vote.k for score in experiment.vote_scores} == {1, 3, 5, 7, 9, 11}
+    assert len(experiment.index) == 12
+
+
+def test_stages_of_an_experiment(experiment, stopwatch):
+    items = {stage.name: (stage.items, stage.unit) for stage in stopwatch.stages}
+    assert items["train"] == (2 * 550, "images")
+    assert items["encode training images"] == (600, "images")
+    assert items["encode test images"] == (150, "images")
+    assert items["build index"] == (600, "codes")
+    assert items["choose vote"] == (50, "queries")
+    assert items["search pixels, k = 1"] == (150, "queries")
+    assert items[f"search codes, k = {experiment.chosen.vote.k}"] == (150, "queries")

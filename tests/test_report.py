@@ -1,0 +1,273 @@
+"""The pictures, the page and the folder of a report."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+import latentknn as lk
+from latentknn.evaluation import Classification, Stopwatch, Vote, run_experiment
+from latentknn.report import RunFolder, write_report
+from latentknn.report.confusion_figure import draw_confusion_matrix
+from latentknn.report.drawing import COLOURS, MARKERS, save_figure
+from latentknn.report.loss_figure import draw_losses
+from latentknn.report.map_figure import draw_code_map
+from latentknn.report.reconstruction_figure import choose_examples, draw_reconstructions
+
+NAMES = ("T-shirt/top", "Trouser", "Ankle boot")
+
+
+def read_picture(path):
+    """Return the pixels of a PNG, after a look that something is drawn on it."""
+    pixels = imread(path)
+    assert pixels.ndim == 3
+    assert pixels[..., :3].std() > 0.02
+    return pixels
+
+
+def saved(figure, folder):
+    save_figure(figure, folder / "picture.png")
+    return read_picture(folder / "picture.png")
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+# Pictures
+
+
+def test_confusion_picture(tmp_path):
+    truth, predictions = np.repeat([0, 1, 2], [50, 20, 6]), np.repeat([0, 1, 2, 0], [41, 29, 0, 6])
+    figure = draw_confusion_matrix(Classification(Vote(5, "softmax"), truth, predictions, NAMES))
+    axes, shading = figure.axes[0], figure.axes[0].images[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == list(NAMES)
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(NAMES)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
+    assert axes.get_title() == "k = 5, softmax votes: 61 of 76 correct"
+    counts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert counts == {(0, 0): "41", (1, 0): "9", (1, 1): "20", (0, 2): "6"}
+    assert np.allclose(shading.get_array(), [[0.82, 0.18, 0], [0, 1, 0], [1, 0, 0]])
+    saved(figure, tmp_path)
+
+
+def test_confusion_picture_of_many_classes(tmp_path):
+    classes = np.arange(60)
+    names = tuple(f"class {number}" for number in classes)
+    figure = draw_confusion_matrix(Classification(Vote(1), classes, classes, names))
+    assert texts(figure.axes[0]) == []
+    height, width, _ = saved(figure, tmp_path).shape
+    assert max(height, width) < 3_000
+
+
+def test_loss_picture(tmp_path):
+    history = {"loss": [0.5, 0.3], "val_loss": [0.4, 0.35], "accuracy": [0.6, 0.7]}
+    figure = draw_losses(history)
+    loss, accuracy = figure.axes
+    assert [line.get_label() for line in loss.lines] == ["training images", "held-out images"]
+    assert [line.get_ydata().tolist() for line in loss.lines] == [[0.5, 0.3], [0.4, 0.35]]
+    assert [line.get_xdata().tolist() for line in loss.lines] == [[1, 2], [1, 2]]
+    assert [line.get_ydata().tolist() for line in accuracy.lines] == [[0.6, 0.7]]
+    assert (loss.get_ylabel(), accuracy.get_ylabel(), loss.get_xlabel()) == ("loss", "accuracy", "epoch")
+    saved(figure, tmp_path)
+
+
+def test_examples_show_every_class_before_any_twice():
+    labels = np.array([2, 2, 0, 1, 0, 2, 1])
+    assert choose_examples(labels).tolist() == [2, 3, 0, 4, 6, 1, 5]
+    assert len(choose_examples(np.zeros(50, np.int64), rows=3)) == 30
+
+
+@pytest.mark.parametrize(("count", "channels"), [(3, 1), (13, 1), (4, 3), (2, 4)])
+def test_reconstruction_picture(tmp_path, count, channels):
+    rng = np.random.default_rng(0)
+    reconstructions = rng.random((count, 6, 5, channels), dtype=np.float32)
+    originals = (255 - 255 * reconstructions).round().astype(np.uint8)
+    names = [f"name {number}" for number in range(count)]
+    figure = draw_reconstructions(originals, reconstructions, names)
+    shown = [axes for axes in figure.axes if axes.images]
+    assert len(shown) == 2 * count
+    by_title = {axes.get_title(): axes for axes in shown if axes.get_title()}
+    assert list(by_title) == names
+    for axes, original in zip(by_title.values(), originals / 255, strict=True):
+        expected = original if channels == 3 else original.mean(axis=-1)
+        assert np.allclose(axes.images[0].get_array(), expected, atol=1e-6)
+        columns_below = [
+            other
+            for other in shown
+            if other.get_subplotspec().colspan == axes.get_subplotspec().colspan
+            and other.get_subplotspec().rowspan.start == axes.get_subplotspec().rowspan.start + 1
+        ]
+        assert np.allclose(columns_below[0].images[0].get_array(), 1 - expected, atol=1 / 255)
+    saved(figure, tmp_path)
+
+
+def test_reconstruction_picture_of_images_without_channel_axis(tmp_path):
+    reconstructions = np.random.default_rng(0).random((2, 4, 4, 1), dtype=np.float32)
+    figure = draw_reconstructions(np.full((2, 4, 4), 255, np.uint8), reconstructions, ["a", "b"])
+    assert (figure.axes[0].images[0].get_array() == 1).all()
+
+
+def test_code_map(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.array([0, 2, 2, 0, 2, 0])  # nothing of class 1
+    positions = rng.standard_normal((6, 2)).astype(np.float32)
+    figure = draw_code_map(positions, labels, NAMES)
+    axes = figure.axes[0]
+    for points, label in zip(axes.collections, (0, 2), strict=True):
+        assert np.array_equal(points.get_offsets(), positions[labels == label])
+    assert texts(axes) == [NAMES[0], NAMES[2]]
+    assert [text.get_text() for text in axes.get_legend().texts] == [NAMES[0], NAMES[2]]
+    saved(figure, tmp_path)
+
+
+def test_code_map_of_many_classes(tmp_path):
+    labels = np.arange(80)
+    figure = draw_code_map(np.random.default_rng(0).random((80, 2)), labels, tuple(map(str, labels)))
+    assert figure.axes[0].get_legend() is None
+    looks = {
+        (tuple(points.get_facecolor()[0]), points.get_paths()[0].vertices.tobytes())
+        for points in figure.axes[0].collections
+    }
+    assert len(looks) == 80
+
+
+def test_colours_and_markers_are_distinct():
+    assert len(set(COLOURS)) == len(COLOURS)
+    assert len(set(MARKERS)) == len(MARKERS)
+
+
+# Folder
+
+
+def test_folder_clears_its_own_files_only(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert folder.is_empty()
+    own = [path for name, path in vars(folder).items() if name not in ("path", "checkpoint")]
+    folder.checkpoint.mkdir()
+    for path in (*own, folder.checkpoint / "state", tmp_path / "notes.txt"):
+        path.write_text("here")
+    assert not folder.is_empty()
+    folder.clear()
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_missing_folder_is_empty(tmp_path):
+    assert RunFolder(tmp_path / "new").is_empty()
+
+
+# The whole report
+
+
+class LinkReader(HTMLParser):
+    """Collects what a page refers to, and its text."""
+
+    def __init__(self):
+        super().__init__()
+        self.links = []
+        self.text = ""
+
+    def handle_starttag(self, tag, attributes):
+        self.links += [value for name, value in attributes if name in ("href", "src")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    """Colour images of classes with awkward names; one class is not in the test set."""
+    rng = np.random.default_rng(0)
+    train_labels, test_labels = rng.integers(0, 4, 120), rng.integers(0, 3, 40)
+    patterns = rng.integers(0, 200, (4, 6, 5, 3))
+    train_images, test_images = (
+        (patterns[labels] + rng.integers(0, 56, (len(labels), 6, 5, 3))).astype(np.uint8)
+        for labels in (train_labels, test_labels)
+    )
+    dataset = lk.datasets.Dataset(
+        "tiles", train_images, train_labels, test_images, test_labels, ("<b>", "a & b", '"c"', "größer")
+    )
+    model = lk.models.create("simple_ae", input_shape=(6, 5, 3), latent_dim=4, seed=1)
+    return run_experiment(dataset, model, epochs=1, seed=1, threads=2, verbose=0)
+
+
+@pytest.fixture(scope="module")
+def folder(experiment, tmp_path_factory):
+    folder = RunFolder(tmp_path_factory.mktemp("report") / "new" / "folder")
+    stopwatch = Stopwatch()
+    with stopwatch.measure("train", 110, "images"):
+        pass
+    write_report(experiment, folder, stopwatch)
+    return folder
+
+
+def test_page_shows_everything(folder, experiment):
+    html = folder.page.read_text(encoding="utf-8")
+    page = LinkReader()
+    page.feed(html)
+    files = {path.name for path in folder.path.iterdir()}
+    assert set(page.links) == files - {"index.html"}
+    assert "<b>" not in html
+    for text in (
+        *experiment.dataset.class_names,
+        "simple_ae on tiles",
+        f"{experiment.chosen.accuracy.value:.4f}",
+    ):
+        assert text in page.text
+    for stage in ("train", "t-SNE of test codes", "draw pictures"):
+        assert stage in page.text
+
+
+def test_pictures_of_a_report(folder):
+    pictures = sorted(folder.path.glob("*.png"))
+    assert len(pictures) == 4
+    for path in pictures:
+        read_picture(path)
+
+
+def test_record_is_complete(folder, experiment):
+    record = json.loads(folder.record.read_text(encoding="utf-8"))
+    assert record["dataset"]["class_names"] == list(experiment.dataset.class_names)
+    assert record["dataset"]["image_shape"] == [6, 5, 3]
+    assert record["model"]["name"] == "simple_ae"
+    assert record["model"]["config"]["latent_dim"] == 4
+    assert record["model"]["parameters"] == experiment.model.count_params()
+    assert record["training"]["images_trained_on"] == 110
+    assert record["training"]["images_held_out"] == 10
+    assert record["training"]["seed"] == 1
+    assert record["training"]["history"] == experiment.history
+    assert record["index"]["codes"] == 120
+    assert record["environment"]["threads"] == 2
+    assert record["environment"]["cpu"]
+    assert record["environment"]["versions"]["numpy"] == np.__version__
+    assert [stage["name"] for stage in record["stages"]] == ["train", "t-SNE of test codes", "draw pictures"]
+    assert len(record["choice"]["candidates"]) == len(experiment.vote_scores)
+    for name, result in zip(("pixels", "nearest", "chosen"), experiment.results.values(), strict=True):
+        written = record["results"][name]
+        assert np.sum(written["confusion_matrix"]) == written["total"] == 40
+        assert np.trace(written["confusion_matrix"]) == written["correct"]
+        assert written["accuracy"] == result.accuracy.value
+        assert written["accuracy_interval_95"] == list(result.accuracy.interval())
+        assert set(experiment.dataset.class_names) < set(written["classification_report"])
+
+
+def test_files_of_a_report_bring_everything_back(folder, experiment):
+    index = lk.CosineIndex.load(folder.index)
+    assert index.codes.tobytes() == experiment.index.codes.tobytes()
+    assert index.labels.tolist() == experiment.dataset.train_labels.tolist()
+    encoder = lk.models.load(folder.encoder)
+    assert encoder.encode(experiment.dataset.test_images).tobytes() == experiment.test_codes.tobytes()
+
+
+def test_model_that_does_not_reconstruct(experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(experiment.model), "capabilities", frozenset({"encode"}))
+    folder = RunFolder(tmp_path)
+    write_report(experiment, folder)
+    assert not folder.reconstructions.exists()
+    page = LinkReader()
+    page.feed(folder.page.read_text(encoding="utf-8"))
+    assert set(page.links) == {path.name for path in tmp_path.iterdir()} - {"index.html"}
