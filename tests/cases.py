@@ -175,6 +175,20 @@ def small_integers(rng: np.random.Generator, count: int, dim: int) -> Codes:
 
 
 @kind
+def permuted(rng: np.random.Generator, count: int, dim: int) -> Codes:
+    """One row's integers in many orders, and constant rows, to which the others are all equally similar.
+
+    The equal sums are exact in float64; in a lower precision they differ with the order of the additions.
+    """
+    codes = np.tile(rng.integers(1, 4096, dim), (count, 1))
+    codes[: count // 2].sort(axis=1)
+    codes[: count // 4] = codes[: count // 4, ::-1]
+    codes[count // 2 :] = rng.permuted(codes[count // 2 :], axis=1)
+    codes[rng.random(count) < 0.2] = 1
+    return rng.permutation(codes).astype(np.float32)
+
+
+@kind
 def mixture(rng: np.random.Generator, count: int, dim: int) -> Codes:
     """Rows of every other kind side by side."""
     builders = [builder for builder in BUILDERS.values() if builder is not mixture]

@@ -128,20 +128,32 @@ def test_tensorflow_starts_quietly(finished_run):
     assert errors == ""
 
 
-def test_resumed_run_equals_one_without_a_break(finished_run, tmp_path):
+def test_overwritten_and_resumed_run_equals_one_without_a_break(finished_run, tmp_path):
     whole, _, _ = finished_run
-    arguments = ["run", *QUICK, "--latent-dim", "7", "--out", str(tmp_path / "digits")]
-    assert main([*arguments, "--epochs", "1"]) == 0
+    out = tmp_path / "digits"
+    out.mkdir()
+    (out / "settings.json").write_text(json.dumps({"model": "another"}))
+    (out / "index.html").write_text("an older report")
+    (out / "notes.txt").write_text("mine")
+    arguments = ["run", *QUICK, "--latent-dim", "7", "--out", str(out)]
+    assert main([*arguments, "--epochs", "1", "--overwrite"]) == 0
+    assert (out / "notes.txt").read_text() == "mine"
+    assert "simple_ae on digits" in (out / "index.html").read_text()
+
     assert main([*arguments, "--epochs", "2", "--resume"]) == 0
     for name in ("index.safetensors", "test_codes.safetensors"):
-        assert (tmp_path / "digits" / name).read_bytes() == (whole / name).read_bytes()
-    resumed = json.loads((tmp_path / "digits" / "report.json").read_text())
-    assert len(resumed["training"]["history"]["loss"]) == 2
-    assert resumed["stages"][0]["items"] == 1189  # one epoch of the images that are not held out
+        resumed, unbroken = load_file(out / name), load_file(whole / name)
+        assert {key: array.tobytes() for key, array in resumed.items()} == {
+            key: array.tobytes() for key, array in unbroken.items()
+        }
+    record = json.loads((out / "report.json").read_text())
+    assert len(record["training"]["history"]["loss"]) == 2
+    assert record["stages"][0]["items"] == 1189  # one epoch of the images that are not held out
 
 
 def test_ctrl_c_leaves_a_run_that_can_be_resumed(tmp_path):
-    arguments = ["run", *QUICK, "--out", str(tmp_path / "digits")]
+    options = ["--option", "hidden_units=(20, 10)", "--option", "activation=elu"]
+    arguments = ["run", *QUICK, *options, "--out", str(tmp_path / "digits")]
     process = subprocess.Popen(
         [sys.executable, "-m", "latentknn", *arguments, "--epochs", "100000"],
         stdout=subprocess.DEVNULL,
@@ -167,21 +179,8 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(tmp_path):
     record = json.loads((tmp_path / "digits" / "report.json").read_text())
     assert record["stages"][0]["items"] == 0
     assert len(record["training"]["history"]["loss"]) >= 1
-
-
-def test_overwriting_a_run(finished_run, tmp_path):
-    whole, _, _ = finished_run
-    out = tmp_path / "digits"
-    out.mkdir()
-    for name in ("settings.json", "report.json"):
-        (out / name).write_text((whole / name).read_text())
-    (out / "notes.txt").write_text("mine")
-    arguments = ["run", *QUICK, "--option", "hidden_units=(20, 10)", "--option", "activation=elu"]
-    assert main([*arguments, "--epochs", "1", "--out", str(out), "--overwrite"]) == 0
-    record = json.loads((out / "report.json").read_text())
     assert record["model"]["config"]["hidden_units"] == [20, 10]
     assert record["model"]["config"]["activation"] == "elu"
-    assert (out / "notes.txt").read_text() == "mine"
 
 
 # What cannot be done
@@ -253,7 +252,7 @@ def test_resuming_with_other_settings(capsys, finished_run):
 
 def test_missing_dataset_lists_every_way_to_get_it(tmp_path):
     unreachable = "http://127.0.0.1:1"
-    status, output, errors = run_python(
+    status, _, errors = run_python(
         "-m",
         "latentknn",
         "run",
@@ -279,7 +278,7 @@ def test_missing_library_names_the_extra(tmp_path, library, extra):
         f"import sys; sys.modules[{library!r}] = None; from latentknn.cli import main; "
         f"sys.exit(main(['run', '--dataset', 'digits', '--out', {str(tmp_path / 'out')!r}]))"
     )
-    status, output, errors = run_python("-c", script)
+    status, _, errors = run_python("-c", script)
     assert status == 2
     assert f'pip install "latentknn[{extra}]"' in errors
     assert "Traceback" not in errors

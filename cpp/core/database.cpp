@@ -173,8 +173,8 @@ void Database::run(const SearchRequest& request) const {
   const Rows rows = view();
   std::size_t admitted = rows.count;
   if (request.allowed != nullptr) {
-    admitted = static_cast<std::size_t>(std::count_if(request.allowed, request.allowed + rows.count,
-                                                      [](std::uint8_t flag) { return flag != 0; }));
+    admitted = static_cast<std::size_t>(
+        std::count_if(request.allowed, request.allowed + rows.count, [](std::uint8_t flag) { return flag != 0; }));
   }
   // Screening every row to keep most of them, or to find a few admitted ones, costs more than it saves.
   const bool screening_pays = 2 * request.k < admitted && 8 * admitted >= rows.count;

@@ -61,10 +61,10 @@ const KernelTable& select_kernels() {
     if ((named || forced == nullptr) && available(candidate)) chosen = &candidate;
   }
   if (chosen != nullptr) return *chosen->kernels();
-  throw std::invalid_argument("LATENTKNN_ISA=" + std::string(forced) +
-                              (known ? " names an instruction set that this processor lacks"
-                                     : " names no instruction set of latentknn") +
-                              "; available here: " + joined(available_isas()));
+  throw std::invalid_argument(
+      "LATENTKNN_ISA=" + std::string(forced) +
+      (known ? " names an instruction set that this processor lacks" : " names no instruction set of latentknn") +
+      "; available here: " + joined(available_isas()));
 }
 
 }  // namespace latentknn

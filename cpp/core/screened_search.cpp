@@ -10,12 +10,12 @@ namespace latentknn {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr std::size_t kBlockBytes = std::size_t{256} << 10;       // packed queries of a block: half an L2 cache
-constexpr std::size_t kCandidateBytes = std::size_t{8} << 20;     // candidate lists of a block
-constexpr std::size_t kPartialBytes = std::size_t{32} << 20;      // best rows of all shards, before the merge
-constexpr std::size_t kSmallestBlock = 64;                        // queries; below, split the database instead
-constexpr std::size_t kTasksPerThread = 4;                        // so that threads finish together
-constexpr double kOperationsPerCall = 2e8;                        // a few milliseconds between interrupt checks
+constexpr std::size_t kBlockBytes = std::size_t{256} << 10;    // packed queries of a block: half an L2 cache
+constexpr std::size_t kCandidateBytes = std::size_t{8} << 20;  // candidate lists of a block
+constexpr std::size_t kPartialBytes = std::size_t{32} << 20;   // best rows of all shards, before the merge
+constexpr std::size_t kSmallestBlock = 64;                     // queries; below, split the database instead
+constexpr std::size_t kTasksPerThread = 4;                     // so that threads finish together
+constexpr double kOperationsPerCall = 2e8;                     // a few milliseconds between interrupt checks
 
 std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 std::size_t round_up(std::size_t a, std::size_t b) { return divide_up(a, b) * b; }
@@ -83,8 +83,8 @@ class BlockSearch {
     const ScreenKernel& kernel = screen_.kernel();
     const double per_tile = 2.0 * static_cast<double>(cutoffs_.size() * kernel.row_tile * rows_.dim);
     const auto step = static_cast<std::size_t>(std::max(1.0, kOperationsPerCall / per_tile));
-    ScreenTask task{packed_.data(), query_count_,    screen_.packed_rows(), 0,    0, rows_.count, rows_.dim,
-                    cutoffs_.data(), lists_.data(), &overflow,             this};
+    ScreenTask task{packed_.data(), query_count_,    screen_.packed_rows(), 0,         0,   rows_.count,
+                    rows_.dim,      cutoffs_.data(), lists_.data(),         &overflow, this};
     for (std::size_t tile = tile_begin; tile < tile_end; tile += step) {
       ThreadPool::check_interrupt();
       task.tile_begin = tile;
@@ -173,8 +173,7 @@ class BlockSearch {
 
 }  // namespace
 
-void screened_search(const KernelTable& kernels, const Screen& screen, const Rows& rows,
-                     const SearchRequest& request) {
+void screened_search(const KernelTable& kernels, const Screen& screen, const Rows& rows, const SearchRequest& request) {
   const SearchPlan cut = plan(screen, rows, request);
   const std::size_t tiles = divide_up(rows.count, screen.kernel().row_tile);
   AnswerSink sink(request, rows, cut.shards);
@@ -183,8 +182,7 @@ void screened_search(const KernelTable& kernels, const Screen& screen, const Row
     const std::size_t block = index / cut.shards;
     const std::size_t shard = index % cut.shards;
     const std::size_t first = block * cut.query_block;
-    BlockSearch search(kernels, screen, rows, request, first,
-                       std::min(cut.query_block, request.queries.rows - first));
+    BlockSearch search(kernels, screen, rows, request, first, std::min(cut.query_block, request.queries.rows - first));
     search.visit(tiles * shard / cut.shards, tiles * (shard + 1) / cut.shards);
     search.finish(shard, sink);
   };

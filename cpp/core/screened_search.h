@@ -6,7 +6,6 @@
 
 namespace latentknn {
 
-void screened_search(const KernelTable& kernels, const Screen& screen, const Rows& rows,
-                     const SearchRequest& request);
+void screened_search(const KernelTable& kernels, const Screen& screen, const Rows& rows, const SearchRequest& request);
 
 }  // namespace latentknn

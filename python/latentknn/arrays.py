@@ -67,8 +67,12 @@ def as_flags(values: ArrayLike, name: str, count: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(array).view(np.uint8)
 
 
-def _to_numpy(values: ArrayLike, name: str) -> NDArray[Any]:
-    if not isinstance(values, np.ndarray) and hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
+def _to_numpy(values: Any, name: str) -> NDArray[Any]:
+    if (
+        not isinstance(values, np.ndarray)
+        and hasattr(values, "__dlpack__")
+        and not hasattr(values, "__array__")
+    ):
         return np.from_dlpack(values)
     try:
         return np.asarray(values)
@@ -79,7 +83,8 @@ def _to_numpy(values: ArrayLike, name: str) -> NDArray[Any]:
 def _to_core_dtype(array: NDArray[Any], name: str) -> NDArray[Any]:
     if array.dtype == object:
         array = _from_objects(array, name)
-    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16" or array.dtype.itemsize > 8:
+    known = array.dtype.kind in "biuf" or array.dtype.name == "bfloat16"
+    if not known or array.dtype.itemsize > 8:
         raise TypeError(
             f"{name} must be real numbers (bool, integer, float16, bfloat16, float32 or float64), "
             f"received dtype {array.dtype}"
@@ -87,7 +92,9 @@ def _to_core_dtype(array: NDArray[Any], name: str) -> NDArray[Any]:
     native = array.dtype.newbyteorder("=")
     if native not in _CORE_DTYPES:
         # Small types go to float32 without any rounding; 32-bit integers need float64 for that.
-        native = np.dtype(np.float64 if array.dtype.kind in "iu" and array.dtype.itemsize == 4 else np.float32)
+        native = np.dtype(
+            np.float64 if array.dtype.kind in "iu" and array.dtype.itemsize == 4 else np.float32
+        )
     return np.require(array, dtype=native, requirements=["C", "A"])
 
 
@@ -97,4 +104,6 @@ def _from_objects(array: NDArray[Any], name: str) -> NDArray[Any]:
         inferred = np.array(array.tolist()).reshape(array.shape)
         return inferred.astype(np.float64) if inferred.dtype == object else inferred
     except (TypeError, ValueError, OverflowError) as error:
-        raise TypeError(f"{name} must be real numbers, received an object array that is not: {error}") from None
+        raise TypeError(
+            f"{name} must be real numbers, received an object array that is not: {error}"
+        ) from None

@@ -344,9 +344,7 @@ class CosineIndex:
 
     def _result(
         self,
-        answer: tuple[
-            NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None
-        ],
+        answer: tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None],
     ) -> SearchResult:
         similarities, positions, ids, scores64 = answer
         return SearchResult(similarities, ids, positions, scores64)
@@ -389,7 +387,9 @@ def _positive(value: int, name: str) -> int:
 def _neighbours(k: int, available: int, of_what: str) -> int:
     number = _integer(k, "k")
     if not 1 <= number <= available:
-        raise ValueError(f"k must be from 1 to {max(available, 0)}, the number of {of_what}, received {number}")
+        raise ValueError(
+            f"k must be from 1 to {max(available, 0)}, the number of {of_what}, received {number}"
+        )
     return number
 
 

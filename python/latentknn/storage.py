@@ -76,7 +76,9 @@ def read_index(path: str | os.PathLike[str]) -> StoredIndex:
 
 def _encode_labels(labels: NDArray[Any]) -> NDArray[Any]:
     if labels.dtype.kind not in "biufUS":
-        raise TypeError(f"only labels that are numbers or strings can be saved, received dtype {labels.dtype}")
+        raise TypeError(
+            f"only labels that are numbers or strings can be saved, received dtype {labels.dtype}"
+        )
     if labels.dtype.kind in "biuf" and labels.dtype.itemsize <= 8:
         return np.ascontiguousarray(labels, dtype=labels.dtype.newbyteorder("="))
     # safetensors has no strings: keep their bytes, one row a label.

@@ -116,9 +116,8 @@ void compare_with_reference(const std::string& isa, latentknn::Strategy strategy
       if (allowed[i] == 0) continue;
       all.push_back({reference_similarity(queries.data() + q * c.dim, rows.data() + i * c.dim, c.dim), ids[i]});
     }
-    std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) {
-      return a.score != b.score ? a.score > b.score : a.id < b.id;
-    });
+    std::sort(all.begin(), all.end(),
+              [](const Found& a, const Found& b) { return a.score != b.score ? a.score > b.score : a.id < b.id; });
     for (std::size_t i = 0; i < c.k; ++i) {
       const std::size_t at = q * c.k + i;
       const float rounded = static_cast<float>(all[i].score) + 0.0f;
@@ -177,8 +176,7 @@ void bad_rows_change_nothing() {
   database.add({good, ElementType::float64, 2, 2}, nullptr, 1, nullptr);
   for (const double bad : {std::nan(""), static_cast<double>(INFINITY), 1e300, 1e-300}) {
     const double rows[] = {1, 1, bad, 0};
-    check(throws<latentknn::InvalidRow>(
-              [&] { database.add({rows, ElementType::float64, 2, 2}, nullptr, 1, nullptr); }),
+    check(throws<latentknn::InvalidRow>([&] { database.add({rows, ElementType::float64, 2, 2}, nullptr, 1, nullptr); }),
           "a row with " + std::to_string(bad) + " is refused");
     check(database.size() == 2, "a refused row leaves the database as it was");
   }
@@ -189,9 +187,7 @@ void pool_stops_when_asked() {
   const auto task = [&](std::size_t) {
     while (done < 1000000000) latentknn::ThreadPool::check_interrupt();
   };
-  check(throws<latentknn::Interrupted>([&] {
-          latentknn::ThreadPool::shared().run(4, 2, task, [] { return true; });
-        }),
+  check(throws<latentknn::Interrupted>([&] { latentknn::ThreadPool::shared().run(4, 2, task, [] { return true; }); }),
         "a poll that asks to stop interrupts endless tasks");
 }
 

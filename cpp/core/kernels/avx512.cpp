@@ -41,9 +41,7 @@ struct Int16 {
     __builtin_memcpy(&pair, p, sizeof pair);
     return _mm512_set1_epi32(pair);
   }
-  static Sum add_product(Sum sum, Vector a, Vector b) {
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
-  }
+  static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)); }
   static Float to_float(Sum sum) { return _mm512_cvtepi32_ps(sum); }
   static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };

@@ -46,9 +46,7 @@ struct Int16 {
   using Sum = Ints;
   static constexpr size_t kGroup = 2;
   static Vector load(const Element* p) { return load_vector<Shorts>(p); }
-  static Vector broadcast(const Element* p) {
-    return Shorts{p[0], p[1], p[0], p[1], p[0], p[1], p[0], p[1]};
-  }
+  static Vector broadcast(const Element* p) { return Shorts{p[0], p[1], p[0], p[1], p[0], p[1], p[0], p[1]}; }
   static Sum add_product(Sum sum, Vector a, Vector b) {
 #if defined(__SSE2__)
     return sum + reinterpret_cast<Ints>(_mm_madd_epi16(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));

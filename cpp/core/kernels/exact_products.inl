@@ -32,8 +32,8 @@ inline __attribute__((always_inline)) double reduce(const PartialSums& sums) {
 }
 
 // Reads the last dim mod 8 elements through a zero-padded copy.
-inline __attribute__((always_inline)) void accumulate_tail(PartialSums& sums, const double* query,
-                                                           const float* vector, size_t dim, size_t done) {
+inline __attribute__((always_inline)) void accumulate_tail(PartialSums& sums, const double* query, const float* vector,
+                                                           size_t dim, size_t done) {
   if (done == dim) return;
   float padded[8] = {};
   for (size_t j = done; j < dim; ++j) padded[j - done] = vector[j];
@@ -56,8 +56,7 @@ inline __attribute__((always_inline)) void products_of(const double* query, cons
   }
 }
 
-void dot_products(const double* query, const float* base, const uint32_t* rows, size_t count, size_t dim,
-                  double* out) {
+void dot_products(const double* query, const float* base, const uint32_t* rows, size_t count, size_t dim, double* out) {
   // Candidates lie scattered over the database: ask for the rows of the next group while this one is summed.
   constexpr size_t kGroup = kExactRows;
   constexpr size_t kLine = 64 / sizeof(float);

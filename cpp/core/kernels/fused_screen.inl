@@ -41,7 +41,8 @@ void screen(const ScreenTask& task) {
         for (size_t v = 1; v < Tile::kVectors; ++v) best = maximum(best, scores[q][v]);
         hits = either(hits, reaches(best, broadcast(task.cutoffs[query + q])));
       }
-      if (!any(hits)) [[likely]] continue;
+      if (!any(hits)) [[likely]]
+        continue;
       for (size_t q = 0; q < Tile::kQueries; ++q) append_hits<Tile>(task, query + q, first_row, scores[q]);
     }
   }

@@ -18,15 +18,15 @@ struct CandidateList {
 
 // One block of packed queries against a run of packed rows.
 struct ScreenTask {
-  const void* queries;        // packed by pack_*, in tiles of query_tile
+  const void* queries;  // packed by pack_*, in tiles of query_tile
   size_t query_count;
-  const void* rows;           // packed by pack_*, in tiles of row_tile; rows[0] is row 0 of the database
-  size_t tile_begin;          // run of row tiles to visit
+  const void* rows;   // packed by pack_*, in tiles of row_tile; rows[0] is row 0 of the database
+  size_t tile_begin;  // run of row tiles to visit
   size_t tile_end;
-  size_t row_count;           // rows of the database; later ones in the last tile are padding
+  size_t row_count;  // rows of the database; later ones in the last tile are padding
   size_t dim;
-  float* cutoffs;             // per query, padded to query_tile with +infinity: scores below are excluded
-  CandidateList* lists;       // per query
+  float* cutoffs;        // per query, padded to query_tile with +infinity: scores below are excluded
+  CandidateList* lists;  // per query
   void (*overflow)(void* context, size_t query);  // called when a list is full; must make room and may
   void* context;                                  // raise the query's cutoff
 };

@@ -1,0 +1,66 @@
+# The commands that the README names. Everything is installed into .venv; nothing outside the project
+# changes, except that `make data` keeps Fashion-MNIST in the user's cache.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= report
+SOURCES := CMakeLists.txt pyproject.toml $(shell find cpp python -type f -not -name '*.pyc')
+CLANG_FORMATTED := $(shell find cpp tests/cpp benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.inl')
+
+.PHONY: demo data test test-core test-python test-neon bench lint format wheel clean
+
+demo: data
+	$(BIN)/latentknn run --dataset fashion_mnist --model conv_ae --dropout 0 --learning-rate 0.001 \
+	  --batch-size 256 --epochs 5 --seed 0 --overwrite --out $(OUT)
+
+data: $(VENV)/installed-demo
+	$(BIN)/latentknn datasets fetch fashion_mnist
+
+test: test-core test-python
+
+test-core: $(VENV)/installed-test
+	cmake -S . -B build/tests -DLATENTKNN_PYTHON=OFF -DLATENTKNN_TESTS=ON -DLATENTKNN_WARNINGS_AS_ERRORS=ON
+	cmake --build build/tests --parallel 2
+	cd build/tests && ctest --output-on-failure
+
+test-python: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+# Needs Debian's g++-aarch64-linux-gnu and qemu-user.
+test-neon:
+	cmake -S . -B build/neon --toolchain cmake/aarch64-linux-gnu.cmake -DLATENTKNN_PYTHON=OFF \
+	  -DLATENTKNN_TESTS=ON -DLATENTKNN_WARNINGS_AS_ERRORS=ON
+	cmake --build build/neon --parallel 2
+	cd build/neon && ctest --output-on-failure
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/search.py
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check python tests benchmarks
+	$(BIN)/ruff format --check python tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $(CLANG_FORMATTED)
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix python tests benchmarks
+	$(BIN)/ruff format python tests benchmarks
+	$(BIN)/clang-format -i $(CLANG_FORMATTED)
+
+wheel: $(VENV)/installed-dev
+	$(BIN)/pip wheel --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf build dist $(VENV) $(OUT)
+
+$(VENV)/created:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# One file an extra; a change of any source installs again.
+$(VENV)/installed-demo: EXTRA = tensorflow,report
+$(VENV)/installed-test: EXTRA = test
+$(VENV)/installed-dev: EXTRA = dev
+$(VENV)/installed-%: $(VENV)/created $(SOURCES)
+	$(BIN)/pip install ".[$(EXTRA)]"
+	touch $@
