@@ -19,9 +19,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-import latentknn as lk
-
 import harness
+import latentknn as lk
 import peers
 from codes import fashion_mnist
 
