@@ -47,19 +47,17 @@ def check(codes: peers.Codes, queries: peers.Codes, k: int, threads: int) -> np.
     return expected.ids
 
 
+def share_found(found: np.ndarray, expected: np.ndarray) -> float:
+    """Share of the reference's neighbours among those found."""
+    return float(np.mean([np.isin(e, f).mean() for f, e in zip(found, expected, strict=True)]))
+
+
 def measure(dim: int, k: int, names: list[str], rounds: int, threads: int, peak: float) -> dict[str, Any]:
     codes, queries = fashion_mnist(dim)
     expected = check(codes, queries, k, threads)
     builders = {"latentknn": peers.Latentknn} | {name: peers.PEERS[name] for name in names}
     ready = {name: build(codes, threads) for name, build in builders.items()}
-    recall = {
-        name: float(
-            np.mean(
-                [np.isin(f, e).mean() for f, e in zip(s.search(queries[:SAMPLE], k), expected, strict=True)]
-            )
-        )
-        for name, s in ready.items()
-    }
+    found = {name: share_found(s.search(queries[:SAMPLE], k), expected) for name, s in ready.items()}
 
     def permuted(round_number: int) -> peers.Codes:
         return queries[np.random.default_rng(round_number).permutation(len(queries))]
@@ -85,7 +83,7 @@ def measure(dim: int, k: int, names: list[str], rounds: int, threads: int, peak:
         "rounds": rounds,
         "seconds": times,
         "one_shot_seconds": one_shot,
-        "share_of_reference_found": recall,
+        "share_of_reference_found": found,
         "effective_gflops": rate / float(np.median(ours)),
         "share_of_fp32_peak": rate / float(np.median(ours)) / peak,
         "strategy": lk.CosineIndex(dim).strategy,
