@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -179,10 +180,10 @@ def test_damaged_npz_files_are_named(tmp_path, arrays):
     with pytest.raises(datasets.DatasetCorruptError, match=r"mine\.npz cannot be read"):
         datasets.load("mine", path)
     np.savez(path, x_train=arrays["train_images"])
-    with pytest.raises(datasets.DatasetCorruptError, match="lacks y_train, x_test, y_test.*found x_train"):
+    with pytest.raises(datasets.DatasetCorruptError, match=r"lacks y_train, x_test, y_test.*found x_train"):
         datasets.load("mine", path)
     np.save(tmp_path / "array.npy", arrays["train_images"])
-    with pytest.raises(datasets.DatasetCorruptError, match=r"array\.npy cannot be read"):
+    with pytest.raises(datasets.DatasetCorruptError, match=r"array\.npy is no \.npz file"):
         datasets.load("mine", tmp_path / "array.npy")
 
 
@@ -263,7 +264,8 @@ def test_sources_are_searched_in_order(places, arrays, monkeypatch):
     assert_holds(datasets.load("fashion_mnist"), arrays)
     assert searched == ["_from_cache", "_from_debian"]
 
-    shutil.move(places["debian"], places["cache"].parent.mkdir(parents=True) or places["cache"])
+    places["cache"].parent.mkdir(parents=True)
+    places["debian"].rename(places["cache"])
     searched.clear()
     dataset = datasets.load("fashion_mnist")
     assert_holds(dataset, arrays)
@@ -272,16 +274,14 @@ def test_sources_are_searched_in_order(places, arrays, monkeypatch):
 
 
 def test_a_path_comes_first_and_is_verified(tmp_path, places, arrays):
-    write_folder(places["cache"], arrays)
     folder = write_folder(tmp_path / "given", arrays, compressed=True)
     npz = write_npz(tmp_path / "given.npz", arrays)
-    shutil.rmtree(places["cache"])
     for path in (folder, npz):
         assert_holds(datasets.load("fashion_mnist", path), arrays)
 
     altered = arrays["test_images"].copy()
     altered[0, 0, 0] ^= 1
-    write_folder(places["cache"], arrays)
+    write_folder(places["cache"], arrays)  # not asked, though it is right
     for path in (
         write_folder(tmp_path / "altered", arrays | {"test_images": altered}),
         write_npz(tmp_path / "altered.npz", arrays | {"test_images": altered}),
@@ -337,7 +337,7 @@ def test_missing_everywhere_lists_every_way(places, arrays, monkeypatch):
 
 
 def test_without_keras_the_message_says_so(places, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "keras", None)
+    monkeypatch.setitem(sys.modules, "keras", None)
     with pytest.raises(datasets.DatasetNotFoundError, match="Keras cannot be imported"):
         datasets.load("fashion_mnist")
 
@@ -458,5 +458,5 @@ def test_an_altered_package_does_not_reach_the_cache(archive, places, monkeypatc
 
 
 def test_fetch_knows_what_has_a_package():
-    with pytest.raises(ValueError, match="no Debian package holds the data set 'mnist'.*fashion_mnist"):
+    with pytest.raises(ValueError, match=r"no Debian package holds the data set 'mnist'.*fashion_mnist"):
         datasets.fetch("mnist")

@@ -103,14 +103,17 @@ def read_npz(path: Path) -> RawData:
         If the file is no .npz file, is damaged, lacks a key or holds pickled objects (never loaded).
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = {key: archive[key] for key in archive.files}
-    except (AttributeError, EOFError, OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        # NumPy returns a plain array, without the methods of an archive, for an .npy file.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            # NumPy returns a plain array for an .npy file.
+            found = None if isinstance(archive, np.ndarray) else {key: archive[key] for key in archive.files}
+    except (EOFError, OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetCorruptError(
             f"{path} cannot be read as an .npz file of plain arrays ({error}); write one with numpy.savez"
         ) from error
 
+    if found is None:
+        raise DatasetCorruptError(f"{path} is no .npz file but a single array; write one with numpy.savez")
     missing = [key for key in NPZ_KEYS.values() if key not in found]
     if missing:
         raise DatasetCorruptError(
