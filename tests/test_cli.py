@@ -250,6 +250,12 @@ def test_resuming_with_other_settings(capsys, finished_run):
     assert (out / "settings.json").read_text() == before
 
 
+def test_training_that_diverges(capsys, tmp_path):
+    arguments = ["run", *QUICK, "--learning-rate", "1e30", "--epochs", "1", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert "diverged: its codes are not finite; train with a lower learning rate" in capsys.readouterr().err
+
+
 def test_missing_dataset_lists_every_way_to_get_it(tmp_path):
     unreachable = "http://127.0.0.1:1"
     status, _, errors = run_python(

@@ -84,6 +84,33 @@ def test_float_mode_while_input_is_rounded(dtype, rounding, flush_denormals):
     assert_same_bytes(result, expected)
 
 
+@pytest.mark.parametrize(("rounding", "flush_denormals"), MODES)
+def test_float_mode_while_rows_of_denormals_are_checked(rounding, flush_denormals):
+    """Rows that only a changed mode would turn to zero, or to infinity, are not refused."""
+    values = np.full((9, 3), 1e-40)
+    values[4:] = float(np.finfo(np.float32).max) + 2.0**102
+    expected = reference.search(values, values, 5)
+    with float_mode(rounding, flush_denormals=flush_denormals):
+        result = lk.CosineIndex.from_codes(values).search(values, 5, scores64=True)
+    assert_same_bytes(result, expected)
+
+
+@pytest.mark.parametrize(("rounding", "flush_denormals"), MODES)
+def test_float_mode_while_answers_of_several_threads_are_joined(strategy, rounding, flush_denormals):
+    """With few queries the threads share out the codes, and the similarities are rounded after joining."""
+    codes, _ = cases.build("too_small_for_float32", 1, 20_000, 0, 9)
+    queries = np.zeros((2, 9), dtype=np.float32)
+    queries[:, 0], queries[:, 1:] = 1e30, [[1e-12], [1e-14]]
+    codes[:, 0] = 0
+    expected = reference.search(codes, queries, 10)
+    assert 0 < expected.similarities[0, 0] < np.finfo(np.float32).tiny
+    with float_mode(rounding, flush_denormals=flush_denormals):
+        result = lk.CosineIndex.from_codes(codes, strategy=strategy, threads=4).search(
+            queries, 10, scores64=True
+        )
+    assert_same_bytes(result, expected)
+
+
 def test_float_mode_survives_an_error():
     index = lk.CosineIndex.from_codes(np.ones((3, 2)))
     with float_mode("upward", flush_denormals=True):

@@ -65,7 +65,7 @@ def test_sizes_around_vectors_and_tiles(isa, strategy, code_count):
 
 
 @pytest.mark.parametrize("dim", cases.DIMENSIONS)
-@pytest.mark.parametrize("kind", ["gaussian", "last_bits", "mixture"])
+@pytest.mark.parametrize("kind", ["gaussian", "last_bits", "permuted", "mixture"])
 def test_every_dimension(isa, strategy, kind, dim):
     check(kind, 2, 61, 27, dim, (1, 7, 61), strategy)
 

@@ -16,7 +16,6 @@ from latentknn import models
 from latentknn.datasets import load
 from latentknn.models import MODELS, OPERATIONS
 from latentknn.models.backend import keras, tf
-from latentknn.models.batch_normalization import FusedBatchNormalization
 from latentknn.models.checkpoint import FILE_NAME
 from latentknn.models.image_encoder import ImageEncoder
 from latentknn.models.images import prepare_images
@@ -478,23 +477,6 @@ def test_integer_images_stay_integers(images):
 def test_colour_images_need_their_channels():
     with pytest.raises(ValueError, match=r"takes \(N, 4, 5, 3\)$"):
         prepare_images(np.zeros((2, 4, 5), np.uint8), (4, 5, 3))
-
-
-def test_fused_batch_normalisation_is_that_of_keras():
-    inputs = np.random.default_rng(0).normal(2, 3, (6, 4, 5, 3)).astype(np.float32)
-    fused, plain = FusedBatchNormalization(), keras.layers.BatchNormalization()
-    for layer in (fused, plain):
-        layer.build(inputs.shape)
-        layer.gamma.assign([1.0, 2.0, 3.0])
-        layer.beta.assign([0.5, 0.0, -0.5])
-    np.testing.assert_allclose(fused(inputs, training=True), plain(inputs, training=True), atol=1e-5)
-    np.testing.assert_allclose(fused.moving_mean, plain.moving_mean, rtol=1e-5)
-    values = inputs.size / 3
-    unbiased = 0.99 + (np.asarray(plain.moving_variance) - 0.99) * values / (values - 1)
-    np.testing.assert_allclose(fused.moving_variance, unbiased, rtol=1e-5)
-
-    plain.set_weights(fused.get_weights())
-    assert np.array_equal(fused(inputs), plain(inputs))
 
 
 def layer_sizes(network):

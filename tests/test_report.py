@@ -72,6 +72,7 @@ def test_loss_picture(tmp_path):
     assert [line.get_ydata().tolist() for line in loss.lines] == [[0.5, 0.3], [0.4, 0.35]]
     assert [line.get_xdata().tolist() for line in loss.lines] == [[1, 2], [1, 2]]
     assert [line.get_ydata().tolist() for line in accuracy.lines] == [[0.6, 0.7]]
+    assert [tick for tick in loss.get_xticks() if 0.75 <= tick <= 2.25] == [1, 2]
     assert (loss.get_ylabel(), accuracy.get_ylabel(), loss.get_xlabel()) == ("loss", "accuracy", "epoch")
     saved(figure, tmp_path)
 
@@ -121,6 +122,8 @@ def test_code_map(tmp_path):
     for points, label in zip(axes.collections, (0, 2), strict=True):
         assert np.array_equal(points.get_offsets(), positions[labels == label])
     assert texts(axes) == [NAMES[0], NAMES[2]]
+    for name, label in zip(axes.texts, (0, 2), strict=True):
+        assert name.get_position() in [tuple(point) for point in positions[labels == label]]
     assert [text.get_text() for text in axes.get_legend().texts] == [NAMES[0], NAMES[2]]
     saved(figure, tmp_path)
 

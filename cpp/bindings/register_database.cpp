@@ -87,7 +87,7 @@ void register_database(py::module_& module) {
       .def("__len__", &Database::size)
       .def_property_readonly("dim", &Database::dim)
       .def_property_readonly("isa", &Database::isa)
-      .def_property_readonly("strategy", [](const Database& self) { return strategy_name(self.strategy()); })
+      .def_property_readonly("strategy", &Database::strategy)
       .def(
           "add",
           [](Database& self, const py::array& rows, const std::optional<Ids>& ids, std::size_t threads) {

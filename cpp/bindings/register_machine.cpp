@@ -13,7 +13,7 @@ namespace latentknn::bindings {
 
 void register_machine(py::module_& module) {
   module.def("available_isas", &available_isas, "Instruction sets of this processor with kernels, slowest first.");
-  module.def("strategy_names", &strategy_names, "Names of the screening strategies, without 'auto'.");
+  module.def("strategy_names", &strategy_names, "Names of the screening strategies.");
   module.def("usable_processors", &usable_processors,
              "Processors that this process may use, by its affinity and its cgroup's quota.");
   module.def(

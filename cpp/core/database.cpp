@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <functional>
 #include <limits>
 #include <mutex>
 #include <numeric>
@@ -12,12 +13,13 @@
 #include "float_environment.h"
 #include "isa.h"
 #include "screened_search.h"
-#include "screening/uniform_screen.h"
+#include "screening/choose_screen.h"
 
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kRowsPerTask = 4032;  // a multiple of every row tile: 8, 12, 16, 24, 48
+constexpr std::size_t kRowsPerTask = 4032;  // a multiple of every row tile: 8, 12, 16, 48
+constexpr std::size_t kChooseAgain = 8;
 
 std::array<std::atomic<std::uint64_t>, 8> search_counts;
 
@@ -25,16 +27,6 @@ void count_search(const KernelTable& kernels) {
   const std::vector<std::string> names = available_isas();
   const auto at = std::find(names.begin(), names.end(), kernels.name);
   search_counts[static_cast<std::size_t>(at - names.begin())].fetch_add(1, std::memory_order_relaxed);
-}
-
-std::unique_ptr<Screen> make_screen(Strategy strategy, const KernelTable& kernels, std::size_t dim) {
-  if (dim > UniformScreen::kMaxDim) return nullptr;
-  switch (strategy) {
-    case Strategy::fp32: return std::make_unique<UniformScreen>(UniformScreen::fp32(kernels, dim));
-    case Strategy::int16: return std::make_unique<UniformScreen>(UniformScreen::int16(kernels, dim));
-    case Strategy::float64: break;
-  }
-  return nullptr;
 }
 
 }  // namespace
@@ -45,8 +37,12 @@ std::vector<std::pair<std::string, std::uint64_t>> searches_by_isa() {
   return counts;
 }
 
-Database::Database(std::size_t dim, Strategy strategy)
-    : dim_(dim), kernels_(select_kernels()), strategy_(strategy), screen_(make_screen(strategy, kernels_, dim)) {}
+Database::Database(std::size_t dim, Strategy strategy) : dim_(dim), kernels_(select_kernels()), strategy_(strategy) {}
+
+const char* Database::strategy() const {
+  const std::shared_lock lock(mutex_);
+  return screen_ ? screen_->name() : strategy_name(strategy_);
+}
 
 std::size_t Database::size() const {
   const std::shared_lock lock(mutex_);
@@ -106,16 +102,29 @@ void Database::add(const Matrix& rows, const std::int64_t* ids, std::size_t thre
 // Norms and packed rows of everything from row `first` on.
 void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::Poll& poll) {
   const std::size_t count = squared_norms_.size();
-  const std::size_t tile = screen_ ? screen_->kernel().row_tile : 1;
-  const std::size_t first_packed = first / tile * tile;
-  if (screen_) screen_->reserve_rows(count);
-  const auto task = [&](std::size_t index) {
-    const std::size_t begin = first_packed + index * kRowsPerTask;
-    const std::size_t end = std::min(begin + kRowsPerTask, count);
-    kernels_.squared_norms(values_.data() + begin * dim_, end - begin, dim_, squared_norms_.data() + begin);
-    if (screen_) screen_->pack_rows(values_.data(), squared_norms_.data(), begin, end);
+  const auto in_runs = [&](std::size_t begin, const std::function<void(std::size_t, std::size_t)>& run) {
+    const auto task = [&](std::size_t index) {
+      const std::size_t from = begin + index * kRowsPerTask;
+      run(from, std::min(from + kRowsPerTask, count));
+    };
+    ThreadPool::shared().run((count - begin + kRowsPerTask - 1) / kRowsPerTask, threads, task, poll);
   };
-  ThreadPool::shared().run((count - first_packed + kRowsPerTask - 1) / kRowsPerTask, threads, task, poll);
+  in_runs(first, [this](std::size_t begin, std::size_t end) {
+    kernels_.squared_norms(values_.data() + begin * dim_, end - begin, dim_, squared_norms_.data() + begin);
+  });
+
+  // What suits the first rows need not suit ten times as many; choosing again then keeps adding linear.
+  if (count > 0 && (chosen_for_ == 0 || count >= kChooseAgain * chosen_for_)) {
+    const DefaultFloatEnvironment environment;
+    screen_ = choose_screen(strategy_, kernels_, view());
+    chosen_for_ = count;
+    first = 0;
+  }
+  if (!screen_) return;
+  screen_->reserve_rows(count);
+  in_runs(first / screen_->kernel().row_tile * screen_->kernel().row_tile, [this](std::size_t begin, std::size_t end) {
+    screen_->pack_rows(values_.data(), squared_norms_.data(), begin, end);
+  });
 }
 
 void Database::keep(const std::uint8_t* flags, std::size_t threads) {

@@ -24,7 +24,8 @@ class Database {
   std::size_t dim() const { return dim_; }
   std::size_t size() const;
   const char* isa() const { return kernels_.name; }
-  Strategy strategy() const { return strategy_; }
+  // What screens the rows now; before there are any, the strategy that was asked for.
+  const char* strategy() const;
 
   // Appends rows, all or none. `ids` is null as long as no row has an id of its own: the position is
   // the id then. Throws InvalidRow, std::bad_alloc, std::length_error beyond 2^32 - 1 rows, Interrupted.
@@ -51,6 +52,7 @@ class Database {
   const KernelTable& kernels_;
   Strategy strategy_;
   std::unique_ptr<Screen> screen_;  // null: no screening
+  std::size_t chosen_for_ = 0;      // rows that there were when the screen was chosen
   AlignedBuffer<float> values_;
   AlignedBuffer<double> squared_norms_;
   std::vector<std::int64_t> ids_;  // empty: positions

@@ -35,7 +35,7 @@ SearchPlan plan(const Screen& screen, const Rows& rows, const SearchRequest& req
   const std::size_t tasks = kTasksPerThread * request.threads;
   const std::size_t list_bytes = list_capacity(request.k) * (sizeof(float) + sizeof(std::uint32_t));
   const std::size_t most =
-      std::min(kBlockBytes / kernel.packed_bytes(rows.dim), kCandidateBytes / list_bytes) / tile * tile;
+      std::min(kBlockBytes / kernel.packed_bytes(screen.packed_dim()), kCandidateBytes / list_bytes) / tile * tile;
 
   SearchPlan plan;
   plan.query_block = std::max(std::min(most, std::max(round_up(divide_up(count, tasks), tile),
@@ -67,7 +67,7 @@ class BlockSearch {
         scorer_(kernels, rows) {
     convert_rows(request.queries, first_query, first_query + query_count, queries_.data());
     kernels.squared_norms(queries_.data(), query_count, rows.dim, norms_.data());
-    packed_.resize(cutoffs_.size() * screen.kernel().packed_bytes(rows.dim));
+    packed_.resize(cutoffs_.size() * screen.kernel().packed_bytes(screen.packed_dim()));
     screen.pack_queries(queries_.data(), norms_.data(), query_count, packed_.data(), errors_.data());
 
     const std::size_t capacity = list_capacity(request.k);
@@ -81,10 +81,18 @@ class BlockSearch {
 
   void visit(std::size_t tile_begin, std::size_t tile_end) {
     const ScreenKernel& kernel = screen_.kernel();
-    const double per_tile = 2.0 * static_cast<double>(cutoffs_.size() * kernel.row_tile * rows_.dim);
+    const double per_tile = 2.0 * static_cast<double>(cutoffs_.size() * kernel.row_tile * screen_.packed_dim());
     const auto step = static_cast<std::size_t>(std::max(1.0, kOperationsPerCall / per_tile));
-    ScreenTask task{packed_.data(), query_count_,    screen_.packed_rows(), 0,         0,   rows_.count,
-                    rows_.dim,      cutoffs_.data(), lists_.data(),         &overflow, this};
+    ScreenTask task{};
+    task.queries = packed_.data();
+    task.query_count = query_count_;
+    task.rows = screen_.packed_rows();
+    task.row_count = rows_.count;
+    task.dim = screen_.packed_dim();
+    task.cutoffs = cutoffs_.data();
+    task.lists = lists_.data();
+    task.overflow = &overflow;
+    task.context = this;
     for (std::size_t tile = tile_begin; tile < tile_end; tile += step) {
       ThreadPool::check_interrupt();
       task.tile_begin = tile;
@@ -96,7 +104,7 @@ class BlockSearch {
   void finish(std::size_t shard, AnswerSink& sink) {
     for (std::size_t q = 0; q < query_count_; ++q) {
       exclude(q);
-      score_all(q);
+      score_list(q);
       sink.put(first_query_ + q, shard, best_[q]);
     }
   }
@@ -104,15 +112,11 @@ class BlockSearch {
  private:
   static void overflow(void* context, std::size_t query) { static_cast<BlockSearch*>(context)->make_room(query); }
 
-  // Excluding by the screened scores alone is the cheap way and nearly always enough. Where it is not,
-  // as too many scores lie within the error of each other, the survivors are scored exactly.
+  // Excluding by the screened scores alone is the cheap way, where they allow it, and nearly always enough.
+  // Where it is not, as too many scores lie within the error of each other, the rest is scored exactly.
   void make_room(std::size_t q) {
     exclude(q);
-    if (lists_[q].size > lists_[q].capacity / 4 * 3) {
-      score_all(q);
-      best_[q].tighten();
-      raise_cutoff(q, best_[q].threshold() * screen_.score_scale() - errors_[q]);
-    }
+    if (!screen_.two_sided() || lists_[q].size > lists_[q].capacity / 4 * 3) score_list(q);
   }
 
   // Drops rows that are not admitted and, by the k-th best screened score, rows that cannot be among the
@@ -123,7 +127,7 @@ class BlockSearch {
     if (request_.allowed != nullptr || request_.exclude_self) {
       keep(list, [&](float, std::uint32_t row) { return request_.admits(first_query_ + q, row); });
     }
-    if (list.size > request_.k) {
+    if (screen_.two_sided() && list.size > request_.k) {
       selection_.assign(list.scores, list.scores + list.size);
       const auto kth = selection_.begin() + static_cast<std::ptrdiff_t>(request_.k - 1);
       std::nth_element(selection_.begin(), kth, selection_.end(), std::greater<>());
@@ -147,11 +151,31 @@ class BlockSearch {
   // `value` is below every similarity that can still be among the k best, less the error of its score.
   void raise_cutoff(std::size_t q, double value) { cutoffs_[q] = std::max(cutoffs_[q], round_down(value)); }
 
-  void score_all(std::size_t q) {
+  // Scores the list's rows exactly, the likeliest first, until the others are excluded by what was found.
+  void score_list(std::size_t q) {
+    CandidateList& list = lists_[q];
+    TopK& best = best_[q];
     scorer_.set_query(queries_.data() + q * rows_.dim, norms_[q]);
-    scorer_.score(lists_[q].rows, lists_[q].size, best_[q]);
-    lists_[q].size = 0;
+    order_.resize(list.size);
+    for (std::size_t i = 0; i < list.size; ++i) order_[i] = {list.scores[i], list.rows[i]};
+    std::sort(order_.begin(), order_.end(), [](const Screened& a, const Screened& b) { return a.score > b.score; });
+    std::size_t group = std::max(request_.k, kGroup);  // at least k rows have to be scored anyway
+    for (std::size_t begin = 0; begin < order_.size() && order_[begin].score >= cutoffs_[q]; begin += group) {
+      if (begin > 0) group = kGroup;
+      batch_.clear();
+      for (std::size_t i = begin; i < std::min(begin + group, order_.size()); ++i) batch_.push_back(order_[i].row);
+      scorer_.score(batch_.data(), batch_.size(), best);
+      best.tighten();
+      raise_cutoff(q, best.threshold() * screen_.score_scale() - errors_[q]);
+    }
+    list.size = 0;
   }
+
+  struct Screened {
+    float score;
+    std::uint32_t row;
+  };
+  static constexpr std::size_t kGroup = 16;
 
   const Screen& screen_;
   const Rows& rows_;
@@ -169,6 +193,8 @@ class BlockSearch {
   std::vector<TopK> best_;
   ExactScorer scorer_;
   std::vector<float> selection_;
+  std::vector<Screened> order_;
+  std::vector<std::uint32_t> batch_;
 };
 
 }  // namespace

@@ -11,9 +11,8 @@ struct Named {
 };
 
 constexpr Named kStrategies[] = {
-    {"fp32", Strategy::fp32},
-    {"int16", Strategy::int16},
-    {"float64", Strategy::float64},
+    {"auto", Strategy::automatic}, {"fp32", Strategy::fp32},       {"int16", Strategy::int16},
+    {"pca", Strategy::pca},        {"float64", Strategy::float64},
 };
 
 }  // namespace
@@ -24,7 +23,7 @@ Strategy strategy_from_name(const std::string& name) {
     if (name == entry.name) return entry.strategy;
     known += std::string(known.empty() ? "" : ", ") + entry.name;
   }
-  throw std::invalid_argument("unknown strategy '" + name + "'; choose one of auto, " + known);
+  throw std::invalid_argument("unknown strategy '" + name + "'; choose one of " + known);
 }
 
 const char* strategy_name(Strategy strategy) {

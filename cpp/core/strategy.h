@@ -7,9 +7,11 @@
 namespace latentknn {
 
 enum class Strategy {
-  fp32,     // screen in float32, score what survives in float64
-  int16,    // screen in 16-bit integers, likewise
-  float64,  // no screening: score every row
+  automatic,  // whichever is predicted to be the cheapest for the rows
+  fp32,       // screen in float32, score what survives in float64
+  int16,      // screen in 16-bit integers, likewise
+  pca,        // screen in the rows' principal subspace, in 16-bit integers, likewise
+  float64,    // no screening: score every row
 };
 
 // Throws std::invalid_argument, listing the names, for an unknown one.

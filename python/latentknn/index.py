@@ -76,7 +76,7 @@ class CosineIndex:
             raise ValueError(f"unknown engine {engine!r}; choose one of auto, cpu")
         if threads is not None:
             threads = _positive(threads, "threads")
-        self._database = _core.Database(dim, "fp32" if strategy == "auto" else strategy)
+        self._database = _core.Database(dim, strategy)
         self._threads = threads
         self._changes = threading.Lock()
         self._labels: NDArray[Any] | None = None

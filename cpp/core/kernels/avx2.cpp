@@ -11,6 +11,7 @@ constexpr char kName[] = "avx2";
 constexpr size_t kTileQueries = 6;
 constexpr size_t kTileVectors = 2;
 constexpr size_t kExactRows = 4;
+constexpr double kInt16Gain = 1.5;
 
 using Float = __m256;
 constexpr size_t kFloats = 8;

@@ -11,6 +11,7 @@ constexpr char kName[] = "avx512";
 constexpr size_t kTileQueries = 8;
 constexpr size_t kTileVectors = 3;
 constexpr size_t kExactRows = 8;
+constexpr double kInt16Gain = 1.5;
 
 using Float = __m512;
 constexpr size_t kFloats = 16;

@@ -13,6 +13,7 @@ constexpr char kName[] = "baseline";
 constexpr size_t kTileQueries = 4;
 constexpr size_t kTileVectors = 2;
 constexpr size_t kExactRows = 2;
+constexpr double kInt16Gain = 1.5;
 
 typedef float Float __attribute__((vector_size(16)));
 typedef int32_t Ints __attribute__((vector_size(16)));

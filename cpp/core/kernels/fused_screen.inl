@@ -26,6 +26,27 @@ void append_hits(const ScreenTask& task, size_t query, size_t first_row, const F
 }
 
 template <class Tile>
+void add_products(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim, float* out,
+                  size_t stride) {
+  const size_t packed = Tile::packed_bytes(dim);
+  for (size_t x = 0; x < row_tiles; ++x) {
+    for (size_t q = 0; q < query_tiles; ++q) {
+      Float scores[Tile::kQueries][Tile::kVectors];
+      Tile::scores(static_cast<const char*>(queries) + q * Tile::kQueries * packed,
+                   static_cast<const char*>(rows) + x * Tile::kRows * packed, dim, scores);
+      for (size_t i = 0; i < Tile::kQueries; ++i) {
+        float* line = out + (q * Tile::kQueries + i) * stride + x * Tile::kRows;
+        for (size_t v = 0; v < Tile::kVectors; ++v) {
+          float values[kFloats];
+          __builtin_memcpy(values, &scores[i][v], sizeof values);
+          for (size_t lane = 0; lane < kFloats; ++lane) line[v * kFloats + lane] += values[lane];
+        }
+      }
+    }
+  }
+}
+
+template <class Tile>
 void screen(const ScreenTask& task) {
   const size_t stride = Tile::packed_bytes(task.dim);
   const char* const queries = static_cast<const char*>(task.queries);

@@ -40,12 +40,17 @@ struct ScreenKernel {
   // last tile become zeros. `out` points at the first of those tiles.
   void (*pack)(const float* vectors, size_t count, size_t dim, const double* scales, size_t tile, void* out);
   void (*screen)(const ScreenTask& task);
+  // The same tiles without the screening: out[i * stride + j] += product of packed query i and packed row
+  // j, for all of query_tiles * query_tile queries and row_tiles * row_tile rows.
+  void (*add_products)(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim,
+                       float* out, size_t stride);
 };
 
 struct KernelTable {
   const char* name;
   ScreenKernel fp32;
   ScreenKernel int16;
+  double int16_gain;  // how many times faster than fp32 its tile runs, measured
   // Rule 1 of the contract: out[i] = S(query, base + rows[i] * dim). `query` holds dim float64 values,
   // padded with zeros to a multiple of eight.
   void (*dot_products)(const double* query, const float* base, const uint32_t* rows, size_t count, size_t dim,

@@ -11,6 +11,7 @@ constexpr char kName[] = "neon";
 constexpr size_t kTileQueries = 8;
 constexpr size_t kTileVectors = 3;
 constexpr size_t kExactRows = 4;
+constexpr double kInt16Gain = 0.7;
 
 using Float = float32x4_t;
 constexpr size_t kFloats = 4;

@@ -7,7 +7,8 @@
 template <class Arithmetic>
 constexpr ScreenKernel screen_kernel() {
   using T = Tile<Arithmetic>;
-  return {T::kQueries, T::kRows, &T::packed_bytes, &T::pack, &screen<T>};
+  return {T::kQueries, T::kRows, &T::packed_bytes, &T::pack, &screen<T>, &add_products<T>};
 }
 
-constexpr KernelTable kTable = {kName, screen_kernel<Fp32>(), screen_kernel<Int16>(), &dot_products, &squared_norms};
+constexpr KernelTable kTable = {kName,      screen_kernel<Fp32>(), screen_kernel<Int16>(),
+                                kInt16Gain, &dot_products,         &squared_norms};

@@ -12,10 +12,15 @@ class Screen {
  public:
   virtual ~Screen() = default;
 
+  virtual const char* name() const = 0;
   virtual const ScreenKernel& kernel() const = 0;
+  virtual std::size_t packed_dim() const = 0;  // dimensions that the kernel multiplies
 
-  // A screened score approximates the similarity times this.
+  // A screened score is comparable with the similarity times this.
   virtual double score_scale() const = 0;
+
+  // Whether a score bounds the similarity from below too, or from above only.
+  virtual bool two_sided() const = 0;
 
   // Makes room for `count` rows in all.
   virtual void reserve_rows(std::size_t count) = 0;
@@ -25,8 +30,8 @@ class Screen {
   virtual void pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t last) = 0;
   virtual const void* packed_rows() const = 0;
 
-  // Packs `count` queries and writes, for each, its error: |screened score - score_scale() * similarity|
-  // <= error for every row of the database.
+  // Packs `count` queries and writes, for each, its error: for every row of the database,
+  // score_scale() * similarity <= score + error, and where two_sided() also >= score - error.
   virtual void pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
                             double* errors) const = 0;
 };

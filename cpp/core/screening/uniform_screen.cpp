@@ -30,11 +30,11 @@ double int16_error(double dim) {
 }  // namespace
 
 UniformScreen UniformScreen::fp32(const KernelTable& kernels, std::size_t dim) {
-  return {kernels.fp32, dim, 1.0, fp32_error(static_cast<double>(dim))};
+  return {"fp32", kernels.fp32, dim, 1.0, fp32_error(static_cast<double>(dim))};
 }
 
 UniformScreen UniformScreen::int16(const KernelTable& kernels, std::size_t dim) {
-  return {kernels.int16, dim, kInt16Length, int16_error(static_cast<double>(dim))};
+  return {"int16", kernels.int16, dim, kInt16Length, int16_error(static_cast<double>(dim))};
 }
 
 void UniformScreen::reserve_rows(std::size_t count) {

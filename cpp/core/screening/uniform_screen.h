@@ -29,12 +29,13 @@ namespace latentknn {
 
 class UniformScreen final : public Screen {
  public:
-  static constexpr std::size_t kMaxDim = std::size_t{1} << 20;
-
   static UniformScreen fp32(const KernelTable& kernels, std::size_t dim);
   static UniformScreen int16(const KernelTable& kernels, std::size_t dim);
 
+  const char* name() const override { return name_; }
   const ScreenKernel& kernel() const override { return kernel_; }
+  std::size_t packed_dim() const override { return dim_; }
+  bool two_sided() const override { return true; }
   double score_scale() const override { return length_ * length_; }
   void reserve_rows(std::size_t count) override;
   void pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t last) override;
@@ -43,9 +44,10 @@ class UniformScreen final : public Screen {
                     double* errors) const override;
 
  private:
-  UniformScreen(const ScreenKernel& kernel, std::size_t dim, double length, double error)
-      : kernel_(kernel), dim_(dim), length_(length), error_(error) {}
+  UniformScreen(const char* name, const ScreenKernel& kernel, std::size_t dim, double length, double error)
+      : name_(name), kernel_(kernel), dim_(dim), length_(length), error_(error) {}
 
+  const char* name_;
   const ScreenKernel& kernel_;
   std::size_t dim_;
   double length_;  // of the packed vectors

@@ -119,18 +119,19 @@ def _run(arguments: argparse.Namespace) -> None:
 
     print(f"{dataset}\n{arguments.model}: {model.count_params():,} parameters", flush=True)
     try:
-        experiment = run_experiment(
-            dataset,
-            model,
-            epochs=arguments.epochs,
-            batch_size=arguments.batch_size,
-            seed=arguments.seed,
-            threads=arguments.threads,
-            checkpoint_dir=folder.checkpoint,
-            resume=arguments.resume,
-            verbose=1 if sys.stdout.isatty() else 2,
-            stopwatch=stopwatch,
-        )
+        with as_command_error(FloatingPointError):
+            experiment = run_experiment(
+                dataset,
+                model,
+                epochs=arguments.epochs,
+                batch_size=arguments.batch_size,
+                seed=arguments.seed,
+                threads=arguments.threads,
+                checkpoint_dir=folder.checkpoint,
+                resume=arguments.resume,
+                verbose=1 if sys.stdout.isatty() else 2,
+                stopwatch=stopwatch,
+            )
         write_report(experiment, folder, stopwatch)
     except KeyboardInterrupt:
         print("\nThe same command with --resume goes on from the last whole epoch.", file=sys.stderr)

@@ -129,6 +129,8 @@ def run_experiment(
     ------
     ValueError
         If the training set is too small to be split, or as `ImageEncoder.fit`.
+    FloatingPointError
+        If the training diverged, so that codes are not finite.
     """
     stopwatch = stopwatch or Stopwatch()
     batch_size = model.default_batch_size if batch_size is None else batch_size
@@ -157,6 +159,11 @@ def run_experiment(
         train_codes = model.encode(train_images)
     with stopwatch.measure("encode test images", len(dataset.test_images), "images"):
         test_codes = model.encode(dataset.test_images)
+    if not (np.isfinite(train_codes).all() and np.isfinite(test_codes).all()):
+        raise FloatingPointError(
+            f"the training of {model.registry_name} diverged: its codes are not finite; "
+            "train with a lower learning rate"
+        )
     with stopwatch.measure("build index", len(train_codes), "codes"):
         index = CosineIndex.from_codes(train_codes, train_labels, threads=threads)
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras
-from latentknn.models.batch_normalization import FusedBatchNormalization
 from latentknn.models.images import ImageShape, check_input_shape
 from latentknn.models.seeding import seeded_layers
 
@@ -138,6 +137,6 @@ def _decoder(
 
 def _add_activation(network: Any, dropout: float) -> None:
     network.add(keras.layers.LeakyReLU())
-    network.add(FusedBatchNormalization())
+    network.add(keras.layers.BatchNormalization())
     if dropout > 0:
         network.add(keras.layers.Dropout(dropout))

@@ -19,10 +19,11 @@ def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
             if key in history:
                 epochs = range(1, len(history[key]) + 1)
                 axes.plot(epochs, history[key], color=colour, marker=marker, markersize=5, label=label)
+        axes.set_xlim(0.75, len(history[name]) + 0.25)
         axes.set_xlabel("epoch")
         axes.set_ylabel(name.replace("_", " "))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(axis="y", color="0.9")
-        axes.legend(frameon=False)
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False)
         hide_frame(axes, "top", "right")
     return figure

@@ -13,7 +13,7 @@ from latentknn.report.drawing import COLOURS, MARKERS, MOST_CLASSES_NAMED, new_f
 def draw_code_map(
     positions: NDArray[np.float32], labels: NDArray[np.integer[Any]], class_names: tuple[str, ...]
 ) -> Figure:
-    """Draw codes as points, with colour and marker by class and each class's name at its median.
+    """Draw codes as points, with colour and marker by class and each class's name where it is densest.
 
     Up to 25 classes have a legend too.
 
@@ -42,7 +42,7 @@ def draw_code_map(
             alpha=0.75,
         )
     for label in np.unique(labels):
-        x, y = np.median(positions[labels == label], axis=0)
+        x, y = _densest_point(positions[labels == label])
         name = axes.text(x, y, class_names[label], ha="center", va="center", fontsize=11, fontweight="bold")
         name.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
     axes.set_xticks([])
@@ -50,3 +50,11 @@ def draw_code_map(
     if len(class_names) <= MOST_CLASSES_NAMED:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, markerscale=2)
     return figure
+
+
+def _densest_point(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the point whose nearest quarter of all points, itself included, lies closest around it."""
+    distances = np.linalg.norm(points[:, np.newaxis] - points, axis=2)
+    radii = np.sort(distances, axis=1)[:, len(points) // 4]
+    densest: NDArray[np.float32] = points[radii.argmin()]
+    return densest

@@ -16,8 +16,7 @@ body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { line-height: 1.2; }
 h2 { margin-top: 2.5rem; border-bottom: 1px solid #ddd; }
 table { border-collapse: collapse; margin: 1rem 0; }
-th, td { padding: .25rem .9rem .25rem 0; text-align: right; border-bottom: 1px solid #eee; }
-th:first-child, td:first-child { text-align: left; }
+th, td { padding: .25rem 1.5rem .25rem 0; text-align: left; border-bottom: 1px solid #eee; }
 td { font-variant-numeric: tabular-nums; }
 tr.headline td { font-weight: bold; }
 img { max-width: 100%; }
@@ -95,8 +94,9 @@ def make_page(
 def _introduction(experiment: Experiment) -> str:
     dataset = experiment.dataset
     trained_on = len(dataset.train_images) - len(experiment.held_out)
+    epochs = len(experiment.history["loss"])
     return _paragraph(
-        f"{len(experiment.history['loss'])} epochs of training on {trained_on:,} images, seed "
+        f"Trained on {trained_on:,} images for {epochs} {'epoch' if epochs == 1 else 'epochs'}, seed "
         f"{experiment.seed}. All {len(dataset.test_images):,} test images were then classified by exact "
         f"cosine similarity to the codes of all {len(experiment.index):,} training images. A code has "
         f"{experiment.index.dim} dimensions."

@@ -1,0 +1,36 @@
+// Products of float32 matrices by the screening kernels' own tiles.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "../aligned_buffer.h"
+#include "../kernels/kernel_table.h"
+
+namespace latentknn {
+
+// Vectors that are to be multiplied with others again and again, packed once in slices of dimensions.
+class PackedVectors {
+ public:
+  // A short slice keeps the float32 chains short and so the rounding error small.
+  static constexpr std::size_t kSlice = 128;
+
+  // `scales` may be null: all one.
+  PackedVectors(const ScreenKernel& kernel, std::size_t tile, const float* vectors, std::size_t count, std::size_t dim,
+                const double* scales);
+
+  std::size_t padded_count() const { return padded_count_; }
+  const char* slice(std::size_t first_dim) const;
+
+ private:
+  const ScreenKernel& kernel_;
+  std::size_t padded_count_;
+  AlignedBuffer<char> packed_;
+};
+
+// out (queries.padded_count(), rows.padded_count()): the product of every query with every row. Its error
+// is at most (kSlice + slices + 2) 2^-24 (1 + 2^-10) times the product of the absolute vectors.
+void multiply(const ScreenKernel& kernel, const PackedVectors& queries, const PackedVectors& rows, std::size_t dim,
+              std::vector<float>& out);
+
+}  // namespace latentknn

@@ -1,0 +1,114 @@
+#include "subspace.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "matrix_product.h"
+#include "unit_scales.h"
+
+namespace latentknn {
+namespace {
+
+constexpr int kIterations = 3;
+constexpr double kIndependent = 1e-6;  // a direction with less than this share of its length left is dropped
+
+// Second moments (dim, dim) of the normalised rows.
+std::vector<float> second_moments(const ScreenKernel& kernel, const float* rows, const double* squared_norms,
+                                  std::size_t row_count, std::size_t dim) {
+  const std::vector<double> scales = unit_scales(squared_norms, row_count, 1.0);
+  std::vector<float> columns(dim * row_count);
+  for (std::size_t i = 0; i < row_count; ++i) {
+    for (std::size_t j = 0; j < dim; ++j) {
+      columns[j * row_count + i] = static_cast<float>(static_cast<double>(rows[i * dim + j]) * scales[i]);
+    }
+  }
+  const PackedVectors left(kernel, kernel.query_tile, columns.data(), dim, row_count, nullptr);
+  const PackedVectors right(kernel, kernel.row_tile, columns.data(), dim, row_count, nullptr);
+  std::vector<float> padded;
+  multiply(kernel, left, right, row_count, padded);
+  std::vector<float> moments(dim * dim);
+  for (std::size_t i = 0; i < dim; ++i) {
+    std::copy_n(padded.data() + i * right.padded_count(), dim, moments.data() + i * dim);
+  }
+  return moments;
+}
+
+// Eight partial sums, so that the compiler may use vectors.
+double product_of(const std::vector<double>& a, const std::vector<double>& b) {
+  double parts[8] = {};
+  std::size_t j = 0;
+  for (; j + 8 <= a.size(); j += 8) {
+    for (std::size_t l = 0; l < 8; ++l) parts[l] += a[j + l] * b[j + l];
+  }
+  for (; j < a.size(); ++j) parts[0] += a[j] * b[j];
+  return ((parts[0] + parts[1]) + (parts[2] + parts[3])) + ((parts[4] + parts[5]) + (parts[6] + parts[7]));
+}
+
+// Modified Gram-Schmidt, in float64; dependent directions are dropped.
+std::vector<float> orthonormal(const std::vector<float>& directions, std::size_t dim) {
+  std::vector<std::vector<double>> kept;
+  for (std::size_t first = 0; first < directions.size(); first += dim) {
+    std::vector<double> v(directions.begin() + static_cast<std::ptrdiff_t>(first),
+                          directions.begin() + static_cast<std::ptrdiff_t>(first + dim));
+    const double before = std::sqrt(product_of(v, v));
+    // Twice is enough: the second pass removes what the rounding of the first has left.
+    for (int pass = 0; pass < 2; ++pass) {
+      for (const std::vector<double>& other : kept) {
+        const double product = product_of(v, other);
+        for (std::size_t j = 0; j < dim; ++j) v[j] -= product * other[j];
+      }
+    }
+    const double after = std::sqrt(product_of(v, v));
+    if (!(after > before * kIndependent)) continue;
+    for (double& x : v) x /= after;
+    kept.push_back(std::move(v));
+  }
+  std::vector<float> result;
+  result.reserve(kept.size() * dim);
+  for (const std::vector<double>& v : kept) {
+    for (const double x : v) result.push_back(static_cast<float>(x));
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<float> principal_directions(const KernelTable& kernels, const float* rows, const double* squared_norms,
+                                        std::size_t row_count, std::size_t dim, std::size_t count) {
+  const ScreenKernel& kernel = kernels.fp32;
+  const std::vector<float> moments = second_moments(kernel, rows, squared_norms, row_count, dim);
+  const PackedVectors right(kernel, kernel.row_tile, moments.data(), dim, dim, nullptr);  // symmetric
+
+  std::mt19937 random(20260101);
+  std::vector<float> directions(count * dim);
+  for (float& x : directions) x = static_cast<float>(random()) * 0x1p-31f - 1.0f;
+  std::vector<float> product;
+  for (int i = 0; i < kIterations; ++i) {
+    const PackedVectors left(kernel, kernel.query_tile, directions.data(), directions.size() / dim, dim, nullptr);
+    multiply(kernel, left, right, dim, product);
+    for (std::size_t d = 0; d < directions.size() / dim; ++d) {
+      std::copy_n(product.data() + d * right.padded_count(), dim, directions.data() + d * dim);
+    }
+    directions = orthonormal(directions, dim);
+  }
+  return directions;
+}
+
+double orthogonality_error(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim) {
+  const std::size_t count = directions.size() / dim;
+  std::vector<std::uint32_t> all(count);
+  for (std::uint32_t i = 0; i < count; ++i) all[i] = i;
+  std::vector<double> left((dim + 7) / 8 * 8, 0.0), products(count);
+  double squares = 0.0;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::copy_n(directions.data() + i * dim, dim, left.data());
+    kernels.dot_products(left.data(), directions.data(), all.data(), count, dim, products.data());
+    products[i] -= 1.0;
+    for (const double x : products) squares += x * x;
+  }
+  // The Frobenius norm bounds the spectral norm; the products are off by at most (dim + 3) 2^-53 each.
+  return std::sqrt(squares) * (1.0 + 0x1p-40) + static_cast<double>(count * (dim + 3)) * 0x1p-53;
+}
+
+}  // namespace latentknn
