@@ -163,7 +163,7 @@ def small_problems(draw):
     return codes, queries, draw(st.integers(1, len(codes)))
 
 
-@settings(max_examples=300, suppress_health_check=one_kernel)
+@settings(max_examples=500, suppress_health_check=one_kernel)
 @given(small_problems())
 @example((np.float32([[0.0, -1.0]]), np.float32([[1e30, 1e-30]]), 1))
 def test_generated_values(isa, small_problem):
