@@ -258,6 +258,9 @@ def test_wrong_images_are_refused(name, images):
             use(images.reshape(256, 64))
         with pytest.raises(TypeError, match="complex128"):
             use(images.astype(complex))
+    for call in (model.encode, model.fit):
+        with pytest.raises(ValueError, match="batch_size 0, expected at least 1"):
+            call(images, batch_size=0)
     with pytest.raises(ValueError, match="no images"):
         model.fit(images[:0])
     with pytest.raises(ValueError, match="one integer label for every image"):

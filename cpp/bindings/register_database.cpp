@@ -1,7 +1,6 @@
 // Database: check the arrays, release the GIL, call the core.
 #include <pybind11/stl.h>
 
-#include <functional>
 #include <optional>
 
 #include "bindings.h"
@@ -55,25 +54,77 @@ void call_core(const char* what, const Function& function) {
   }
 }
 
-py::tuple search(SearchRequest request, std::size_t count, bool want_scores64,
-                 const std::function<void(const SearchRequest&)>& run) {
-  const std::vector<py::ssize_t> shape = {static_cast<py::ssize_t>(count), static_cast<py::ssize_t>(request.k)};
-  py::array_t<float> similarities(shape);
-  py::array_t<std::int64_t> positions(shape);
-  py::array_t<std::int64_t> ids(shape);
-  py::object scores64 = py::none();
-  request.similarities = similarities.mutable_data();
-  request.positions = positions.mutable_data();
-  request.ids = ids.mutable_data();
-  request.scores64 = nullptr;
-  if (want_scores64) {
-    py::array_t<double> scores(shape);
-    request.scores64 = scores.mutable_data();
-    scores64 = std::move(scores);
+// Arrays for the answers to `count` queries, and the request that fills them.
+struct Answers {
+  Answers(SearchRequest request_, std::size_t count, bool want_scores64)
+      : request(request_),
+        similarities(shape(count, request_.k)),
+        positions(shape(count, request_.k)),
+        ids(shape(count, request_.k)) {
+    request.similarities = similarities.mutable_data();
+    request.positions = positions.mutable_data();
+    request.ids = ids.mutable_data();
+    if (want_scores64) {
+      scores64.emplace(shape(count, request_.k));
+      request.scores64 = scores64->mutable_data();
+    }
+    request.poll = signal_arrived;
   }
-  request.poll = signal_arrived;
-  call_core("queries", [&] { run(request); });
-  return py::make_tuple(similarities, positions, ids, scores64);
+
+  static std::vector<py::ssize_t> shape(std::size_t count, std::size_t k) {
+    return {static_cast<py::ssize_t>(count), static_cast<py::ssize_t>(k)};
+  }
+
+  py::tuple tuple() const {
+    return py::make_tuple(similarities, positions, ids, scores64 ? py::object(*scores64) : py::object(py::none()));
+  }
+
+  SearchRequest request;
+  py::array_t<float> similarities;
+  py::array_t<std::int64_t> positions;
+  py::array_t<std::int64_t> ids;
+  std::optional<py::array_t<double>> scores64;
+};
+
+py::tuple search(const Database& database, const py::array& queries, std::size_t k, const std::optional<Flags>& allowed,
+                 std::size_t threads, bool want_scores64) {
+  SearchRequest request{};
+  request.queries = matrix_of(queries, database.dim(), "queries");
+  request.k = k;
+  request.threads = threads;
+  if (allowed) {
+    request.allowed = allowed->data();
+    request.allowed_count = static_cast<std::size_t>(allowed->size());
+  }
+  const Answers answers(request, request.queries.rows, want_scores64);
+  call_core("queries", [&] { database.search(answers.request); });
+  return answers.tuple();
+}
+
+// Another thread may add or remove rows between the making of an array and the call that fills it: then
+// the array is made again.
+py::tuple search_self(const Database& database, std::size_t k, std::size_t threads, bool want_scores64) {
+  SearchRequest request{};
+  request.k = k;
+  request.threads = threads;
+  while (true) {
+    request.queries.rows = database.size();
+    const Answers answers(request, request.queries.rows, want_scores64);
+    bool done = false;
+    call_core("codes", [&] { done = database.search_self(answers.request); });
+    if (done) return answers.tuple();
+  }
+}
+
+py::array_t<float> rows_of(const Database& database) {
+  while (true) {
+    const std::size_t count = database.size();
+    py::array_t<float> rows({count, database.dim()});
+    float* data = rows.mutable_data();
+    bool done = false;
+    call_core("codes", [&] { done = database.copy_rows(data, count); });
+    if (done) return rows;
+  }
 }
 
 }  // namespace
@@ -87,7 +138,8 @@ void register_database(py::module_& module) {
       .def("__len__", &Database::size)
       .def_property_readonly("dim", &Database::dim)
       .def_property_readonly("isa", &Database::isa)
-      .def_property_readonly("strategy", &Database::strategy)
+      .def_property_readonly("strategy",
+                             py::cpp_function(&Database::strategy, py::call_guard<py::gil_scoped_release>()))
       .def(
           "add",
           [](Database& self, const py::array& rows, const std::optional<Ids>& ids, std::size_t threads) {
@@ -102,42 +154,15 @@ void register_database(py::module_& module) {
       .def(
           "keep",
           [](Database& self, const Flags& flags, std::size_t threads) {
-            if (static_cast<std::size_t>(flags.size()) != self.size()) {
-              throw py::value_error("one flag a row is needed");
-            }
             const std::uint8_t* data = flags.data();
-            call_core("codes", [&] { self.keep(data, threads); });
+            const auto count = static_cast<std::size_t>(flags.size());
+            call_core("codes", [&] { self.keep(data, count, threads); });
           },
           py::arg("flags"), py::arg("threads"))
-      .def("rows",
-           [](const Database& self) {
-             py::array_t<float> rows({self.size(), self.dim()});
-             self.copy_rows(rows.mutable_data());
-             return rows;
-           })
-      .def(
-          "search",
-          [](const Database& self, const py::array& queries, std::size_t k, const std::optional<Flags>& allowed,
-             std::size_t threads, bool scores64) {
-            SearchRequest request{};
-            request.queries = matrix_of(queries, self.dim(), "queries");
-            request.k = k;
-            request.threads = threads;
-            request.allowed = allowed ? allowed->data() : nullptr;
-            return search(request, request.queries.rows, scores64,
-                          [&self](const SearchRequest& prepared) { self.search(prepared); });
-          },
-          py::arg("queries"), py::arg("k"), py::arg("allowed"), py::arg("threads"), py::arg("scores64"))
-      .def(
-          "search_self",
-          [](const Database& self, std::size_t k, std::size_t threads, bool scores64) {
-            SearchRequest request{};
-            request.k = k;
-            request.threads = threads;
-            return search(request, self.size(), scores64,
-                          [&self](const SearchRequest& prepared) { self.search_self(prepared); });
-          },
-          py::arg("k"), py::arg("threads"), py::arg("scores64"));
+      .def("rows", &rows_of)
+      .def("search", &search, py::arg("queries"), py::arg("k"), py::arg("allowed"), py::arg("threads"),
+           py::arg("scores64"))
+      .def("search_self", &search_self, py::arg("k"), py::arg("threads"), py::arg("scores64"));
 }
 
 }  // namespace latentknn::bindings

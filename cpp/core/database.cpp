@@ -44,11 +44,6 @@ const char* Database::strategy() const {
   return screen_ ? screen_->name() : strategy_name(strategy_);
 }
 
-std::size_t Database::size() const {
-  const std::shared_lock lock(mutex_);
-  return squared_norms_.size();
-}
-
 Rows Database::view() const {
   return {values_.data(), squared_norms_.data(), ids_.empty() ? nullptr : ids_.data(), squared_norms_.size(), dim_};
 }
@@ -90,6 +85,7 @@ void Database::add(const Matrix& rows, const std::int64_t* ids, std::size_t thre
     ThreadPool::shared().run((rows.rows + kRowsPerTask - 1) / kRowsPerTask, threads, convert, poll);
     if (found) std::rethrow_exception(found);
     derive(before, threads, poll);
+    count_ = after;
   } catch (...) {
     values_.resize(before * dim_);
     squared_norms_.resize(before);
@@ -127,9 +123,10 @@ void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::
   });
 }
 
-void Database::keep(const std::uint8_t* flags, std::size_t threads) {
+void Database::keep(const std::uint8_t* flags, std::size_t flag_count, std::size_t threads) {
   const std::unique_lock lock(mutex_);
   const std::size_t count = squared_norms_.size();
+  if (flag_count != count) throw std::invalid_argument("one flag a row is needed");
   std::size_t kept = 0;
   std::size_t first_moved = count;
   if (ids_.empty()) {
@@ -151,11 +148,14 @@ void Database::keep(const std::uint8_t* flags, std::size_t threads) {
   squared_norms_.resize(kept);
   ids_.resize(kept);
   derive(std::min(first_moved, kept), threads, nullptr);
+  count_ = kept;
 }
 
-void Database::copy_rows(float* out) const {
+bool Database::copy_rows(float* out, std::size_t count) const {
   const std::shared_lock lock(mutex_);
-  if (values_.size() > 0) std::memcpy(out, values_.data(), values_.size() * sizeof(float));
+  if (squared_norms_.size() != count) return false;
+  if (count > 0) std::memcpy(out, values_.data(), values_.size() * sizeof(float));
+  return true;
 }
 
 void Database::search(const SearchRequest& request) const {
@@ -168,23 +168,34 @@ void Database::search(const SearchRequest& request) const {
   run(request);
 }
 
-void Database::search_self(SearchRequest request) const {
+bool Database::search_self(SearchRequest request) const {
   const DefaultFloatEnvironment environment;
   const std::shared_lock lock(mutex_);
+  if (request.queries.rows != squared_norms_.size()) return false;
   request.queries = {values_.data(), ElementType::float32, squared_norms_.size(), dim_};
   request.exclude_self = true;
   run(request);
+  return true;
 }
 
 void Database::run(const SearchRequest& request) const {
-  if (request.queries.rows == 0) return;
-  count_search(kernels_);
   const Rows rows = view();
   std::size_t admitted = rows.count;
   if (request.allowed != nullptr) {
+    if (request.allowed_count != rows.count) {
+      throw std::invalid_argument("allowed must have one flag for each of the " + std::to_string(rows.count) +
+                                  " rows, received " + std::to_string(request.allowed_count));
+    }
     admitted = static_cast<std::size_t>(
         std::count_if(request.allowed, request.allowed + rows.count, [](std::uint8_t flag) { return flag != 0; }));
   }
+  if (request.exclude_self && admitted > 0) --admitted;
+  if (request.k < 1 || request.k > admitted) {
+    throw std::invalid_argument("k must be from 1 to " + std::to_string(admitted) + ", the number of neighbours " +
+                                "to choose from, received " + std::to_string(request.k));
+  }
+  if (request.queries.rows == 0) return;
+  count_search(kernels_);
   // Screening every row to keep most of them, or to find a few admitted ones, costs more than it saves.
   const bool screening_pays = 2 * request.k < admitted && 8 * admitted >= rows.count;
   if (screen_ && screening_pays) {

@@ -1,6 +1,7 @@
 // The owned rows of an index and everything derived from them.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <shared_mutex>
@@ -22,7 +23,8 @@ class Database {
   Database(std::size_t dim, Strategy strategy);
 
   std::size_t dim() const { return dim_; }
-  std::size_t size() const;
+  // Never waits, so that it may be asked while a lock of the caller's is held.
+  std::size_t size() const { return count_.load(); }
   const char* isa() const { return kernels_.name; }
   // What screens the rows now; before there are any, the strategy that was asked for.
   const char* strategy() const;
@@ -31,17 +33,20 @@ class Database {
   // the id then. Throws InvalidRow, std::bad_alloc, std::length_error beyond 2^32 - 1 rows, Interrupted.
   void add(const Matrix& rows, const std::int64_t* ids, std::size_t threads, const ThreadPool::Poll& poll);
 
-  // Removes the rows whose flag is zero; the others keep their order and their ids.
-  void keep(const std::uint8_t* flags, std::size_t threads);
+  // Removes the rows whose flag is zero; the others keep their order and their ids. Throws
+  // std::invalid_argument unless there is one flag a row.
+  void keep(const std::uint8_t* flags, std::size_t flag_count, std::size_t threads);
 
-  // Copies all rows, (size, dim) float32.
-  void copy_rows(float* out) const;
+  // Copies all rows, (count, dim) float32; false where the database holds another number of rows by now.
+  bool copy_rows(float* out, std::size_t count) const;
 
-  // Fills the request's outputs. Needs 1 <= k <= the number of admitted rows; the caller checks.
+  // Fills the request's outputs. Throws std::invalid_argument unless there is one `allowed` flag a row and
+  // 1 <= k <= the number of admitted rows, InvalidRow, Interrupted.
   void search(const SearchRequest& request) const;
 
-  // Every row against all others; the request's queries are ignored.
-  void search_self(SearchRequest request) const;
+  // Every row against all others; `request.queries` is ignored but for its number of rows, which the
+  // outputs are made for: false where the database holds another number by now.
+  bool search_self(SearchRequest request) const;
 
  private:
   void derive(std::size_t first, std::size_t threads, const ThreadPool::Poll& poll);
@@ -56,6 +61,7 @@ class Database {
   AlignedBuffer<float> values_;
   AlignedBuffer<double> squared_norms_;
   std::vector<std::int64_t> ids_;  // empty: positions
+  std::atomic<std::size_t> count_{0};
   mutable std::shared_mutex mutex_;
 };
 

@@ -25,7 +25,8 @@ struct SearchRequest {
   Matrix queries;
   std::size_t k;
   const std::uint8_t* allowed = nullptr;  // null: every row; else one flag a row
-  bool exclude_self = false;              // query i is row i of the database and not among its own neighbours
+  std::size_t allowed_count = 0;
+  bool exclude_self = false;  // query i is row i of the database and not among its own neighbours
   std::size_t threads = 1;
   ThreadPool::Poll poll;
 

@@ -1,5 +1,8 @@
 """Turns what users pass into the arrays that the core takes."""
 
+import math
+import struct
+import sys
 from typing import Any
 
 import numpy as np
@@ -99,11 +102,29 @@ def _to_core_dtype(array: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def _from_objects(array: NDArray[Any], name: str) -> NDArray[Any]:
-    # Integers and floats find their own dtype; other numbers (Fraction, Decimal) go through float64.
     try:
-        inferred = np.array(array.tolist()).reshape(array.shape)
-        return inferred.astype(np.float64) if inferred.dtype == object else inferred
-    except (TypeError, ValueError, OverflowError) as error:
+        values = [_nearly_float64(value) for value in array.ravel().tolist()]
+    except (TypeError, ValueError) as error:
         raise TypeError(
             f"{name} must be real numbers, received an object array that is not: {error}"
         ) from None
+    return np.array(values, dtype=np.float64).reshape(array.shape)
+
+
+def _nearly_float64(value: Any) -> float:
+    # A number that float64 cannot hold goes to that neighbour whose last bit is odd, from where rounding to
+    # float32 gives what rounding the number itself would have given (Boldo, Melquiond, "Emulation of FMA and
+    # correctly rounded sums: proved algorithms using rounding to odd", 2008).
+    if value is None:
+        return math.nan
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"{value!r} is not a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        return sys.float_info.max if value > 0 else -sys.float_info.max
+    if number == value or not math.isfinite(number):
+        return number
+    if struct.unpack("<q", struct.pack("<d", number))[0] % 2 == 1:
+        return number
+    return math.nextafter(number, math.inf if value > number else -math.inf)

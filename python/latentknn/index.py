@@ -306,7 +306,10 @@ class CosineIndex:
         """
         stored = storage.read_index(path)
         index = cls(stored.codes.shape[1], engine=engine, strategy=strategy, threads=threads)
-        index.add(stored.codes, labels=stored.labels, ids=stored.ids)
+        try:
+            index.add(stored.codes, labels=stored.labels, ids=stored.ids)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error
         index._next_id = stored.next_id
         return index
 

@@ -55,7 +55,7 @@ def write_index(
 
 
 def read_index(path: str | os.PathLike[str]) -> StoredIndex:
-    """Read an index file; ValueError where it is damaged or something else."""
+    """Read an index file; ValueError, naming the file, where it is damaged or something else."""
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
@@ -64,14 +64,27 @@ def read_index(path: str | os.PathLike[str]) -> StoredIndex:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from None
-    if metadata.get("format") != _FORMAT or "codes" not in tensors:
-        raise ValueError(f"{os.fspath(path)!r} is not an index file of this version of latentknn")
-    labels = tensors.get("labels")
+        return _checked(tensors, metadata)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error
+
+
+def _checked(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> StoredIndex:
+    if metadata.get("format") != _FORMAT:
+        raise ValueError(f"its format is {metadata.get('format')!r}, not {_FORMAT!r}")
+    codes, ids, labels = tensors["codes"], tensors.get("ids"), tensors.get("labels")
+    if codes.dtype != np.float32 or codes.ndim != 2 or codes.shape[1] == 0:
+        raise ValueError(f"its codes have dtype {codes.dtype} and shape {codes.shape}")
+    if ids is not None and (ids.dtype != np.int64 or ids.shape != codes.shape[:1]):
+        raise ValueError(f"its ids have dtype {ids.dtype} and shape {ids.shape}")
     if labels is not None:
         labels = _decode_labels(labels, np.dtype(metadata["labels_dtype"]))
-    return StoredIndex(tensors["codes"], labels, tensors.get("ids"), int(metadata["next_id"]))
+        if labels.shape != codes.shape[:1]:
+            raise ValueError(f"its labels have shape {labels.shape}")
+    next_id = int(metadata["next_id"])
+    if next_id < 0:
+        raise ValueError(f"its next id is {next_id}")
+    return StoredIndex(codes, labels, ids, next_id)
 
 
 def _encode_labels(labels: NDArray[Any]) -> NDArray[Any]:

@@ -103,6 +103,7 @@ void compare_with_reference(const std::string& isa, latentknn::Strategy strategy
   request.k = c.k;
   request.threads = c.threads;
   request.allowed = c.masked ? allowed.data() : nullptr;
+  request.allowed_count = c.rows;
   request.similarities = similarities.data();
   request.positions = positions.data();
   request.ids = found_ids.data();

@@ -27,7 +27,7 @@ _CALLBACK_STATE = {
 }
 
 
-class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
+class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     """Write the state of a training after every epoch, and bring it back.
 
     Parameters

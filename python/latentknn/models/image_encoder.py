@@ -14,12 +14,12 @@ from latentknn.models.backend import keras, tf
 from latentknn.models.checkpoint import Checkpoint
 from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.images import check_input_shape, prepare_images
-from latentknn.models.registry import MODELS
+from latentknn.models.registry import OPERATIONS
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.training_batches import batches_per_epoch, training_batches
 
 
-class ImageEncoder(keras.Model):  # type: ignore[misc, unused-ignore]
+class ImageEncoder(keras.Model):  # type: ignore[misc]
     """A Keras model that turns images into codes.
 
     It is compiled when it is created, so ``fit`` works at once; ``compile`` may be called again with another
@@ -35,7 +35,8 @@ class ImageEncoder(keras.Model):  # type: ignore[misc, unused-ignore]
         Length of a code.
     seed : int
         Seed of initial weights, of dropout and other noise, and of the order of training batches. Two
-        trainings with the same seed on the same machine give the same weights.
+        trainings with the same seed on the same machine give the same weights; on a GPU, if
+        ``tf.config.experimental.enable_op_determinism()`` was called first.
     **kwargs
         ``name``, ``trainable`` and ``dtype`` of ``keras.Model``.
     """
@@ -56,7 +57,11 @@ class ImageEncoder(keras.Model):  # type: ignore[misc, unused-ignore]
     @property
     def capabilities(self) -> frozenset[str]:
         """The operations that this model has, of ``latentknn.models.OPERATIONS``."""
-        return MODELS[self.registry_name].capabilities
+        return frozenset(
+            operation
+            for operation in OPERATIONS
+            if operation == "encode" or getattr(type(self), operation) is not getattr(ImageEncoder, operation)
+        )
 
     # Training
 
@@ -94,7 +99,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc, unused-ignore]
             Folder that gets the whole state of the training at the end of every epoch.
         resume : bool
             Whether to go on from the checkpoint in ``checkpoint_dir``, if there is one. The weights are then
-            the same, to the bit, as without the break.
+            the same, to the bit, as without the break (where two trainings with the same seed are the same).
 
         Returns
         -------
@@ -104,8 +109,8 @@ class ImageEncoder(keras.Model):  # type: ignore[misc, unused-ignore]
         Raises
         ------
         ValueError
-            If images have a wrong shape or are out of range, there is none, or a checkpoint belongs to
-            another training.
+            If images have a wrong shape or are out of range, there is none, ``batch_size`` is below 1, or a
+            checkpoint belongs to another training.
         FileExistsError
             If there is a checkpoint in ``checkpoint_dir`` and ``resume`` is false.
         """
@@ -113,7 +118,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc, unused-ignore]
         if len(images) == 0:
             raise ValueError("received no images to train on")
         self._check_labels(y, len(images))
-        batch_size = self.default_batch_size if batch_size is None else batch_size
+        batch_size = self.default_batch_size if batch_size is None else _check_batch_size(batch_size)
         callbacks = list(callbacks or [])
         first_epoch = 0
 
@@ -240,7 +245,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc, unused-ignore]
         self, function: Callable[[Any], Any], array: NDArray[Any], batch_size: int
     ) -> NDArray[np.float32]:
         # An empty array still makes one batch, whose result has the right shape.
-        starts = range(0, max(len(array), 1), batch_size)
+        starts = range(0, max(len(array), 1), _check_batch_size(batch_size))
         results = [function(tf.constant(array[start : start + batch_size])).numpy() for start in starts]
         return np.concatenate(results)
 
@@ -278,3 +283,9 @@ class ImageEncoder(keras.Model):  # type: ignore[misc, unused-ignore]
             "training images": images.shape,
         }
         return json.loads(json.dumps(description))  # type: ignore[no-any-return]
+
+
+def _check_batch_size(batch_size: int) -> int:
+    if batch_size < 1:
+        raise ValueError(f"received batch_size {batch_size}, expected at least 1")
+    return batch_size
