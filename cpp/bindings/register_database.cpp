@@ -160,6 +160,10 @@ void register_database(py::module_& module) {
           },
           py::arg("flags"), py::arg("threads"))
       .def("rows", &rows_of)
+      .def("statistics",
+           [](const Database& self) {
+             return py::make_tuple(self.statistics().queries.load(), self.statistics().scored_rows.load());
+           })
       .def("search", &search, py::arg("queries"), py::arg("k"), py::arg("allowed"), py::arg("threads"),
            py::arg("scores64"))
       .def("search_self", &search_self, py::arg("k"), py::arg("threads"), py::arg("scores64"));

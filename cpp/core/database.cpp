@@ -178,7 +178,7 @@ bool Database::search_self(SearchRequest request) const {
   return true;
 }
 
-void Database::run(const SearchRequest& request) const {
+void Database::run(SearchRequest request) const {
   const Rows rows = view();
   std::size_t admitted = rows.count;
   if (request.allowed != nullptr) {
@@ -196,6 +196,8 @@ void Database::run(const SearchRequest& request) const {
   }
   if (request.queries.rows == 0) return;
   count_search(kernels_);
+  statistics_.queries += request.queries.rows;
+  request.statistics = &statistics_;
   // Screening every row to keep most of them, or to find a few admitted ones, costs more than it saves.
   const bool screening_pays = 2 * request.k < admitted && 8 * admitted >= rows.count;
   if (screen_ && screening_pays) {

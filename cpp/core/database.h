@@ -29,6 +29,9 @@ class Database {
   // What screens the rows now; before there are any, the strategy that was asked for.
   const char* strategy() const;
 
+  // Of all searches so far.
+  const SearchStatistics& statistics() const { return statistics_; }
+
   // Appends rows, all or none. `ids` is null as long as no row has an id of its own: the position is
   // the id then. Throws InvalidRow, std::bad_alloc, std::length_error beyond 2^32 - 1 rows, Interrupted.
   void add(const Matrix& rows, const std::int64_t* ids, std::size_t threads, const ThreadPool::Poll& poll);
@@ -50,7 +53,7 @@ class Database {
 
  private:
   void derive(std::size_t first, std::size_t threads, const ThreadPool::Poll& poll);
-  void run(const SearchRequest& request) const;
+  void run(SearchRequest request) const;
   Rows view() const;
 
   std::size_t dim_;
@@ -62,6 +65,7 @@ class Database {
   AlignedBuffer<double> squared_norms_;
   std::vector<std::int64_t> ids_;  // empty: positions
   std::atomic<std::size_t> count_{0};
+  mutable SearchStatistics statistics_;
   mutable std::shared_mutex mutex_;
 };
 

@@ -62,6 +62,7 @@ void exhaustive_search(const KernelTable& kernels, const Rows& rows, const Searc
       }
     }
     for (std::size_t q = 0; q < count; ++q) sink.put(first + q, shard, best[q]);
+    if (request.statistics != nullptr) request.statistics->scored_rows += count * (end - begin);
   };
   ThreadPool::shared().run(cut.blocks * cut.shards, request.threads, task, request.poll);
   sink.merge();

@@ -107,6 +107,7 @@ class BlockSearch {
       score_list(q);
       sink.put(first_query_ + q, shard, best_[q]);
     }
+    if (request_.statistics != nullptr) request_.statistics->scored_rows += scored_rows_;
   }
 
  private:
@@ -165,6 +166,7 @@ class BlockSearch {
       batch_.clear();
       for (std::size_t i = begin; i < std::min(begin + group, order_.size()); ++i) batch_.push_back(order_[i].row);
       scorer_.score(batch_.data(), batch_.size(), best);
+      scored_rows_ += batch_.size();
       best.tighten();
       raise_cutoff(q, best.threshold() * screen_.score_scale() - errors_[q]);
     }
@@ -194,6 +196,7 @@ class BlockSearch {
   ExactScorer scorer_;
   std::vector<float> selection_;
   std::vector<Screened> order_;
+  std::uint64_t scored_rows_ = 0;
   std::vector<std::uint32_t> batch_;
 };
 

@@ -1,6 +1,7 @@
 // One batch search: what is asked, over which rows, and where the answers go.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -21,6 +22,12 @@ struct Rows {
   std::size_t dim;
 };
 
+// What a search had to do.
+struct SearchStatistics {
+  std::atomic<std::uint64_t> queries{0};
+  std::atomic<std::uint64_t> scored_rows{0};  // exactly, after screening
+};
+
 struct SearchRequest {
   Matrix queries;
   std::size_t k;
@@ -35,6 +42,7 @@ struct SearchRequest {
   std::int64_t* positions;
   std::int64_t* ids;
   double* scores64;
+  SearchStatistics* statistics = nullptr;
 
   bool admits(std::size_t query, std::uint32_t row) const {
     return (allowed == nullptr || allowed[row] != 0) && !(exclude_self && row == query);

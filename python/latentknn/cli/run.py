@@ -97,7 +97,7 @@ def add_to(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     _configure_libraries(arguments.threads)
-    with as_command_error(ModuleNotFoundError):
+    with as_command_error(ImportError):
         from latentknn.report import RunFolder, write_report
     from latentknn.cli.run_folder import check_folder, prepare_folder
     from latentknn.evaluation import Stopwatch, run_experiment
@@ -166,7 +166,7 @@ def _create_model(arguments: argparse.Namespace, dataset: Dataset) -> ImageEncod
     if arguments.model not in MODELS:
         raise CommandError(f"unknown model {arguments.model!r}: choose one of {', '.join(MODELS)}")
     options = _model_options(arguments)
-    with as_command_error(ModuleNotFoundError):
+    with as_command_error(ImportError):
         check_options(arguments.model, options)
     try:
         return create(arguments.model, input_shape=dataset.image_shape, seed=arguments.seed, **options)
