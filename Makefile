@@ -11,7 +11,7 @@ CLANG_FORMATTED := $(shell find cpp tests/cpp benchmarks -name '*.cpp' -o -name 
 
 demo: data
 	$(BIN)/latentknn run --dataset fashion_mnist --model conv_ae --dropout 0 --learning-rate 0.001 \
-	  --batch-size 256 --epochs 4 --seed 0 --overwrite --out $(OUT)
+	  --batch-size 256 --epochs 3 --seed 0 --overwrite --out $(OUT)
 
 data: $(VENV)/installed-demo
 	$(BIN)/latentknn datasets fetch fashion_mnist

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "block_scorer.h"
+
 namespace latentknn {
 namespace {
 
@@ -37,14 +39,9 @@ void exhaustive_search(const KernelTable& kernels, const Rows& rows, const Searc
     const std::size_t begin = list.size() * shard / cut.shards;
     const std::size_t end = list.size() * (shard + 1) / cut.shards;
 
-    std::vector<float> queries(count * rows.dim);
-    convert_rows(request.queries, first, first + count, queries.data());
-    std::vector<double> norms(count);
-    kernels.squared_norms(queries.data(), count, rows.dim, norms.data());
-    std::vector<ExactScorer> scorers(count, ExactScorer(kernels, rows));
+    BlockScorer scorer(kernels, rows);
+    scorer.start(request, first, count);
     std::vector<TopK> best(count, TopK(request.k, rows.ids));
-    for (std::size_t q = 0; q < count; ++q) scorers[q].set_query(queries.data() + q * rows.dim, norms[q]);
-
     std::vector<std::uint32_t> others;
     for (std::size_t at = begin; at < end; at += chunk) {
       const std::size_t size = std::min(chunk, end - at);
@@ -58,11 +55,11 @@ void exhaustive_search(const KernelTable& kernels, const Rows& rows, const Searc
           part = others.data();
           part_size = others.size();
         }
-        scorers[q].score(part, part_size, best[q]);
+        scorer.score(q, part, part_size, best[q]);
       }
     }
     for (std::size_t q = 0; q < count; ++q) sink.put(first + q, shard, best[q]);
-    if (request.statistics != nullptr) request.statistics->scored_rows += count * (end - begin);
+    if (request.statistics != nullptr) request.statistics->scored_rows += scorer.scored_rows();
   };
   ThreadPool::shared().run(cut.blocks * cut.shards, request.threads, task, request.poll);
   sink.merge();

@@ -14,20 +14,6 @@ void write_answer(const SearchRequest& request, const Rows& rows, std::size_t qu
   }
 }
 
-void ExactScorer::set_query(const float* query, double squared_norm) {
-  query_.assign((rows_.dim + 7) / 8 * 8, 0.0);
-  for (std::size_t j = 0; j < rows_.dim; ++j) query_[j] = query[j];
-  query_norm_ = squared_norm;
-}
-
-void ExactScorer::score(const std::uint32_t* list, std::size_t count, TopK& best) {
-  products_.resize(count);
-  kernels_.dot_products(query_.data(), rows_.values, list, count, rows_.dim, products_.data());
-  for (std::size_t i = 0; i < count; ++i) {
-    best.push(similarity(products_[i], query_norm_, rows_.squared_norms[list[i]]), list[i]);
-  }
-}
-
 AnswerSink::AnswerSink(const SearchRequest& request, const Rows& rows, std::size_t shards)
     : request_(request), rows_(rows), shards_(shards) {
   if (shards_ > 1) partial_.resize(request.queries.rows * shards_);

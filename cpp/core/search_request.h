@@ -53,25 +53,6 @@ struct SearchRequest {
 void write_answer(const SearchRequest& request, const Rows& rows, std::size_t query,
                   const std::vector<ScoredRow>& best);
 
-// A query prepared for exact scoring.
-class ExactScorer {
- public:
-  ExactScorer(const KernelTable& kernels, const Rows& rows) : kernels_(kernels), rows_(rows) {}
-
-  // `query` holds rows.dim float32 values.
-  void set_query(const float* query, double squared_norm);
-
-  // Scores the listed rows and offers them to `best`.
-  void score(const std::uint32_t* list, std::size_t count, TopK& best);
-
- private:
-  const KernelTable& kernels_;
-  const Rows& rows_;
-  std::vector<double> query_;
-  double query_norm_ = 0.0;
-  std::vector<double> products_;
-};
-
 // How a batch is cut into tasks: blocks of queries times shards of the database.
 struct SearchPlan {
   std::size_t query_block;

@@ -22,6 +22,15 @@ inline __attribute__((always_inline)) void accumulate(PartialSums& sums, const d
   }
 }
 
+inline __attribute__((always_inline)) void accumulate_squares(PartialSums& sums, const float* vector) {
+#pragma GCC unroll 8
+  for (size_t p = 0; p < kParts; ++p) {
+    HalfFloat x;
+    __builtin_memcpy(&x, vector + p * kDoubles, sizeof x);
+    sums.parts[p] += widen(x) * widen(x);
+  }
+}
+
 inline __attribute__((always_inline)) double reduce(const PartialSums& sums) {
   double p[8];
   __builtin_memcpy(p, sums.parts, sizeof p);
@@ -66,7 +75,7 @@ void dot_products(const double* query, const float* base, const uint32_t* rows, 
     for (size_t g = 0; g < kGroup; ++g) vectors[g] = base + rows[i + g] * dim;
     for (size_t g = i + kGroup; g < count && g < i + 2 * kGroup; ++g) {
       const float* next = base + rows[g] * dim;
-      for (size_t j = 0; j < dim && j < 8 * kLine; j += kLine) __builtin_prefetch(next + j);
+      for (size_t j = 0; j < dim; j += kLine) __builtin_prefetch(next + j, 0, 2);
     }
     products_of<kGroup>(query, vectors, dim, out + i);
   }
@@ -79,13 +88,12 @@ void dot_products(const double* query, const float* base, const uint32_t* rows, 
 void squared_norms(const float* vectors, size_t count, size_t dim, double* out) {
   for (size_t i = 0; i < count; ++i, vectors += dim) {
     PartialSums sums = {};
-    for (size_t j = 0; j < dim; j += 8) {
-      const size_t rest = dim - j;
-      float x[8] = {};
-      double q[8];
-      for (size_t l = 0; l < 8 && l < rest; ++l) x[l] = vectors[j + l];
-      for (size_t l = 0; l < 8; ++l) q[l] = x[l];
-      accumulate(sums, q, x);
+    size_t j = 0;
+    for (; j + 8 <= dim; j += 8) accumulate_squares(sums, vectors + j);
+    if (j < dim) {
+      float padded[8] = {};
+      for (size_t l = 0; j + l < dim; ++l) padded[l] = vectors[j + l];
+      accumulate_squares(sums, padded);
     }
     out[i] = reduce(sums);
   }

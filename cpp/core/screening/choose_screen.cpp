@@ -22,10 +22,13 @@ constexpr std::size_t kSampleQueries = 48;
 constexpr std::size_t kNeighbours = 10;  // for which the cost is predicted
 constexpr std::size_t kDirectionCounts[] = {16, 32, 48, 64, 96, 128, 160, 192, 224, 256};
 
-// Costs in float32 multiply-adds of the tile, measured: scoring a candidate exactly reads a row from memory
-// and works in float64.
-constexpr double kCandidateCost = 3000.0;
-constexpr double kCandidateCostPerDim = 7.0;
+// Costs in float32 multiply-adds of the tile, measured: scoring a candidate exactly reads a row that lies
+// anywhere in memory, which takes longer than the arithmetic.
+constexpr double kCandidateCost = 4000.0;
+constexpr double kCandidateCostPerDim = 30.0;
+
+// A subspace must promise at least this saving: for large k it loses more than screening all dimensions does.
+constexpr double kWorthwhile = 0.5;
 
 // Every so many rows, so that a sorted database is sampled evenly.
 struct Sample {
@@ -44,8 +47,13 @@ struct Sample {
   }
 };
 
-// How many rows of the database a screen in the first `directions` of `screen` would leave for a query, on
-// average, by the sample: those whose upper bound reaches the similarity of the k-th nearest.
+struct Forecast {
+  std::size_t directions;
+  double candidates;  // of one query
+};
+
+// How many rows of the database a screen in the first few directions of `screen` would leave for a query,
+// on average, by the sample: those whose upper bound reaches the similarity of the k-th nearest.
 class CandidateForecast {
  public:
   CandidateForecast(const KernelTable& kernels, const PrincipalScreen& screen, const Sample& sample, std::size_t dim,
@@ -53,7 +61,12 @@ class CandidateForecast {
       : width_(screen.packed_dim()),
         count_(sample.count),
         each_(static_cast<double>(row_count) / static_cast<double>(sample.count)),
-        projected_(screen.project(sample.values.data(), sample.squared_norms.data(), sample.count)) {
+        by_dimension_(width_ * count_) {
+    const std::vector<float> projected =
+        screen.project(sample.values.data(), sample.squared_norms.data(), sample.count);
+    for (std::size_t row = 0; row < count_; ++row) {
+      for (std::size_t j = 0; j < width_; ++j) by_dimension_[j * count_ + row] = projected[row * width_ + j];
+    }
     const std::vector<double> scales = unit_scales(sample.squared_norms.data(), count_, 1.0);
     const ScreenKernel& kernel = kernels.fp32;
     const std::size_t step = std::max<std::size_t>(1, count_ / kSampleQueries);
@@ -79,32 +92,56 @@ class CandidateForecast {
     }
   }
 
-  double candidates(std::size_t directions) const {
-    std::vector<float> tails(count_);
-    for (std::size_t row = 0; row < count_; ++row) {
-      const float* b = projected_.data() + row * width_;
-      float outside = b[width_ - 1] * b[width_ - 1];
-      for (std::size_t j = directions; j + 1 < width_; ++j) outside += b[j] * b[j];
-      tails[row] = std::sqrt(outside);
+  // By number of directions, of those in kDirectionCounts up to `most`, and last for `most`.
+  std::vector<Forecast> candidates(std::size_t most) const {
+    std::vector<std::size_t> counts;
+    for (const std::size_t count : kDirectionCounts) {
+      if (count < most) counts.push_back(count);
     }
-    std::size_t left = 0;
+    counts.push_back(most);
+    std::vector<std::size_t> left(counts.size(), 0);
+
+    std::vector<float> inside(count_), tails(count_ * counts.size());
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      for (std::size_t row = 0; row < count_; ++row) tails[i * count_ + row] = tail(row, counts[i]);
+    }
     for (std::size_t i = 0; i < queries_.size(); ++i) {
-      const float* a = projected_.data() + queries_[i] * width_;
-      for (std::size_t row = 0; row < count_; ++row) {
-        const float* b = projected_.data() + row * width_;
-        float bound = tails[queries_[i]] * tails[row];
-        for (std::size_t j = 0; j < directions; ++j) bound += a[j] * b[j];
-        left += bound >= thresholds_[i] ? 1 : 0;
+      const std::size_t query = queries_[i];
+      std::fill(inside.begin(), inside.end(), 0.0f);
+      std::size_t done = 0;
+      for (std::size_t c = 0; c < counts.size(); ++c) {
+        for (; done < counts[c]; ++done) {
+          const float a = by_dimension_[done * count_ + query];
+          const float* b = by_dimension_.data() + done * count_;
+          for (std::size_t row = 0; row < count_; ++row) inside[row] += a * b[row];
+        }
+        const float* outside = tails.data() + c * count_;
+        for (std::size_t row = 0; row < count_; ++row) {
+          left[c] += inside[row] + outside[query] * outside[row] >= thresholds_[i] ? 1 : 0;
+        }
       }
     }
-    return each_ * static_cast<double>(left) / static_cast<double>(queries_.size());
+    std::vector<Forecast> forecasts;
+    for (std::size_t c = 0; c < counts.size(); ++c) {
+      forecasts.push_back({counts[c], each_ * static_cast<double>(left[c]) / static_cast<double>(queries_.size())});
+    }
+    return forecasts;
   }
 
  private:
+  // Length of a row outside of the first `directions`.
+  float tail(std::size_t row, std::size_t directions) const {
+    float sum = 0.0f;
+    for (std::size_t j = directions; j < width_; ++j) {
+      sum += by_dimension_[j * count_ + row] * by_dimension_[j * count_ + row];
+    }
+    return std::sqrt(sum);
+  }
+
   std::size_t width_;
   std::size_t count_;
-  double each_;  // rows of the database that one of the sample stands for
-  std::vector<float> projected_;
+  double each_;                      // rows of the database that one of the sample stands for
+  std::vector<float> by_dimension_;  // (width, count): the projected sample, dimension by dimension
   std::vector<std::size_t> queries_;
   std::vector<float> thresholds_;
 };
@@ -114,14 +151,14 @@ struct Choice {
   double cost;  // of one query
 };
 
-Choice cheapest(const KernelTable& kernels, const CandidateForecast& forecast, const Rows& rows, std::size_t most) {
-  Choice best{most, std::numeric_limits<double>::infinity()};
-  for (const std::size_t directions : kDirectionCounts) {
-    if (directions > most) break;
-    const double screening = static_cast<double>(rows.count) * static_cast<double>(directions + 1) / kernels.int16_gain;
+Choice cheapest(const KernelTable& kernels, const std::vector<Forecast>& forecasts, const Rows& rows) {
+  Choice best{0, std::numeric_limits<double>::infinity()};
+  for (const Forecast& forecast : forecasts) {
+    const double screening =
+        static_cast<double>(rows.count) * static_cast<double>(forecast.directions + 1) / kernels.int16_gain;
     const double scoring =
-        forecast.candidates(directions) * (kCandidateCost + kCandidateCostPerDim * static_cast<double>(rows.dim));
-    if (screening + scoring < best.cost) best = {directions, screening + scoring};
+        forecast.candidates * (kCandidateCost + kCandidateCostPerDim * static_cast<double>(rows.dim));
+    if (screening + scoring < best.cost) best = {forecast.directions, screening + scoring};
   }
   return best;
 }
@@ -143,9 +180,10 @@ std::unique_ptr<Screen> principal_screen(const KernelTable& kernels, const Rows&
   {
     const PrincipalScreen widest(kernels, directions, rows.dim);
     const Sample sample(rows, kSampleRows);
-    choice = cheapest(kernels, CandidateForecast(kernels, widest, sample, rows.dim, rows.count), rows, found);
+    const CandidateForecast forecast(kernels, widest, sample, rows.dim, rows.count);
+    choice = cheapest(kernels, forecast.candidates(found), rows);
   }
-  if (otherwise != nullptr && choice.cost >= *otherwise) return nullptr;
+  if (otherwise != nullptr && choice.cost >= kWorthwhile * *otherwise) return nullptr;
   directions.resize(choice.directions * rows.dim);
   return std::make_unique<PrincipalScreen>(kernels, std::move(directions), rows.dim);
 }

@@ -1,0 +1,25 @@
+"""The README's example runs as printed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_example():
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    assert len([line for line in example.splitlines() if line.strip()]) <= 10
+    run = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    accuracy = float(re.fullmatch(r"accuracy (0\.\d{3})\n", run.stdout).group(1))
+    assert accuracy > 0.95
+
+
+def test_pictures_are_there():
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README.read_text())
+    assert pictures
+    assert all((README.parent / picture).is_file() for picture in pictures)
