@@ -51,9 +51,10 @@ class CosineIndex:
         Dimensions of a code.
     engine : {"auto", "cpu"}
         What runs the searches.
-    strategy : {"auto", "fp32", "float64"}
-        How rows are screened before they are scored exactly: "fp32" in float32, "float64" not at all.
-        The answers are the same.
+    strategy : {"auto", "fp32", "int16", "pca", "float64"}
+        How rows are screened before they are scored exactly: in float32, in 16-bit integers, in 16-bit
+        integers in the codes' principal subspace with an exact bound for the rest, or not at all. The
+        answers are the same; "auto" takes what is predicted to be the fastest for the codes.
     threads : int, optional
         Threads to use; by default all the processors that this process may use.
 
@@ -65,7 +66,8 @@ class CosineIndex:
 
     Notes
     -----
-    Safe to use from several threads. Memory: the codes as float32 and one packed copy of them.
+    Safe to use from several threads. Memory: the codes as float32, one packed copy of them (half as large
+    for "int16", smaller for "pca") and some tens of MiB while a search runs.
     """
 
     def __init__(
@@ -117,7 +119,7 @@ class CosineIndex:
 
     @property
     def strategy(self) -> str:
-        """The screening strategy in use."""
+        """The screening strategy in use; "auto" as long as there are no codes to choose it by."""
         return self._database.strategy
 
     @property
