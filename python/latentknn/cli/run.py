@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentknn.cli.errors import CommandError, as_command_error
+from latentknn.cli.errors import NO_DATASET, CommandError, as_command_error
 from latentknn.cli.model_options import check_options, parse_option
 from latentknn.cli.table import format_table
 
@@ -154,10 +154,7 @@ def _load_dataset(arguments: argparse.Namespace) -> Dataset:
         with as_command_error(ValueError, TypeError):
             return load(arguments.dataset, arguments.data)
     except DatasetNotFoundError as error:
-        raise CommandError(
-            f"{error}\nOn the command line: --data PATH names your files, and "
-            "latentknn run --dataset digits works without any download."
-        ) from error
+        raise CommandError(f"{error}\n{NO_DATASET}") from error
 
 
 def _create_model(arguments: argparse.Namespace, dataset: Dataset) -> ImageEncoder:
