@@ -429,3 +429,43 @@ def test_kernel_that_this_cpu_lacks(monkeypatch):
     monkeypatch.setenv("LATENTKNN_ISA", elsewhere)
     with pytest.raises((ValueError, RuntimeError), match=f"LATENTKNN_ISA.*{elsewhere}"):
         lk.CosineIndex.from_codes(np.eye(3))
+
+
+@pytest.mark.parametrize("strategy", ["fp32", "pca"])
+def test_interrupted_changes_leave_the_index_whole(strategy):
+    """Wherever in a change the signal comes: codes, labels, ids and answers agree after it."""
+    script = f"""
+        import signal
+        import numpy as np
+        import latentknn as lk
+
+        class Stop(Exception):
+            pass
+
+        def stop(number, frame):
+            raise Stop
+
+        signal.signal(signal.SIGALRM, stop)
+        rng = np.random.default_rng(0)
+        few, many, queries = (rng.standard_normal((n, 128), dtype=np.float32) for n in (5_000, 45_000, 20))
+        stopped = 0
+        for milliseconds in (1, 20, 60, 100, 150, 200, 300):
+            index = lk.CosineIndex.from_codes(few, np.arange(5_000), strategy={strategy!r})
+            for change, sizes in (
+                (lambda: index.add(many, np.arange(5_000, 50_000)), (5_000, 50_000)),
+                (lambda: index.remove(index.ids[::2]), (2_500, 5_000, 25_000, 50_000)),
+            ):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)
+                    change()
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                except Stop:
+                    stopped += 1
+                assert len(index) in sizes
+                assert len(index.labels) == len(index.ids) == len(index)
+                assert np.array_equal(index.labels, index.ids)
+                again = lk.CosineIndex.from_codes(index.codes, ids=index.ids, strategy="float64")
+                assert again.search(queries, 5).ids.tobytes() == index.search(queries, 5).ids.tobytes()
+        assert stopped > 0
+    """
+    run_script(script)

@@ -462,3 +462,39 @@ def test_one_shot_search():
     expected = reference.search(CODES, CODES, 2)
     assert similarities.tobytes() == expected.similarities.tobytes()
     assert ids.tobytes() == expected.ids.tobytes()
+
+
+@pytest.mark.parametrize("count", range(1, 12))
+@pytest.mark.parametrize("strategy", ["auto", "pca"])
+def test_few_codes(count, strategy):
+    """Fewer codes than the choice of a screen looks at neighbours."""
+    codes = np.random.default_rng(count).standard_normal((count, 40)).astype(np.float32)
+    index = lk.CosineIndex.from_codes(codes, strategy=strategy)
+    expected = reference.search(codes, codes, count)
+    assert index.search(codes, count).ids.tobytes() == expected.ids.tobytes()
+
+
+def test_no_labels_fix_no_dtype():
+    index = lk.CosineIndex(2)
+    index.add(np.empty((0, 2)), labels=[])
+    index.add([[1, 0]], labels=["a"])
+    assert index.labels.tolist() == ["a"]
+
+
+def test_labels_that_no_integer_type_holds():
+    index = lk.CosineIndex.from_codes([[1, 0]], np.array([2**63 + 1], np.uint64))
+    with pytest.raises(ValueError, match="no integer type"):
+        index.add([[0, 1]], np.array([-1], np.int64))
+    assert len(index) == 1
+
+
+def test_too_many_threads():
+    with pytest.raises(ValueError, match="threads"):
+        lk.CosineIndex(2, threads=2**62)
+
+
+def test_labels_that_cannot_be_saved(tmp_path):
+    index = lk.CosineIndex.from_codes([[1, 0]], np.array([1], np.longdouble))
+    with pytest.raises(TypeError, match="labels"):
+        index.save(tmp_path / "index")
+    assert not any(tmp_path.iterdir())

@@ -109,18 +109,27 @@ void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::
     kernels_.squared_norms(values_.data() + begin * dim_, end - begin, dim_, squared_norms_.data() + begin);
   });
 
-  // What suits the first rows need not suit ten times as many; choosing again then keeps adding linear.
-  if (count > 0 && (chosen_for_ == 0 || count >= kChooseAgain * chosen_for_)) {
+  // What suits the first rows need not suit ten times as many; choosing again then keeps adding linear. The
+  // new screen takes over only once it is whole: until then an exception leaves the old one in place.
+  std::unique_ptr<Screen> fresh;
+  const bool choose = count > 0 && (chosen_for_ == 0 || count >= kChooseAgain * chosen_for_);
+  if (choose) {
     const DefaultFloatEnvironment environment;
-    screen_ = choose_screen(strategy_, kernels_, view());
-    chosen_for_ = count;
+    fresh = choose_screen(strategy_, kernels_, view());
     first = 0;
   }
-  if (!screen_) return;
-  screen_->reserve_rows(count);
-  in_runs(first / screen_->kernel().row_tile * screen_->kernel().row_tile, [this](std::size_t begin, std::size_t end) {
-    screen_->pack_rows(values_.data(), squared_norms_.data(), begin, end);
-  });
+  Screen* const screen = choose ? fresh.get() : screen_.get();
+  if (screen != nullptr) {
+    screen->reserve_rows(count);
+    const std::size_t tile = screen->kernel().row_tile;
+    in_runs(first / tile * tile, [this, screen](std::size_t begin, std::size_t end) {
+      screen->pack_rows(values_.data(), squared_norms_.data(), begin, end);
+    });
+  }
+  if (choose) {
+    screen_ = std::move(fresh);
+    chosen_for_ = count;
+  }
 }
 
 void Database::keep(const std::uint8_t* flags, std::size_t flag_count, std::size_t threads) {
@@ -140,6 +149,7 @@ void Database::keep(const std::uint8_t* flags, std::size_t flag_count, std::size
     }
     if (kept != row) {
       std::memcpy(values_.data() + kept * dim_, values_.data() + row * dim_, dim_ * sizeof(float));
+      squared_norms_[kept] = squared_norms_[row];
       ids_[kept] = ids_[row];
     }
     ++kept;
@@ -147,8 +157,14 @@ void Database::keep(const std::uint8_t* flags, std::size_t flag_count, std::size
   values_.resize(kept * dim_);
   squared_norms_.resize(kept);
   ids_.resize(kept);
-  derive(std::min(first_moved, kept), threads, nullptr);
   count_ = kept;
+  try {
+    derive(std::min(first_moved, kept), threads, nullptr);
+  } catch (...) {
+    // The rows are gone and cannot come back, but without a screen every search is still exact.
+    screen_.reset();
+    chosen_for_ = 0;
+  }
 }
 
 bool Database::copy_rows(float* out, std::size_t count) const {

@@ -157,7 +157,7 @@ void ThreadPool::run(std::size_t count, std::size_t threads, const Task& task, c
   const auto finished = [&job] { return job->active == 0 && job->exhausted(); };
   while (!job->idle.wait_for(lock, kPollInterval, finished)) {
     lock.unlock();
-    if (poll && poll()) job->stop = true;
+    if (!job->stop && poll && poll()) job->stop = true;
     lock.lock();
   }
   lock.unlock();

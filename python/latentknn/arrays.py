@@ -67,7 +67,7 @@ def as_flags(values: ArrayLike, name: str, count: int) -> NDArray[np.uint8]:
         raise TypeError(f"{name} must be a boolean mask, received dtype {array.dtype}")
     if array.shape != (count,):
         raise ValueError(f"{name} must have shape ({count},), one flag a row, received shape {array.shape}")
-    return np.ascontiguousarray(array).view(np.uint8)
+    return array.astype(np.uint8)  # a copy, which no other thread can change during a search
 
 
 def _to_numpy(values: Any, name: str) -> NDArray[Any]:

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from latentknn import _core, storage
 from latentknn.arrays import as_flags, as_int64, as_rows
 
+_MOST_THREADS = 1024
+
 
 @dataclass(frozen=True)
 class SearchResult:
@@ -78,6 +80,8 @@ class CosineIndex:
             raise ValueError(f"unknown engine {engine!r}; choose one of auto, cpu")
         if threads is not None:
             threads = _positive(threads, "threads")
+            if threads > _MOST_THREADS:
+                raise ValueError(f"threads must be at most {_MOST_THREADS}, received {threads}")
         self._database = _core.Database(dim, strategy)
         self._threads = threads
         self._changes = threading.Lock()
@@ -185,9 +189,14 @@ class CosineIndex:
             new_labels = self._joined_labels(labels, len(rows))
             new_ids = self._joined_ids(ids, len(rows))
             appended = None if new_ids is None else new_ids[len(self) :]
-            self._database.add(rows, appended, self._thread_count())
-            self._labels, self._ids = new_labels, new_ids
-            self._next_id += len(rows)
+            before = len(self)
+            try:
+                self._database.add(rows, appended, self._thread_count())
+            finally:
+                # Ctrl-C may be raised when the codes are in already: then the rest must follow them.
+                if len(self) != before:
+                    self._labels, self._ids = new_labels, new_ids
+                    self._next_id += len(rows)
 
     def remove(self, ids: ArrayLike) -> None:
         """Remove the codes with these ids; the others keep their ids and their order.
@@ -210,10 +219,13 @@ class CosineIndex:
             if len(unwanted) == 0:
                 return
             kept = ~np.isin(own, unwanted)
-            self._database.keep(kept.view(np.uint8), self._thread_count())
-            self._ids = own[kept]
-            if self._labels is not None:
-                self._labels = self._labels[kept] if kept.any() else None
+            kept_ids = own[kept]
+            kept_labels = self._labels[kept] if self._labels is not None and kept.any() else None
+            try:
+                self._database.keep(kept.view(np.uint8), self._thread_count())
+            finally:
+                if len(self) != len(own):
+                    self._ids, self._labels = kept_ids, kept_labels
 
     def search(
         self, queries: ArrayLike, k: int = 10, *, allowed: ArrayLike | None = None, scores64: bool = False
@@ -326,10 +338,18 @@ class CosineIndex:
         array = np.asarray(labels)
         if array.shape != (count,):
             raise ValueError(f"labels must have shape ({count},), one a code, received shape {array.shape}")
+        if count == 0:
+            return self._labels
         if self._labels is None:
             if len(self) > 0:
                 raise ValueError("the codes in the index have no labels, so new ones cannot have any")
             return array.copy()
+        joined = np.result_type(self._labels, array) if array.dtype.kind in "biuf" else array.dtype
+        if joined.kind == "f" and "f" not in (array.dtype.kind, self._labels.dtype.kind):
+            raise ValueError(
+                f"the index has labels of dtype {self._labels.dtype}, received {array.dtype}; "
+                "no integer type holds both"
+            )
         if (array.dtype.kind in "US") != (self._labels.dtype.kind in "US"):
             raise ValueError(f"the index has labels of dtype {self._labels.dtype}, received {array.dtype}")
         return np.concatenate([self._labels, array])

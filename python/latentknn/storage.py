@@ -88,11 +88,11 @@ def _checked(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> Stor
 
 
 def _encode_labels(labels: NDArray[Any]) -> NDArray[Any]:
-    if labels.dtype.kind not in "biufUS":
+    if labels.dtype.kind not in "US" and (labels.dtype.kind not in "biuf" or labels.dtype.itemsize > 8):
         raise TypeError(
             f"only labels that are numbers or strings can be saved, received dtype {labels.dtype}"
         )
-    if labels.dtype.kind in "biuf" and labels.dtype.itemsize <= 8:
+    if labels.dtype.kind in "biuf":
         return np.ascontiguousarray(labels, dtype=labels.dtype.newbyteorder("="))
     # safetensors has no strings: keep their bytes, one row a label.
     width = max(labels.dtype.itemsize, 1)

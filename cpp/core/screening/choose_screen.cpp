@@ -83,7 +83,7 @@ class CandidateForecast {
     std::vector<float> products;
     multiply(kernel, left, right, dim, products);
 
-    const std::size_t rank = std::max<std::size_t>(1, static_cast<std::size_t>(kNeighbours / each_ + 0.5));
+    const std::size_t rank = std::clamp<std::size_t>(static_cast<std::size_t>(kNeighbours / each_ + 0.5), 1, count_);
     for (std::size_t i = 0; i < queries_.size(); ++i) {
       float* line = products.data() + i * right.padded_count();
       line[queries_[i]] = -2.0f;  // a query is not its own neighbour
@@ -170,6 +170,11 @@ std::unique_ptr<Screen> uniform_screen(Strategy strategy, const KernelTable& ker
 
 // Where `otherwise` is set, null if it is predicted to be cheaper.
 std::unique_ptr<Screen> principal_screen(const KernelTable& kernels, const Rows& rows, const double* otherwise) {
+  // The second moments take dim squared elements: beyond, they would outgrow the rows.
+  constexpr std::size_t kManyDims = 4096;
+  if (rows.dim > kManyDims) {
+    return otherwise == nullptr ? uniform_screen(Strategy::int16, kernels, rows.dim) : nullptr;
+  }
   const std::size_t most = std::min(rows.dim, kDirectionCounts[std::size(kDirectionCounts) - 1]);
   const Sample moments(rows, kMomentRows);
   std::vector<float> directions =

@@ -58,7 +58,7 @@ std::vector<float> PrincipalScreen::project(const float* vectors, const double* 
   std::vector<float> products;
   multiply(fp32, packed, directions_, dim_, products);
   std::vector<float> projected(count * packed_dim());
-  const double excess = 2.0 * projection_error_ * (1.0 + orthogonality_error_) +
+  const double excess = 2.0 * projection_error_ * (1.0 + orthogonality_error_) + projection_error_ * projection_error_ +
                         orthogonality_error_ * (1.0 + orthogonality_error_) + 0x1p-40;
   for (std::size_t i = 0; i < count; ++i) {
     const float* from = products.data() + i * directions_.padded_count();

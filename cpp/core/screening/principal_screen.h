@@ -10,7 +10,7 @@
 // Rounding. With L the scale of the integers:
 //   1. b is computed in float32 with an error of at most B in length (see matrix_product.h; the absolute
 //      directions have a norm of at most sqrt(p) (1 + w)). So a b moves by at most 2 B (1 + w) + B^2, and
-//      |x'|^2 <= 1 - |b|^2 + 2 B (1 + w) + w (1 + w) with the computed b. The root of that, times L, is
+//      |x'|^2 <= 1 - |b|^2 + 2 B (1 + w) + B^2 + w (1 + w) with the computed b. The root of that, times L, is
 //      rounded up.
 //   2. L b is rounded to integers, which moves it by at most E = sqrt(p) (1/2 + 2^-30): the integer
 //      product moves by at most 2 L E (1 + B + w) + E^2.
