@@ -18,6 +18,7 @@ DELAY_SECONDS = 0.3  # into a search that takes far longer
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     generator = np.random.default_rng(0)
     codes = generator.standard_normal((200_000, 128), dtype=np.float32)
     queries = generator.standard_normal((50_000, 128), dtype=np.float32)
