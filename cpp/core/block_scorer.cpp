@@ -5,7 +5,8 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{512} << 10;  // rows visited together: they stay in the caches
+constexpr std::size_t kCacheBytes = std::size_t{16} << 20;   // of rows that stay in the last cache by themselves
+constexpr std::size_t kChunkBytes = std::size_t{512} << 10;  // of rows visited together where they do not
 
 }  // namespace
 
@@ -35,7 +36,9 @@ void BlockScorer::score(std::size_t query, const std::uint32_t* list, std::size_
 
 void BlockScorer::score(const std::vector<Pair>& pairs, std::vector<TopK>& best) {
   // A counting sort by chunks of rows; within a chunk the pairs stay sorted by query.
-  const std::size_t chunk = std::max<std::size_t>(1, kChunkBytes / (rows_.dim * sizeof(float)));
+  const std::size_t row_bytes = rows_.dim * sizeof(float);
+  const std::size_t chunk =
+      rows_.count <= kCacheBytes / row_bytes ? rows_.count : std::max<std::size_t>(1, kChunkBytes / row_bytes);
   std::vector<std::size_t> ends(rows_.count / chunk + 2, 0);
   for (const Pair& pair : pairs) ++ends[pair.row / chunk + 1];
   for (std::size_t i = 1; i < ends.size(); ++i) ends[i] += ends[i - 1];

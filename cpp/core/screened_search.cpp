@@ -18,7 +18,7 @@ constexpr std::size_t kBlockBytes = std::size_t{256} << 10;    // packed queries
 constexpr std::size_t kCandidateBytes = std::size_t{8} << 20;  // candidate lists of a block
 constexpr std::size_t kPartialBytes = std::size_t{32} << 20;   // best rows of all shards, before the merge
 constexpr std::size_t kSmallestBlock = 64;                     // queries; below, split the database instead
-constexpr std::size_t kTasksPerThread = 4;                     // so that threads finish together
+constexpr std::size_t kTasksPerThread = 16;                    // so that threads finish together
 constexpr double kOperationsPerCall = 2e8;                     // a few milliseconds between interrupt checks
 
 std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
