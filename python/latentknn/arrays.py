@@ -70,13 +70,15 @@ def as_flags(values: ArrayLike, name: str, count: int) -> NDArray[np.uint8]:
     return array.astype(np.uint8)  # a copy, which no other thread can change during a search
 
 
-def _to_numpy(values: Any, name: str) -> NDArray[Any]:
-    if (
-        not isinstance(values, np.ndarray)
-        and hasattr(values, "__dlpack__")
-        and not hasattr(values, "__array__")
-    ):
+def from_dlpack_only(values: Any) -> Any:
+    """Return as an array what offers only ``__dlpack__``, which NumPy does not read by itself."""
+    if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
         return np.from_dlpack(values)
+    return values
+
+
+def _to_numpy(values: Any, name: str) -> NDArray[Any]:
+    values = from_dlpack_only(values)
     try:
         return np.asarray(values)
     except ValueError as error:

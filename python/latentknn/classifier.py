@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentknn import voting
+from latentknn.arrays import from_dlpack_only
 from latentknn.index import CosineIndex, SearchResult
 
 # scikit-learn checks the shape and the feature names; the index checks the values and rounds them, once.
@@ -108,7 +109,7 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If `X` is sparse, or holds strings or complex numbers.
         """
         self._check_parameters()
-        codes, labels = validate_data(self, _readable(X), y, **_VALIDATION)
+        codes, labels = validate_data(self, from_dlpack_only(X), y, **_VALIDATION)
         check_classification_targets(labels)
         self._build_index(codes)
         self.n_samples_fit_ = len(self.index_)
@@ -225,20 +226,13 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         if X is None:
             return self.index_.search_self(k, scores64=True)
-        queries = validate_data(self, _readable(X), reset=False, ensure_min_samples=0, **_VALIDATION)
+        queries = validate_data(self, from_dlpack_only(X), reset=False, ensure_min_samples=0, **_VALIDATION)
         return self.index_.search(queries, k, scores64=True)
 
     def _neighbour_votes(self, X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         result = self._search(X, self.n_neighbors)
         weights = voting.neighbour_weights(_scores(result), self.weights, self.temperature)
         return self._class_of_row[result.positions], weights
-
-
-def _readable(X: Any) -> Any:
-    """Return what scikit-learn cannot read, arrays that offer only ``__dlpack__``, as NumPy arrays."""
-    if hasattr(X, "__dlpack__") and not hasattr(X, "__array__"):
-        return np.from_dlpack(X)
-    return X
 
 
 def _check_neighbour_count(k: int) -> None:

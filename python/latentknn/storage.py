@@ -4,13 +4,14 @@ Source: https://github.com/huggingface/safetensors, a plain tensor format withou
 """
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from latentknn.atomic_file import atomic_file
 
 _FORMAT = "latentknn index 1"
 
@@ -42,16 +43,8 @@ def write_index(
     if labels is not None:
         tensors["labels"] = _encode_labels(labels)
         metadata["labels_dtype"] = labels.dtype.str
-    target = Path(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    os.close(descriptor)
-    try:
-        save_file(tensors, temporary, metadata=metadata)
-        _use_default_permissions(temporary)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_file(Path(path)) as unfinished:
+        save_file(tensors, unfinished, metadata=metadata)
 
 
 def read_index(path: str | os.PathLike[str]) -> StoredIndex:
@@ -103,10 +96,3 @@ def _decode_labels(stored: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     if dtype.kind in "US":
         return stored.reshape(-1).view(dtype)
     return stored.astype(dtype)
-
-
-def _use_default_permissions(path: str) -> None:
-    # mkstemp makes private files; a saved index should be as readable as any file the user creates.
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(path, 0o666 & ~mask)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from latentknn.models.atomic_file import atomic_file
+from latentknn.atomic_file import atomic_file
 from latentknn.models.backend import keras
 
 FILE_NAME = "checkpoint.safetensors"

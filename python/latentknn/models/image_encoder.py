@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentknn.models.atomic_file import atomic_file
+from latentknn.atomic_file import atomic_file
 from latentknn.models.backend import keras, tf
 from latentknn.models.checkpoint import Checkpoint
 from latentknn.models.errors import UnsupportedOperationError
