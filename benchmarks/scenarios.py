@@ -1,0 +1,237 @@
+"""Scenarios A to G: exact search beside FAISS, scikit-learn, NumPy, TensorFlow and USearch.
+
+For every line all engines run once a round, on fresh queries, in rotating order. A run that was killed goes
+on where it stopped; delete a file under results/ to measure its lines again.
+
+    python benchmarks/scenarios.py                 # everything: hours; leave the machine alone meanwhile
+    python benchmarks/scenarios.py --only A,D
+    python benchmarks/scenarios.py --scale 0.01 --rounds 2      # a quick look, kept apart in results/scaled/
+"""
+
+import argparse
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import faiss
+
+import codes
+import figures
+import harness
+import peers
+import synthetic
+import tables
+from case import Case, Line, Target
+from measure import PATIENCE_SECONDS, Settings, measure
+
+_PACKAGES = ["latentknn", "numpy", "scikit-learn", "faiss-cpu", "tensorflow-cpu", "usearch"]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    title: str
+    cases: list[Case]
+
+
+def fashion_mnist() -> list[Case]:
+    targets = {1: Target(7, 12), 10: Target(5, 10), 100: Target(3, 6)}
+    unreduced = {1: Target(4, 6), 10: Target(3.5, 5), 100: None}  # without the principal components
+    one_shot = Target(4, 7)  # at k = 1
+    case = partial(Case, rows=60_000, queries=10_000, dim=codes.PIXELS)
+
+    free_choice = tuple(
+        Line(10_000, k, target=target, one_shot=True, one_shot_target=one_shot if k == 1 else None)
+        for k, target in targets.items()
+    )
+    forced = tuple(Line(10_000, k, target=target) for k, target in unreduced.items())
+    return [
+        case("raw pixels", make=codes.pixels, lines=free_choice),
+        case("raw pixels, rotated", make=codes.rotated_pixels, lines=free_choice),
+        case("raw pixels", make=codes.pixels, lines=forced, strategy="int8"),
+    ]
+
+
+def trained_codes() -> list[Case]:
+    few = {1: Target(20, 40), 10: Target(12, 25), 100: Target(4, 8), 1000: Target(2, 4)}
+    more = {1: Target(5, 8), 10: Target(4, 6), 100: Target(2.5, 4), 1000: Target(2, 4)}
+    makers = {f"codes of {model}": partial(codes.trained_codes, model) for model in codes.MODELS}
+    makers["principal components"] = codes.principal_components
+    return [
+        Case(
+            data,
+            rows=60_000,
+            queries=10_000,
+            dim=dim,
+            make=make,
+            lines=tuple(
+                Line(10_000, k, target=target, one_shot=True)
+                for k, target in (few if dim == 10 else more).items()
+            ),
+        )
+        for data, make in makers.items()
+        for dim in codes.DIMS
+    ]
+
+
+def million_rows() -> list[Case]:
+    return [
+        Case(
+            data,
+            rows=1_000_000,
+            queries=10_000,
+            dim=128,
+            make=make,
+            lines=tuple(
+                Line(queries, k, target=target if k == 10 else None)
+                for queries in (1000, 10_000)
+                for k in (10, 100)
+            ),
+        )
+        for data, make, target in (
+            ("clusters", synthetic.clusters, Target(4, 8)),
+            ("noise", synthetic.noise, Target(2.5, 4)),
+        )
+    ]
+
+
+def online() -> list[Case]:
+    lines = (
+        Line(1, 10, calls=32, target=Target(2, 3.5)),
+        Line(4, 10, calls=16),
+        Line(32, 10, calls=4, target=Target(3, 5)),
+    )
+    return [
+        Case(data, rows=1_000_000, queries=1024, dim=dim, make=make, lines=lines)
+        for dim in (128, 768)
+        for data, make in (("clusters", synthetic.clusters), ("noise", synthetic.noise))
+    ]
+
+
+def leave_one_out() -> list[Case]:
+    return [
+        Case(
+            data,
+            rows=60_000,
+            queries=0,
+            dim=128,
+            make=make,
+            lines=(Line(60_000, 20, target=Target(4, 8)),),
+            leave_one_out=True,
+        )
+        for data, make in (
+            ("codes of conv_ae", partial(codes.trained_codes, "conv_ae")),
+            ("principal components", codes.principal_components),
+        )
+    ]
+
+
+def adversarial() -> list[Case]:
+    rows = 20_000
+    return [
+        Case(
+            data,
+            rows=rows,
+            queries=1000,
+            dim=64,
+            make=make,
+            lines=tuple(Line(1000, k, target=Target(0.9, 1.5)) for k in (10, 100, rows // 2)),
+            beside=(*peers.PEERS, peers.OWN_FP32),
+        )
+        for data, make in (
+            ("all rows equal", synthetic.equal_rows),
+            ("two tight clusters", synthetic.two_clusters),
+            ("100 distinct rows", synthetic.duplicates),
+            ("noise", synthetic.noise),
+        )
+    ]
+
+
+def growth() -> list[Case]:
+    return [
+        Case(
+            "clusters",
+            rows=rows,
+            queries=10_000,
+            dim=64,
+            make=synthetic.clusters,
+            lines=(Line(1000, 10, calls=10 if rows <= 30_000 else 1),),
+            beside=("FAISS",),
+        )
+        for rows in (1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
+    ]
+
+
+SCENARIOS = {
+    "A": Scenario("Fashion-MNIST, raw pixels", fashion_mnist()),
+    "B": Scenario("codes of trained models", trained_codes()),
+    "C": Scenario("a million rows", million_rows()),
+    "D": Scenario("few queries against a million rows", online()),
+    "E": Scenario("leave-one-out", leave_one_out()),
+    "F": Scenario("adversarial rows", adversarial()),
+    "G": Scenario("time against the number of rows", growth()),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", type=_scenarios, default=list(SCENARIOS), help="such as A,B")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--peers",
+        type=_peers,
+        default=tuple(peers.PEERS),
+        help="comma-separated; FAISS always comes with them",
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="below 1: fewer rows and queries")
+    parser.add_argument("--results", type=Path, help="folder of the JSON files; results/, or results/scaled/")
+    arguments = parser.parse_args()
+    if not 0 < arguments.scale <= 1:
+        parser.error(f"--scale must be above 0 and at most 1, received {arguments.scale}")
+
+    peers.limit_threads(arguments.threads, arguments.peers)
+    about: dict[str, Any] = {
+        **harness.machine(arguments.threads, _PACKAGES),
+        "faiss_build": faiss.get_compile_options().strip(),
+        "searching_code": harness.searching_code(),
+        "rounds": arguments.rounds,
+        "peers": list(arguments.peers),
+        "patience_seconds": PATIENCE_SECONDS,
+        "scale": arguments.scale,
+    }
+    settings = Settings(arguments.rounds, arguments.threads, arguments.peers)
+    folder = arguments.results or (harness.RESULTS if arguments.scale == 1 else harness.RESULTS / "scaled")
+    for letter in arguments.only:
+        scenario = SCENARIOS[letter]
+        results = harness.Results(letter, about | {"title": scenario.title}, folder)
+        print(f"\n{tables.heading(letter, results.about)}\n\n{tables.speed_head(peers.PEERS)}", flush=True)
+        for case in scenario.cases:
+            chosen = case if arguments.scale == 1 else case.scaled(arguments.scale)
+            measure(chosen, settings, results, show)
+
+
+def show(line: figures.Record) -> None:
+    print(tables.speed_row(line, peers.PEERS), flush=True)
+
+
+def _scenarios(text: str) -> list[str]:
+    return _known(text, SCENARIOS)
+
+
+def _peers(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(["FAISS", *_known(text, peers.PEERS)]))
+
+
+def _known(text: str, known: dict[str, Any]) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"unknown {name!r}; choose of {', '.join(known)}")
+    return names
+
+
+if __name__ == "__main__":
+    main()
