@@ -48,6 +48,24 @@ const char* Database::strategy() const {
   return screen_ ? screen_->name() : strategy_name(strategy_);
 }
 
+Explanation Database::explain() const {
+  const std::shared_lock lock(mutex_);
+  Explanation explanation{screen_ ? screen_->name() : strategy_name(strategy_),
+                          "float64",
+                          squared_norms_.size(),
+                          0,
+                          0,
+                          considered_,
+                          statistics_.queries.load(),
+                          statistics_.scored_rows.load()};
+  if (!screen_) return explanation;
+  const ScreenKernel& kernel = screen_->kernel();
+  explanation.arithmetic = &kernel == &kernels_.int8 ? "int8" : &kernel == &kernels_.int16 ? "int16" : "fp32";
+  explanation.screened_dims = screen_->packed_dim();
+  explanation.unscreened_rows = screen_->unscreened_rows().size();
+  return explanation;
+}
+
 Rows Database::view() const {
   return {values_.data(), squared_norms_.data(), ids_.empty() ? nullptr : ids_.data(), squared_norms_.size(), dim_};
 }
@@ -126,12 +144,13 @@ void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::
   // screen takes over only once it is whole: until then an exception leaves the old one in place.
   if (count > 0 && (chosen_for_ == 0 || count >= kChooseAgain * chosen_for_)) {
     const DefaultFloatEnvironment environment;
-    std::unique_ptr<Screen> fresh = choose_screen(strategy_, kernels_, view());
-    if (fresh && !pack(*fresh, 0)) {
-      fresh = fallback_screen(kernels_, dim_);
-      pack(*fresh, 0);
+    Choice fresh = choose_screen(strategy_, kernels_, view());
+    if (fresh.screen && !pack(*fresh.screen, 0)) {
+      fresh.screen = fallback_screen(kernels_, dim_);
+      pack(*fresh.screen, 0);
     }
-    screen_ = std::move(fresh);
+    screen_ = std::move(fresh.screen);
+    considered_ = std::move(fresh.considered);
     chosen_for_ = count;
   } else if (screen_ && !pack(*screen_, first)) {
     std::unique_ptr<Screen> fresh = fallback_screen(kernels_, dim_);

@@ -33,11 +33,19 @@ constexpr double kCompareDims = 4.0;
 // Another screen than the plain one must promise at least this saving: for large k it loses more.
 constexpr double kWorthwhile = 0.8;
 
-double cost(const KernelTable& kernels, const Forecast& forecast, const Rows& rows) {
-  const double dims = static_cast<double>(forecast.directions == 0 ? rows.dim : forecast.directions + 1) + kCompareDims;
+Consideration consider(const KernelTable& kernels, const Forecast& forecast, const Rows& rows) {
+  const std::size_t dims = forecast.directions == 0 ? rows.dim : forecast.directions + 1;
+  const bool int16_pays = kernels.int16_gain > 1.0;
   const double gain = forecast.int8 ? kernels.int8_gain : std::max(1.0, kernels.int16_gain);
-  return static_cast<double>(rows.count) * dims / gain +
-         forecast.candidates * (kCandidateCost + kCandidateCostPerDim * static_cast<double>(rows.dim));
+  const double every_row = static_cast<double>(rows.count);
+  const double screening = every_row * (static_cast<double>(dims) + kCompareDims) / gain;
+  const double candidate = kCandidateCost + kCandidateCostPerDim * static_cast<double>(rows.dim);
+  return {forecast.int8                           ? "int8"
+          : int16_pays || forecast.directions > 0 ? "int16"
+                                                  : "fp32",
+          dims, forecast.candidates,
+          (screening + forecast.candidates * candidate) / (every_row * (static_cast<double>(rows.dim) + kCompareDims) +
+                                                           CandidateForecast::kNeighbours * candidate)};
 }
 
 std::unique_ptr<Screen> uniform_screen(Strategy strategy, const KernelTable& kernels, std::size_t dim) {
@@ -53,9 +61,10 @@ std::vector<float> directions_of(const KernelTable& kernels, const Rows& rows) {
 
 // The cheapest of the forecasts that `admit` admits.
 template <class Admit>
-std::unique_ptr<Screen> cheapest_screen(const KernelTable& kernels, const Rows& rows, const Admit& admit) {
+Choice cheapest_screen(const KernelTable& kernels, const Rows& rows, const Admit& admit) {
   std::vector<float> directions = directions_of(kernels, rows);
   const Sample sample(rows, kSampleRows);
+  Choice choice;
   Forecast best{0, false, 0.0};
   double least = std::numeric_limits<double>::infinity();
   {
@@ -63,17 +72,24 @@ std::unique_ptr<Screen> cheapest_screen(const KernelTable& kernels, const Rows& 
     const PrincipalScreen widest(kernels, any ? directions : std::vector<float>(rows.dim, 0.0f), rows.dim);
     const CandidateForecast forecast(kernels, any ? &widest : nullptr, sample, rows.dim, rows.count);
     for (const Forecast& each : forecast.forecasts()) {
+      if (!admit(each)) continue;
+      choice.considered.push_back(consider(kernels, each, rows));
       const bool plain = each.directions == 0 && !each.int8;
-      const double predicted = cost(kernels, each, rows) * (plain ? kWorthwhile : 1.0);
-      if (!admit(each) || predicted >= least) continue;
+      const double predicted = choice.considered.back().cost * (plain ? kWorthwhile : 1.0);
+      if (predicted >= least) continue;
       best = each;
       least = predicted;
     }
   }
-  if (!best.int8 && best.directions == 0) return fallback_screen(kernels, rows.dim);
   directions.resize(best.directions * rows.dim);
-  if (best.int8) return std::make_unique<Int8Screen>(kernels, directions, rows.dim, sample);
-  return std::make_unique<PrincipalScreen>(kernels, directions, rows.dim);
+  if (best.int8) {
+    choice.screen = std::make_unique<Int8Screen>(kernels, directions, rows.dim, sample);
+  } else if (best.directions > 0) {
+    choice.screen = std::make_unique<PrincipalScreen>(kernels, directions, rows.dim);
+  } else {
+    choice.screen = fallback_screen(kernels, rows.dim);
+  }
+  return choice;
 }
 
 }  // namespace
@@ -82,24 +98,24 @@ std::unique_ptr<Screen> fallback_screen(const KernelTable& kernels, std::size_t 
   return uniform_screen(kernels.int16_gain > 1.0 ? Strategy::int16 : Strategy::fp32, kernels, dim);
 }
 
-std::unique_ptr<Screen> choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& rows) {
-  if (rows.dim > kMaxDim) return nullptr;
+Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& rows) {
+  if (strategy == Strategy::float64 || rows.dim > kMaxDim) return {};
   const bool many = rows.dim > kManyDims;
+  const bool few = rows.dim < kFewDims || rows.count < kFewRows;
   switch (strategy) {
-    case Strategy::automatic:
-      if (many || rows.dim < kFewDims || rows.count < kFewRows) return fallback_screen(kernels, rows.dim);
-      return cheapest_screen(kernels, rows, [](const Forecast&) { return true; });
     case Strategy::fp32:
-    case Strategy::int16: return uniform_screen(strategy, kernels, rows.dim);
+    case Strategy::int16: return {uniform_screen(strategy, kernels, rows.dim), {}};
     case Strategy::int8:
-      if (many) return fallback_screen(kernels, rows.dim);
-      return std::make_unique<Int8Screen>(kernels, std::vector<float>(), rows.dim, Sample(rows, kSampleRows));
+      if (many) break;
+      return {std::make_unique<Int8Screen>(kernels, std::vector<float>(), rows.dim, Sample(rows, kSampleRows)), {}};
     case Strategy::pca:
-      if (many) return fallback_screen(kernels, rows.dim);
+      if (many) break;
       return cheapest_screen(kernels, rows, [](const Forecast& forecast) { return forecast.directions > 0; });
-    case Strategy::float64: break;
+    default:
+      if (many || few) break;
+      return cheapest_screen(kernels, rows, [](const Forecast&) { return true; });
   }
-  return nullptr;
+  return {fallback_screen(kernels, rows.dim), {}};
 }
 
 }  // namespace latentknn

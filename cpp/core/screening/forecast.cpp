@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <iterator>
 
 #include "matrix_product.h"
 #include "unit_scales.h"
@@ -11,7 +12,6 @@ namespace latentknn {
 namespace {
 
 constexpr std::size_t kSampleQueries = 48;
-constexpr double kNeighbours = 30.0;  // for which the candidates are counted: a middle between few and many
 // One less than a multiple of what the kernels take at once, for the length outside.
 constexpr std::size_t kDirectionCounts[] = {11, 15, 19, 23,  27,  31,  39,  47,  55,
                                             63, 79, 95, 111, 127, 159, 191, 223, 255};
@@ -110,9 +110,12 @@ void CandidateForecast::add_directions(std::vector<Forecast>& forecasts) const {
   const std::size_t most = width_ - 1;
   // Of every query, what the directions so far add to its products: one pass over the directions for all.
   std::vector<float> products(queries_.size() * count_, 0.0f);
+  std::vector<std::size_t> counts;
+  std::copy_if(std::begin(kDirectionCounts), std::end(kDirectionCounts), std::back_inserter(counts),
+               [&](std::size_t directions) { return directions < std::min(most, dim_); });
+  if (most < dim_) counts.push_back(most);
   std::size_t done = 0;
-  for (const std::size_t directions : kDirectionCounts) {
-    if (directions > most || directions >= dim_) break;
+  for (const std::size_t directions : counts) {
     for (std::size_t row = 0; row < count_; ++row) {
       float sum = 0.0f;
       for (std::size_t j = directions; j < width_; ++j)

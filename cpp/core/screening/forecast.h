@@ -17,6 +17,8 @@ struct Forecast {
 
 class CandidateForecast {
  public:
+  static constexpr double kNeighbours = 30.0;  // for which candidates are counted: between few and many
+
   // In all dimensions, and in the first few directions of `principal`, where it is not null.
   CandidateForecast(const KernelTable& kernels, const PrincipalScreen* principal, const Sample& sample, std::size_t dim,
                     std::size_t row_count);
