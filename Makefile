@@ -25,7 +25,7 @@ test-core: $(VENV)/installed-test
 	cd build/tests && ctest --output-on-failure
 
 test-python: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # Needs Debian's g++-aarch64-linux-gnu and qemu-user.
 test-neon:

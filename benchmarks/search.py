@@ -5,11 +5,12 @@ on where it stopped; delete a file under results/ to measure its lines again.
 
     python benchmarks/search.py                 # everything: hours; leave the machine alone meanwhile
     python benchmarks/search.py --only A,D
+    python benchmarks/search.py --only B --data principal --ks 1,10
     python benchmarks/search.py --scale 0.01 --rounds 2      # a quick look, kept apart in results/scaled/
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", type=_scenarios, default=list(SCENARIOS), help="such as A,B")
+    parser.add_argument("--data", default="", help="only cases whose data's name contains this")
+    parser.add_argument("--ks", type=_integers, help="only lines with these k, such as 1,10")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
@@ -209,12 +212,19 @@ def main() -> None:
         results = harness.Results(letter, about | {"title": scenario.title}, folder)
         print(f"\n{tables.heading(letter, results.about)}\n\n{tables.speed_head(peers.PEERS)}", flush=True)
         for case in scenario.cases:
-            chosen = case if arguments.scale == 1 else case.scaled(arguments.scale)
-            measure(chosen, settings, results, show)
+            if arguments.data not in case.data:
+                continue
+            lines = tuple(line for line in case.lines if not arguments.ks or line.k in arguments.ks)
+            chosen = replace(case, lines=lines)
+            measure(chosen if arguments.scale == 1 else chosen.scaled(arguments.scale), settings, results, show)
 
 
 def show(line: figures.Record) -> None:
     print(tables.speed_row(line, peers.PEERS), flush=True)
+
+
+def _integers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
 
 
 def _scenarios(text: str) -> list[str]:
