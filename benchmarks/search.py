@@ -216,7 +216,9 @@ def main() -> None:
                 continue
             lines = tuple(line for line in case.lines if not arguments.ks or line.k in arguments.ks)
             chosen = replace(case, lines=lines)
-            measure(chosen if arguments.scale == 1 else chosen.scaled(arguments.scale), settings, results, show)
+            measure(
+                chosen if arguments.scale == 1 else chosen.scaled(arguments.scale), settings, results, show
+            )
 
 
 def show(line: figures.Record) -> None:
