@@ -12,10 +12,9 @@ namespace latentknn {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr double kOperationsPerCall = 2e8;         // a few milliseconds between interrupt checks
-constexpr std::size_t kGroup = 8;                  // rows that are scored before the threshold is looked at again
-constexpr std::size_t kSteps[] = {512, 64, 8, 1};  // every so manyth tile first, for a better and better guess
-constexpr std::size_t kFewTiles = 3;               // as few say nothing
+constexpr std::size_t kGroup = 8;       // rows that are scored before the threshold is looked at again
+constexpr std::size_t kFirstCells = 2;  // around a query's own place, and at least twice the rows that it wants;
+constexpr std::size_t kWiden = 4;       // then so many times more, and again
 constexpr std::size_t kHits = 4096;                // taken over together, before they leave the first cache
 
 // The largest float32 that is not above `value`.
@@ -35,47 +34,46 @@ std::size_t BlockSearch::candidate_bytes(const Screen& screen, std::size_t k) {
   return list_capacity(screen, k) * sizeof(Candidate);
 }
 
-void BlockSearch::search(std::vector<std::size_t> queries, std::size_t tile_begin, std::size_t tile_end,
-                         std::size_t shard, AnswerSink& sink) {
-  queries_ = std::move(queries);
-  const std::size_t tiles = tile_end - tile_begin;
-  std::vector<Pass> passes;
-  std::size_t skip = 0;
-  for (const std::size_t step : kSteps) {
-    if (step > 1 && tiles < kFewTiles * step) continue;
-    passes.push_back({step, skip});
-    skip = step;
+void BlockSearch::search(const PlacedQueries& placed, std::size_t begin, std::size_t end, std::size_t cell_begin,
+                         std::size_t cell_end, std::size_t shard, AnswerSink& sink) {
+  start(placed, begin, end, {cell_begin, cell_end});
+  add_unscreened();
+  const std::size_t all = cell_end - cell_begin;
+  const std::size_t rows_wanted = 2 * request_.k / layout_.cell_rows();
+  for (std::size_t width = kFirstCells + rows_wanted; width < all / 2; width *= kWiden) {
+    visit(width);
+    score_some();
   }
-  queries_ = search_in(passes, tile_begin, tile_end, shard, sink);
-  // Guessed too high for these: without a guess, nothing is left to prove.
-  if (!queries_.empty()) search_in({{1, 0}}, tile_begin, tile_end, shard, sink);
-}
-
-// Returns the queries whose answer could not be proven.
-std::vector<std::size_t> BlockSearch::search_in(const std::vector<Pass>& passes, std::size_t tile_begin,
-                                                std::size_t tile_end, std::size_t shard, AnswerSink& sink) {
-  start();
-  add_unscreened(tile_begin, tile_end);
-  for (const Pass& pass : passes) {
-    visit(pass, tile_begin, tile_end);
-    if (pass.step > 1) guess_cutoffs(1.0 / static_cast<double>(pass.step));
-  }
+  visit(all);
   score_candidates();
-  return hand_over(shard, sink);
+  hand_over(shard, sink);
 }
 
-void BlockSearch::start() {
+void BlockSearch::start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells) {
   const ScreenKernel& kernel = screen_.kernel();
-  const std::size_t count = queries_.size();
+  const std::size_t count = end - begin;
+  const auto at = [](std::size_t i) { return static_cast<std::ptrdiff_t>(i); };
+  queries_.assign(placed.queries.begin() + at(begin), placed.queries.begin() + at(end));
   scorer_.start(request_, queries_);
   errors_.resize(count);
-  guesses_.assign(count, -kInfinity);
   cutoffs_.assign((count + kernel.query_tile - 1) / kernel.query_tile * kernel.query_tile, kInfinity);
   std::fill_n(cutoffs_.begin(), count, -kInfinity);
   packed_cutoffs_.resize(cutoffs_.size() * kernel.cutoff_bytes);
   for (std::size_t q = 0; q < cutoffs_.size(); ++q) kernel.set_cutoff(packed_cutoffs_.data(), q, cutoffs_[q]);
   packed_.resize(cutoffs_.size() * kernel.query_bytes(screen_.packed_dim()));
   screen_.pack_queries(scorer_.queries(), scorer_.squared_norms(), count, packed_.data(), errors_.data());
+
+  cells_ = cells;
+  homes_.clear();
+  for (std::size_t first = 0; first < count; first += kernel.query_tile) {
+    const std::size_t middle = begin + (first + std::min(first + kernel.query_tile, count)) / 2;
+    homes_.push_back(placed.places[middle] / layout_.cell_rows());
+  }
+  visited_.assign(homes_.size(), {0, 0});
+  if (layout_.caps() != nullptr) {
+    points_ = layout_.caps()->pack(placed.points.data() + begin * layout_.width(), count);
+    marks_.resize(homes_.size() * CellCaps::kRun);
+  }
 
   capacity_ = list_capacity(screen_, request_.k) + unscreened_.size();
   candidates_.resize(count * capacity_);
@@ -85,25 +83,10 @@ void BlockSearch::start() {
     lists_[q] = {candidates_.data() + q * capacity_, 0};
     best_[q].clear();
   }
-}
 
-// Rows that the screen says nothing about may be the best of all.
-void BlockSearch::add_unscreened(std::size_t tile_begin, std::size_t tile_end) {
-  const std::size_t first = tile_begin * screen_.kernel().row_tile;
-  const std::size_t last = tile_end * screen_.kernel().row_tile;
-  for (const std::uint32_t row : unscreened_) {
-    if (row < first || row >= last) continue;
-    for (CandidateList& list : lists_) list.candidates[list.size++] = {kInfinity, row};
-  }
-}
-
-void BlockSearch::visit(const Pass& pass, std::size_t tile_begin, std::size_t tile_end) {
-  const ScreenKernel& kernel = screen_.kernel();
-  const double per_tile = 2.0 * static_cast<double>(cutoffs_.size() * kernel.row_tile * screen_.packed_dim());
-  const std::size_t run = pass.step * static_cast<std::size_t>(std::max(1.0, kOperationsPerCall / per_tile));
   hits_.resize(std::max(kHits, 2 * kernel.query_tile * kernel.row_tile));
   task_.queries = packed_.data();
-  task_.query_count = queries_.size();
+  task_.query_count = count;
   task_.rows = screen_.packed_rows();
   task_.row_count = rows_.count;
   task_.dim = screen_.packed_dim();
@@ -113,35 +96,83 @@ void BlockSearch::visit(const Pass& pass, std::size_t tile_begin, std::size_t ti
   task_.hit_capacity = hits_.size();
   task_.take_hits = [](void* context) { static_cast<BlockSearch*>(context)->take_hits(); };
   task_.context = this;
-  task_.tile_step = pass.step;
-  task_.tile_skip = pass.skip;
-  for (std::size_t tile = (tile_begin + pass.step - 1) / pass.step * pass.step; tile < tile_end; tile += run) {
-    ThreadPool::check_interrupt();
-    task_.tile_begin = tile;
-    task_.tile_end = std::min(tile + run, tile_end);
-    kernel.screen(task_);
-  }
-  take_hits();
+  screened_rows_ = 0;
 }
 
-// Of the k best rows, m = k * seen are expected among those seen, and by the Poisson distribution only once
-// in a hundred queries as many as the rank: else the rank-th best of those seen is below the k-th best of
-// all, and little more than the rows that matter will reach it.
-void BlockSearch::guess_cutoffs(double seen) {
-  const double mean = static_cast<double>(request_.k) * seen;
-  const auto rank = static_cast<std::size_t>(
-      std::min(static_cast<double>(request_.k), std::ceil(mean + 2.3 * std::sqrt(mean) + 1.0)));
-  if (!screen_.two_sided()) score_pairs([&](std::size_t) { return std::max(rank, kGroup) + unscreened_.size(); });
-  for (std::size_t q = 0; q < queries_.size(); ++q) {
-    double guess = -std::numeric_limits<double>::infinity();
-    if (!screen_.two_sided()) {
-      guess = best_[q].score_at(rank) * screen_.score_scale() - errors_[q];
-    } else {
-      exclude(q);
-      if (lists_[q].size >= rank) guess = screened_at(q, rank) - 2.0 * errors_[q];
+// Rows that the screen says nothing about may be the best of all.
+void BlockSearch::add_unscreened() {
+  for (const std::uint32_t place : unscreened_) {
+    if (!cells_.contains(place / layout_.cell_rows())) continue;
+    for (CandidateList& list : lists_) list.candidates[list.size++] = {kInfinity, layout_.order()[place]};
+  }
+}
+
+// So many cells around each tile of queries' own, without those visited before.
+void BlockSearch::visit(std::size_t width) {
+  wanted_.clear();
+  Window all = cells_;
+  std::swap(all.begin, all.end);
+  for (const std::size_t home : homes_) {
+    wanted_.push_back(around(home, width));
+    all = {std::min(all.begin, wanted_.back().begin), std::max(all.end, wanted_.back().end)};
+  }
+  if (layout_.caps() != nullptr) {
+    reaches_.assign(cutoffs_.size(), {0.0f, 0.0f, -1.0f});  // padding reaches nothing
+    for (std::size_t q = 0; q < queries_.size(); ++q) {
+      reaches_[q] = layout_.caps()->reach((static_cast<double>(cutoffs_[q]) + errors_[q]) / screen_.score_scale());
     }
-    guesses_[q] = std::max(guesses_[q], round_down(guess));
-    raise_cutoff(q, guess);
+  }
+  for (std::size_t run = all.begin / CellCaps::kRun; run * CellCaps::kRun < all.end; ++run) {
+    ThreadPool::check_interrupt();
+    if (layout_.caps() != nullptr) {
+      layout_.caps()->mark(run, points_, reaches_.data(), homes_.size(), cap_products_, marks_.data());
+    }
+    list_visits(run, all);
+    task_.visits = visits_.data();
+    task_.visit_count = visits_.size();
+    task_.query_tiles = query_tiles_.data();
+    screen_.kernel().screen(task_);
+  }
+  take_hits();
+  visited_ = wanted_;
+}
+
+BlockSearch::Window BlockSearch::around(std::size_t home, std::size_t width) const {
+  const std::size_t last = cells_.end - width;
+  const std::size_t begin = std::clamp(home, cells_.begin + width / 2, last + width / 2) - width / 2;
+  return {begin, begin + width};
+}
+
+// What of a run of cells is wanted, not yet visited and within reach.
+void BlockSearch::list_visits(std::size_t run, Window cells) {
+  const ScreenKernel& kernel = screen_.kernel();
+  const std::size_t tiles = layout_.cell_rows() / kernel.row_tile;
+  const std::size_t last_tile = (rows_.count + kernel.row_tile - 1) / kernel.row_tile;
+  const std::size_t begin = run * CellCaps::kRun;
+  visits_.clear();
+  query_tiles_.clear();
+  for (std::size_t cell = std::max(begin, cells.begin); cell < std::min(begin + CellCaps::kRun, cells.end); ++cell) {
+    const auto first = static_cast<std::uint32_t>(query_tiles_.size());
+    for (std::size_t tile = 0; tile < homes_.size(); ++tile) {
+      if (layout_.caps() != nullptr && marks_[tile * CellCaps::kRun + cell - begin] == 0) continue;
+      if (!wanted_[tile].contains(cell) || visited_[tile].contains(cell)) continue;
+      query_tiles_.push_back(static_cast<std::uint32_t>(tile));
+    }
+    const auto last = static_cast<std::uint32_t>(query_tiles_.size());
+    if (first == last) continue;
+    screened_rows_ += (last - first) * kernel.query_tile * layout_.cell_rows();
+    for (std::size_t tile = cell * tiles; tile < std::min((cell + 1) * tiles, last_tile); ++tile) {
+      visits_.push_back({static_cast<std::uint32_t>(tile), first, last});
+    }
+  }
+}
+
+// Raises the thresholds before more cells are visited.
+void BlockSearch::score_some() {
+  if (screen_.two_sided()) {
+    for (std::size_t q = 0; q < queries_.size(); ++q) exclude(q);
+  } else {
+    score_pairs([this](std::size_t q) { return first_group(q) + unscreened_.size(); });
   }
 }
 
@@ -162,7 +193,7 @@ void BlockSearch::take_hits() {
     if (!(hit->score >= cutoffs_[hit->query])) continue;
     if (hit->score == Screen::kUnscreened && is_unscreened(hit->row)) continue;
     CandidateList& list = lists_[hit->query];
-    list.candidates[list.size] = {hit->score, hit->row};
+    list.candidates[list.size] = {hit->score, layout_.order()[hit->row]};
     if (++list.size == capacity_) make_room(hit->query);
   }
   task_.hit_count = 0;
@@ -176,18 +207,11 @@ void BlockSearch::score_candidates() {
   score_pairs([this](std::size_t q) { return lists_[q].size; });
 }
 
-// Returns the queries whose guess was not borne out: rows below it may be among their best.
-std::vector<std::size_t> BlockSearch::hand_over(std::size_t shard, AnswerSink& sink) {
-  std::vector<std::size_t> misguessed;
-  for (std::size_t q = 0; q < queries_.size(); ++q) {
-    if (static_cast<double>(guesses_[q]) <= proven_cutoff(q)) {
-      sink.put(queries_[q], shard, best_[q]);
-    } else {
-      misguessed.push_back(queries_[q]);
-    }
-  }
-  if (request_.statistics != nullptr) request_.statistics->scored_rows += scorer_.scored_rows();
-  return misguessed;
+void BlockSearch::hand_over(std::size_t shard, AnswerSink& sink) {
+  for (std::size_t q = 0; q < queries_.size(); ++q) sink.put(queries_[q], shard, best_[q]);
+  if (request_.statistics == nullptr) return;
+  request_.statistics->scored_rows += scorer_.scored_rows();
+  request_.statistics->screened_rows += screened_rows_;
 }
 
 // Excluding by the screened scores alone is the cheap way, where they allow it, and nearly always enough.
@@ -237,13 +261,9 @@ void BlockSearch::raise_cutoff(std::size_t q, double value) {
   screen_.kernel().set_cutoff(packed_cutoffs_.data(), q, cutoff);
 }
 
-double BlockSearch::proven_cutoff(std::size_t q) const {
-  return best_[q].threshold() * screen_.score_scale() - errors_[q];
-}
-
 void BlockSearch::tighten(std::size_t q) {
   best_[q].tighten();
-  raise_cutoff(q, proven_cutoff(q));
+  raise_cutoff(q, best_[q].threshold() * screen_.score_scale() - errors_[q]);
 }
 
 // Scores the few rows of the list with the best scores.

@@ -9,6 +9,8 @@
 
 #include "aligned_buffer.h"
 #include "block_scorer.h"
+#include "layout/layout.h"
+#include "layout/placed_queries.h"
 #include "screening/screen.h"
 #include "search_request.h"
 #include "top_k.h"
@@ -17,17 +19,19 @@ namespace latentknn {
 
 class BlockSearch {
  public:
-  BlockSearch(const KernelTable& kernels, const Screen& screen, const Rows& rows, const SearchRequest& request)
+  BlockSearch(const KernelTable& kernels, const Screen& screen, const Layout& layout, const Rows& rows,
+              const SearchRequest& request)
       : screen_(screen),
+        layout_(layout),
         rows_(rows),
         request_(request),
         scorer_(kernels, rows),
-        unscreened_(screen.unscreened_rows()) {}
+        unscreened_(screen.unscreened_places()) {}
 
-  // Finds the best rows of tiles [tile_begin, tile_end) for each of the request's queries named in
-  // `queries`, and hands them over.
-  void search(std::vector<std::size_t> queries, std::size_t tile_begin, std::size_t tile_end, std::size_t shard,
-              AnswerSink& sink);
+  // Finds the best rows at the places of cells [cell_begin, cell_end) for queries [begin, end) of `placed`, and
+  // hands them over.
+  void search(const PlacedQueries& placed, std::size_t begin, std::size_t end, std::size_t cell_begin,
+              std::size_t cell_end, std::size_t shard, AnswerSink& sink);
 
   // Bytes of the candidate lists of one query.
   static std::size_t candidate_bytes(const Screen& screen, std::size_t k);
@@ -43,24 +47,25 @@ class BlockSearch {
     std::size_t size;
   };
 
-  // Some of the tiles, spread evenly over all.
-  struct Pass {
-    std::size_t step;  // every so manyth
-    std::size_t skip;  // but none whose number this divides; 0: none left out
+  // A run of cells.
+  struct Window {
+    std::size_t begin;
+    std::size_t end;
+    bool contains(std::size_t cell) const { return cell >= begin && cell < end; }
   };
 
-  std::vector<std::size_t> search_in(const std::vector<Pass>& passes, std::size_t tile_begin, std::size_t tile_end,
-                                     std::size_t shard, AnswerSink& sink);
-  void start();
-  void add_unscreened(std::size_t tile_begin, std::size_t tile_end);
-  void visit(const Pass& pass, std::size_t tile_begin, std::size_t tile_end);
-  void guess_cutoffs(double seen);
+  void start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells);
+  void add_unscreened();
+  void visit(std::size_t width);
+  Window around(std::size_t home, std::size_t width) const;
+  void list_visits(std::size_t run, Window cells);
+  void score_some();
   void score_candidates();
-  std::vector<std::size_t> hand_over(std::size_t shard, AnswerSink& sink);
+  void hand_over(std::size_t shard, AnswerSink& sink);
 
   void take_hits();
-  bool is_unscreened(std::uint32_t row) const {
-    return std::binary_search(unscreened_.begin(), unscreened_.end(), row);
+  bool is_unscreened(std::uint32_t place) const {
+    return std::binary_search(unscreened_.begin(), unscreened_.end(), place);
   }
   double screened_at(std::size_t q, std::size_t rank);
   template <class Keep>
@@ -68,7 +73,6 @@ class BlockSearch {
   void make_room(std::size_t q);
   void exclude(std::size_t q);
   void raise_cutoff(std::size_t q, double value);
-  double proven_cutoff(std::size_t q) const;
   void tighten(std::size_t q);
   void score_likeliest(std::size_t q);
   void score_list(std::size_t q);
@@ -79,6 +83,7 @@ class BlockSearch {
   std::size_t first_group(std::size_t q) const;
 
   const Screen& screen_;
+  const Layout& layout_;
   const Rows& rows_;
   const SearchRequest& request_;
   std::vector<std::size_t> queries_;  // of the request
@@ -88,7 +93,17 @@ class BlockSearch {
   AlignedBuffer<char> packed_;
   std::vector<float> cutoffs_;
   AlignedBuffer<char> packed_cutoffs_;  // as the kernel takes them
-  std::vector<float> guesses_;          // cutoffs that nothing has proven yet
+  Window cells_{0, 0};                   // that are searched
+  std::vector<std::size_t> homes_;      // of each tile of queries: the cell where to begin
+  std::vector<Window> visited_;         // of each tile of queries
+  std::vector<Window> wanted_;
+  AlignedBuffer<char> points_;  // packed for the caps
+  std::vector<Reach> reaches_;
+  std::vector<float> cap_products_;
+  std::vector<std::uint8_t> marks_;
+  std::vector<TileVisit> visits_;
+  std::vector<std::uint32_t> query_tiles_;
+  std::uint64_t screened_rows_ = 0;
   ScreenTask task_{};
   std::vector<Hit> hits_;
   std::size_t capacity_ = 0;  // of a list

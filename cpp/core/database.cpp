@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <functional>
 #include <limits>
 #include <mutex>
 #include <numeric>
@@ -12,6 +11,7 @@
 #include "exhaustive_search.h"
 #include "float_environment.h"
 #include "isa.h"
+#include "layout/gathered_rows.h"
 #include "screened_search.h"
 #include "screening/choose_screen.h"
 
@@ -19,7 +19,10 @@ namespace latentknn {
 namespace {
 
 constexpr std::size_t kRowsPerTask = 4032;  // a multiple of every row tile: 8, 12, 16, 48
-constexpr std::size_t kChooseAgain = 8;
+constexpr std::size_t kChooseAgain = 2;
+
+// A larger share of cells within a query's reach, and looking for the others costs more than it saves.
+constexpr double kReachedShare = 0.9;
 
 // More rows than this that every search has to score, and the screen does not suit them.
 constexpr std::size_t kUnscreenedShare = 256;
@@ -57,12 +60,13 @@ Explanation Database::explain() const {
                           0,
                           considered_,
                           statistics_.queries.load(),
+                          statistics_.screened_rows.load(),
                           statistics_.scored_rows.load()};
   if (!screen_) return explanation;
   const ScreenKernel& kernel = screen_->kernel();
   explanation.arithmetic = &kernel == &kernels_.int8 ? "int8" : &kernel == &kernels_.int16 ? "int16" : "fp32";
   explanation.screened_dims = screen_->packed_dim();
-  explanation.unscreened_rows = screen_->unscreened_rows().size();
+  explanation.unscreened_rows = screen_->unscreened_places().size();
   return explanation;
 }
 
@@ -112,51 +116,68 @@ void Database::add(const Matrix& rows, const std::int64_t* ids, std::size_t thre
     values_.resize(before * dim_);
     squared_norms_.resize(before);
     ids_.resize(had_ids ? before : 0);
+    if (layout_) layout_->truncate(std::min(before, layout_->order().size()));
     // The last tile may hold rows that are gone; they are beyond the count and never looked at.
     throw;
   }
 }
 
-// Norms and packed rows of everything from row `first` on.
+// Norms, places and packed rows of everything from row `first` on.
 void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::Poll& poll) {
   const std::size_t count = squared_norms_.size();
-  const auto in_runs = [&](std::size_t begin, const std::function<void(std::size_t, std::size_t)>& run) {
-    const auto task = [&](std::size_t index) {
-      const std::size_t from = begin + index * kRowsPerTask;
-      run(from, std::min(from + kRowsPerTask, count));
-    };
-    ThreadPool::shared().run((count - begin + kRowsPerTask - 1) / kRowsPerTask, threads, task, poll);
+  const auto task = [&](std::size_t index) {
+    const std::size_t begin = first + index * kRowsPerTask;
+    kernels_.squared_norms(values_.data() + begin * dim_, std::min(kRowsPerTask, count - begin), dim_,
+                           squared_norms_.data() + begin);
   };
-  in_runs(first, [this](std::size_t begin, std::size_t end) {
-    kernels_.squared_norms(values_.data() + begin * dim_, end - begin, dim_, squared_norms_.data() + begin);
-  });
+  ThreadPool::shared().run((count - first + kRowsPerTask - 1) / kRowsPerTask, threads, task, poll);
 
-  const auto pack = [&](Screen& screen, std::size_t from) {
-    screen.reserve_rows(count);
-    const std::size_t tile = screen.kernel().row_tile;
-    in_runs(from / tile * tile, [this, &screen](std::size_t begin, std::size_t end) {
-      screen.pack_rows(values_.data(), squared_norms_.data(), begin, end);
-    });
-    return screen.unscreened_rows().size() <= count / kUnscreenedShare + kUnscreenedRows;
-  };
-
-  // What suits the first rows need not suit ten times as many; choosing again then keeps adding linear. A new
-  // screen takes over only once it is whole: until then an exception leaves the old one in place.
+  const DefaultFloatEnvironment environment;
+  // What suits some rows need not suit twice as many; choosing again then keeps adding linear.
   if (count > 0 && (chosen_for_ == 0 || count >= kChooseAgain * chosen_for_)) {
-    const DefaultFloatEnvironment environment;
-    Choice fresh = choose_screen(strategy_, kernels_, view());
-    if (fresh.screen && !pack(*fresh.screen, 0)) {
-      fresh.screen = fallback_screen(kernels_, dim_);
-      pack(*fresh.screen, 0);
+    choose(threads, poll);
+  } else if (screen_) {
+    layout_->extend(view(), threads, poll);
+    if (!pack(*screen_, *layout_, first, threads, poll)) {
+      std::unique_ptr<Screen> fresh = fallback_screen(kernels_, dim_);
+      pack(*fresh, *layout_, 0, threads, poll);
+      screen_ = std::move(fresh);
     }
-    screen_ = std::move(fresh.screen);
-    considered_ = std::move(fresh.considered);
-    chosen_for_ = count;
-  } else if (screen_ && !pack(*screen_, first)) {
-    std::unique_ptr<Screen> fresh = fallback_screen(kernels_, dim_);
-    pack(*fresh, 0);
-    screen_ = std::move(fresh);
   }
+}
+
+// Makes a screen for all rows, which takes over only once it is whole: an exception leaves the old one in place.
+void Database::choose(std::size_t threads, const ThreadPool::Poll& poll) {
+  const Rows rows = view();
+  const std::vector<float> directions = directions_for(strategy_, kernels_, rows);
+  auto layout = std::make_unique<Layout>(kernels_, directions, dim_);
+  layout->extend(rows, threads, poll);
+  Choice fresh = choose_screen(strategy_, kernels_, rows, directions, *layout);
+  if (fresh.reached > kReachedShare) layout->forget_caps();
+  if (fresh.screen && !pack(*fresh.screen, *layout, 0, threads, poll)) {
+    fresh.screen = fallback_screen(kernels_, dim_);
+    pack(*fresh.screen, *layout, 0, threads, poll);
+  }
+  screen_ = std::move(fresh.screen);
+  layout_ = std::move(layout);
+  considered_ = std::move(fresh.considered);
+  chosen_for_ = rows.count;
+}
+
+// Packs all rows from the place `first` on. False where the screen does not suit them.
+bool Database::pack(Screen& screen, const Layout& layout, std::size_t first, std::size_t threads,
+                    const ThreadPool::Poll& poll) const {
+  const Rows rows = view();
+  screen.reserve_rows(rows.count);
+  const std::size_t from = first / layout.cell_rows() * layout.cell_rows();
+  const auto task = [&](std::size_t index) {
+    const std::size_t begin = from + index * kRowsPerTask;
+    const std::size_t count = std::min(kRowsPerTask, rows.count - begin);
+    const GatheredRows gathered(rows, layout.order().data() + begin, count);
+    screen.pack_rows(gathered.values.data(), gathered.squared_norms.data(), begin, count);
+  };
+  ThreadPool::shared().run((rows.count - from + kRowsPerTask - 1) / kRowsPerTask, threads, task, poll);
+  return screen.unscreened_places().size() <= rows.count / kUnscreenedShare + kUnscreenedRows;
 }
 
 void Database::keep(const std::uint8_t* flags, std::size_t flag_count, std::size_t threads) {
@@ -185,12 +206,15 @@ void Database::keep(const std::uint8_t* flags, std::size_t flag_count, std::size
   squared_norms_.resize(kept);
   ids_.resize(kept);
   count_ = kept;
+  // The places of rows that are gone are anywhere. The rows cannot come back, but without a screen every search is
+  // still exact.
+  screen_.reset();
+  layout_.reset();
+  chosen_for_ = 0;
   try {
     derive(std::min(first_moved, kept), threads, nullptr);
   } catch (...) {
-    // The rows are gone and cannot come back, but without a screen every search is still exact.
     screen_.reset();
-    chosen_for_ = 0;
   }
 }
 
@@ -244,7 +268,7 @@ void Database::run(SearchRequest request) const {
   // Screening every row to keep most of them, or to find a few admitted ones, costs more than it saves.
   const bool screening_pays = 2 * request.k < admitted && 8 * admitted >= rows.count;
   if (screen_ && screening_pays) {
-    screened_search(kernels_, *screen_, rows, request);
+    screened_search(kernels_, *screen_, *layout_, rows, request);
   } else {
     exhaustive_search(kernels_, rows, request);
   }

@@ -11,6 +11,7 @@
 
 #include "aligned_buffer.h"
 #include "convert.h"
+#include "layout/layout.h"
 #include "screening/choose_screen.h"
 #include "search_request.h"
 #include "strategy.h"
@@ -25,8 +26,9 @@ struct Explanation {
   std::size_t screened_dims;
   std::size_t unscreened_rows;  // that every search scores, as the screen does not suit them
   std::vector<Consideration> considered;
-  std::uint64_t queries;      // of all searches so far
-  std::uint64_t scored_rows;  // exactly, by those searches
+  std::uint64_t queries;        // of all searches so far
+  std::uint64_t screened_rows;  // by those searches; the others were out of reach
+  std::uint64_t scored_rows;    // exactly, by those searches
 };
 
 // Safe from several threads: searches run side by side, changes wait for them.
@@ -64,6 +66,9 @@ class Database {
 
  private:
   void derive(std::size_t first, std::size_t threads, const ThreadPool::Poll& poll);
+  void choose(std::size_t threads, const ThreadPool::Poll& poll);
+  bool pack(Screen& screen, const Layout& layout, std::size_t first, std::size_t threads,
+            const ThreadPool::Poll& poll) const;
   void run(SearchRequest request) const;
   Rows view() const;
 
@@ -71,6 +76,7 @@ class Database {
   const KernelTable& kernels_;
   Strategy strategy_;
   std::unique_ptr<Screen> screen_;  // null: no screening
+  std::unique_ptr<Layout> layout_;  // of the screen's rows; null where there is none
   std::vector<Consideration> considered_;
   std::size_t chosen_for_ = 0;  // rows that there were when the screen was chosen
   AlignedBuffer<float> values_;

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
-#include <numeric>
 
 #include "block_search.h"
+#include "layout/placed_queries.h"
 
 namespace latentknn {
 namespace {
@@ -41,9 +41,11 @@ SearchPlan plan(const Screen& screen, const Rows& rows, const SearchRequest& req
 
 }  // namespace
 
-void screened_search(const KernelTable& kernels, const Screen& screen, const Rows& rows, const SearchRequest& request) {
+void screened_search(const KernelTable& kernels, const Screen& screen, const Layout& layout, const Rows& rows,
+                     const SearchRequest& request) {
+  const PlacedQueries placed(kernels, layout, request);
   const SearchPlan cut = plan(screen, rows, request);
-  const std::size_t tiles = divide_up(rows.count, screen.kernel().row_tile);
+  const std::size_t cells = divide_up(rows.count, layout.cell_rows());
   AnswerSink sink(request, rows, cut.shards);
 
   std::mutex idle_mutex;
@@ -58,12 +60,11 @@ void screened_search(const KernelTable& kernels, const Screen& screen, const Row
         idle.pop_back();
       }
     }
-    if (!search) search = std::make_unique<BlockSearch>(kernels, screen, rows, request);
+    if (!search) search = std::make_unique<BlockSearch>(kernels, screen, layout, rows, request);
     const std::size_t shard = index % cut.shards;
     const std::size_t first = index / cut.shards * cut.query_block;
-    std::vector<std::size_t> queries(std::min(cut.query_block, request.queries.rows - first));
-    std::iota(queries.begin(), queries.end(), first);
-    search->search(std::move(queries), tiles * shard / cut.shards, tiles * (shard + 1) / cut.shards, shard, sink);
+    const std::size_t last = std::min(first + cut.query_block, request.queries.rows);
+    search->search(placed, first, last, cells * shard / cut.shards, cells * (shard + 1) / cut.shards, shard, sink);
     const std::lock_guard lock(idle_mutex);
     idle.push_back(std::move(search));
   };

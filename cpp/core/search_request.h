@@ -25,7 +25,8 @@ struct Rows {
 // What a search had to do.
 struct SearchStatistics {
   std::atomic<std::uint64_t> queries{0};
-  std::atomic<std::uint64_t> scored_rows{0};  // exactly, after screening
+  std::atomic<std::uint64_t> screened_rows{0};  // by their screened score; the others were out of reach
+  std::atomic<std::uint64_t> scored_rows{0};    // exactly, after screening
 };
 
 struct SearchRequest {

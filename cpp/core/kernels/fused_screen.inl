@@ -44,11 +44,11 @@ void screen(ScreenTask& task) {
   const size_t row_bytes = T::row_bytes(task.dim);
   const char* const queries = static_cast<const char*>(task.queries);
   const char* const rows = static_cast<const char*>(task.rows);
-  for (size_t tile = task.tile_begin; tile < task.tile_end; tile += task.tile_step) {
-    if (task.tile_skip != 0 && tile % task.tile_skip == 0) continue;
-    const size_t first_row = tile * T::kRows;
-    const Number* cutoffs = static_cast<const Number*>(task.cutoffs);
-    for (size_t query = 0; query < task.query_count; query += T::kQueries, cutoffs += T::kQueries) {
+  for (const TileVisit* visit = task.visits; visit != task.visits + task.visit_count; ++visit) {
+    const size_t first_row = visit->row_tile * T::kRows;
+    for (size_t i = visit->begin; i < visit->end; ++i) {
+      const size_t query = task.query_tiles[i] * T::kQueries;
+      const Number* const cutoffs = static_cast<const Number*>(task.cutoffs) + query;
       typename T::Scores scores;
       T::compute(queries + query * query_bytes, rows + first_row * row_bytes, task.dim, scores);
       typename Arithmetic::Hits hits{};
@@ -78,6 +78,22 @@ inline void store_cutoff(int16_t* cutoff, float value) {
 template <class Number>
 void set_cutoff(void* cutoffs, size_t query, float value) {
   store_cutoff(static_cast<Number*>(cutoffs) + query, value);
+}
+
+void mark_reached(const float* products, const Reach* reaches, size_t query_tiles, const float* cosines,
+                  const float* sines, size_t count, uint8_t* marks) {
+  for (size_t tile = 0; tile < query_tiles; ++tile, products += kTileQueries * count, marks += count) {
+    const Reach* const reach = reaches + tile * kTileQueries;
+    for (size_t j = 0; j < count; ++j) {
+      float most = -1.0f;
+      for (size_t q = 0; q < kTileQueries; ++q) {
+        const float inside = products[q * count + j] + reach[q].base - reach[q].cosine * cosines[j] +
+                             reach[q].sine * sines[j];
+        most = most > inside ? most : inside;
+      }
+      marks[j] = most >= 0.0f ? 1 : 0;
+    }
+  }
 }
 
 void add_products(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim, float* out,

@@ -15,16 +15,22 @@ struct Hit {
   uint32_t query;  // of the block
 };
 
-// One block of packed queries against a run of packed rows.
+// A tile of rows and the tiles of queries that it is compared with: a run of ScreenTask::query_tiles.
+struct TileVisit {
+  uint32_t row_tile;
+  uint32_t begin;
+  uint32_t end;
+};
+
+// One block of packed queries against some of the packed rows.
 struct ScreenTask {
   const void* queries;  // packed by pack_*, in tiles of query_tile
   size_t query_count;
-  const void* rows;   // packed by pack_*, in tiles of row_tile; rows[0] is row 0 of the database
-  size_t tile_begin;  // run of row tiles to visit: every tile_step-th of them, but none whose number
-  size_t tile_end;    // tile_skip divides
-  size_t tile_step;
-  size_t tile_skip;  // 0: none is left out
-  size_t row_count;  // rows of the database; later ones in the last tile are padding
+  const void* rows;  // packed by pack_*, in tiles of row_tile
+  size_t row_count;  // later ones in the last tile are padding
+  const TileVisit* visits;
+  size_t visit_count;
+  const uint32_t* query_tiles;
   size_t dim;
   const void* cutoffs;  // per query, by set_cutoff: scores below are excluded
   Hit* hits;            // what is left, in the order of the rows' tiles
@@ -52,6 +58,13 @@ struct ScreenKernel {
   void (*screen)(ScreenTask& task);
 };
 
+// What a query can reach: tiles whose centre c and angle m have c q + base >= cosine cos m - sine sin m.
+struct Reach {
+  float cosine;
+  float sine;
+  float base;
+};
+
 struct KernelTable {
   const char* name;
   ScreenKernel fp32;
@@ -65,6 +78,10 @@ struct KernelTable {
   // for all of query_tiles * query_tile queries and row_tiles * row_tile rows.
   void (*add_products)(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim,
                        float* out, size_t stride);
+  // marks[g * count + j]: whether any query of tile g reaches j, from products (query_tiles * query_tile, count)
+  // of queries and centres, and the centres' cosines and sines.
+  void (*mark_reached)(const float* products, const Reach* reaches, size_t query_tiles, const float* cosines,
+                       const float* sines, size_t count, uint8_t* marks);
   // Rule 1 of the contract: out[i] = S(query, base + rows[i] * dim). `query` holds dim float64 values,
   // padded with zeros to a multiple of eight.
   void (*dot_products)(const double* query, const float* base, const uint32_t* rows, size_t count, size_t dim,

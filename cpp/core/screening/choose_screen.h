@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "../layout/layout.h"
 #include "../search_request.h"
 #include "../strategy.h"
 #include "screen.h"
@@ -21,10 +22,16 @@ struct Consideration {
 struct Choice {
   std::unique_ptr<Screen> screen;         // null: no screening
   std::vector<Consideration> considered;  // empty: nothing was predicted
+  double reached = 0.0;                   // of all cells, the share that a query is predicted to reach
 };
 
+// The principal directions that a layout and the strategy's screens are made from; none where they would cost
+// more than they can save.
+std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels, const Rows& rows);
+
 // `rows` are those that the choice is made from, at least one.
-Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& rows);
+Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& rows,
+                     const std::vector<float>& directions, const Layout& layout);
 
 // For rows that the chosen screen turned out not to suit: one that suits all alike.
 std::unique_ptr<Screen> fallback_screen(const KernelTable& kernels, std::size_t dim);

@@ -25,6 +25,10 @@ class CandidateForecast {
 
   std::vector<Forecast> forecasts() const;
 
+  // Rows of the sample that stood for queries, and the similarity of the last neighbour of each.
+  const std::vector<std::size_t>& queries() const { return queries_; }
+  const std::vector<float>& thresholds() const { return thresholds_; }
+
  private:
   double int8_error(std::size_t width) const;
   double share(std::size_t count) const;

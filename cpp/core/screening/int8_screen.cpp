@@ -205,23 +205,24 @@ void Int8Screen::forget_unscreened(std::size_t first, std::size_t last) {
   std::erase_if(unscreened_, [&](std::uint32_t row) { return row >= first && row < last; });
 }
 
-std::vector<std::uint32_t> Int8Screen::unscreened_rows() const {
+std::vector<std::uint32_t> Int8Screen::unscreened_places() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::uint32_t> rows = unscreened_;
   std::sort(rows.begin(), rows.end());
   return rows;
 }
 
-void Int8Screen::pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t last) {
-  forget_unscreened(first, last);
+void Int8Screen::pack_rows(const float* rows, const double* squared_norms, std::size_t first,
+                           std::size_t count) {
+  forget_unscreened(first, first + count);
   std::vector<float> integers(kVectorsAtOnce * width_);
   std::vector<std::int16_t> starts(kVectorsAtOnce);
   const std::vector<double> ones(kVectorsAtOnce, 1.0);
   const double centre_squared = product(centre_.data(), centre_.data(), width_);
-  for (std::size_t begin = first; begin < last; begin += kVectorsAtOnce) {
-    const std::size_t count = std::min(kVectorsAtOnce, last - begin);
-    const std::vector<double> all = coordinates(rows + begin * dim_, squared_norms + begin, count);
-    for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t begin = 0; begin < count; begin += kVectorsAtOnce) {
+    const std::size_t part = std::min(kVectorsAtOnce, count - begin);
+    const std::vector<double> all = coordinates(rows + begin * dim_, squared_norms + begin, part);
+    for (std::size_t i = 0; i < part; ++i) {
       const Quantised row = quantise(all.data() + i * width_, row_step_, kRowLargest, integers.data() + i * width_);
       const double start = std::nearbyint((row.along_centre - centre_squared) * score_scale()) - shift_;
       starts[i] = static_cast<std::int16_t>(static_cast<std::uint16_t>(static_cast<std::int64_t>(start)));
@@ -229,11 +230,11 @@ void Int8Screen::pack_rows(const float* rows, const double* squared_norms, std::
         std::fill_n(integers.data() + i * width_, width_, 0.0f);
         starts[i] = static_cast<std::int16_t>(kUnscreened);
         const std::lock_guard lock(mutex_);
-        unscreened_.push_back(static_cast<std::uint32_t>(begin + i));
+        unscreened_.push_back(static_cast<std::uint32_t>(first + begin + i));
       }
     }
-    kernel().pack_rows(integers.data(), count, width_, ones.data(), starts.data(),
-                       packed_.data() + begin * kernel().row_bytes(width_));
+    kernel().pack_rows(integers.data(), part, width_, ones.data(), starts.data(),
+                       packed_.data() + (first + begin) * kernel().row_bytes(width_));
   }
 }
 

@@ -65,10 +65,11 @@ void PrincipalScreen::in_parts(const float* vectors, const double* squared_norms
   }
 }
 
-void PrincipalScreen::pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t last) {
-  in_parts(rows + first * dim_, squared_norms + first, last - first,
-           [&](const float* projected, std::size_t count, const double* scales, std::size_t at) {
-             kernel().pack_rows(projected, count, packed_dim(), scales, nullptr,
+void PrincipalScreen::pack_rows(const float* rows, const double* squared_norms, std::size_t first,
+                                std::size_t count) {
+  in_parts(rows, squared_norms, count,
+           [&](const float* projected, std::size_t part, const double* scales, std::size_t at) {
+             kernel().pack_rows(projected, part, packed_dim(), scales, nullptr,
                                 packed_.data() + (first + at) * kernel().row_bytes(packed_dim()));
            });
 }

@@ -27,14 +27,14 @@ class Screen {
   // Makes room for `count` rows in all.
   virtual void reserve_rows(std::size_t count) = 0;
 
-  // Packs rows [first, last); `rows` and `squared_norms` point at row 0, and `first` is a multiple of the
-  // kernel's row_tile. Threads may pack different runs at once.
-  virtual void pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t last) = 0;
+  // Packs `count` rows into the places from `first` on, a multiple of the kernel's row_tile. Threads may pack
+  // different runs at once.
+  virtual void pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) = 0;
   virtual const void* packed_rows() const = 0;
 
-  // Rows that its scores say nothing about, in order: candidates of every query. Their scores are all
+  // Places of rows that its scores say nothing about, in order: candidates of every query. Their scores are all
   // kUnscreened, which others may have too.
-  virtual std::vector<std::uint32_t> unscreened_rows() const { return {}; }
+  virtual std::vector<std::uint32_t> unscreened_places() const { return {}; }
   static constexpr float kUnscreened = -32768.0f;
 
   // Packs `count` queries and writes, for each, its error: for every row of the database,

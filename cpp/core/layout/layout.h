@@ -1,0 +1,58 @@
+// Where the rows stand in the screen's packed copy: near rows together, so that a query is soon compared with its
+// best ones and need not look at most of the others.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "../search_request.h"
+#include "cell_caps.h"
+#include "reduction.h"
+#include "row_tree.h"
+
+namespace latentknn {
+
+class Layout {
+ public:
+  // By the first few of `directions`, as principal_directions() gives them; none: in the rows' own order.
+  Layout(const KernelTable& kernels, std::vector<float> directions, std::size_t dim);
+
+  // Gives a place to the rows from order().size() on; those that have one keep it. Leaves the order as it was
+  // where it throws.
+  void extend(const Rows& rows, std::size_t threads, const ThreadPool::Poll& poll);
+
+  // Takes the last places back.
+  void truncate(std::size_t count) { order_.resize(count); }
+
+  // The row at each place.
+  const std::vector<std::uint32_t>& order() const { return order_; }
+
+  // Places are skipped by whole cells: runs of so many rows, a multiple of every screen's row_tile.
+  std::size_t cell_rows() const { return kernels_.int8.row_tile; }
+
+  // What tells which cells a query can reach; null: nothing does.
+  const CellCaps* caps() const { return caps_ ? &*caps_ : nullptr; }
+  void forget_caps() { caps_.reset(); }
+
+  // Whether queries have a point and a place.
+  bool ordered() const { return reduction_.has_value(); }
+  std::size_t width() const { return reduction_->width(); }
+  std::vector<float> points(const float* vectors, const double* squared_norms, std::size_t count) const {
+    return reduction_->reduce(vectors, squared_norms, count);
+  }
+  std::size_t place(const float* point) const { return tree_->place(point); }
+
+ private:
+  std::vector<float> points_at(const Rows& rows, std::size_t first, std::size_t threads,
+                               const ThreadPool::Poll& poll) const;
+
+  const KernelTable& kernels_;
+  std::optional<Reduction> reduction_;
+  std::optional<RowTree> tree_;  // of the rows that came first
+  std::optional<CellCaps> caps_;
+  std::vector<std::uint32_t> order_;
+};
+
+}  // namespace latentknn
