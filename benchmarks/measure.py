@@ -19,7 +19,7 @@ from truth import Truth
 
 Builders = dict[str, Callable[[Codes], peers.Searcher]]
 
-PATIENCE_SECONDS = 5.0  # for one run of a peer other than FAISS
+PATIENCE_SECONDS = 2.0  # for one run of a peer other than FAISS
 _FIRST_TRY, _FACTOR = 64, 4  # queries, and how many times more the next try gets
 
 
@@ -109,6 +109,7 @@ def _line_record(
         check,
     )
     index = own_index(engines)
+    work = kind.work_per_query()
     return {
         "case": case.key,
         "data": case.data,
@@ -123,7 +124,8 @@ def _line_record(
         "queries_given": given,
         "share_right": right,
         "queries_checked_with_reference": len(truth.queries),
-        "candidates_per_query": kind.candidates_per_query(),
+        "screened_per_query": work.screened,
+        "candidates_per_query": work.candidates,
         "limits": limits,
     }
 

@@ -49,7 +49,7 @@ def fashion_mnist() -> list[Case]:
     return [
         case("raw pixels", make=codes.pixels, lines=free_choice),
         case("raw pixels, rotated", make=codes.rotated_pixels, lines=free_choice),
-        case("raw pixels", make=codes.pixels, lines=forced, strategy="int8"),
+        case("raw pixels", make=codes.pixels, lines=forced, strategy="int16"),
     ]
 
 

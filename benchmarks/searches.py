@@ -1,7 +1,7 @@
 """The two kinds of search that are timed: batches of queries, and every row among all others.
 
 Both give each round its input (`turn`), run an engine on it (`answer`), tell whether latentknn's timed answer
-is the checked one (`same`), and say how many rows it scored exactly (`candidates_per_query`).
+is the checked one (`same`), and say how many rows were screened and scored exactly (`work_per_query`).
 """
 
 from collections.abc import Callable
@@ -17,6 +17,19 @@ from peers import Codes, Ids, Latentknn, Searcher
 OURS = "latentknn"
 Engines = dict[str, Searcher]
 Answers = list[Any]  # one a call: SearchResult from latentknn, ids from a peer
+
+
+class Work(NamedTuple):
+    """Rows that a query was compared with by the screen, and rows that were scored exactly for it."""
+
+    screened: float
+    candidates: float
+
+
+class _Counts(NamedTuple):
+    queries: int
+    screened: float
+    scored: float
 
 
 class Turn(NamedTuple):
@@ -51,12 +64,10 @@ class Batches:
             for name in ("ids", "similarities")
         )
 
-    def candidates_per_query(self) -> float | None:
-        queries, candidates = _counts(self._index)
-        queries_before, candidates_before = self._counted_before
-        if candidates is None or candidates_before is None:
-            return None
-        return (candidates - candidates_before) / (queries - queries_before)
+    def work_per_query(self) -> Work:
+        now, before = _counts(self._index), self._counted_before
+        queries = now.queries - before.queries
+        return Work((now.screened - before.screened) / queries, (now.scored - before.scored) / queries)
 
     def _chosen(self, round_number: int) -> NDArray[np.int64]:
         return _shuffled(len(self._queries), round_number)[: self._line.queries * self._line.calls]
@@ -90,8 +101,9 @@ class LeaveOneOut:
         (answer,) = answers
         return bool(answer.similarities.tobytes() == self.checked.similarities[order].tobytes())
 
-    def candidates_per_query(self) -> float | None:
-        return self._index.explain().candidates_per_query
+    def work_per_query(self) -> Work:
+        counts = _counts(self._index)
+        return Work(counts.screened / counts.queries, counts.scored / counts.queries)
 
 
 def own_index(engines: Engines) -> CosineIndex:
@@ -108,8 +120,8 @@ def _shuffled(count: int, round_number: int) -> NDArray[np.int64]:
     return np.random.default_rng(round_number).permutation(count)
 
 
-def _counts(index: CosineIndex) -> tuple[int, float | None]:
-    """Return the queries so far, and the rows scored exactly for them."""
+def _counts(index: CosineIndex) -> _Counts:
+    """Return the queries so far, and the rows screened and scored exactly for them."""
     explained = index.explain()
-    per_query = explained.candidates_per_query
-    return explained.queries, None if per_query is None else per_query * explained.queries
+    screened, scored = explained.screened_per_query or 0.0, explained.candidates_per_query or 0.0
+    return _Counts(explained.queries, screened * explained.queries, scored * explained.queries)

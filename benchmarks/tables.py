@@ -23,7 +23,7 @@ NOTHING = "–"
 
 _WHAT = ["rows", "n", "d", "queries", "k"]
 _SPEED = ["strategy", "seconds a call", "× FAISS", "floor", "goal", "reached", "× FAISS, one-shot"]
-_COST = ["candidates a query", "GFLOP/s", "of fp32 peak", "of bandwidth"]
+_COST = ["rows screened", "candidates a query", "GFLOP/s", "of fp32 peak", "of bandwidth"]
 _INDEX = ["build, s", "FAISS's", "memory, MiB", "FAISS's"]
 
 
@@ -83,11 +83,12 @@ def speed_row(line: Record, names: Iterable[str]) -> str:
 
 def cost_row(line: Record, case: Record) -> str:
     """Say what a line's speed comes from, and what the index costs."""
-    candidates, seconds, memory = line["candidates_per_query"], case["build_seconds"], case["memory_bytes"]
+    seconds, memory = case["build_seconds"], case["memory_bytes"]
     return _row(
         [
             *_what(line),
-            NOTHING if candidates is None else f"{candidates:,.0f}",
+            f"{line['screened_per_query'] / line['rows']:.0%}",
+            f"{line['candidates_per_query']:,.0f}",
             f"{figures.gigaflops(line):,.0f}",
             f"{figures.share_of_fp32_peak(line):.0%}",
             f"{figures.share_of_bandwidth(line):.0%}",

@@ -97,6 +97,39 @@ def _best_codes_in_the_sample(rng):
     return codes, queries
 
 
+def _great_circle(rng):
+    """All in one plane, where angles add up: cells are out of reach by nothing, or not at all."""
+    plane = np.linalg.qr(rng.standard_normal((DIM, 2)))[0].T
+    angles = rng.uniform(0, 2 * np.pi, CODES + QUERIES)
+    points = np.stack([np.cos(angles), np.sin(angles)], axis=1) @ plane
+    return points[:CODES], points[CODES:]
+
+
+def _neighbours_far_apart_in_order(rng):
+    """Neighbours differ in directions that the order of the codes knows nothing of."""
+    codes = np.zeros((CODES, DIM))
+    codes[:, :20] = 3 * rng.standard_normal((CODES, 20))
+    codes[:, 20:] = rng.choice([-1, 1], (CODES, DIM - 20))
+    queries = codes[rng.integers(CODES, size=QUERIES)].copy()
+    queries[:, :20] += rng.standard_normal((QUERIES, 20))
+    return codes, queries
+
+
+def _mostly_zero_codes(rng):
+    """More codes without a direction than with one, so that some thresholds are zero."""
+    codes = rng.standard_normal((CODES, DIM))
+    codes[rng.random(CODES) < 0.97] = 0
+    queries = rng.standard_normal((QUERIES, DIM))
+    queries[:3] = 0
+    return codes, queries
+
+
+def _opposite(rng):
+    """Whatever is best has a negative similarity."""
+    codes = rng.standard_normal(DIM) + 0.3 * rng.standard_normal((CODES, DIM))
+    return codes, -codes[:QUERIES]
+
+
 MAKERS = {
     maker.__name__.strip("_"): maker
     for maker in (
@@ -111,6 +144,10 @@ MAKERS = {
         _outliers,
         _best_codes_last,
         _best_codes_in_the_sample,
+        _great_circle,
+        _neighbours_far_apart_in_order,
+        _mostly_zero_codes,
+        _opposite,
     )
 }
 
@@ -147,8 +184,42 @@ def test_later_codes_unlike_the_first(isa, strategy, first, then):
     assert found.ids.tobytes() == left[reference.search(both[left], asked, 10).ids].tobytes()
 
 
+@pytest.mark.parametrize("name", ["great_circle", "few_distinct", "low_rank"])
+def test_codes_in_many_pieces(isa, strategy, name):
+    """Later codes find their places among those that have theirs."""
+    codes, queries, expected = _problem(name)
+    index = lk.CosineIndex(DIM, strategy=strategy, threads=2)
+    for begin, end in ((0, 4500), (4500, 4501), (4501, 4617), (4617, 4617), (4617, 6990), (6990, CODES)):
+        index.add(codes[begin:end])
+        index.search(queries, 1)
+    for k in KS:
+        assert_same_bytes(index.search(queries, k, scores64=True), expected[k])
+
+
+def test_filters_and_order(isa, strategy):
+    """Codes that are not admitted stand among those that are."""
+    codes, queries, _ = _problem("great_circle")
+    index = lk.CosineIndex.from_codes(codes, strategy=strategy, threads=2)
+    allowed = np.arange(CODES) % 3 > 0
+    scores = reference.scores(codes, queries)
+    scores[:, ~allowed] = -np.inf
+    assert_same_bytes(index.search(queries, 10, allowed=allowed, scores64=True), reference.best(scores, 10))
+    itself = reference.scores(codes, codes[:1000])
+    itself[np.arange(1000), np.arange(1000)] = -np.inf
+    found = index.search_self(5, scores64=True)
+    expected = reference.best(itself, 5)
+    assert found.ids[:1000].tobytes() == expected.ids.tobytes()
+
+
+def test_most_codes_are_out_of_reach():
+    codes, queries, _ = _problem("great_circle")
+    index = lk.CosineIndex.from_codes(codes)
+    index.search(queries, 10)
+    assert index.explain().screened_per_query < CODES / 3
+
+
 def test_many_tiles(isa, strategy):
-    """Enough codes for the first cutoffs to be guessed from a guess."""
+    """Enough codes for several widenings of what is visited."""
     rng = np.random.default_rng(3)
     codes = rng.standard_normal((60_000, 24)).astype(np.float32)
     queries = rng.standard_normal((30, 24)).astype(np.float32)
@@ -172,12 +243,17 @@ def test_codes_unlike_the_others_are_told():
 
 
 def test_explain():
-    codes, queries, _ = _problem("low_rank")
+    rng = np.random.default_rng(2)
+    dim = 300
+    codes = rng.standard_normal((CODES, 6)) @ rng.standard_normal((6, dim))
+    codes += 1e-3 * rng.standard_normal((CODES, dim))
+    queries = codes[:QUERIES]
     index = lk.CosineIndex.from_codes(codes)
     before = index.explain()
-    assert (before.rows, before.dim, before.queries, before.candidates_per_query) == (CODES, DIM, 0, None)
+    assert (before.rows, before.dim, before.queries, before.candidates_per_query) == (CODES, dim, 0, None)
+    assert before.screened_per_query is None
     assert before.strategy == index.strategy == "pca"
-    assert 6 < before.screened_dims < DIM
+    assert 6 < before.screened_dims < dim
     costs = [each.cost for each in before.considered]
     assert len(costs) > 2
     assert costs == sorted(costs)
@@ -186,6 +262,7 @@ def test_explain():
     after = index.explain()
     assert after.queries == QUERIES
     assert 5 <= after.candidates_per_query < CODES
+    assert 5 <= after.screened_per_query <= CODES
     for part in ("pca", after.arithmetic, f"{CODES:,}", f"{QUERIES} queries"):
         assert part in str(after)
 

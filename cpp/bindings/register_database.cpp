@@ -131,6 +131,7 @@ py::dict explain(const Database& database) {
   result["unscreened_rows"] = found.unscreened_rows;
   result["considered"] = considered;
   result["queries"] = found.queries;
+  result["screened_rows"] = found.screened_rows;
   result["scored_rows"] = found.scored_rows;
   return result;
 }

@@ -31,11 +31,39 @@ void BlockScorer::start(const SearchRequest& request, const std::vector<std::siz
 }
 
 void BlockScorer::score(std::size_t query, const std::uint32_t* list, std::size_t count, TopK& best) {
+  multiply(query, list, count);
+  Threshold threshold(best);
+  for (std::size_t i = 0; i < count; ++i) {
+    const double row_norm = rows_.squared_norms[list[i]];
+    if (threshold.excludes(products_[i], squared_norms_[query] * row_norm)) continue;
+    best.push(similarity(products_[i], squared_norms_[query], row_norm), list[i]);
+    threshold = Threshold(best);
+  }
+}
+
+void BlockScorer::score_run(std::size_t query, const RowRun& run, const SearchRequest& request, std::size_t asked,
+                            TopK& best) {
+  multiply(query, run.distinct.data(), run.distinct.size());
+  Threshold threshold(best);
+  const bool all = request.allowed == nullptr && !request.exclude_self;
+  const std::uint32_t* member = run.members.data();
+  for (std::size_t i = 0; i < run.distinct.size(); ++i) {
+    const double norms = squared_norms_[query] * rows_.squared_norms[run.distinct[i]];
+    const std::uint32_t* const end = run.members.data() + run.ends[i];
+    if (!threshold.excludes(products_[i], norms)) {
+      const double score = similarity(products_[i], squared_norms_[query], rows_.squared_norms[run.distinct[i]]);
+      for (; member != end; ++member) {
+        if (all || request.admits(asked, *member)) best.push(score, *member);
+      }
+      threshold = Threshold(best);
+    }
+    member = end;
+  }
+}
+
+void BlockScorer::multiply(std::size_t query, const std::uint32_t* list, std::size_t count) {
   products_.resize(std::max(products_.size(), count));
   kernels_.dot_products(wide_.data() + query * padded_dim_, rows_.values, list, count, rows_.dim, products_.data());
-  for (std::size_t i = 0; i < count; ++i) {
-    best.push(similarity(products_[i], squared_norms_[query], rows_.squared_norms[list[i]]), list[i]);
-  }
   scored_rows_ += count;
 }
 

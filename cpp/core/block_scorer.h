@@ -1,14 +1,23 @@
 // Rule 1 of the contract for a block of queries: scores rows exactly and offers them to the queries' best.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "search_request.h"
 #include "top_k.h"
 
 namespace latentknn {
+
+// Rows that stand next to each other. Equal ones are multiplied once.
+struct RowRun {
+  std::vector<std::uint32_t> distinct;
+  std::vector<std::size_t> ends;  // of each distinct row's members
+  std::vector<std::uint32_t> members;
+};
 
 class BlockScorer {
  public:
@@ -29,6 +38,9 @@ class BlockScorer {
   // Scores the listed rows for one query.
   void score(std::size_t query, const std::uint32_t* list, std::size_t count, TopK& best);
 
+  // Scores the members of a run that query `asked` of the request, here `query`, admits.
+  void score_run(std::size_t query, const RowRun& run, const SearchRequest& request, std::size_t asked, TopK& best);
+
   // Scores pairs, sorted by query, in the order of their rows: a row that several queries want is then read
   // from memory once.
   void score(const std::vector<Pair>& pairs, std::vector<TopK>& best);
@@ -36,6 +48,23 @@ class BlockScorer {
   std::uint64_t scored_rows() const { return scored_rows_; }
 
  private:
+  // Most rows are below the threshold, which can be told without a root and a division: excludes() products that
+  // belong to smaller similarities, however all of it is rounded.
+  class Threshold {
+   public:
+    explicit Threshold(const TopK& best)
+        : square_(best.threshold() > 0.0 ? best.threshold() * best.threshold() * (1.0 - 0x1p-48)
+                                         : -std::numeric_limits<double>::infinity()) {}
+    bool excludes(double product, double squared_norms) const {
+      return product * std::abs(product) < square_ * squared_norms;
+    }
+
+   private:
+    double square_;
+  };
+
+  void multiply(std::size_t query, const std::uint32_t* list, std::size_t count);
+
   const KernelTable& kernels_;
   const Rows& rows_;
   std::size_t padded_dim_;

@@ -14,8 +14,10 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr std::size_t kGroup = 8;       // rows that are scored before the threshold is looked at again
 constexpr std::size_t kFirstCells = 2;  // around a query's own place, and at least twice the rows that it wants;
-constexpr std::size_t kWiden = 4;       // then so many times more, and again
-constexpr std::size_t kHits = 4096;                // taken over together, before they leave the first cache
+constexpr std::size_t kWidestCell = 96;
+constexpr std::size_t kWiden = 4;    // then so many times more, and again
+constexpr double kCrowded = 0.6;     // of the rows left by screening: scoring all of them is cheaper
+constexpr std::size_t kHits = 4096;  // taken over together, before they leave the first cache
 
 // The largest float32 that is not above `value`.
 float round_down(double value) {
@@ -23,9 +25,12 @@ float round_down(double value) {
   return static_cast<double>(rounded) <= value ? rounded : std::nextafter(rounded, -kInfinity);
 }
 
-// Scores that bound from above only leave more rows to wait for a better threshold.
+std::size_t first_width(std::size_t wanted, std::size_t cell_rows) { return kFirstCells + 2 * wanted / cell_rows; }
+
+// Room for what is first visited. Scores that bound from above only leave more rows to wait for a better threshold.
 std::size_t list_capacity(const Screen& screen, std::size_t wanted) {
-  return screen.two_sided() ? 2 * wanted + 16 : std::min(16 * wanted, 4 * wanted + 2048) + 512;
+  const std::size_t first = first_width(wanted, kWidestCell) * kWidestCell;
+  return first + (screen.two_sided() ? 16 : std::min(14 * wanted, 2 * wanted + 2048) + 512);
 }
 
 }  // namespace
@@ -36,20 +41,24 @@ std::size_t BlockSearch::candidate_bytes(const Screen& screen, std::size_t k) {
 
 void BlockSearch::search(const PlacedQueries& placed, std::size_t begin, std::size_t end, std::size_t cell_begin,
                          std::size_t cell_end, std::size_t shard, AnswerSink& sink) {
-  start(placed, begin, end, {cell_begin, cell_end});
+  start(placed, begin, end, {cell_begin, cell_end}, sink);
   add_unscreened();
   const std::size_t all = cell_end - cell_begin;
-  const std::size_t rows_wanted = 2 * request_.k / layout_.cell_rows();
-  for (std::size_t width = kFirstCells + rows_wanted; width < all / 2; width *= kWiden) {
+  std::size_t seen = 0;
+  for (std::size_t width = first_width(request_.k, layout_.cell_rows()); width < all / 2; width *= kWiden) {
     visit(width);
     score_some();
+    if (seen > 0 && screen_.two_sided()) find_crowded(seen * layout_.cell_rows());
+    seen = width;
   }
   visit(all);
   score_candidates();
-  hand_over(shard, sink);
+  hand_over(shard);
 }
 
-void BlockSearch::start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells) {
+void BlockSearch::start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells,
+                        AnswerSink& sink) {
+  sink_ = &sink;
   const ScreenKernel& kernel = screen_.kernel();
   const std::size_t count = end - begin;
   const auto at = [](std::size_t i) { return static_cast<std::ptrdiff_t>(i); };
@@ -70,6 +79,7 @@ void BlockSearch::start(const PlacedQueries& placed, std::size_t begin, std::siz
     homes_.push_back(placed.places[middle] / layout_.cell_rows());
   }
   visited_.assign(homes_.size(), {0, 0});
+  crowded_.assign(homes_.size(), false);
   if (layout_.caps() != nullptr) {
     points_ = layout_.caps()->pack(placed.points.data() + begin * layout_.width(), count);
     marks_.resize(homes_.size() * CellCaps::kRun);
@@ -116,15 +126,13 @@ void BlockSearch::visit(std::size_t width) {
     wanted_.push_back(around(home, width));
     all = {std::min(all.begin, wanted_.back().begin), std::max(all.end, wanted_.back().end)};
   }
-  if (layout_.caps() != nullptr) {
-    reaches_.assign(cutoffs_.size(), {0.0f, 0.0f, -1.0f});  // padding reaches nothing
-    for (std::size_t q = 0; q < queries_.size(); ++q) {
-      reaches_[q] = layout_.caps()->reach((static_cast<double>(cutoffs_[q]) + errors_[q]) / screen_.score_scale());
-    }
-  }
+  compared_.assign(homes_.size(), 0);
+  left_.assign(homes_.size(), 0);
   for (std::size_t run = all.begin / CellCaps::kRun; run * CellCaps::kRun < all.end; ++run) {
     ThreadPool::check_interrupt();
+    exchange_thresholds();
     if (layout_.caps() != nullptr) {
+      update_reaches();
       layout_.caps()->mark(run, points_, reaches_.data(), homes_.size(), cap_products_, marks_.data());
     }
     list_visits(run, all);
@@ -134,7 +142,27 @@ void BlockSearch::visit(std::size_t width) {
     screen_.kernel().screen(task_);
   }
   take_hits();
-  visited_ = wanted_;
+  std::swap(visited_, wanted_);
+}
+
+// What one shard has found spares the others work.
+void BlockSearch::exchange_thresholds() {
+  for (std::size_t q = 0; q < queries_.size(); ++q) {
+    sink_->raise_threshold(queries_[q], reached(q));
+    raise_cutoff(q, sink_->threshold(queries_[q]) * screen_.score_scale() - errors_[q]);
+  }
+}
+
+// A similarity below which nothing is looked for any more, by the cutoff and a little less for its rounding.
+double BlockSearch::reached(std::size_t q) const {
+  return (static_cast<double>(cutoffs_[q]) + errors_[q]) / screen_.score_scale() - 0x1p-40;
+}
+
+void BlockSearch::update_reaches() {
+  reaches_.assign(cutoffs_.size(), {0.0f, 0.0f, -8.0f});  // padding reaches nothing
+  for (std::size_t q = 0; q < queries_.size(); ++q) {
+    reaches_[q] = layout_.caps()->reach(reached(q));
+  }
 }
 
 BlockSearch::Window BlockSearch::around(std::size_t home, std::size_t width) const {
@@ -156,14 +184,55 @@ void BlockSearch::list_visits(std::size_t run, Window cells) {
     for (std::size_t tile = 0; tile < homes_.size(); ++tile) {
       if (layout_.caps() != nullptr && marks_[tile * CellCaps::kRun + cell - begin] == 0) continue;
       if (!wanted_[tile].contains(cell) || visited_[tile].contains(cell)) continue;
+      if (crowded_[tile]) {
+        score_cell(cell, tile);
+        continue;
+      }
       query_tiles_.push_back(static_cast<std::uint32_t>(tile));
+      const std::size_t queries = std::min(kernel.query_tile, queries_.size() - tile * kernel.query_tile);
+      compared_[tile] += queries * layout_.cell_rows();
+      screened_rows_ += queries * layout_.cell_rows();
     }
     const auto last = static_cast<std::uint32_t>(query_tiles_.size());
     if (first == last) continue;
-    screened_rows_ += (last - first) * kernel.query_tile * layout_.cell_rows();
     for (std::size_t tile = cell * tiles; tile < std::min((cell + 1) * tiles, last_tile); ++tile) {
       visits_.push_back({static_cast<std::uint32_t>(tile), first, last});
     }
+  }
+}
+
+// Scores all rows of a cell for each query of a tile.
+void BlockSearch::score_cell(std::size_t cell, std::size_t query_tile) {
+  const std::size_t first = cell * layout_.cell_rows();
+  run_.distinct.clear();
+  run_.ends.clear();
+  run_.members.clear();
+  for (std::size_t place = first; place < std::min(first + layout_.cell_rows(), rows_.count); ++place) {
+    if (is_unscreened(static_cast<std::uint32_t>(place))) continue;
+    const std::uint32_t row = layout_.order()[place];
+    if (run_.distinct.empty() || !layout_.repeats(place)) {
+      run_.distinct.push_back(row);
+      run_.ends.push_back(run_.members.size());
+    }
+    run_.members.push_back(row);
+    ++run_.ends.back();
+  }
+  const std::size_t per_tile = screen_.kernel().query_tile;
+  for (std::size_t q = query_tile * per_tile; q < std::min((query_tile + 1) * per_tile, queries_.size()); ++q) {
+    scorer_.score_run(q, run_, request_, queries_[q], best_[q]);
+    raise_cutoff(q, best_[q].threshold() * screen_.score_scale() - errors_[q]);
+  }
+}
+
+// Finds queries whose rows are closer to each other than two-sided scores can tell. (The others need not be close:
+// they are far from their bounds, above all near the query, and cheaper screened than scored.) Of
+// rows without any order, a share of k / seen are better than the best of those that were seen.
+void BlockSearch::find_crowded(std::size_t seen) {
+  const double better = std::min(1.0, static_cast<double>(request_.k) / static_cast<double>(seen));
+  const double natural = std::min(4.0 * better, (1.0 + better) / 2.0);
+  for (std::size_t tile = 0; tile < homes_.size(); ++tile) {
+    const double share = static_cast<double>(left_[tile]) / static_cast<double>(compared_[tile]);
+    if (share > std::max(kCrowded, natural)) crowded_[tile] = true;
   }
 }
 
@@ -192,6 +261,7 @@ void BlockSearch::take_hits() {
     // A list that was full may have raised the cutoff meanwhile.
     if (!(hit->score >= cutoffs_[hit->query])) continue;
     if (hit->score == Screen::kUnscreened && is_unscreened(hit->row)) continue;
+    ++left_[hit->query / screen_.kernel().query_tile];
     CandidateList& list = lists_[hit->query];
     list.candidates[list.size] = {hit->score, layout_.order()[hit->row]};
     if (++list.size == capacity_) make_room(hit->query);
@@ -207,8 +277,8 @@ void BlockSearch::score_candidates() {
   score_pairs([this](std::size_t q) { return lists_[q].size; });
 }
 
-void BlockSearch::hand_over(std::size_t shard, AnswerSink& sink) {
-  for (std::size_t q = 0; q < queries_.size(); ++q) sink.put(queries_[q], shard, best_[q]);
+void BlockSearch::hand_over(std::size_t shard) {
+  for (std::size_t q = 0; q < queries_.size(); ++q) sink_->put(queries_[q], shard, best_[q]);
   if (request_.statistics == nullptr) return;
   request_.statistics->scored_rows += scorer_.scored_rows();
   request_.statistics->screened_rows += screened_rows_;
@@ -275,6 +345,8 @@ void BlockSearch::score_likeliest(std::size_t q) {
 // Scores the list's rows, the likeliest first, until the others are excluded by what was found.
 void BlockSearch::score_list(std::size_t q) {
   take_likeliest(q, lists_[q].size);
+  // Scores that lie within their error of each other do not tell which rows are likelier.
+  if (screen_.two_sided()) return score_taken(q, 0, taken_.size());
   std::sort(taken_.begin(), taken_.end(), by_score);
   std::size_t group = first_group(q);
   for (std::size_t begin = 0; begin < taken_.size() && taken_[begin].score >= cutoffs_[q];) {

@@ -54,14 +54,19 @@ class BlockSearch {
     bool contains(std::size_t cell) const { return cell >= begin && cell < end; }
   };
 
-  void start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells);
+  void start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells, AnswerSink& sink);
   void add_unscreened();
   void visit(std::size_t width);
   Window around(std::size_t home, std::size_t width) const;
   void list_visits(std::size_t run, Window cells);
+  void exchange_thresholds();
+  double reached(std::size_t q) const;
+  void update_reaches();
+  void score_cell(std::size_t cell, std::size_t query_tile);
+  void find_crowded(std::size_t seen);
   void score_some();
   void score_candidates();
-  void hand_over(std::size_t shard, AnswerSink& sink);
+  void hand_over(std::size_t shard);
 
   void take_hits();
   bool is_unscreened(std::uint32_t place) const {
@@ -86,6 +91,7 @@ class BlockSearch {
   const Layout& layout_;
   const Rows& rows_;
   const SearchRequest& request_;
+  AnswerSink* sink_ = nullptr;
   std::vector<std::size_t> queries_;  // of the request
   BlockScorer scorer_;
   std::vector<std::uint32_t> unscreened_;
@@ -93,11 +99,14 @@ class BlockSearch {
   AlignedBuffer<char> packed_;
   std::vector<float> cutoffs_;
   AlignedBuffer<char> packed_cutoffs_;  // as the kernel takes them
-  Window cells_{0, 0};                   // that are searched
+  Window cells_{0, 0};                  // that are searched
   std::vector<std::size_t> homes_;      // of each tile of queries: the cell where to begin
   std::vector<Window> visited_;         // of each tile of queries
   std::vector<Window> wanted_;
-  AlignedBuffer<char> points_;  // packed for the caps
+  std::vector<bool> crowded_;          // of each tile of queries: screening leaves too much
+  std::vector<std::size_t> compared_;  // of each tile of queries: screened pairs of this visit,
+  std::vector<std::size_t> left_;      // and of them those that screening has left
+  AlignedBuffer<char> points_;         // packed for the caps
   std::vector<Reach> reaches_;
   std::vector<float> cap_products_;
   std::vector<std::uint8_t> marks_;
@@ -113,6 +122,7 @@ class BlockSearch {
   std::vector<float> selection_;
   std::vector<Candidate> taken_;
   std::vector<std::uint32_t> batch_;
+  RowRun run_;
   std::vector<BlockScorer::Pair> pairs_;
 };
 

@@ -15,8 +15,16 @@ void write_answer(const SearchRequest& request, const Rows& rows, std::size_t qu
 }
 
 AnswerSink::AnswerSink(const SearchRequest& request, const Rows& rows, std::size_t shards)
-    : request_(request), rows_(rows), shards_(shards) {
+    : request_(request), rows_(rows), shards_(shards), thresholds_(shards > 1 ? request.queries.rows : 0) {
   if (shards_ > 1) partial_.resize(request.queries.rows * shards_);
+  for (std::atomic<double>& threshold : thresholds_) threshold = -std::numeric_limits<double>::infinity();
+}
+
+void AnswerSink::raise_threshold(std::size_t query, double value) {
+  if (shards_ == 1) return;
+  double known = thresholds_[query].load(std::memory_order_relaxed);
+  while (known < value && !thresholds_[query].compare_exchange_weak(known, value, std::memory_order_relaxed)) {
+  }
 }
 
 void AnswerSink::put(std::size_t query, std::size_t shard, TopK& best) {

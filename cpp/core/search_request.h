@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "convert.h"
@@ -69,11 +70,19 @@ class AnswerSink {
   void put(std::size_t query, std::size_t shard, TopK& best);
   void merge();
 
+  // A similarity that some shard has found enough rows of: no row below it is among the query's best. Minus
+  // infinity where there is one shard only, which knows by itself.
+  double threshold(std::size_t query) const {
+    return shards_ == 1 ? -std::numeric_limits<double>::infinity() : thresholds_[query].load(std::memory_order_relaxed);
+  }
+  void raise_threshold(std::size_t query, double value);
+
  private:
   const SearchRequest& request_;
   const Rows& rows_;
   std::size_t shards_;
   std::vector<std::vector<ScoredRow>> partial_;
+  std::vector<std::atomic<double>> thresholds_;
 };
 
 }  // namespace latentknn

@@ -42,7 +42,7 @@ class TopK {
   double threshold() const { return threshold_; }
 
   void push(double score, std::uint32_t row) {
-    if (score < threshold_) return;
+    if (score < threshold_ || (score == threshold_ && !order_({score, row}, last_))) return;
     rows_.push_back({score, row});
     if (rows_.size() == 2 * k_) keep_best();
   }
@@ -78,12 +78,14 @@ class TopK {
     const auto kth = rows_.begin() + static_cast<std::ptrdiff_t>(k_ - 1);
     std::nth_element(rows_.begin(), kth, rows_.end(), order_);
     threshold_ = kth->score;
+    last_ = *kth;
     rows_.resize(k_);
   }
 
   std::size_t k_;
   ContractOrder order_;
   double threshold_ = -std::numeric_limits<double>::infinity();
+  ScoredRow last_{0.0, 0};  // of the k best, where there is a threshold
   std::vector<ScoredRow> rows_;
 };
 

@@ -48,6 +48,9 @@ class Explanation:
         was named, or the codes are too few for a choice to pay.
     queries : int
         Queries of all searches so far.
+    screened_per_query : float or None
+        Rows that the screen compared a query with, over all searches so far; the others were out of its
+        reach. None before the first.
     candidates_per_query : float or None
         Rows scored exactly a query, over all searches so far; None before the first.
     """
@@ -61,6 +64,7 @@ class Explanation:
     unscreened_rows: int
     considered: tuple[Consideration, ...]
     queries: int
+    screened_per_query: float | None
     candidates_per_query: float | None
 
     def __str__(self) -> str:
@@ -79,9 +83,9 @@ class Explanation:
                 f"  considered: {each.arithmetic}, {each.dims} dimensions: {each.candidates:,.0f} candidates"
                 f" for 30 neighbours, {each.cost:.2f} of the time of fp32"
             )
-        if self.candidates_per_query is not None:
+        if self.screened_per_query is not None and self.candidates_per_query is not None:
             lines.append(
-                f"{self.queries:,} queries so far,"
-                f" {self.candidates_per_query:,.1f} codes a query scored in float64"
+                f"{self.queries:,} queries so far, {self.screened_per_query:,.0f} codes a query screened,"
+                f" {self.candidates_per_query:,.1f} scored in float64"
             )
         return "\n".join(lines)

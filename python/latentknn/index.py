@@ -137,7 +137,7 @@ class CosineIndex:
             The strategy, what it was chosen from and the rows scored exactly a query; print it to read it.
         """
         found = self._database.explain()
-        queries, scored = found["queries"], found["scored_rows"]
+        queries, screened, scored = found["queries"], found["screened_rows"], found["scored_rows"]
         considered = (Consideration(*each) for each in found["considered"])
         return Explanation(
             strategy=found["strategy"],
@@ -149,6 +149,7 @@ class CosineIndex:
             unscreened_rows=found["unscreened_rows"],
             considered=tuple(sorted(considered, key=lambda each: each.cost)),
             queries=queries,
+            screened_per_query=screened / queries if queries else None,
             candidates_per_query=scored / queries if queries else None,
         )
 

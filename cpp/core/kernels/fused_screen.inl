@@ -87,8 +87,8 @@ void mark_reached(const float* products, const Reach* reaches, size_t query_tile
     for (size_t j = 0; j < count; ++j) {
       float most = -1.0f;
       for (size_t q = 0; q < kTileQueries; ++q) {
-        const float inside = products[q * count + j] + reach[q].base - reach[q].cosine * cosines[j] +
-                             reach[q].sine * sines[j];
+        const float inside =
+            products[q * count + j] + reach[q].base - reach[q].cosine * cosines[j] + reach[q].sine * sines[j];
         most = most > inside ? most : inside;
       }
       marks[j] = most >= 0.0f ? 1 : 0;

@@ -1,7 +1,7 @@
 #include "layout.h"
 
-
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -29,7 +29,7 @@ void Layout::extend(const Rows& rows, std::size_t threads, const ThreadPool::Pol
   try {
     order_.resize(rows.count);
     std::iota(order_.begin() + static_cast<std::ptrdiff_t>(before), order_.end(), static_cast<std::uint32_t>(before));
-    if (!reduction_) return;
+    if (!reduction_) return find_repeats(rows, before);
 
     // The cell that was begun is filled up; what is in it must stay.
     const std::size_t cell = cell_rows();
@@ -46,9 +46,18 @@ void Layout::extend(const Rows& rows, std::size_t threads, const ThreadPool::Pol
     }
     if (caps_) caps_->measure(placed.data(), first, rows.count);
     if (before == 0) tree_ = std::move(tree);
+    find_repeats(rows, before);
   } catch (...) {
-    order_.resize(before);
+    truncate(before);
     throw;
+  }
+}
+
+void Layout::find_repeats(const Rows& rows, std::size_t first) {
+  repeats_.resize(rows.count);
+  for (std::size_t place = std::max<std::size_t>(first, 1); place < rows.count; ++place) {
+    repeats_[place] = std::memcmp(rows.values + order_[place - 1] * rows.dim, rows.values + order_[place] * rows.dim,
+                                  rows.dim * sizeof(float)) == 0;
   }
 }
 

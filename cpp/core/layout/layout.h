@@ -24,10 +24,16 @@ class Layout {
   void extend(const Rows& rows, std::size_t threads, const ThreadPool::Poll& poll);
 
   // Takes the last places back.
-  void truncate(std::size_t count) { order_.resize(count); }
+  void truncate(std::size_t count) {
+    order_.resize(count);
+    repeats_.resize(count);
+  }
 
   // The row at each place.
   const std::vector<std::uint32_t>& order() const { return order_; }
+
+  // Whether the row at a place is equal to the one before.
+  bool repeats(std::size_t place) const { return repeats_[place]; }
 
   // Places are skipped by whole cells: runs of so many rows, a multiple of every screen's row_tile.
   std::size_t cell_rows() const { return kernels_.int8.row_tile; }
@@ -45,6 +51,7 @@ class Layout {
   std::size_t place(const float* point) const { return tree_->place(point); }
 
  private:
+  void find_repeats(const Rows& rows, std::size_t first);
   std::vector<float> points_at(const Rows& rows, std::size_t first, std::size_t threads,
                                const ThreadPool::Poll& poll) const;
 
@@ -53,6 +60,7 @@ class Layout {
   std::optional<RowTree> tree_;  // of the rows that came first
   std::optional<CellCaps> caps_;
   std::vector<std::uint32_t> order_;
+  std::vector<bool> repeats_;
 };
 
 }  // namespace latentknn

@@ -18,8 +18,8 @@ float product(const float* a, const float* b, std::size_t count) {
 
 }  // namespace
 
-RowTree::RowTree(const float* points, std::size_t count, std::size_t width, std::size_t cell,
-                 std::size_t threads, const ThreadPool::Poll& poll)
+RowTree::RowTree(const float* points, std::size_t count, std::size_t width, std::size_t cell, std::size_t threads,
+                 const ThreadPool::Poll& poll)
     : width_(width), cell_(cell), order_(count) {
   std::iota(order_.begin(), order_.end(), std::uint32_t{0});
   std::vector<Node> level = {{0, 0, count}};
@@ -57,7 +57,9 @@ void RowTree::divide(const float* points, const Node& node) {
     along[i] = {product(direction, points + row * width_, width_), row};
   }
   const auto middle = along.begin() + static_cast<std::ptrdiff_t>(first_half(along.size()));
-  std::nth_element(along.begin(), middle, along.end(), [](const Along& a, const Along& b) { return a.at < b.at; });
+  // Rows equally far along stay together in the order in which they came.
+  std::nth_element(along.begin(), middle, along.end(),
+                   [](const Along& a, const Along& b) { return a.at != b.at ? a.at < b.at : a.row < b.row; });
   thresholds_[node.index] = middle->at;
   for (std::size_t i = 0; i < along.size(); ++i) order_[node.first + i] = along[i].row;
 }

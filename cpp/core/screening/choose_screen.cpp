@@ -16,8 +16,7 @@ namespace {
 constexpr std::size_t kMaxDim = std::size_t{1} << 20;  // up to here the bounds are proven
 // The second moments and the rotation take dim squared elements: beyond, they would outgrow the rows.
 constexpr std::size_t kManyDims = 4096;
-constexpr std::size_t kSampleRows = 8192;
-constexpr std::size_t kMomentRows = 4096;
+constexpr std::size_t kSampleRows = 4096;
 constexpr std::size_t kMostDirections = 256;
 constexpr std::size_t kLayoutDirections = 8;
 
@@ -44,8 +43,8 @@ Consideration consider(const KernelTable& kernels, const Forecast& forecast, con
   const double every_row = static_cast<double>(rows.count);
   const double screening = reached * every_row * (static_cast<double>(dims) + kCompareDims) / gain;
   const double candidate = kCandidateCost + kCandidateCostPerDim * static_cast<double>(rows.dim);
-  const double plain = reached * every_row * (static_cast<double>(rows.dim) + kCompareDims) +
-                       CandidateForecast::kNeighbours * candidate;
+  const double plain =
+      reached * every_row * (static_cast<double>(rows.dim) + kCompareDims) + CandidateForecast::kNeighbours * candidate;
   return {forecast.int8                           ? "int8"
           : int16_pays || forecast.directions > 0 ? "int16"
                                                   : "fp32",
@@ -113,9 +112,8 @@ std::unique_ptr<Screen> fallback_screen(const KernelTable& kernels, std::size_t 
 
 std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels, const Rows& rows) {
   if (strategy == Strategy::float64 || rows.dim > kManyDims || rows.count < kFewRows) return {};
-  const bool chosen_by_cost =
-      strategy == Strategy::pca || (strategy == Strategy::automatic && rows.dim >= kFewDims);
-  const Sample moments(rows, kMomentRows);
+  const bool chosen_by_cost = strategy == Strategy::pca || (strategy == Strategy::automatic && rows.dim >= kFewDims);
+  const Sample moments(rows, kSampleRows);
   return principal_directions(kernels, moments.values.data(), moments.squared_norms.data(), moments.count, rows.dim,
                               std::min(rows.dim, chosen_by_cost ? kMostDirections : kLayoutDirections));
 }
@@ -133,7 +131,8 @@ Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& 
       return {std::make_unique<Int8Screen>(kernels, std::vector<float>(), rows.dim, Sample(rows, kSampleRows)), {}};
     case Strategy::pca:
       if (many) break;
-      return cheapest_screen(kernels, rows, directions, layout, [](const Forecast& forecast) { return forecast.directions > 0; });
+      return cheapest_screen(kernels, rows, directions, layout,
+                             [](const Forecast& forecast) { return forecast.directions > 0; });
     default:
       if (many || few) break;
       return cheapest_screen(kernels, rows, directions, layout, [](const Forecast&) { return true; });

@@ -212,8 +212,7 @@ std::vector<std::uint32_t> Int8Screen::unscreened_places() const {
   return rows;
 }
 
-void Int8Screen::pack_rows(const float* rows, const double* squared_norms, std::size_t first,
-                           std::size_t count) {
+void Int8Screen::pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) {
   forget_unscreened(first, first + count);
   std::vector<float> integers(kVectorsAtOnce * width_);
   std::vector<std::int16_t> starts(kVectorsAtOnce);

@@ -47,8 +47,7 @@ class Int8Screen final : public Screen {
   bool two_sided() const override { return false; }
   double score_scale() const override { return 1.0 / (query_step_ * row_step_); }
   void reserve_rows(std::size_t count) override;
-  void pack_rows(const float* rows, const double* squared_norms, std::size_t first,
-                 std::size_t count) override;
+  void pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) override;
   const void* packed_rows() const override { return packed_.data(); }
   std::vector<std::uint32_t> unscreened_places() const override;
   void pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,

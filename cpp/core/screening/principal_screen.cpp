@@ -65,8 +65,7 @@ void PrincipalScreen::in_parts(const float* vectors, const double* squared_norms
   }
 }
 
-void PrincipalScreen::pack_rows(const float* rows, const double* squared_norms, std::size_t first,
-                                std::size_t count) {
+void PrincipalScreen::pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) {
   in_parts(rows, squared_norms, count,
            [&](const float* projected, std::size_t part, const double* scales, std::size_t at) {
              kernel().pack_rows(projected, part, packed_dim(), scales, nullptr,

@@ -45,15 +45,15 @@ double product_of(const std::vector<double>& a, const std::vector<double>& b) {
   return ((parts[0] + parts[1]) + (parts[2] + parts[3])) + ((parts[4] + parts[5]) + (parts[6] + parts[7]));
 }
 
-// Modified Gram-Schmidt, in float64; dependent directions are dropped.
-std::vector<float> orthonormal(const std::vector<float>& directions, std::size_t dim) {
+// Modified Gram-Schmidt, in float64; dependent directions are dropped. Twice is enough: the second pass removes what
+// the rounding of the first has left.
+std::vector<float> orthonormal(const std::vector<float>& directions, std::size_t dim, int passes) {
   std::vector<std::vector<double>> kept;
   for (std::size_t first = 0; first < directions.size(); first += dim) {
     std::vector<double> v(directions.begin() + static_cast<std::ptrdiff_t>(first),
                           directions.begin() + static_cast<std::ptrdiff_t>(first + dim));
     const double before = std::sqrt(product_of(v, v));
-    // Twice is enough: the second pass removes what the rounding of the first has left.
-    for (int pass = 0; pass < 2; ++pass) {
+    for (int pass = 0; pass < passes; ++pass) {
       for (const std::vector<double>& other : kept) {
         const double product = product_of(v, other);
         for (std::size_t j = 0; j < dim; ++j) v[j] -= product * other[j];
@@ -90,7 +90,7 @@ std::vector<float> principal_directions(const KernelTable& kernels, const float*
     for (std::size_t d = 0; d < directions.size() / dim; ++d) {
       std::copy_n(product.data() + d * right.padded_count(), dim, directions.data() + d * dim);
     }
-    directions = orthonormal(directions, dim);
+    directions = orthonormal(directions, dim, i + 1 == kIterations ? 2 : 1);
   }
   return directions;
 }

@@ -42,11 +42,9 @@ void UniformScreen::reserve_rows(std::size_t count) {
   packed_.resize(tiles * kernel_.row_tile * kernel_.row_bytes(dim_));
 }
 
-void UniformScreen::pack_rows(const float* rows, const double* squared_norms, std::size_t first,
-                              std::size_t count) {
+void UniformScreen::pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) {
   const std::vector<double> scales = unit_scales(squared_norms, count, length_);
-  kernel_.pack_rows(rows, count, dim_, scales.data(), nullptr,
-                    packed_.data() + first * kernel_.row_bytes(dim_));
+  kernel_.pack_rows(rows, count, dim_, scales.data(), nullptr, packed_.data() + first * kernel_.row_bytes(dim_));
 }
 
 void UniformScreen::pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,

@@ -38,8 +38,7 @@ class UniformScreen final : public Screen {
   bool two_sided() const override { return true; }
   double score_scale() const override { return length_ * length_; }
   void reserve_rows(std::size_t count) override;
-  void pack_rows(const float* rows, const double* squared_norms, std::size_t first,
-                 std::size_t count) override;
+  void pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) override;
   const void* packed_rows() const override { return packed_.data(); }
   void pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
                     double* errors) const override;
