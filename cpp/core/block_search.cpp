@@ -15,7 +15,9 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr std::size_t kGroup = 8;       // rows that are scored before the threshold is looked at again
 constexpr std::size_t kFirstCells = 2;  // around a query's own place, and at least twice the rows that it wants;
 constexpr std::size_t kWidestCell = 96;
-constexpr std::size_t kWiden = 4;    // then so many times more, and again
+constexpr std::size_t kWiden = 4;  // then so many times more, and again
+constexpr std::size_t kLongList = 1024;
+constexpr std::size_t kSampled = 256;
 constexpr double kCrowded = 0.6;     // of the rows left by screening: scoring all of them is cheaper
 constexpr std::size_t kHits = 4096;  // taken over together, before they leave the first cache
 
@@ -127,7 +129,7 @@ void BlockSearch::visit(std::size_t width) {
     all = {std::min(all.begin, wanted_.back().begin), std::max(all.end, wanted_.back().end)};
   }
   compared_.assign(homes_.size(), 0);
-  left_.assign(homes_.size(), 0);
+  left_.assign(queries_.size(), 0);
   for (std::size_t run = all.begin / CellCaps::kRun; run * CellCaps::kRun < all.end; ++run) {
     ThreadPool::check_interrupt();
     exchange_thresholds();
@@ -229,9 +231,13 @@ void BlockSearch::score_cell(std::size_t cell, std::size_t query_tile) {
 // rows without any order, a share of k / seen are better than the best of those that were seen.
 void BlockSearch::find_crowded(std::size_t seen) {
   const double better = std::min(1.0, static_cast<double>(request_.k) / static_cast<double>(seen));
+  const std::size_t per_tile = screen_.kernel().query_tile;
   const double natural = std::min(4.0 * better, (1.0 + better) / 2.0);
   for (std::size_t tile = 0; tile < homes_.size(); ++tile) {
-    const double share = static_cast<double>(left_[tile]) / static_cast<double>(compared_[tile]);
+    const std::size_t first = tile * per_tile, last = std::min(first + per_tile, queries_.size());
+    std::size_t left = 0;
+    for (std::size_t q = first; q < last; ++q) left += left_[q];
+    const double share = static_cast<double>(left) / static_cast<double>(compared_[tile]);
     if (share > std::max(kCrowded, natural)) crowded_[tile] = true;
   }
 }
@@ -245,14 +251,33 @@ void BlockSearch::score_some() {
   }
 }
 
-// The rank-th best screened score of a list.
+// A score that at least `rank` of a list have, and not many more.
 double BlockSearch::screened_at(std::size_t q, std::size_t rank) {
   const CandidateList& list = lists_[q];
+  if (list.size >= kLongList) {
+    // What a sample says is checked in one pass, which is much cheaper than an exact selection.
+    const double share = static_cast<double>(kSampled) / static_cast<double>(list.size);
+    const double mean = static_cast<double>(rank) * share;
+    const auto at = static_cast<std::size_t>(mean + 1.5 * std::sqrt(mean * (1.0 - mean / kSampled)) + 1.0);
+    if (at < kSampled) {
+      selection_.resize(kSampled);
+      for (std::size_t i = 0; i < kSampled; ++i) selection_[i] = list.candidates[i * list.size / kSampled].score;
+      const float score = select(at);
+      const auto reaches = [score](const Candidate& candidate) { return candidate.score >= score; };
+      const auto count = std::count_if(list.candidates, list.candidates + list.size, reaches);
+      if (static_cast<std::size_t>(count) >= rank) return static_cast<double>(score);
+    }
+  }
   selection_.resize(list.size);
   for (std::size_t i = 0; i < list.size; ++i) selection_[i] = list.candidates[i].score;
+  return static_cast<double>(select(rank));
+}
+
+// The rank-th best of the selection.
+float BlockSearch::select(std::size_t rank) {
   const auto at = selection_.begin() + static_cast<std::ptrdiff_t>(rank - 1);
   std::nth_element(selection_.begin(), at, selection_.end(), std::greater<>());
-  return static_cast<double>(*at);
+  return *at;
 }
 
 // Moves the kernel's hits to the queries' lists.
@@ -261,7 +286,7 @@ void BlockSearch::take_hits() {
     // A list that was full may have raised the cutoff meanwhile.
     if (!(hit->score >= cutoffs_[hit->query])) continue;
     if (hit->score == Screen::kUnscreened && is_unscreened(hit->row)) continue;
-    ++left_[hit->query / screen_.kernel().query_tile];
+    ++left_[hit->query];
     CandidateList& list = lists_[hit->query];
     list.candidates[list.size] = {hit->score, layout_.order()[hit->row]};
     if (++list.size == capacity_) make_room(hit->query);

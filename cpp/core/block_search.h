@@ -73,6 +73,7 @@ class BlockSearch {
     return std::binary_search(unscreened_.begin(), unscreened_.end(), place);
   }
   double screened_at(std::size_t q, std::size_t rank);
+  float select(std::size_t rank);
   template <class Keep>
   void keep(std::size_t q, const Keep& wanted);
   void make_room(std::size_t q);
@@ -105,7 +106,7 @@ class BlockSearch {
   std::vector<Window> wanted_;
   std::vector<bool> crowded_;          // of each tile of queries: screening leaves too much
   std::vector<std::size_t> compared_;  // of each tile of queries: screened pairs of this visit,
-  std::vector<std::size_t> left_;      // and of them those that screening has left
+  std::vector<std::size_t> left_;      // of each query: those of them that screening has left
   AlignedBuffer<char> points_;         // packed for the caps
   std::vector<Reach> reaches_;
   std::vector<float> cap_products_;

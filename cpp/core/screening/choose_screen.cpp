@@ -34,7 +34,7 @@ constexpr double kCompareDims = 4.0;
 constexpr double kGroupReach = 1.4;
 
 // Another screen than the plain one must promise at least this saving: for large k it loses more.
-constexpr double kWorthwhile = 0.8;
+constexpr double kWorthwhile = 0.65;
 
 Consideration consider(const KernelTable& kernels, const Forecast& forecast, const Rows& rows, double reached) {
   const std::size_t dims = forecast.directions == 0 ? rows.dim : forecast.directions + 1;
