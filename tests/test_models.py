@@ -98,7 +98,7 @@ def test_every_argument_is_an_attribute_and_in_the_config(name):
         for argument in inspect.signature(type(model).__init__).parameters.values()
         if argument.kind == argument.KEYWORD_ONLY
     ]
-    assert {"input_shape", "latent_dim", "seed"} <= set(arguments)
+    assert {"input_shape", "latent_dim", "learning_rate", "seed"} <= set(arguments)
     for argument in arguments:
         assert config[argument] == getattr(model, argument)
 
@@ -547,4 +547,4 @@ def test_a_model_without_encode_scaled_says_so(images):
         registry_name = "incomplete"
 
     with pytest.raises(NotImplementedError, match="Incomplete must implement encode_scaled"):
-        Incomplete(input_shape=SHAPE, latent_dim=2, seed=0).encode(images)
+        Incomplete(input_shape=SHAPE, latent_dim=2, learning_rate=0.1, seed=0).encode(images)

@@ -66,10 +66,10 @@ class ConvAutoencoder(Autoencoder):
         super().__init__(
             encoder=encoder,
             decoder=decoder,
-            optimizer=keras.optimizers.Adam(learning_rate),
             loss=keras.losses.MeanSquaredError(),
             input_shape=input_shape,
             latent_dim=latent_dim,
+            learning_rate=learning_rate,
             seed=seed,
             **kwargs,
         )
@@ -78,17 +78,6 @@ class ConvAutoencoder(Autoencoder):
         self.filters = filters
         self.strides = strides
         self.dropout = dropout
-        self.learning_rate = learning_rate
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "strides": self.strides,
-            "dropout": self.dropout,
-            "learning_rate": self.learning_rate,
-        }
 
 
 def _encoder(

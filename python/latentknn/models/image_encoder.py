@@ -1,5 +1,6 @@
 """The interface that every model shares."""
 
+import inspect
 import json
 from collections.abc import Callable, Iterable
 from os import PathLike
@@ -24,8 +25,9 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
 
     It is compiled when it is created, so ``fit`` works at once; ``compile`` may be called again with another
     optimizer or loss. Images go in as they are, integers from 0 to 255 or floats from 0 to 1: scaling is
-    part of the model. A subclass implements ``call`` and ``encode_scaled``, and those operations that it
-    has of ``decode``, ``reconstruct``, ``generate`` and ``encode_per_class``.
+    part of the model. A subclass implements ``call``, ``encode_scaled`` and ``loss_parts``, and those
+    operations that it has of ``decode``, ``reconstruct``, ``generate`` and ``encode_per_class``. It keeps
+    every argument of its constructor as an attribute of the same name, from which ``get_config`` follows.
 
     Parameters
     ----------
@@ -33,6 +35,8 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         Height, width and channels of the images.
     latent_dim : int
         Length of a code.
+    learning_rate : float
+        Of the optimizer.
     seed : int
         Seed of initial weights, of dropout and other noise, and of the order of training batches. Two
         trainings with the same seed on the same machine give the same weights; on a GPU, if
@@ -43,12 +47,24 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
 
     registry_name: ClassVar[str]
     default_batch_size: ClassVar[int] = 32
+    loss_part_names: ClassVar[tuple[str, ...]] = ()
+    """The parts of the loss that are logged beside their sum; none where there is only one."""
 
-    def __init__(self, *, input_shape: Iterable[int], latent_dim: int, seed: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        input_shape: Iterable[int],
+        latent_dim: int,
+        learning_rate: float,
+        seed: int,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.input_shape = check_input_shape(input_shape)
         self.latent_dim = int(latent_dim)
+        self.learning_rate = float(learning_rate)
         self.seed = int(seed)
+        self._part_means = {name: keras.metrics.Mean(name=name) for name in self.loss_part_names}
         # One trace for every batch size, so that codes do not depend on what was encoded before.
         self._encode_batch = tf.function(
             self.encode_scaled, input_signature=[tf.TensorSpec((None, *self.input_shape), tf.float32)]
@@ -64,6 +80,37 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         )
 
     # Training
+
+    def make_optimizer(self) -> Any:
+        """Return the optimizer with which the model is compiled when it is created."""
+        return keras.optimizers.Adam(self.learning_rate)
+
+    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+        """Return the parts of the loss of a batch, scalars by name, whose sum is minimised.
+
+        Parameters
+        ----------
+        x, y
+            Images and labels of the batch, as ``fit`` gives them to Keras.
+        y_pred
+            What ``call`` returned for them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement loss_parts")
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Add up the parts of the loss, and note each for the logs."""
+        parts = self.loss_parts(x, y, y_pred)
+        rows = tf.shape(keras.tree.flatten(x)[0])[0]
+        for name, mean in self._part_means.items():
+            mean.update_state(parts[name], sample_weight=rows)
+        return sum(parts.values())
 
     def fit(
         self,
@@ -232,12 +279,9 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, from which ``from_config`` makes the same model, untrained."""
-        return {
-            **super().get_config(),
-            "input_shape": self.input_shape,
-            "latent_dim": self.latent_dim,
-            "seed": self.seed,
-        }
+        arguments = inspect.signature(type(self).__init__).parameters.values()
+        own = [argument.name for argument in arguments if argument.kind is argument.KEYWORD_ONLY]
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
     # Helpers
 
