@@ -202,7 +202,7 @@ def refused(capsys, *arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "conv"], "unknown model 'conv': choose one of stacked_ae, simple_ae, conv_ae"),
+        (["--model", "conv"], "unknown model 'conv': choose one of stacked_ae, deep_ae, simple_ae, conv_ae"),
         (["--dataset", "fashion"], "unknown data set 'fashion': choose one of fashion_mnist, mnist, digits"),
         (["--data", "/somewhere"], "digits is embedded in scikit-learn and takes no path"),
         (

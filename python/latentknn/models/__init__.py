@@ -14,20 +14,32 @@ from latentknn.models.registry import MODELS, OPERATIONS, ModelEntry
 if TYPE_CHECKING:
     from latentknn.models.autoencoder import Autoencoder
     from latentknn.models.conv_ae import ConvAutoencoder
+    from latentknn.models.deep_ae import DeepAutoencoder
+    from latentknn.models.denoising_ae import DenoisingAutoencoder
+    from latentknn.models.dropout_ae import DropoutAutoencoder
     from latentknn.models.image_encoder import ImageEncoder
+    from latentknn.models.pool_ae import PoolAutoencoder
     from latentknn.models.simple_ae import SimpleAutoencoder
+    from latentknn.models.sparse_ae import SparseAutoencoder
     from latentknn.models.stacked_ae import StackedAutoencoder
+    from latentknn.models.vae import VariationalAutoencoder
 
 __all__ = [
     "MODELS",
     "OPERATIONS",
     "Autoencoder",
     "ConvAutoencoder",
+    "DeepAutoencoder",
+    "DenoisingAutoencoder",
+    "DropoutAutoencoder",
     "ImageEncoder",
     "ModelEntry",
+    "PoolAutoencoder",
     "SimpleAutoencoder",
+    "SparseAutoencoder",
     "StackedAutoencoder",
     "UnsupportedOperationError",
+    "VariationalAutoencoder",
     "create",
     "load",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentknn.models.backend import keras, tf
+from latentknn.models.backend import JIT_COMPILE, keras, tf
 from latentknn.models.image_encoder import ImageEncoder
 from latentknn.models.scaling import scale_pixels
 
@@ -50,7 +50,7 @@ class Autoencoder(ImageEncoder):
             input_signature=[tf.TensorSpec((None, self.latent_dim), tf.float32)],
         )
         self.build((None, *self.input_shape))
-        self.compile(optimizer=self.make_optimizer(), loss=loss)
+        self.compile(optimizer=self.make_optimizer(), loss=loss, jit_compile=JIT_COMPILE)
 
     def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:
         """Return ``codes`` and the decoder's ``outputs`` for images that are scaled or not."""

@@ -18,6 +18,7 @@ from latentknn.models.images import check_input_shape, prepare_images
 from latentknn.models.registry import OPERATIONS
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.training_batches import batches_per_epoch, training_batches
+from latentknn.models.training_data import prepare_dataset
 
 
 class ImageEncoder(keras.Model):  # type: ignore[misc]
@@ -47,6 +48,8 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
 
     registry_name: ClassVar[str]
     default_batch_size: ClassVar[int] = 32
+    uses_labels: ClassVar[bool] = False
+    """Whether the model learns from labels; it then has ``num_classes``."""
     loss_part_names: ClassVar[tuple[str, ...]] = ()
     """The parts of the loss that are logged beside their sum; none where there is only one."""
 
@@ -97,6 +100,10 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         """
         raise NotImplementedError(f"{type(self).__name__} must implement loss_parts")
 
+    def arrange_batch(self, images: Any, labels: Any = None) -> tuple[Any, ...]:
+        """Return a batch as Keras takes it: (x,), or (x, y) for a model that learns from labels."""
+        return (images,) if labels is None else (images, labels)
+
     def compute_loss(
         self,
         x: Any = None,
@@ -114,7 +121,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
 
     def fit(
         self,
-        x: ArrayLike,
+        x: Any,
         y: ArrayLike | None = None,
         batch_size: int | None = None,
         epochs: int = 1,
@@ -128,10 +135,11 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
 
         Parameters
         ----------
-        x : array_like, shape (N, H, W, C), or (N, H, W) where C is 1
-            Training images: integers from 0 to 255, or floats from 0 to 1.
+        x : array_like, shape (N, H, W, C), or (N, H, W) where C is 1, or tf.data.Dataset
+            Training images: integers from 0 to 255, or floats from 0 to 1. A dataset holds batches of images
+            or of (images, labels), in the order in which they are to be trained.
         y : array_like of int, shape (N,), optional
-            Labels. Models that learn without labels ignore them.
+            Labels, from 0 to ``num_classes - 1``. Models that learn without labels ignore them.
         batch_size : int, optional
             Images of a batch; by default the one with which the model was published.
         epochs : int
@@ -140,13 +148,14 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             0: silent, 1: progress bar, 2: one line for every epoch.
         callbacks : iterable of keras.callbacks.Callback, optional
             ``keras.callbacks.EarlyStopping`` and all others work.
-        validation_data : array_like or tuple, optional
+        validation_data : array_like, tuple or tf.data.Dataset, optional
             Images, or (images, labels), on which the loss is computed after every epoch.
         checkpoint_dir : path, optional
             Folder that gets the whole state of the training at the end of every epoch.
         resume : bool
             Whether to go on from the checkpoint in ``checkpoint_dir``, if there is one. The weights are then
-            the same, to the bit, as without the break (where two trainings with the same seed are the same).
+            the same, to the bit, as without the break, where two trainings with the same seed are the same
+            and a dataset gives the same batches in every epoch.
 
         Returns
         -------
@@ -156,23 +165,31 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If images have a wrong shape or are out of range, there is none, ``batch_size`` is below 1, or a
-            checkpoint belongs to another training.
+            If images have a wrong shape or are out of range, there is none, labels are missing or wrong,
+            ``batch_size`` is below 1, or a checkpoint belongs to another training.
         FileExistsError
             If there is a checkpoint in ``checkpoint_dir`` and ``resume`` is false.
         """
-        images = prepare_images(x, self.input_shape)
-        if len(images) == 0:
-            raise ValueError("received no images to train on")
-        self._check_labels(y, len(images))
-        batch_size = self.default_batch_size if batch_size is None else _check_batch_size(batch_size)
+        if isinstance(x, tf.data.Dataset):
+            if y is not None or batch_size is not None:
+                raise ValueError(
+                    "a tf.data.Dataset holds batches and labels itself: leave y and batch_size out"
+                )
+            dataset = self._prepare_dataset(x)
+            described = str(x.element_spec)
+        else:
+            arrays = self._prepare_arrays(x, y)
+            if len(arrays[0]) == 0:
+                raise ValueError("received no images to train on")
+            batch_size = self.default_batch_size if batch_size is None else _check_batch_size(batch_size)
+            described = str(arrays[0].shape)
         callbacks = list(callbacks or [])
         first_epoch = 0
 
         history = keras.callbacks.History()
         checkpoint = None
         if checkpoint_dir is not None:
-            run = self._run_description(batch_size, images)
+            run = self._run_description(batch_size, described)
             checkpoint = Checkpoint(Path(checkpoint_dir), run, callbacks)
             if checkpoint.path.exists():
                 if not resume:
@@ -188,16 +205,21 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         elif resume:
             raise ValueError("resume=True needs checkpoint_dir, the folder of the checkpoint")
 
+        steps_per_epoch = None
+        if batch_size is not None:
+            dataset = training_batches(arrays, batch_size, self.seed, first_epoch, epochs)
+            dataset = dataset.map(self.arrange_batch)
+            steps_per_epoch = batches_per_epoch(len(arrays[0]), batch_size)
         super().fit(
-            training_batches((images,), batch_size, self.seed, first_epoch, epochs),
-            steps_per_epoch=batches_per_epoch(len(images), batch_size),
+            dataset,
+            steps_per_epoch=steps_per_epoch,
             initial_epoch=first_epoch,
             epochs=epochs,
-            shuffle=False,  # training_batches has done it
+            shuffle=False,  # training_batches has done it, or the user
             verbose=verbose,
             callbacks=[*callbacks, history],
             validation_data=self._prepare_validation(validation_data),
-            validation_batch_size=batch_size,
+            validation_batch_size=batch_size or self.default_batch_size,
         )
         if checkpoint is not None:
             history.epoch, history.history = checkpoint.epoch, checkpoint.history
@@ -293,29 +315,46 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         results = [function(tf.constant(array[start : start + batch_size])).numpy() for start in starts]
         return np.concatenate(results)
 
+    def _prepare_arrays(self, x: Any, y: Any) -> tuple[NDArray[Any], ...]:
+        images = prepare_images(x, self.input_shape)
+        labels = self._check_labels(y, len(images))
+        return (images,) if labels is None else (images, labels)
+
+    def _prepare_dataset(self, dataset: Any) -> Any:
+        num_classes = self.num_classes if self.uses_labels else None
+        return prepare_dataset(dataset, self.input_shape, num_classes).map(self.arrange_batch)
+
     def _prepare_validation(self, validation_data: Any) -> Any:
         if validation_data is None:
             return None
-        if isinstance(validation_data, tuple):
-            images, *labels = validation_data
-        else:
-            images, labels = validation_data, []
-        images = prepare_images(images, self.input_shape)
-        for label in labels:
-            self._check_labels(label, len(images))
-        return (images,)
+        if isinstance(validation_data, tf.data.Dataset):
+            return self._prepare_dataset(validation_data)
+        images, labels = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+        return self.arrange_batch(*self._prepare_arrays(images, labels))
 
-    def _check_labels(self, y: ArrayLike | None, images: int) -> None:
+    def _check_labels(self, y: ArrayLike | None, images: int) -> NDArray[np.int64] | None:
+        """Return the labels that the model learns from: None if it learns without."""
         if y is None:
-            return
+            if self.uses_labels:
+                raise ValueError(f"{self.registry_name} learns from labels: pass them as y")
+            return None
         labels = np.asarray(y)
         if labels.shape != (images,) or not np.issubdtype(labels.dtype, np.integer):
+            unused = "" if self.uses_labels else f" (which {self.registry_name} does not use)"
             raise ValueError(
                 f"received y of shape {labels.shape} and dtype {labels.dtype} for {images} images, "
-                f"expected one integer label for every image (which {self.registry_name} does not use)"
+                f"expected one integer label for every image{unused}"
             )
+        if not self.uses_labels:
+            return None
+        if labels.size > 0 and not 0 <= labels.min() <= labels.max() < self.num_classes:
+            raise ValueError(
+                f"received labels from {labels.min()} to {labels.max()}, expected 0 to "
+                f"{self.num_classes - 1}; num_classes is an argument of the model"
+            )
+        return labels.astype(np.int64)
 
-    def _run_description(self, batch_size: int, images: NDArray[Any]) -> dict[str, Any]:
+    def _run_description(self, batch_size: int | None, images: str) -> dict[str, Any]:
         """Describe a training as JSON values: what must not change when it is resumed."""
         config = self.get_config()
         del config["name"]
@@ -324,7 +363,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             **config,
             "optimizer": type(self.optimizer).__name__,
             "batch_size": batch_size,
-            "training images": images.shape,
+            "training images": images,
         }
         return json.loads(json.dumps(description))  # type: ignore[no-any-return]
 

@@ -12,6 +12,7 @@ OPERATIONS = ("encode", "encode_per_class", "decode", "reconstruct", "generate")
 """Every operation that a model may have; ``capabilities`` are a choice of these."""
 
 _AUTOENCODER = frozenset({"encode", "decode", "reconstruct"})
+_GENERATIVE_AUTOENCODER = _AUTOENCODER | {"generate"}
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,15 @@ class ModelEntry:
         One line for lists.
     capabilities : frozenset of str
         The ``OPERATIONS`` that the model has.
+    uses_labels : bool
+        Whether the model learns from labels.
     """
 
     name: str
     class_name: str
     description: str
     capabilities: frozenset[str]
+    uses_labels: bool = False
 
     def load_class(self) -> "type[ImageEncoder]":
         """Import the model's module, and TensorFlow with it, and return the class."""
@@ -53,6 +57,12 @@ MODELS = MappingProxyType(
                 capabilities=_AUTOENCODER,
             ),
             ModelEntry(
+                name="deep_ae",
+                class_name="DeepAutoencoder",
+                description="dense autoencoder 784-1000-500-250-100, ReLU, squared error",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
                 name="simple_ae",
                 class_name="SimpleAutoencoder",
                 description="dense autoencoder 784-256-128-20, ReLU, cross-entropy on logits",
@@ -63,6 +73,36 @@ MODELS = MappingProxyType(
                 class_name="ConvAutoencoder",
                 description="convolutional autoencoder, four 3x3 layers to a dense code of 128",
                 capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="pool_ae",
+                class_name="PoolAutoencoder",
+                description="convolutional autoencoder with max-pooling to a grid of 3x3x64",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="denoising_ae",
+                class_name="DenoisingAutoencoder",
+                description="dense autoencoder 784-100-30 that rebuilds clean images from noisy ones",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="sparse_ae",
+                class_name="SparseAutoencoder",
+                description="dense autoencoder 784-100-300 with an L1 or KL penalty on the code",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="dropout_ae",
+                class_name="DropoutAutoencoder",
+                description="dense autoencoder 784-256-128-20 with dropout between the layers",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="vae",
+                class_name="VariationalAutoencoder",
+                description="variational autoencoder 784-150-100-10, dense or convolutional",
+                capabilities=_GENERATIVE_AUTOENCODER,
             ),
         )
     }
