@@ -210,6 +210,7 @@ def refused(capsys, *arguments):
             "simple_ae has no option 'dropout'; it has latent_dim",
         ),
         (["--option", "seed=3"], "conv_ae has no option 'seed'"),
+        (["--option", "num_classes=3", "--model", "metric"], "metric has no option 'num_classes'"),
         (["--option", "filters"], "'filters' is not of the form name=value"),
         (["--dropout", "2"], "conv_ae cannot be made with {'dropout': 2.0}"),
         (["--epochs", "0"], "--epochs: must be at least 1, received 0"),
@@ -297,10 +298,11 @@ def test_missing_library_names_the_extra(tmp_path, library, extra):
 def test_models(capsys):
     assert main(["models"]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
-    assert header.split() == ["name", "operations", "description"]
+    assert header.split() == ["name", "labels", "operations", "description"]
     assert [line.split()[0] for line in lines] == list(lk.models.MODELS)
     for line, entry in zip(lines, lk.models.MODELS.values(), strict=True):
         assert line.endswith(entry.description)
+        assert line.split()[1] == ("yes" if entry.uses_labels else "no")
         assert all(operation in line for operation in entry.capabilities)
 
 

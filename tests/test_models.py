@@ -22,6 +22,7 @@ from latentknn.models.images import prepare_images
 from latentknn.models.training_batches import batches_per_epoch, training_batches
 
 SHAPE = (8, 8, 1)
+LABELS = load("digits").train_labels[:256]
 
 # Every registered model, shrunk: a model that is added without an entry here fails.
 SMALL = {
@@ -33,6 +34,7 @@ SMALL = {
     "denoising_ae": {"latent_dim": 6, "hidden_units": (16,)},
     "sparse_ae": {"latent_dim": 6, "hidden_units": (16,)},
     "vae": {"latent_dim": 6, "hidden_units": (24, 16)},
+    "metric": {"latent_dim": 6, "filters": (4, 8), "shift": 1},
     "dropout_ae": {"latent_dim": 6, "hidden_units": (24, 16), "dropout": 0.1},
 }
 
@@ -51,7 +53,7 @@ def trained(images):
     @functools.cache
     def train_once(name):
         model = small_model(name)
-        return model, train(model, images, epochs=2, validation_data=images[:50])
+        return model, train(model, images, epochs=2, validation_data=(images[:50], LABELS[:50]))
 
     return train_once
 
@@ -61,7 +63,8 @@ def small_model(name, **options):
 
 
 def train(model, images, epochs=1, **options):
-    return model.fit(images, batch_size=96, epochs=epochs, verbose=0, **options)
+    labels = LABELS[: len(images)]
+    return model.fit(images, labels, batch_size=96, epochs=epochs, verbose=0, **options)
 
 
 def state(model):
@@ -215,7 +218,8 @@ def test_saved_and_loaded_codes_are_equal(name, images, trained, tmp_path, monke
 @every_model
 def test_a_resumed_training_equals_an_uninterrupted_one(name, images, trained, tmp_path):
     uninterrupted, expected = trained(name)
-    options = {"epochs": 2, "validation_data": images[:50], "checkpoint_dir": tmp_path}
+    validation_data = (images[:50], LABELS[:50])
+    options = {"epochs": 2, "validation_data": validation_data, "checkpoint_dir": tmp_path}
     with pytest.raises(KeyboardInterrupt):
         train(small_model(name), images, callbacks=[Interruption(epoch=1)], **options)
     resumed = small_model(name)
@@ -238,11 +242,11 @@ def test_the_seed_alone_decides_the_weights(name, images, trained):
     tf.random.set_seed(1)
     before = global_states()
     again = small_model(name)
-    train(again, images, epochs=2)
+    train(again, images, epochs=2, validation_data=(images[:50], LABELS[:50]))
     assert global_states() == before
     assert_same_bits(state(again), state(first))
 
-    kernels = [small_model(name, seed=seed).encoder.get_weights()[0] for seed in (0, 1)]
+    kernels = [small_model(name, seed=seed).get_weights()[0] for seed in (0, 1)]
     assert (kernels[0] != kernels[1]).all()
 
 
@@ -252,7 +256,11 @@ def test_wrong_images_are_refused(name, images):
     scaled = images / 255
     damaged = scaled.copy()
     damaged[3, 2, 1] = np.nan
-    for use in (model.encode, model.fit):
+
+    def fit(x, **options):
+        return model.fit(x, LABELS[: len(x)], **options)
+
+    for use in (model.encode, fit):
         with pytest.raises(ValueError, match=r"values from 0\.0 to 255\.0, expected 0 to 1: divide"):
             use(images.astype(np.float32))
         with pytest.raises(ValueError, match=r"values from -1\.0 to 1\.0"):
@@ -265,11 +273,11 @@ def test_wrong_images_are_refused(name, images):
             use(images.reshape(256, 64))
         with pytest.raises(TypeError, match="complex128"):
             use(images.astype(complex))
-    for call in (model.encode, model.fit):
+    for call in (model.encode, fit):
         with pytest.raises(ValueError, match="batch_size 0, expected at least 1"):
             call(images, batch_size=0)
     with pytest.raises(ValueError, match="no images"):
-        model.fit(images[:0])
+        fit(images[:0])
     with pytest.raises(ValueError, match="one integer label for every image"):
         model.fit(images, images)
 

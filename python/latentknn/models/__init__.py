@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from latentknn.models.denoising_ae import DenoisingAutoencoder
     from latentknn.models.dropout_ae import DropoutAutoencoder
     from latentknn.models.image_encoder import ImageEncoder
+    from latentknn.models.metric import MetricEncoder
     from latentknn.models.pool_ae import PoolAutoencoder
     from latentknn.models.simple_ae import SimpleAutoencoder
     from latentknn.models.sparse_ae import SparseAutoencoder
@@ -33,6 +34,7 @@ __all__ = [
     "DenoisingAutoencoder",
     "DropoutAutoencoder",
     "ImageEncoder",
+    "MetricEncoder",
     "ModelEntry",
     "PoolAutoencoder",
     "SimpleAutoencoder",

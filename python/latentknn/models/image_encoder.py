@@ -17,8 +17,7 @@ from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.images import check_input_shape, prepare_images
 from latentknn.models.registry import OPERATIONS
 from latentknn.models.scaling import scale_pixels
-from latentknn.models.training_batches import batches_per_epoch, training_batches
-from latentknn.models.training_data import prepare_dataset
+from latentknn.models.training_data import ArrayData, DatasetData, prepare_dataset
 
 
 class ImageEncoder(keras.Model):  # type: ignore[misc]
@@ -67,7 +66,6 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         self.latent_dim = int(latent_dim)
         self.learning_rate = float(learning_rate)
         self.seed = int(seed)
-        self._part_means = {name: keras.metrics.Mean(name=name) for name in self.loss_part_names}
         # One trace for every batch size, so that codes do not depend on what was encoded before.
         self._encode_batch = tf.function(
             self.encode_scaled, input_signature=[tf.TensorSpec((None, *self.input_shape), tf.float32)]
@@ -82,11 +80,26 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             if operation == "encode" or getattr(type(self), operation) is not getattr(ImageEncoder, operation)
         )
 
+    def build(self, input_shape: Any) -> None:
+        """Create what the model counts with."""
+        self._part_means = {name: keras.metrics.Mean(name=name) for name in self.loss_part_names}
+        super().build(input_shape)
+
     # Training
 
     def make_optimizer(self) -> Any:
         """Return the optimizer with which the model is compiled when it is created."""
         return keras.optimizers.Adam(self.learning_rate)
+
+    def schedule(self, total_steps: int | None) -> list[Any]:
+        """Return the callbacks that vary a training with its progress.
+
+        Parameters
+        ----------
+        total_steps : int or None
+            Batches of the whole training; None: unknown.
+        """
+        return []
 
     def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
         """Return the parts of the loss of a batch, scalars by name, whose sum is minimised.
@@ -170,26 +183,18 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         FileExistsError
             If there is a checkpoint in ``checkpoint_dir`` and ``resume`` is false.
         """
-        if isinstance(x, tf.data.Dataset):
-            if y is not None or batch_size is not None:
-                raise ValueError(
-                    "a tf.data.Dataset holds batches and labels itself: leave y and batch_size out"
-                )
-            dataset = self._prepare_dataset(x)
-            described = str(x.element_spec)
-        else:
-            arrays = self._prepare_arrays(x, y)
-            if len(arrays[0]) == 0:
-                raise ValueError("received no images to train on")
-            batch_size = self.default_batch_size if batch_size is None else _check_batch_size(batch_size)
-            described = str(arrays[0].shape)
-        callbacks = list(callbacks or [])
+        data = self._training_data(x, y, batch_size)
+        steps = data.steps_per_epoch
+        schedule = self.schedule(None if steps is None else steps * epochs)
+        callbacks = [*schedule, *(callbacks or [])]
         first_epoch = 0
 
         history = keras.callbacks.History()
         checkpoint = None
         if checkpoint_dir is not None:
-            run = self._run_description(batch_size, described)
+            run = self._run_description(data)
+            if schedule:
+                run["epochs"] = epochs
             checkpoint = Checkpoint(Path(checkpoint_dir), run, callbacks)
             if checkpoint.path.exists():
                 if not resume:
@@ -205,21 +210,16 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         elif resume:
             raise ValueError("resume=True needs checkpoint_dir, the folder of the checkpoint")
 
-        steps_per_epoch = None
-        if batch_size is not None:
-            dataset = training_batches(arrays, batch_size, self.seed, first_epoch, epochs)
-            dataset = dataset.map(self.arrange_batch)
-            steps_per_epoch = batches_per_epoch(len(arrays[0]), batch_size)
         super().fit(
-            dataset,
-            steps_per_epoch=steps_per_epoch,
+            data.batches(first_epoch, epochs).map(self.arrange_batch),
+            steps_per_epoch=steps,
             initial_epoch=first_epoch,
             epochs=epochs,
-            shuffle=False,  # training_batches has done it, or the user
+            shuffle=False,  # the data has its order
             verbose=verbose,
             callbacks=[*callbacks, history],
             validation_data=self._prepare_validation(validation_data),
-            validation_batch_size=batch_size or self.default_batch_size,
+            validation_batch_size=data.batch_size or self.default_batch_size,
         )
         if checkpoint is not None:
             history.epoch, history.history = checkpoint.epoch, checkpoint.history
@@ -320,17 +320,28 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         labels = self._check_labels(y, len(images))
         return (images,) if labels is None else (images, labels)
 
-    def _prepare_dataset(self, dataset: Any) -> Any:
-        num_classes = self.num_classes if self.uses_labels else None
-        return prepare_dataset(dataset, self.input_shape, num_classes).map(self.arrange_batch)
+    def _training_data(self, x: Any, y: Any, batch_size: int | None) -> ArrayData | DatasetData:
+        if isinstance(x, tf.data.Dataset):
+            if y is not None or batch_size is not None:
+                raise ValueError("a dataset holds labels and batches itself: leave y and batch_size out")
+            return DatasetData(x, self.input_shape, self._num_labels())
+        arrays = self._prepare_arrays(x, y)
+        if len(arrays[0]) == 0:
+            raise ValueError("received no images to train on")
+        batch_size = self.default_batch_size if batch_size is None else _check_batch_size(batch_size)
+        return ArrayData(arrays, batch_size, self.seed)
 
     def _prepare_validation(self, validation_data: Any) -> Any:
         if validation_data is None:
             return None
         if isinstance(validation_data, tf.data.Dataset):
-            return self._prepare_dataset(validation_data)
+            dataset = prepare_dataset(validation_data, self.input_shape, self._num_labels())
+            return dataset.map(self.arrange_batch)
         images, labels = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
         return self.arrange_batch(*self._prepare_arrays(images, labels))
+
+    def _num_labels(self) -> int | None:
+        return self.num_classes if self.uses_labels else None
 
     def _check_labels(self, y: ArrayLike | None, images: int) -> NDArray[np.int64] | None:
         """Return the labels that the model learns from: None if it learns without."""
@@ -354,7 +365,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             )
         return labels.astype(np.int64)
 
-    def _run_description(self, batch_size: int | None, images: str) -> dict[str, Any]:
+    def _run_description(self, data: ArrayData | DatasetData) -> dict[str, Any]:
         """Describe a training as JSON values: what must not change when it is resumed."""
         config = self.get_config()
         del config["name"]
@@ -362,8 +373,8 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             "model": self.registry_name,
             **config,
             "optimizer": type(self.optimizer).__name__,
-            "batch_size": batch_size,
-            "training images": images,
+            "batch_size": data.batch_size,
+            "training images": data.description,
         }
         return json.loads(json.dumps(description))  # type: ignore[no-any-return]
 

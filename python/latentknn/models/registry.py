@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 OPERATIONS = ("encode", "encode_per_class", "decode", "reconstruct", "generate")
 """Every operation that a model may have; ``capabilities`` are a choice of these."""
 
+_ENCODER = frozenset({"encode"})
 _AUTOENCODER = frozenset({"encode", "decode", "reconstruct"})
 _GENERATIVE_AUTOENCODER = _AUTOENCODER | {"generate"}
 
@@ -103,6 +104,13 @@ MODELS = MappingProxyType(
                 class_name="VariationalAutoencoder",
                 description="variational autoencoder 784-150-100-10, dense or convolutional",
                 capabilities=_GENERATIVE_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="metric",
+                class_name="MetricEncoder",
+                description="residual network with a cosine head, for the best codes within an hour",
+                capabilities=_ENCODER,
+                uses_labels=True,
             ),
         )
     }

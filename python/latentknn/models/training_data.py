@@ -1,9 +1,60 @@
-"""A user's ``tf.data.Dataset``, checked and brought to the layout that the models compute on."""
+"""What ``fit`` takes, arrays or a ``tf.data.Dataset``, as batches that the models compute on."""
 
 from typing import Any
 
+from numpy.typing import NDArray
+
 from latentknn.models.backend import tf
 from latentknn.models.images import ImageShape
+from latentknn.models.training_batches import batches_per_epoch, training_batches
+
+
+class ArrayData:
+    """Arrays, shuffled anew for every epoch.
+
+    Parameters
+    ----------
+    arrays : tuple of ndarray, each of shape (N, ...)
+        Images, or images and labels.
+    batch_size : int
+        Images of a batch.
+    seed : int
+        Seed of the order.
+    """
+
+    def __init__(self, arrays: tuple[NDArray[Any], ...], batch_size: int, seed: int) -> None:
+        self._arrays = arrays
+        self._seed = seed
+        self.batch_size = batch_size
+        self.steps_per_epoch = batches_per_epoch(len(arrays[0]), batch_size)
+        self.description = str(arrays[0].shape)
+
+    def batches(self, first_epoch: int, epochs: int) -> Any:
+        """Return the batches of the epochs from ``first_epoch`` to ``epochs``, one after the other."""
+        return training_batches(self._arrays, self.batch_size, self._seed, first_epoch, epochs)
+
+
+class DatasetData:
+    """A dataset, which gives each epoch what it gives.
+
+    Parameters
+    ----------
+    dataset : tf.data.Dataset
+        What ``prepare_dataset`` takes.
+    input_shape, num_classes
+        As ``prepare_dataset`` takes them.
+    """
+
+    def __init__(self, dataset: Any, input_shape: ImageShape, num_classes: int | None) -> None:
+        self._dataset = prepare_dataset(dataset, input_shape, num_classes)
+        cardinality = int(dataset.cardinality())
+        self.batch_size = None
+        self.steps_per_epoch = cardinality if cardinality >= 0 else None
+        self.description = str(dataset.element_spec)
+
+    def batches(self, first_epoch: int, epochs: int) -> Any:
+        """Return the batches of one epoch; Keras takes them again for every epoch."""
+        return self._dataset
 
 
 def prepare_dataset(dataset: Any, input_shape: ImageShape, num_classes: int | None) -> Any:
