@@ -264,3 +264,39 @@ def test_weights_become_their_average_at_the_end(digits):
     slots = [v for v in averaged.optimizer.variables if "average" in v.name]
     assert len(slots) == len(averaged.trainable_variables)
     assert np.array_equal(slots[0].numpy(), mean)
+
+
+# Triplets
+
+
+@pytest.mark.parametrize("mining", ["batch_hard", "batch_all"])
+@pytest.mark.parametrize("margin", [0.5, None])
+def test_triplets_alone_separate_the_classes(mining, margin, digits):
+    model = models.create(
+        "triplet",
+        input_shape=SHAPE,
+        filters=(8, 8),
+        strides=(1, 2),
+        mining=mining,
+        margin=margin,
+        classification_weight=0.0,
+        learning_rate=3e-3,
+    )
+    images, labels = digits.train_images[:400], digits.train_labels[:400]
+    before = separation(model, digits.test_images, digits.test_labels)
+    history = model.fit(images, labels, batch_size=25, epochs=8, verbose=0).history
+    assert history["triplets"] == pytest.approx(history["loss"], rel=1e-5)
+    assert set(history["classification"]) == {0.0}
+    assert separation(model, digits.test_images, digits.test_labels) > before + 0.1
+
+
+def test_triplet_encoder_refuses_unknown_mining():
+    with pytest.raises(ValueError, match="mining 'easy', expected one of batch_hard, batch_all"):
+        models.create("triplet", mining="easy")
+
+
+def test_triplet_architecture():
+    model = models.create("triplet")
+    convolutions = [layer for layer in model.encoder.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [layer.filters for layer in convolutions] == [32, 64, 64, 64]
+    assert model.encoder.output_shape == (None, 128)

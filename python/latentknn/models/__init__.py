@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from latentknn.models.simple_ae import SimpleAutoencoder
     from latentknn.models.sparse_ae import SparseAutoencoder
     from latentknn.models.stacked_ae import StackedAutoencoder
+    from latentknn.models.triplet import TripletEncoder
     from latentknn.models.vae import VariationalAutoencoder
+    from latentknn.models.vqvae import VectorQuantizedAutoencoder
 
 __all__ = [
     "MODELS",
@@ -40,8 +42,10 @@ __all__ = [
     "SimpleAutoencoder",
     "SparseAutoencoder",
     "StackedAutoencoder",
+    "TripletEncoder",
     "UnsupportedOperationError",
     "VariationalAutoencoder",
+    "VectorQuantizedAutoencoder",
     "create",
     "load",
 ]

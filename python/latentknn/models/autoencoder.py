@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentknn.models.backend import JIT_COMPILE, keras, tf
+from latentknn.models.backend import keras, tf
 from latentknn.models.image_encoder import ImageEncoder
 from latentknn.models.scaling import scale_pixels
 
@@ -14,7 +14,7 @@ from latentknn.models.scaling import scale_pixels
 class Autoencoder(ImageEncoder):
     """A model that learns codes from which a decoder rebuilds the image.
 
-    The loss and metrics given to ``compile`` compare the decoder's outputs with the scaled images.
+    The loss and metrics given to ``finish`` compare the decoder's outputs with the scaled images.
 
     Parameters
     ----------
@@ -22,8 +22,6 @@ class Autoencoder(ImageEncoder):
         From scaled images (N, H, W, C) to codes (N, latent_dim).
     decoder : keras.Model
         From codes to outputs (N, H, W, C), which ``to_images`` turns into images.
-    loss : keras.losses.Loss
-        Of the decoder's outputs.
     input_shape, latent_dim, learning_rate, seed, **kwargs
         See ``ImageEncoder``.
     """
@@ -33,7 +31,6 @@ class Autoencoder(ImageEncoder):
         *,
         encoder: Any,
         decoder: Any,
-        loss: Any,
         input_shape: Iterable[int],
         latent_dim: int,
         learning_rate: float,
@@ -49,8 +46,6 @@ class Autoencoder(ImageEncoder):
             lambda codes: self.to_images(self.decoder(codes, training=False)),
             input_signature=[tf.TensorSpec((None, self.latent_dim), tf.float32)],
         )
-        self.build((None, *self.input_shape))
-        self.compile(optimizer=self.make_optimizer(), loss=loss, jit_compile=JIT_COMPILE)
 
     def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:
         """Return ``codes`` and the decoder's ``outputs`` for images that are scaled or not."""

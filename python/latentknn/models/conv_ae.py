@@ -65,7 +65,6 @@ class ConvAutoencoder(Autoencoder):
         super().__init__(
             encoder=encoder,
             decoder=decoder,
-            loss=keras.losses.MeanSquaredError(),
             input_shape=input_shape,
             latent_dim=latent_dim,
             learning_rate=learning_rate,
@@ -77,3 +76,4 @@ class ConvAutoencoder(Autoencoder):
         self.filters = filters
         self.strides = strides
         self.dropout = dropout
+        self.finish(keras.losses.MeanSquaredError())

@@ -65,7 +65,6 @@ class DenseAutoencoder(Autoencoder):
         super().__init__(
             encoder=encoder,
             decoder=decoder,
-            loss=loss,
             input_shape=input_shape,
             latent_dim=latent_dim,
             learning_rate=learning_rate,
@@ -78,3 +77,4 @@ class DenseAutoencoder(Autoencoder):
         self.activation = activation
         self.noise = noise
         self.dropout = dropout
+        self.finish(loss)

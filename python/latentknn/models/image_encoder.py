@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentknn.atomic_file import atomic_file
-from latentknn.models.backend import keras, tf
+from latentknn.models.backend import JIT_COMPILE, keras, tf
 from latentknn.models.checkpoint import Checkpoint
 from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.images import check_input_shape, prepare_images
@@ -25,9 +25,12 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
 
     It is compiled when it is created, so ``fit`` works at once; ``compile`` may be called again with another
     optimizer or loss. Images go in as they are, integers from 0 to 255 or floats from 0 to 1: scaling is
-    part of the model. A subclass implements ``call``, ``encode_scaled`` and ``loss_parts``, and those
-    operations that it has of ``decode``, ``reconstruct``, ``generate`` and ``encode_per_class``. It keeps
-    every argument of its constructor as an attribute of the same name, from which ``get_config`` follows.
+    part of the model.
+
+    A subclass keeps every argument of its constructor as an attribute of the same name, from which
+    ``get_config`` follows, and calls ``finish`` at the constructor's end. It implements ``call``,
+    ``encode_scaled`` and ``loss_parts``, and those operations that it has of ``decode``, ``reconstruct``,
+    ``generate`` and ``encode_per_class``.
 
     Parameters
     ----------
@@ -80,10 +83,18 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             if operation == "encode" or getattr(type(self), operation) is not getattr(ImageEncoder, operation)
         )
 
-    def build(self, input_shape: Any) -> None:
-        """Create what the model counts with."""
+    def finish(self, loss: Any = None, metrics: list[Any] | None = None) -> None:
+        """Build and compile the model: the last step of every constructor.
+
+        Parameters
+        ----------
+        loss, metrics
+            As ``compile`` takes them.
+        """
         self._part_means = {name: keras.metrics.Mean(name=name) for name in self.loss_part_names}
-        super().build(input_shape)
+        self.build((None, *self.input_shape))
+        optimizer = self.make_optimizer()
+        self.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=JIT_COMPILE)
 
     # Training
 

@@ -122,7 +122,6 @@ class MetricEncoder(SupervisedEncoder):
             encoder=encoder,
             head=head,
             num_classes=num_classes,
-            label_smoothing=label_smoothing,
             input_shape=input_shape,
             latent_dim=latent_dim,
             learning_rate=learning_rate,
@@ -135,6 +134,7 @@ class MetricEncoder(SupervisedEncoder):
         self.filters = filters
         self.blocks = blocks
         self.scale = scale
+        self.label_smoothing = label_smoothing
         self.code_loss = code_loss
         self.code_loss_weight = code_loss_weight
         self.temperature = temperature
@@ -144,7 +144,7 @@ class MetricEncoder(SupervisedEncoder):
         self.erase = erase
         self.weight_decay = weight_decay
         self.averaging = averaging
-        self.build((None, *self.input_shape))
+        self.finish_classifier(label_smoothing)
 
     @property
     def loss_part_names(self) -> tuple[str, ...]:  # type: ignore[override]

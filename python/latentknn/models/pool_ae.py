@@ -70,7 +70,6 @@ class PoolAutoencoder(Autoencoder):
         super().__init__(
             encoder=encoder,
             decoder=decoder,
-            loss=keras.losses.BinaryCrossentropy(),
             input_shape=input_shape,
             latent_dim=latent_dim,
             learning_rate=learning_rate,
@@ -81,6 +80,7 @@ class PoolAutoencoder(Autoencoder):
         # Config
         self.filters = filters
         self.activation = activation
+        self.finish(keras.losses.BinaryCrossentropy())
 
     def make_optimizer(self) -> Any:
         """Return plain stochastic gradient descent."""

@@ -106,6 +106,19 @@ MODELS = MappingProxyType(
                 capabilities=_GENERATIVE_AUTOENCODER,
             ),
             ModelEntry(
+                name="vqvae",
+                class_name="VectorQuantizedAutoencoder",
+                description="convolutional autoencoder to a 7x7 grid of 128 codebook entries of 32",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="triplet",
+                class_name="TripletEncoder",
+                description="convolutional encoder trained by mined triplets and a classifying head",
+                capabilities=_ENCODER,
+                uses_labels=True,
+            ),
+            ModelEntry(
                 name="metric",
                 class_name="MetricEncoder",
                 description="residual network with a cosine head, for the best codes within an hour",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from latentknn.models.backend import JIT_COMPILE, keras
+from latentknn.models.backend import keras
 from latentknn.models.image_encoder import ImageEncoder
 from latentknn.models.scaling import scale_pixels
 
@@ -21,8 +21,6 @@ class SupervisedEncoder(ImageEncoder):
         From codes to logits (N, num_classes).
     num_classes : int
         Number of classes.
-    label_smoothing : float
-        Share of the probability that the loss asks to spread over all classes.
     input_shape, latent_dim, learning_rate, seed, **kwargs
         See ``ImageEncoder``.
     """
@@ -35,7 +33,6 @@ class SupervisedEncoder(ImageEncoder):
         encoder: Any,
         head: Any,
         num_classes: int,
-        label_smoothing: float = 0.0,
         input_shape: Iterable[int],
         latent_dim: int,
         learning_rate: float,
@@ -48,16 +45,18 @@ class SupervisedEncoder(ImageEncoder):
         self.encoder = encoder
         self.head = head
         self.num_classes = int(num_classes)
-        self.label_smoothing = float(label_smoothing)
 
-    def build(self, input_shape: Any) -> None:
-        """Compile the model too, once everything is there that the loss needs."""
-        super().build(input_shape)
-        self.compile(
-            optimizer=self.make_optimizer(),
-            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.label_smoothing),
-            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-            jit_compile=JIT_COMPILE,
+    def finish_classifier(self, label_smoothing: float = 0.0) -> None:
+        """Build the model and compile it with cross-entropy and accuracy.
+
+        Parameters
+        ----------
+        label_smoothing : float
+            Share of the probability that the loss asks to spread over all classes.
+        """
+        self.finish(
+            keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing),
+            [keras.metrics.CategoricalAccuracy(name="accuracy")],
         )
 
     def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:

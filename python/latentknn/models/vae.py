@@ -98,13 +98,13 @@ class VariationalAutoencoder(Autoencoder):
         super().__init__(
             encoder=encoder,
             decoder=decoder,
-            loss=keras.losses.BinaryCrossentropy(),
             input_shape=input_shape,
             latent_dim=latent_dim,
             learning_rate=learning_rate,
             seed=seed,
             **kwargs,
         )
+        self._noise = keras.random.SeedGenerator(seed)
 
         # Config
         self.network = network
@@ -113,15 +113,11 @@ class VariationalAutoencoder(Autoencoder):
         self.filters = filters
         self.strides = strides
         self.divergence_weight = divergence_weight
+        self.finish(keras.losses.BinaryCrossentropy())
 
     def make_optimizer(self) -> Any:
         """Return RMSprop."""
         return keras.optimizers.RMSprop(self.learning_rate)
-
-    def build(self, input_shape: Any) -> None:
-        """Create the generator of the noise."""
-        self._noise = keras.random.SeedGenerator(self.seed)
-        super().build(input_shape)
 
     def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:
         """Return ``means`` and ``log_variances`` of the codes, and the ``outputs`` of codes."""
