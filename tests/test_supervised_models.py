@@ -11,6 +11,7 @@ from latentknn.models import MODELS
 from latentknn.models.augmentation import RandomAugmentation
 from latentknn.models.backend import keras, tf
 from latentknn.models.cosine_head import CosineHead
+from latentknn.models.finetuned import AUTOENCODERS, choose_evenly
 from latentknn.models.metric_losses import batch_all_loss, batch_hard_loss, supervised_contrastive_loss
 from latentknn.models.one_cycle import one_cycle_rate
 
@@ -300,3 +301,137 @@ def test_triplet_architecture():
     convolutions = [layer for layer in model.encoder.layers if isinstance(layer, keras.layers.Conv2D)]
     assert [layer.filters for layer in convolutions] == [32, 64, 64, 64]
     assert model.encoder.output_shape == (None, 128)
+
+
+# Fine-tuning
+
+
+def small_finetuned(**options):
+    return models.create(
+        "finetuned",
+        input_shape=SHAPE,
+        autoencoder_options={"latent_dim": 6, "hidden_units": (16,)},
+        hidden_units=(8,),
+        **{"pretraining_epochs": 2, **options},
+    )
+
+
+def small_autoencoder(digits, epochs):
+    autoencoder = models.create("stacked_ae", input_shape=SHAPE, latent_dim=6, hidden_units=(16,))
+    history = autoencoder.fit(digits.train_images[:200], epochs=epochs, verbose=0)
+    return autoencoder, history.history["loss"]
+
+
+def test_phase_2_begins_with_the_weights_of_phase_1(digits):
+    """With a frozen encoder, or no step of phase 2, the codes are those of the autoencoder."""
+    images, labels = digits.train_images[:200], digits.train_labels[:200]
+    autoencoder, losses = small_autoencoder(digits, epochs=2)
+    frozen = small_finetuned(frozen=True)
+    history = frozen.fit(images, labels, epochs=3, verbose=0).history
+    assert history["pretraining_loss"] == losses
+    assert history["loss"][-1] < history["loss"][0]
+    assert np.array_equal(frozen.encode(images), autoencoder.encode(images))
+
+    copied = small_finetuned(pretraining_epochs=0, frozen=True)
+    copied.copy_encoder(autoencoder)
+    again = copied.fit(images, labels, epochs=3, verbose=0).history
+    assert again == {name: values for name, values in history.items() if name != "pretraining_loss"}
+
+    trained = small_finetuned()
+    trained.fit(images, labels, epochs=1, verbose=0)
+    assert not np.array_equal(trained.encode(images), autoencoder.encode(images))
+
+
+def test_few_labels(digits):
+    images, labels = digits.train_images[:200], digits.train_labels[:200]
+    hidden = np.where(np.arange(200) < 150, -1, labels)
+    model = small_finetuned(pretraining_epochs=0)
+    few = small_finetuned(pretraining_epochs=0, labels=50)
+    expected = model.fit(images[150:], labels[150:], verbose=0).history
+    assert small_finetuned(pretraining_epochs=0).fit(images, hidden, verbose=0).history == expected
+    chosen = choose_evenly(labels, 50, seed=0)
+    expected = small_finetuned(pretraining_epochs=0).fit(images[chosen], labels[chosen], verbose=0).history
+    assert few.fit(images, labels, verbose=0).history == expected
+    with pytest.raises(ValueError, match="no labelled image"):
+        model.fit(images, np.full(200, -1))
+    with pytest.raises(ValueError, match="labels cannot be drawn from a dataset"):
+        few.fit(tf.data.Dataset.from_tensor_slices((images, labels)).batch(50))
+
+
+def test_labels_are_chosen_evenly():
+    labels = np.random.default_rng(0).choice(3, 400, p=[0.6, 0.3, 0.1])
+    chosen = choose_evenly(labels, 40, seed=1)
+    assert len(np.unique(chosen)) == 40
+    shares = np.bincount(labels) * 40 / 400
+    assert (np.abs(np.bincount(labels[chosen]) - shares) < 1).all()
+    assert np.array_equal(chosen, choose_evenly(labels, 40, seed=1))
+    assert not np.array_equal(chosen, choose_evenly(labels, 40, seed=2))
+    assert np.array_equal(choose_evenly(labels, 1000, seed=0), np.arange(400))
+    with pytest.raises(ValueError, match="cannot choose 0"):
+        choose_evenly(labels, 0, seed=0)
+
+
+@pytest.mark.parametrize("name", AUTOENCODERS)
+def test_every_listed_autoencoder_can_be_tuned(name):
+    model = models.create("finetuned", input_shape=SHAPE, autoencoder=name)
+    assert model.latent_dim == models.create(name, input_shape=SHAPE).latent_dim
+    with pytest.raises(ValueError, match="weights of shapes"):
+        model.copy_encoder(models.create(name, input_shape=(8, 8, 2)))
+
+
+def test_other_models_cannot_be_tuned():
+    with pytest.raises(ValueError, match="autoencoder 'vae', expected one of stacked_ae"):
+        models.create("finetuned", autoencoder="vae")
+
+
+# Conditional autoencoder
+
+
+def small_conditional(**options):
+    return models.create(
+        "conditional_ae", input_shape=SHAPE, latent_dim=6, filters=(4, 8), strides=(1, 2), **options
+    )
+
+
+def test_codes_under_a_class(digits):
+    model = small_conditional()
+    images, labels = digits.train_images[:30], digits.train_labels[:30]
+    per_class = model.encode_per_class(images)
+    assert per_class.shape == (10, 30, 6)
+    assert per_class.dtype == np.float32
+    own = model.encode(images, labels=labels)
+    assert own.dtype == np.float32
+    assert np.array_equal(per_class[labels, np.arange(30)], own)
+    vectors = model.embedding.embeddings.numpy()
+    np.testing.assert_allclose(own, model.encode(images) * vectors[labels], rtol=1e-6)
+    inputs = (keras.ops.convert_to_tensor(images[..., np.newaxis]), keras.ops.convert_to_tensor(labels))
+    np.testing.assert_allclose(model(inputs)["codes"].numpy(), own, rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match="labels from 0 to 10, expected 0 to 9"):
+        model.encode(images, labels=np.full(30, 10) * (np.arange(30) > 2))
+
+
+def test_reconstruction_under_a_class(digits):
+    model = small_conditional()
+    images, labels = digits.train_images[:30], digits.train_labels[:30]
+    model.fit(images, labels, epochs=3, batch_size=10, verbose=0)
+    own = model.reconstruct(images, labels=labels)
+    assert np.array_equal(own, model.decode(model.encode(images, labels=labels)))
+    scaled = images[..., np.newaxis] / 255
+    errors = [
+        np.square(model.reconstruct(images, labels=np.full(30, label)) - scaled).mean(axis=(1, 2, 3))
+        for label in range(10)
+    ]
+    best = np.square(model.reconstruct(images) - scaled).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(best, np.min(errors, axis=0), rtol=1e-4)
+
+
+def test_the_class_loss_is_there_only_if_asked_for(digits):
+    images, labels = digits.train_images[:64], digits.train_labels[:64]
+    plain, with_loss = small_conditional(), small_conditional(class_loss_weight=0.5)
+    assert set(plain.fit(images, labels, verbose=0).history) == {"loss"}
+    history = with_loss.fit(images, labels, verbose=0, epochs=4, batch_size=16).history
+    assert set(history) == {"loss", "reconstruction", "classification"}
+    total = np.add(history["reconstruction"], history["classification"])
+    np.testing.assert_allclose(history["loss"], total, rtol=1e-5)
+    assert history["classification"][-1] < history["classification"][0]
+    assert with_loss.count_params() == plain.count_params() + 7 * 10

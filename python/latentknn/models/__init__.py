@@ -13,10 +13,12 @@ from latentknn.models.registry import MODELS, OPERATIONS, ModelEntry
 
 if TYPE_CHECKING:
     from latentknn.models.autoencoder import Autoencoder
+    from latentknn.models.conditional_ae import ConditionalAutoencoder
     from latentknn.models.conv_ae import ConvAutoencoder
     from latentknn.models.deep_ae import DeepAutoencoder
     from latentknn.models.denoising_ae import DenoisingAutoencoder
     from latentknn.models.dropout_ae import DropoutAutoencoder
+    from latentknn.models.finetuned import FinetunedEncoder
     from latentknn.models.image_encoder import ImageEncoder
     from latentknn.models.metric import MetricEncoder
     from latentknn.models.pool_ae import PoolAutoencoder
@@ -31,10 +33,12 @@ __all__ = [
     "MODELS",
     "OPERATIONS",
     "Autoencoder",
+    "ConditionalAutoencoder",
     "ConvAutoencoder",
     "DeepAutoencoder",
     "DenoisingAutoencoder",
     "DropoutAutoencoder",
+    "FinetunedEncoder",
     "ImageEncoder",
     "MetricEncoder",
     "ModelEntry",

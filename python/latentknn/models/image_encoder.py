@@ -102,6 +102,15 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         """Return the optimizer with which the model is compiled when it is created."""
         return keras.optimizers.Adam(self.learning_rate)
 
+    @property
+    def optimizer_variables(self) -> list[Any]:
+        """The variables of the optimizer, or of all of them."""
+        return list(self.optimizer.variables)
+
+    def build_optimizers(self) -> None:
+        """Create the variables of the optimizer, or of all of them."""
+        self.optimizer.build(self.trainable_variables)
+
     def schedule(self, total_steps: int | None) -> list[Any]:
         """Return the callbacks that vary a training with its progress.
 
@@ -265,7 +274,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         """Turn a tensor of scaled images (N, H, W, C) into a tensor of codes; every model has its own way."""
         raise NotImplementedError(f"{type(self).__name__} must implement encode_scaled")
 
-    def encode_per_class(self, x: ArrayLike) -> NDArray[np.float32]:
+    def encode_per_class(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Encode every image under every class: (C, N, latent_dim); only for conditional models."""
         raise UnsupportedOperationError(self.registry_name, "encode_per_class")
 

@@ -119,6 +119,20 @@ MODELS = MappingProxyType(
                 uses_labels=True,
             ),
             ModelEntry(
+                name="finetuned",
+                class_name="FinetunedEncoder",
+                description="encoder of an autoencoder, trained on with few labels",
+                capabilities=_ENCODER,
+                uses_labels=True,
+            ),
+            ModelEntry(
+                name="conditional_ae",
+                class_name="ConditionalAutoencoder",
+                description="conv_ae whose code is multiplied by a vector of the class",
+                capabilities=_AUTOENCODER | {"encode_per_class"},
+                uses_labels=True,
+            ),
+            ModelEntry(
                 name="metric",
                 class_name="MetricEncoder",
                 description="residual network with a cosine head, for the best codes within an hour",
