@@ -12,6 +12,7 @@ from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.registry import MODELS, OPERATIONS, ModelEntry
 
 if TYPE_CHECKING:
+    from latentknn.models.adversarial_ae import AdversarialAutoencoder
     from latentknn.models.autoencoder import Autoencoder
     from latentknn.models.conditional_ae import ConditionalAutoencoder
     from latentknn.models.conv_ae import ConvAutoencoder
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from latentknn.models.denoising_ae import DenoisingAutoencoder
     from latentknn.models.dropout_ae import DropoutAutoencoder
     from latentknn.models.finetuned import FinetunedEncoder
+    from latentknn.models.gan import GenerativeAdversarialNetwork
     from latentknn.models.image_encoder import ImageEncoder
     from latentknn.models.metric import MetricEncoder
     from latentknn.models.pool_ae import PoolAutoencoder
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
     from latentknn.models.triplet import TripletEncoder
     from latentknn.models.vae import VariationalAutoencoder
     from latentknn.models.vqvae import VectorQuantizedAutoencoder
+    from latentknn.models.wgan_gp import WassersteinGAN
 
 __all__ = [
     "MODELS",
     "OPERATIONS",
+    "AdversarialAutoencoder",
     "Autoencoder",
     "ConditionalAutoencoder",
     "ConvAutoencoder",
@@ -39,6 +43,7 @@ __all__ = [
     "DenoisingAutoencoder",
     "DropoutAutoencoder",
     "FinetunedEncoder",
+    "GenerativeAdversarialNetwork",
     "ImageEncoder",
     "MetricEncoder",
     "ModelEntry",
@@ -50,6 +55,7 @@ __all__ = [
     "UnsupportedOperationError",
     "VariationalAutoencoder",
     "VectorQuantizedAutoencoder",
+    "WassersteinGAN",
     "create",
     "load",
 ]

@@ -13,6 +13,7 @@ OPERATIONS = ("encode", "encode_per_class", "decode", "reconstruct", "generate")
 
 _ENCODER = frozenset({"encode"})
 _AUTOENCODER = frozenset({"encode", "decode", "reconstruct"})
+_GENERATIVE_ENCODER = _ENCODER | {"generate"}
 _GENERATIVE_AUTOENCODER = _AUTOENCODER | {"generate"}
 
 
@@ -110,6 +111,24 @@ MODELS = MappingProxyType(
                 class_name="VectorQuantizedAutoencoder",
                 description="convolutional autoencoder to a 7x7 grid of 128 codebook entries of 32",
                 capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="adversarial_ae",
+                class_name="AdversarialAutoencoder",
+                description="dense autoencoder 784-256-128-20 with a critic of its codes",
+                capabilities=_GENERATIVE_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="gan",
+                class_name="GenerativeAdversarialNetwork",
+                description="DCGAN; codes are the features before the critic's score",
+                capabilities=_GENERATIVE_ENCODER,
+            ),
+            ModelEntry(
+                name="wgan_gp",
+                class_name="WassersteinGAN",
+                description="Wasserstein GAN with gradient penalty; codes as of gan",
+                capabilities=_GENERATIVE_ENCODER,
             ),
             ModelEntry(
                 name="triplet",
