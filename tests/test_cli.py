@@ -54,7 +54,14 @@ def finished_run(tmp_path_factory):
 
 def test_files_of_a_run(finished_run):
     out, _, _ = finished_run
-    pictures = {"confusion_matrix.png", "losses.png", "reconstructions.png", "code_map.png"}
+    pictures = {
+        "confusion_matrix.png",
+        "losses.png",
+        "reconstructions.png",
+        "code_map.png",
+        "codes.png",
+        "interpolation.png",
+    }
     assert {path.name for path in out.iterdir()} == pictures | {
         "checkpoint",
         "classification_report.txt",

@@ -1,8 +1,11 @@
 """How well codes classify, measured without ever looking at the test set twice.
 
 ``run_experiment`` trains a model, indexes its codes, chooses the vote on held-out training images and
-classifies the test set; the functions that it is made of stand on their own.
+classifies the test set; the functions that it is made of stand on their own. ``KNNAccuracy`` and
+``SampleRecorder`` are Keras callbacks, and TensorFlow is imported when they are asked for.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from latentknn.evaluation.accuracy import Accuracy
 from latentknn.evaluation.choosing import VoteScore, best_vote, score_votes
@@ -14,12 +17,18 @@ from latentknn.evaluation.splitting import hold_out
 from latentknn.evaluation.stages import Stage, Stopwatch
 from latentknn.evaluation.votes import CANDIDATES, Vote
 
+if TYPE_CHECKING:
+    from latentknn.evaluation.knn_accuracy import KNNAccuracy
+    from latentknn.evaluation.samples import SampleRecorder
+
 __all__ = [
     "CANDIDATES",
     "Accuracy",
     "Classification",
     "Experiment",
+    "KNNAccuracy",
     "Neighbours",
+    "SampleRecorder",
     "Stage",
     "Stopwatch",
     "Vote",
@@ -32,3 +41,15 @@ __all__ = [
     "run_experiment",
     "score_votes",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "KNNAccuracy":
+        from latentknn.evaluation.knn_accuracy import KNNAccuracy
+
+        return KNNAccuracy
+    if name == "SampleRecorder":
+        from latentknn.evaluation.samples import SampleRecorder
+
+        return SampleRecorder
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
