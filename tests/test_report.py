@@ -118,8 +118,8 @@ def test_reconstruction_picture_of_images_without_channel_axis(tmp_path):
 
 def test_loss_picture_of_many_quantities(tmp_path):
     history = {
-        "loss": [3.0, 2.0],
         "a": [1.0, 1.0],
+        "loss": [3.0, 2.0],
         "b": [2.0, 1.0],
         "val_b": [1.0, 1.0],
         "val_knn": [0.5, 0.7],

@@ -14,6 +14,7 @@ def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
     What was measured on held-out images alone has one line.
     """
     quantities = list(dict.fromkeys(name.removeprefix("val_") for name in history))
+    quantities.sort(key=lambda name: name != "loss")
     columns = 1 if len(quantities) <= 2 else 2
     rows = -(-len(quantities) // columns)
     figure = new_figure(6.4 * columns, 3.6 * rows)
