@@ -11,9 +11,10 @@ from latentknn.models import MODELS
 from latentknn.models.augmentation import RandomAugmentation
 from latentknn.models.backend import keras, tf
 from latentknn.models.cosine_head import CosineHead
-from latentknn.models.finetuned import AUTOENCODERS, choose_evenly
+from latentknn.models.finetuned import AUTOENCODERS
 from latentknn.models.metric_losses import batch_all_loss, batch_hard_loss, supervised_contrastive_loss
 from latentknn.models.one_cycle import one_cycle_rate
+from latentknn.stratifying import choose_evenly
 
 SHAPE = (8, 8, 1)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras, tf
@@ -14,6 +14,7 @@ from latentknn.models.images import check_input_shape
 from latentknn.models.registry import MODELS
 from latentknn.models.seeding import seeded_layers
 from latentknn.models.supervised_encoder import SupervisedEncoder
+from latentknn.stratifying import choose_evenly
 
 AUTOENCODERS = (
     "stacked_ae",
@@ -240,37 +241,6 @@ class FinetunedEncoder(SupervisedEncoder):
         if self.labels is not None:
             rows = rows[choose_evenly(labels[rows], self.labels, self.seed)]
         return (images[rows], labels[rows])
-
-
-def choose_evenly(labels: NDArray[Any], count: int, seed: int) -> NDArray[np.intp]:
-    """Choose rows at random with the same shares of the classes.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n,), integer
-        Class of every row.
-    count : int
-        Rows to choose; all where there are not more.
-    seed : int
-        Seed of the choice.
-
-    Returns
-    -------
-    ndarray of intp
-        Row numbers, ascending. The number of rows of a class differs by less than one from its share.
-
-    Raises
-    ------
-    ValueError
-        If ``count`` is below 1.
-    """
-    if count < 1:
-        raise ValueError(f"cannot choose {count} labelled images; expected at least 1")
-    count = min(count, len(labels))
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    # Evenly spaced rows of the sorted order take from every class its share.
-    return np.sort(by_class[(2 * np.arange(count) + 1) * len(labels) // (2 * count)])
 
 
 def _make_autoencoder(name: str, input_shape: Any, seed: int, options: Mapping[str, Any]) -> Any:
