@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= report
+ONLY ?= A,B,C,D,E,F,G
 SOURCES := CMakeLists.txt pyproject.toml $(shell find cpp python -type f -not -name '*.pyc')
 CLANG_FORMATTED := $(shell find cpp tests/cpp benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.inl')
 
@@ -24,7 +25,7 @@ test-core: $(VENV)/installed-test
 	cd build/tests && ctest --output-on-failure
 
 test-python: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # Needs Debian's g++-aarch64-linux-gnu and qemu-user.
 test-neon:
@@ -34,7 +35,8 @@ test-neon:
 	cd build/neon && ctest --output-on-failure
 
 bench: $(VENV)/installed-dev
-	$(BIN)/python benchmarks/search.py
+	$(BIN)/python benchmarks/search.py --only $(ONLY)
+	$(BIN)/python benchmarks/tables.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check python tests benchmarks

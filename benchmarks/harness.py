@@ -1,6 +1,8 @@
-"""Paired, repeated timing, the machine's description and the files that a benchmark writes."""
+"""Paired, repeated timing, the machine's description and limits, and the files that a benchmark writes."""
 
+import hashlib
 import json
+import multiprocessing
 import os
 import platform
 import statistics
@@ -8,13 +10,19 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+import latentknn as lk
+from latentknn import arrays, index
+from latentknn.atomic_file import atomic_file
+
+RESULTS = Path(__file__).parent / "results"
 _REST_SECONDS = 0.05  # between runs: idle OpenMP workers of a peer spin for a while before they sleep
 
 
@@ -35,9 +43,15 @@ class Spread:
 
 
 def paired_times(
-    runs: Mapping[str, Callable[[Any], object]], make_input: Callable[[int], Any], rounds: int
+    runs: Mapping[str, Callable[[Any], Any]],
+    make_input: Callable[[int], Any],
+    rounds: int,
+    check: Callable[[str, int, Any], None] = lambda name, round_number, answer: None,
 ) -> dict[str, list[float]]:
-    """Time every run once a round, on the round's own input, starting each round with another one."""
+    """Time every run once a round, on the round's own input, starting each round with another one.
+
+    `check` gets every answer, untimed.
+    """
     times: dict[str, list[float]] = {name: [] for name in runs}
     names = list(runs)
     for round_number in range(rounds + 1):
@@ -46,8 +60,10 @@ def paired_times(
         for name in names[turn:] + names[:turn]:
             time.sleep(_REST_SECONDS)
             began = time.perf_counter()
-            runs[name](given)
+            answer = runs[name](given)
             took = time.perf_counter() - began
+            check(name, round_number, answer)
+            del answer
             if round_number > 0:  # the first round warms up
                 times[name].append(took)
     return times
@@ -58,19 +74,18 @@ def ratios(of: list[float], over: list[float]) -> Spread:
     return Spread.of([slow / fast for slow, fast in zip(of, over, strict=True)])
 
 
-def measured_peak(threads: int) -> dict[str, float]:
-    """Gop/s of register-only multiply-add loops on this machine, by arithmetic."""
-    with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "peak"
-        source = HERE / "peak.cpp"
-        compiler = os.environ.get("CXX", "g++")
-        subprocess.run(
-            [compiler, "-std=c++20", "-O3", "-march=native", "-pthread", str(source), "-o", str(program)],
-            check=True,
-        )
-        answer = subprocess.run([str(program), str(threads)], check=True, capture_output=True, text=True)
-    peak: dict[str, float] = json.loads(answer.stdout)
-    return peak
+def measured_limits(threads: int) -> dict[str, float]:
+    """Measure what this machine gives at most: Gop/s of multiply-adds, GB/s of reading memory."""
+    program = Path(_limits_folder().name) / "peak"
+    answer = subprocess.run([str(program), str(threads)], check=True, capture_output=True, text=True)
+    limits: dict[str, float] = json.loads(answer.stdout)
+    return limits
+
+
+def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a process of its own, which starts from nothing and ends with the call."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def machine(threads: int, packages: list[str]) -> dict[str, Any]:
@@ -86,12 +101,59 @@ def machine(threads: int, packages: list[str]) -> dict[str, Any]:
     }
 
 
-def write_json(name: str, content: Mapping[str, Any]) -> Path:
-    """Write a benchmark's results beside it."""
-    path = HERE / "results" / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(content, indent=1) + "\n")
+def searching_code() -> str:
+    """Return a digest of what a search runs through, by which results of different builds are told apart."""
+    digest = hashlib.sha256()
+    for module in (lk._core, index, arrays):
+        digest.update(Path(module.__file__).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def write_json(name: str, content: Mapping[str, Any], folder: Path = RESULTS) -> Path:
+    """Write a benchmark's results, whole or not at all."""
+    path = folder / f"{name}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=1) + "\n")
     return path
+
+
+class Results:
+    """A benchmark's records, kept after each, so that a run that was killed goes on where it stopped.
+
+    Records of another machine, build or setting (anything in `about` but the date) are not taken over.
+    """
+
+    def __init__(self, name: str, about: Mapping[str, Any], folder: Path) -> None:
+        self._name, self._folder = name, folder
+        self.about = dict(about)
+        self.cases: dict[str, dict[str, Any]] = {}
+        self.lines: dict[str, dict[str, Any]] = {}
+        path = folder / f"{name}.json"
+        if path.is_file():
+            earlier = json.loads(path.read_text())
+            if _undated(earlier["about"]) == _undated(about):
+                self.about, self.cases, self.lines = earlier["about"], earlier["cases"], earlier["lines"]
+            else:
+                print(f"{name}: earlier results are of another machine, build or setting; measuring anew")
+
+    def keep(self) -> None:
+        write_json(self._name, {"about": self.about, "cases": self.cases, "lines": self.lines}, self._folder)
+
+
+def _undated(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in about.items() if name != "date"}
+
+
+@cache
+def _limits_folder() -> tempfile.TemporaryDirectory[str]:
+    """Build the program that measures the limits, in a folder that goes when this process ends."""
+    folder = tempfile.TemporaryDirectory()
+    source = Path(__file__).parent / "peak.cpp"
+    options = ["-std=c++20", "-O3", "-march=native", "-pthread"]
+    compiler = os.environ.get("CXX", "g++")
+    subprocess.run([compiler, *options, str(source), "-o", f"{folder.name}/peak"], check=True)
+    return folder
 
 
 def _cpuinfo(key: str) -> str:

@@ -1,12 +1,13 @@
-// Measures what the processor's arithmetic units give at most: register-only loops of float32 fused
-// multiply-add and of 16-bit integer multiply-add, on the given number of threads. Prints Gop/s, two
-// operations a multiply-add. Built by benchmarks/peak.py for the machine it runs on.
+// Measures what the machine gives at most on the given number of threads: register-only loops of float32 fused
+// multiply-add and of 16-bit integer multiply-add, in Gop/s, two operations a multiply-add; and reading memory
+// from one end to the other, in GB/s. Built by benchmarks/harness.py for the machine it runs on.
 #include <immintrin.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -14,6 +15,8 @@ namespace {
 
 constexpr int kSums = 12;
 constexpr long kSteps = 40000000;
+constexpr int kRounds = 5;
+constexpr long kBytesRead = 1L << 28;  // a thread; far more than a cache holds
 
 #if defined(__AVX512F__)
 using Float = __m512;
@@ -40,24 +43,57 @@ void loop() {
   }
 }
 
-template <class Vector>
-double best_rate(int threads, double operations_per_vector) {
-  double best = 0;
-  for (int round = 0; round < 5; ++round) {
+struct Words {
+  Int words;
+};
+
+// Adds up memory vector by vector; the arithmetic is faster than the memory is.
+void read(const std::vector<Words>& memory) {
+  const long vectors = static_cast<long>(memory.size());
+  Int sums[kSums] = {};
+  for (long start = 0; start + kSums <= vectors; start += kSums) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kSums; ++i) {
+      sums[i] = sums[i] + memory[start + i].words;
+      asm volatile("" : "+v"(sums[i]));
+    }
+  }
+}
+
+// Runs work(thread) on all threads a few times and returns the fewest seconds it took.
+template <class Work>
+double fewest_seconds(int threads, Work work) {
+  double fewest = std::numeric_limits<double>::infinity();
+  for (int round = 0; round < kRounds; ++round) {
     const auto began = std::chrono::steady_clock::now();
     std::vector<std::thread> workers;
-    for (int i = 0; i < threads; ++i) workers.emplace_back(loop<Vector>);
+    for (int i = 0; i < threads; ++i) workers.emplace_back(work, i);
     for (std::thread& worker : workers) worker.join();
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-    best = std::max(best, threads * static_cast<double>(kSteps) * kSums * operations_per_vector / took.count() / 1e9);
+    fewest = std::min(fewest, took.count());
   }
-  return best;
+  return fewest;
+}
+
+template <class Vector>
+double arithmetic_rate(int threads, double operations_per_vector) {
+  const double seconds = fewest_seconds(threads, [](int) { loop<Vector>(); });
+  return threads * static_cast<double>(kSteps) * kSums * operations_per_vector / seconds / 1e9;
+}
+
+double read_rate(int threads) {
+  // Filled with ones: the kernel maps untouched memory to one page of zeros, which would stay in the cache.
+  const std::vector<Words> ones(kBytesRead / sizeof(Words), Words{Int{} + 1});
+  const std::vector<std::vector<Words>> memory(threads, ones);
+  const double seconds = fewest_seconds(threads, [&](int thread) { read(memory[thread]); });
+  return threads * static_cast<double>(kBytesRead) / seconds / 1e9;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
-  std::printf("{\"fp32\": %.1f, \"int16\": %.1f}\n", best_rate<Float>(threads, 2.0 * sizeof(Float) / 4),
-              best_rate<Int>(threads, 2.0 * sizeof(Int) / 2));
+  std::printf("{\"fp32\": %.1f, \"int16\": %.1f, \"read\": %.1f}\n",
+              arithmetic_rate<Float>(threads, 2.0 * sizeof(Float) / 4),
+              arithmetic_rate<Int>(threads, 2.0 * sizeof(Int) / 2), read_rate(threads));
 }

@@ -4,18 +4,27 @@ Every peer takes normalised float32 codes, so that an inner product is the cosin
 is not charged to it.
 """
 
+import os
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Protocol
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
 
 import faiss
 import numpy as np
 import threadpoolctl
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
+from usearch.index import MetricKind
+from usearch.index import search as usearch_search
 
 import latentknn as lk
 
 Codes = NDArray[np.float32]
 Ids = NDArray[np.integer]
+
+_SCORES_AT_ONCE = 64_000_000  # 256 MB of float32, for the peers that keep all scores of a block of queries
 
 
 class Searcher(Protocol):
@@ -51,18 +60,14 @@ class ScikitLearn:
 
 
 class NumPy:
-    """Matrix product and argpartition, in blocks of queries whose scores take 256 MB."""
+    """Matrix product and argpartition, in blocks of queries."""
 
     def __init__(self, codes: Codes, threads: int) -> None:
         self.codes = codes
-        self.threads = threads
 
     def search(self, queries: Codes, k: int) -> Ids:
-        block = max(1, 64_000_000 // len(self.codes))
-        with threadpoolctl.threadpool_limits(self.threads):
-            return np.concatenate(
-                [self._block(queries[i : i + block], k) for i in range(0, len(queries), block)]
-            )
+        block = max(1, _SCORES_AT_ONCE // len(self.codes))
+        return np.concatenate([self._block(queries[i : i + block], k) for i in range(0, len(queries), block)])
 
     def _block(self, queries: Codes, k: int) -> Ids:
         scores = queries @ self.codes.T
@@ -74,7 +79,7 @@ class NumPy:
 
 
 class TensorFlow:
-    """Matrix product and top_k, in blocks of 1,000 queries."""
+    """Matrix product and top_k, in blocks of at most 1,000 queries."""
 
     def __init__(self, codes: Codes, threads: int) -> None:
         import tensorflow as tf
@@ -84,18 +89,41 @@ class TensorFlow:
 
     def search(self, queries: Codes, k: int) -> Ids:
         found = []
-        for start in range(0, len(queries), 1000):
-            scores = self.tf.matmul(queries[start : start + 1000], self.codes, transpose_b=True)
+        block = max(1, min(1000, _SCORES_AT_ONCE // self.codes.shape[0]))
+        for start in range(0, len(queries), block):
+            scores = self.tf.matmul(queries[start : start + block], self.codes, transpose_b=True)
             found.append(self.tf.math.top_k(scores, k=k).indices.numpy())
         return np.concatenate(found)
 
 
-def limit_tensorflow(threads: int) -> None:
-    """Set TensorFlow's thread pools; must come before its first operation."""
-    import tensorflow as tf
+class USearch:
+    """Its exact search, which needs no index."""
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    def __init__(self, codes: Codes, threads: int) -> None:
+        self.codes = codes
+        self.threads = threads
+
+    def search(self, queries: Codes, k: int) -> Ids:
+        found = usearch_search(self.codes, queries, k, MetricKind.IP, exact=True, threads=self.threads)
+        return np.atleast_2d(found.keys).astype(np.int64)
 
 
-PEERS = {"FAISS": Faiss, "scikit-learn": ScikitLearn, "NumPy": NumPy, "TensorFlow": TensorFlow}
+def limit_threads(threads: int, names: Collection[str]) -> None:
+    """Set the threads of the libraries that take no number; must come before TensorFlow's first operation."""
+    if "TensorFlow" in names:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    threadpoolctl.threadpool_limits(threads)  # once, because a call of its own would take milliseconds
+
+
+PEERS: dict[str, Callable[[Codes, int], Searcher]] = {
+    "FAISS": Faiss,
+    "scikit-learn": ScikitLearn,
+    "NumPy": NumPy,
+    "TensorFlow": TensorFlow,
+    "USearch": USearch,
+}
+OWN_FP32 = "latentknn fp32"  # what screening in float32 takes, where a line asks for the comparison
+ENGINES = PEERS | {OWN_FP32: partial(Latentknn, strategy="fp32")}

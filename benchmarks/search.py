@@ -1,161 +1,248 @@
-"""Batched search of Fashion-MNIST codes: latentknn beside FAISS, scikit-learn, NumPy and TensorFlow.
+"""Scenarios A to G: exact search beside FAISS, scikit-learn, NumPy, TensorFlow and USearch.
 
-For every (d, k) all engines run once a round, on a fresh permutation of the queries, in rotating order;
-figures are medians over the rounds with the smallest and largest. Two ratios are taken: with every index
-ready, and one-shot (building included). latentknn's answers to a sample of the queries must equal the
-float64 reference to the byte; the share of the reference's neighbours that a peer finds is reported.
+For every line all engines run once a round, on fresh queries, in rotating order. A run that was killed goes
+on where it stopped; delete a file under results/ to measure its lines again.
 
-    python benchmarks/search.py                 # everything: about half an hour on 2 cores
-    python benchmarks/search.py --dims 64 --ks 1,10 --rounds 3
+    python benchmarks/search.py                 # everything: hours; leave the machine alone meanwhile
+    python benchmarks/search.py --only A,D
+    python benchmarks/search.py --only B --data principal --ks 1,10
+    python benchmarks/search.py --scale 0.01 --rounds 2      # a quick look, kept apart in results/scaled/
 """
 
 import argparse
-import os
-import sys
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import faiss
 
-import numpy as np
-
+import codes
+import figures
 import harness
-import latentknn as lk
 import peers
-from codes import fashion_mnist
+import synthetic
+import tables
+from case import Case, Line, Target
+from measure import PATIENCE_SECONDS, Settings, measure
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import reference  # the float64 definition that every answer is compared with
-
-SAMPLE = 16  # queries compared with the reference
-
-
-def integers(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
+_PACKAGES = ["latentknn", "numpy", "scikit-learn", "faiss-cpu", "tensorflow-cpu", "usearch"]
 
 
-def check(codes: peers.Codes, queries: peers.Codes, k: int, threads: int) -> np.ndarray:
-    """Return the reference's ids of the sample, having found latentknn's answers equal to the byte."""
-    expected = reference.search(codes, queries[:SAMPLE], k)
-    found = lk.CosineIndex.from_codes(codes, threads=threads).search(queries, k, scores64=True)
-    if not (
-        np.array_equal(found.ids[:SAMPLE], expected.ids)
-        and found.similarities[:SAMPLE].tobytes() == expected.similarities.tobytes()
-        and found.scores64[:SAMPLE].tobytes() == expected.scores64.tobytes()
-    ):
-        raise SystemExit(f"latentknn's answers differ from the reference at d={codes.shape[1]}, k={k}")
-    return expected.ids
+@dataclass(frozen=True)
+class Scenario:
+    title: str
+    cases: list[Case]
 
 
-def share_found(found: np.ndarray, expected: np.ndarray) -> float:
-    """Share of the reference's neighbours among those found."""
-    return float(np.mean([np.isin(e, f).mean() for f, e in zip(found, expected, strict=True)]))
+def fashion_mnist() -> list[Case]:
+    targets = {1: Target(7, 12), 10: Target(5, 10), 100: Target(3, 6)}
+    unreduced = {1: Target(4, 6), 10: Target(3.5, 5), 100: None}  # without the principal components
+    one_shot = Target(4, 7)  # at k = 1
+    case = partial(Case, rows=60_000, queries=10_000, dim=codes.PIXELS)
 
-
-def measure(dim: int, k: int, names: list[str], rounds: int, threads: int, peak: float) -> dict[str, Any]:
-    codes, queries = fashion_mnist(dim)
-    expected = check(codes, queries, k, threads)
-    builders = {"latentknn": peers.Latentknn} | {name: peers.PEERS[name] for name in names}
-    ready = {name: build(codes, threads) for name, build in builders.items()}
-    found = {name: share_found(s.search(queries[:SAMPLE], k), expected) for name, s in ready.items()}
-
-    def permuted(round_number: int) -> peers.Codes:
-        return queries[np.random.default_rng(round_number).permutation(len(queries))]
-
-    times = harness.paired_times(
-        {name: (lambda given, s=s: s.search(given, k)) for name, s in ready.items()}, permuted, rounds
+    free_choice = tuple(
+        Line(10_000, k, target=target, one_shot=True, one_shot_target=one_shot if k == 1 else None)
+        for k, target in targets.items()
     )
-    del ready
-    one_shot = harness.paired_times(
-        {
-            name: (lambda given, b=build: b(codes, threads).search(given, k))
-            for name, build in builders.items()
-            if name in ("latentknn", "FAISS")
-        },
-        permuted,
-        rounds,
+    forced = tuple(Line(10_000, k, target=target) for k, target in unreduced.items())
+    return [
+        case("raw pixels", make=codes.pixels, lines=free_choice),
+        case("raw pixels, rotated", make=codes.rotated_pixels, lines=free_choice),
+        case("raw pixels", make=codes.pixels, lines=forced, strategy="int8"),
+    ]
+
+
+def trained_codes() -> list[Case]:
+    few = {1: Target(20, 40), 10: Target(12, 25), 100: Target(4, 8), 1000: Target(2, 4)}
+    more = {1: Target(5, 8), 10: Target(4, 6), 100: Target(2.5, 4), 1000: Target(2, 4)}
+    makers = {f"codes of {model}": partial(codes.trained_codes, model) for model in codes.MODELS}
+    makers["principal components"] = codes.principal_components
+    return [
+        Case(
+            data,
+            rows=60_000,
+            queries=10_000,
+            dim=dim,
+            make=make,
+            lines=tuple(
+                Line(10_000, k, target=target, one_shot=True)
+                for k, target in (few if dim == 10 else more).items()
+            ),
+        )
+        for data, make in makers.items()
+        for dim in codes.DIMS
+    ]
+
+
+def million_rows() -> list[Case]:
+    return [
+        Case(
+            data,
+            rows=1_000_000,
+            queries=10_000,
+            dim=128,
+            make=make,
+            lines=tuple(
+                Line(queries, k, target=target if k == 10 else None)
+                for queries in (1000, 10_000)
+                for k in (10, 100)
+            ),
+        )
+        for data, make, target in (
+            ("clusters", synthetic.clusters, Target(4, 8)),
+            ("noise", synthetic.noise, Target(2.5, 4)),
+        )
+    ]
+
+
+def online() -> list[Case]:
+    lines = (
+        Line(1, 10, calls=32, target=Target(2, 3.5)),
+        Line(4, 10, calls=16),
+        Line(32, 10, calls=4, target=Target(3, 5)),
     )
-    ours = times["latentknn"]
-    rate = 2.0 * len(codes) * len(queries) * dim / 1e9
-    line = {
-        "dim": dim,
-        "k": k,
-        "rounds": rounds,
-        "seconds": times,
-        "one_shot_seconds": one_shot,
-        "share_of_reference_found": found,
-        "effective_gflops": rate / float(np.median(ours)),
-        "share_of_fp32_peak": rate / float(np.median(ours)) / peak,
-        "strategy": lk.CosineIndex(dim).strategy,
-    }
-    show(line)
-    return line
-
-
-def show(line: dict[str, Any]) -> None:
-    print(table_row(line), flush=True)
-
-
-def table_row(line: dict[str, Any]) -> str:
-    times = line["seconds"]
-    others = {name: harness.ratios(times[name], times["latentknn"]) for name in times if name != "latentknn"}
-    fastest = min(others, key=lambda name: others[name].median)
-    one_shot = line["one_shot_seconds"]
-    cells = [
-        str(line["dim"]),
-        str(line["k"]),
-        f"{harness.Spread.of(times['latentknn']).median:.3f}",
-        *(str(others[name]) for name in others),
-        str(harness.ratios(one_shot["FAISS"], one_shot["latentknn"])),
-        fastest,
-        f"{line['effective_gflops']:.0f}",
-        f"{line['share_of_fp32_peak']:.0%}",
+    return [
+        Case(data, rows=1_000_000, queries=1024, dim=dim, make=make, lines=lines)
+        for dim in (128, 768)
+        for data, make in (("clusters", synthetic.clusters), ("noise", synthetic.noise))
     ]
-    return "| " + " | ".join(cells) + " |"
 
 
-def table(lines: list[dict[str, Any]]) -> str:
-    names = [name for name in lines[0]["seconds"] if name != "latentknn"]
-    head = [
-        "d",
-        "k",
-        "seconds",
-        *(f"× {n}" for n in names),
-        "× FAISS, one-shot",
-        "fastest peer",
-        "GFLOP/s",
-        "of fp32 peak",
+def leave_one_out() -> list[Case]:
+    return [
+        Case(
+            data,
+            rows=60_000,
+            queries=0,
+            dim=128,
+            make=make,
+            lines=(Line(60_000, 20, target=Target(4, 8)),),
+            leave_one_out=True,
+        )
+        for data, make in (
+            ("codes of conv_ae", partial(codes.trained_codes, "conv_ae")),
+            ("principal components", codes.principal_components),
+        )
     ]
-    rows = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join(rows + [table_row(line) for line in lines])
+
+
+def adversarial() -> list[Case]:
+    rows = 20_000
+    return [
+        Case(
+            data,
+            rows=rows,
+            queries=1000,
+            dim=64,
+            make=make,
+            lines=tuple(Line(1000, k, target=Target(0.9, 1.5)) for k in (10, 100, rows // 2)),
+            beside=(*peers.PEERS, peers.OWN_FP32),
+        )
+        for data, make in (
+            ("all rows equal", synthetic.equal_rows),
+            ("two tight clusters", synthetic.two_clusters),
+            ("100 distinct rows", synthetic.duplicates),
+            ("noise", synthetic.noise),
+        )
+    ]
+
+
+def growth() -> list[Case]:
+    return [
+        Case(
+            "clusters",
+            rows=rows,
+            queries=10_000,
+            dim=64,
+            make=synthetic.clusters,
+            lines=(Line(1000, 10, calls=10 if rows <= 30_000 else 1),),
+            beside=("FAISS",),
+        )
+        for rows in (1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
+    ]
+
+
+SCENARIOS = {
+    "A": Scenario("Fashion-MNIST, raw pixels", fashion_mnist()),
+    "B": Scenario("codes of trained models", trained_codes()),
+    "C": Scenario("a million rows", million_rows()),
+    "D": Scenario("few queries against a million rows", online()),
+    "E": Scenario("leave-one-out", leave_one_out()),
+    "F": Scenario("adversarial rows", adversarial()),
+    "G": Scenario("time against the number of rows", growth()),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--dims", type=integers, default=[10, 32, 64, 128, 784])
-    parser.add_argument("--ks", type=integers, default=[1, 10, 100])
+    parser.add_argument("--only", type=_scenarios, default=list(SCENARIOS), help="such as A,B")
+    parser.add_argument("--data", default="", help="only cases whose data's name contains this")
+    parser.add_argument("--ks", type=_integers, help="only lines with these k, such as 1,10")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--peers", default=",".join(peers.PEERS), help="comma-separated")
-    parser.add_argument("--name", default="search", help="name of the JSON file under results/")
+    parser.add_argument(
+        "--peers",
+        type=_peers,
+        default=tuple(peers.PEERS),
+        help="comma-separated; FAISS always comes with them",
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="below 1: fewer rows and queries")
+    parser.add_argument("--results", type=Path, help="folder of the JSON files; results/, or results/scaled/")
     arguments = parser.parse_args()
-    names = arguments.peers.split(",")
-    if "TensorFlow" in names:
-        peers.limit_tensorflow(arguments.threads)
-    peak = harness.measured_peak(arguments.threads)
-    print(f"fp32 peak {peak['fp32']} GFLOP/s on {arguments.threads} threads", flush=True)
-    lines = [
-        measure(dim, k, names, arguments.rounds, arguments.threads, peak["fp32"])
-        for dim in arguments.dims
-        for k in arguments.ks
-    ]
-    packages = ["latentknn", "numpy", "scikit-learn", "faiss-cpu", "tensorflow-cpu"]
-    about = harness.machine(arguments.threads, packages)
-    path = harness.write_json(arguments.name, {"machine": about, "peak": peak, "lines": lines})
-    print(table(lines))
-    print(f"written: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+    if not 0 < arguments.scale <= 1:
+        parser.error(f"--scale must be above 0 and at most 1, received {arguments.scale}")
+
+    peers.limit_threads(arguments.threads, arguments.peers)
+    about: dict[str, Any] = {
+        **harness.machine(arguments.threads, _PACKAGES),
+        "faiss_build": faiss.get_compile_options().strip(),
+        "searching_code": harness.searching_code(),
+        "rounds": arguments.rounds,
+        "peers": list(arguments.peers),
+        "patience_seconds": PATIENCE_SECONDS,
+        "scale": arguments.scale,
+    }
+    settings = Settings(arguments.rounds, arguments.threads, arguments.peers)
+    folder = arguments.results or (harness.RESULTS if arguments.scale == 1 else harness.RESULTS / "scaled")
+    for letter in arguments.only:
+        scenario = SCENARIOS[letter]
+        results = harness.Results(letter, about | {"title": scenario.title}, folder)
+        print(f"\n{tables.heading(letter, results.about)}\n\n{tables.speed_head(peers.PEERS)}", flush=True)
+        for case in scenario.cases:
+            if arguments.data not in case.data:
+                continue
+            lines = tuple(line for line in case.lines if not arguments.ks or line.k in arguments.ks)
+            chosen = replace(case, lines=lines)
+            measure(
+                chosen if arguments.scale == 1 else chosen.scaled(arguments.scale), settings, results, show
+            )
+
+
+def show(line: figures.Record) -> None:
+    print(tables.speed_row(line, peers.PEERS), flush=True)
+
+
+def _integers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def _scenarios(text: str) -> list[str]:
+    return _known(text, SCENARIOS)
+
+
+def _peers(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(["FAISS", *_known(text, peers.PEERS)]))
+
+
+def _known(text: str, known: dict[str, Any]) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"unknown {name!r}; choose of {', '.join(known)}")
+    return names
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -14,7 +17,12 @@ settings.register_profile("reproducible", deadline=None, derandomize=True, datab
 settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile("reproducible")
 
+# A shell may start its background jobs with Ctrl-C ignored; what the tests start must not inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _kernel_tests_left_out: list[str] = []
+_worker_calls: Counter[str] = Counter()
+_workers_run_whole_suite: list[bool] = []
 
 
 @pytest.fixture(params=_core.available_isas())
@@ -34,12 +42,26 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
     _kernel_tests_left_out.extend(item.nodeid for item in items if "isa" in getattr(item, "fixturenames", ()))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of pytest-xdist has counted."""
+    output = getattr(node, "workeroutput", {})
+    _worker_calls.update(output.get("kernel_calls", {}))
+    _workers_run_whole_suite.append(output.get("whole_suite", False))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a whole run in which a kernel that this CPU has was never called."""
-    if not _is_whole_suite(session):
+    calls = Counter(_core.kernel_calls())
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output.update(kernel_calls=dict(calls), whole_suite=_is_whole_suite(session))
         return
-    calls = _core.kernel_calls()
+    whole = all(_workers_run_whole_suite) if _workers_run_whole_suite else _is_whole_suite(session)
+    if not whole:
+        return
+    calls.update(_worker_calls)
     untested = [isa for isa in _core.available_isas() if not calls.get(isa)]
     if untested:
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")

@@ -116,6 +116,25 @@ py::tuple search_self(const Database& database, std::size_t k, std::size_t threa
   }
 }
 
+py::dict explain(const Database& database) {
+  Explanation found{};
+  call_core("codes", [&] { found = database.explain(); });
+  py::list considered;
+  for (const Consideration& each : found.considered) {
+    considered.append(py::make_tuple(each.arithmetic, each.dims, each.candidates, each.cost));
+  }
+  py::dict result;
+  result["strategy"] = found.strategy;
+  result["arithmetic"] = found.arithmetic;
+  result["rows"] = found.rows;
+  result["screened_dims"] = found.screened_dims;
+  result["unscreened_rows"] = found.unscreened_rows;
+  result["considered"] = considered;
+  result["queries"] = found.queries;
+  result["scored_rows"] = found.scored_rows;
+  return result;
+}
+
 py::array_t<float> rows_of(const Database& database) {
   while (true) {
     const std::size_t count = database.size();
@@ -160,10 +179,7 @@ void register_database(py::module_& module) {
           },
           py::arg("flags"), py::arg("threads"))
       .def("rows", &rows_of)
-      .def("statistics",
-           [](const Database& self) {
-             return py::make_tuple(self.statistics().queries.load(), self.statistics().scored_rows.load());
-           })
+      .def("explain", &explain)
       .def("search", &search, py::arg("queries"), py::arg("k"), py::arg("allowed"), py::arg("threads"),
            py::arg("scores64"))
       .def("search_self", &search_self, py::arg("k"), py::arg("threads"), py::arg("scores64"));

@@ -19,10 +19,10 @@ class BlockScorer {
 
   BlockScorer(const KernelTable& kernels, const Rows& rows);
 
-  // Takes on queries [first, first + count) of the request.
-  void start(const SearchRequest& request, std::size_t first, std::size_t count);
+  // Takes on the named queries of the request.
+  void start(const SearchRequest& request, const std::vector<std::size_t>& queries);
 
-  // (count, dim), as the contract rounds them.
+  // (queries, dim), as the contract rounds them.
   const float* queries() const { return queries_.data(); }
   const double* squared_norms() const { return squared_norms_.data(); }
 

@@ -21,6 +21,10 @@ namespace {
 constexpr std::size_t kRowsPerTask = 4032;  // a multiple of every row tile: 8, 12, 16, 48
 constexpr std::size_t kChooseAgain = 8;
 
+// More rows than this that every search has to score, and the screen does not suit them.
+constexpr std::size_t kUnscreenedShare = 256;
+constexpr std::size_t kUnscreenedRows = 64;
+
 std::array<std::atomic<std::uint64_t>, 8> search_counts;
 
 void count_search(const KernelTable& kernels) {
@@ -42,6 +46,24 @@ Database::Database(std::size_t dim, Strategy strategy) : dim_(dim), kernels_(sel
 const char* Database::strategy() const {
   const std::shared_lock lock(mutex_);
   return screen_ ? screen_->name() : strategy_name(strategy_);
+}
+
+Explanation Database::explain() const {
+  const std::shared_lock lock(mutex_);
+  Explanation explanation{screen_ ? screen_->name() : strategy_name(strategy_),
+                          "float64",
+                          squared_norms_.size(),
+                          0,
+                          0,
+                          considered_,
+                          statistics_.queries.load(),
+                          statistics_.scored_rows.load()};
+  if (!screen_) return explanation;
+  const ScreenKernel& kernel = screen_->kernel();
+  explanation.arithmetic = &kernel == &kernels_.int8 ? "int8" : &kernel == &kernels_.int16 ? "int16" : "fp32";
+  explanation.screened_dims = screen_->packed_dim();
+  explanation.unscreened_rows = screen_->unscreened_rows().size();
+  return explanation;
 }
 
 Rows Database::view() const {
@@ -109,26 +131,31 @@ void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::
     kernels_.squared_norms(values_.data() + begin * dim_, end - begin, dim_, squared_norms_.data() + begin);
   });
 
-  // What suits the first rows need not suit ten times as many; choosing again then keeps adding linear. The
-  // new screen takes over only once it is whole: until then an exception leaves the old one in place.
-  std::unique_ptr<Screen> fresh;
-  const bool choose = count > 0 && (chosen_for_ == 0 || count >= kChooseAgain * chosen_for_);
-  if (choose) {
-    const DefaultFloatEnvironment environment;
-    fresh = choose_screen(strategy_, kernels_, view());
-    first = 0;
-  }
-  Screen* const screen = choose ? fresh.get() : screen_.get();
-  if (screen != nullptr) {
-    screen->reserve_rows(count);
-    const std::size_t tile = screen->kernel().row_tile;
-    in_runs(first / tile * tile, [this, screen](std::size_t begin, std::size_t end) {
-      screen->pack_rows(values_.data(), squared_norms_.data(), begin, end);
+  const auto pack = [&](Screen& screen, std::size_t from) {
+    screen.reserve_rows(count);
+    const std::size_t tile = screen.kernel().row_tile;
+    in_runs(from / tile * tile, [this, &screen](std::size_t begin, std::size_t end) {
+      screen.pack_rows(values_.data(), squared_norms_.data(), begin, end);
     });
-  }
-  if (choose) {
-    screen_ = std::move(fresh);
+    return screen.unscreened_rows().size() <= count / kUnscreenedShare + kUnscreenedRows;
+  };
+
+  // What suits the first rows need not suit ten times as many; choosing again then keeps adding linear. A new
+  // screen takes over only once it is whole: until then an exception leaves the old one in place.
+  if (count > 0 && (chosen_for_ == 0 || count >= kChooseAgain * chosen_for_)) {
+    const DefaultFloatEnvironment environment;
+    Choice fresh = choose_screen(strategy_, kernels_, view());
+    if (fresh.screen && !pack(*fresh.screen, 0)) {
+      fresh.screen = fallback_screen(kernels_, dim_);
+      pack(*fresh.screen, 0);
+    }
+    screen_ = std::move(fresh.screen);
+    considered_ = std::move(fresh.considered);
     chosen_for_ = count;
+  } else if (screen_ && !pack(*screen_, first)) {
+    std::unique_ptr<Screen> fresh = fallback_screen(kernels_, dim_);
+    pack(*fresh, 0);
+    screen_ = std::move(fresh);
   }
 }
 

@@ -11,11 +11,23 @@
 
 #include "aligned_buffer.h"
 #include "convert.h"
-#include "screening/screen.h"
+#include "screening/choose_screen.h"
 #include "search_request.h"
 #include "strategy.h"
 
 namespace latentknn {
+
+// How a database searches, and what that took so far.
+struct Explanation {
+  const char* strategy;
+  const char* arithmetic;  // of the screen; float64: there is none
+  std::size_t rows;
+  std::size_t screened_dims;
+  std::size_t unscreened_rows;  // that every search scores, as the screen does not suit them
+  std::vector<Consideration> considered;
+  std::uint64_t queries;      // of all searches so far
+  std::uint64_t scored_rows;  // exactly, by those searches
+};
 
 // Safe from several threads: searches run side by side, changes wait for them.
 class Database {
@@ -29,8 +41,7 @@ class Database {
   // What screens the rows now; before there are any, the strategy that was asked for.
   const char* strategy() const;
 
-  // Of all searches so far.
-  const SearchStatistics& statistics() const { return statistics_; }
+  Explanation explain() const;
 
   // Appends rows, all or none. `ids` is null as long as no row has an id of its own: the position is
   // the id then. Throws InvalidRow, std::bad_alloc, std::length_error beyond 2^32 - 1 rows, Interrupted.
@@ -60,7 +71,8 @@ class Database {
   const KernelTable& kernels_;
   Strategy strategy_;
   std::unique_ptr<Screen> screen_;  // null: no screening
-  std::size_t chosen_for_ = 0;      // rows that there were when the screen was chosen
+  std::vector<Consideration> considered_;
+  std::size_t chosen_for_ = 0;  // rows that there were when the screen was chosen
   AlignedBuffer<float> values_;
   AlignedBuffer<double> squared_norms_;
   std::vector<std::int64_t> ids_;  // empty: positions

@@ -1,6 +1,7 @@
 #include "exhaustive_search.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "block_scorer.h"
 
@@ -40,7 +41,9 @@ void exhaustive_search(const KernelTable& kernels, const Rows& rows, const Searc
     const std::size_t end = list.size() * (shard + 1) / cut.shards;
 
     BlockScorer scorer(kernels, rows);
-    scorer.start(request, first, count);
+    std::vector<std::size_t> queries(count);
+    std::iota(queries.begin(), queries.end(), first);
+    scorer.start(request, queries);
     std::vector<TopK> best(count, TopK(request.k, rows.ids));
     std::vector<std::uint32_t> others;
     for (std::size_t at = begin; at < end; at += chunk) {

@@ -11,8 +11,8 @@ struct Named {
 };
 
 constexpr Named kStrategies[] = {
-    {"auto", Strategy::automatic}, {"fp32", Strategy::fp32},       {"int16", Strategy::int16},
-    {"pca", Strategy::pca},        {"float64", Strategy::float64},
+    {"auto", Strategy::automatic}, {"fp32", Strategy::fp32}, {"int16", Strategy::int16},
+    {"int8", Strategy::int8},      {"pca", Strategy::pca},   {"float64", Strategy::float64},
 };
 
 }  // namespace

@@ -10,7 +10,8 @@ enum class Strategy {
   automatic,  // whichever is predicted to be the cheapest for the rows
   fp32,       // screen in float32, score what survives in float64
   int16,      // screen in 16-bit integers, likewise
-  pca,        // screen in the rows' principal subspace, in 16-bit integers, likewise
+  int8,       // screen in 8-bit integers, rotated and centred, likewise
+  pca,        // screen in the rows' principal subspace, in 16-bit or 8-bit integers, likewise
   float64,    // no screening: score every row
 };
 

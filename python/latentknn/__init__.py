@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from latentknn._core import __version__
+from latentknn.explanation import Explanation
 from latentknn.index import CosineIndex, SearchResult, cosine_search
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CosineIndex",
     "CosineKNNClassifier",
+    "Explanation",
     "SearchResult",
     "__version__",
     "cosine_search",

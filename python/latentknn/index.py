@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core, storage
 from latentknn.arrays import as_flags, as_int64, as_rows
+from latentknn.explanation import Consideration, Explanation
 
 _MOST_THREADS = 1024
 
@@ -53,10 +54,11 @@ class CosineIndex:
         Dimensions of a code.
     engine : {"auto", "cpu"}
         What runs the searches.
-    strategy : {"auto", "fp32", "int16", "pca", "float64"}
-        How rows are screened before they are scored exactly: in float32, in 16-bit integers, in 16-bit
-        integers in the codes' principal subspace with an exact bound for the rest, or not at all. The
-        answers are the same; "auto" takes what is predicted to be the fastest for the codes.
+    strategy : {"auto", "fp32", "int16", "int8", "pca", "float64"}
+        How rows are screened before they are scored exactly: in float32, in 16-bit integers, in 8-bit
+        integers, in integers in the codes' principal subspace with an exact bound for the rest, or not at
+        all. The answers are the same; "auto" takes what is predicted to be the fastest for the codes, and
+        `explain` tells what that was.
     threads : int, optional
         Threads to use; by default all the processors that this process may use.
 
@@ -69,7 +71,7 @@ class CosineIndex:
     Notes
     -----
     Safe to use from several threads. Memory: the codes as float32, one packed copy of them (half as large
-    for "int16", smaller for "pca") and some tens of MiB while a search runs.
+    for "int16", a quarter for "int8", smaller for "pca") and some tens of MiB while a search runs.
     """
 
     def __init__(
@@ -125,6 +127,30 @@ class CosineIndex:
     def strategy(self) -> str:
         """The screening strategy in use; "auto" as long as there are no codes to choose it by."""
         return self._database.strategy
+
+    def explain(self) -> Explanation:
+        """Say how the index searches, why, and what its searches took so far.
+
+        Returns
+        -------
+        Explanation
+            The strategy, what it was chosen from and the rows scored exactly a query; print it to read it.
+        """
+        found = self._database.explain()
+        queries, scored = found["queries"], found["scored_rows"]
+        considered = (Consideration(*each) for each in found["considered"])
+        return Explanation(
+            strategy=found["strategy"],
+            arithmetic=found["arithmetic"],
+            isa=self.isa,
+            rows=found["rows"],
+            dim=self.dim,
+            screened_dims=found["screened_dims"],
+            unscreened_rows=found["unscreened_rows"],
+            considered=tuple(sorted(considered, key=lambda each: each.cost)),
+            queries=queries,
+            candidates_per_query=scored / queries if queries else None,
+        )
 
     @property
     def isa(self) -> str:

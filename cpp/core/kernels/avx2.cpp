@@ -12,38 +12,103 @@ constexpr size_t kTileQueries = 6;
 constexpr size_t kTileVectors = 2;
 constexpr size_t kExactRows = 4;
 constexpr double kInt16Gain = 1.5;
+constexpr double kInt8Gain = 2.6;
 
-using Float = __m256;
-constexpr size_t kFloats = 8;
-inline Float broadcast(float x) { return _mm256_set1_ps(x); }
-inline Float maximum(Float a, Float b) { return _mm256_max_ps(a, b); }
+struct FloatScores {
+  using Number = float;
+  using Score = __m256;
+  using Hits = __m256;
+  static constexpr size_t kLanes = 8;
+  static Score spread(Number x) { return _mm256_set1_ps(x); }
+  static Score maximum(Score a, Score b) { return _mm256_max_ps(a, b); }
+  static Hits reaches(Score scores, Score cutoffs) { return _mm256_cmp_ps(scores, cutoffs, _CMP_GE_OQ); }
+  static Hits either(Hits a, Hits b) { return _mm256_or_ps(a, b); }
+  static bool any(Hits hits) { return _mm256_movemask_ps(hits) != 0; }
+  static unsigned bits(Hits hits) { return static_cast<unsigned>(_mm256_movemask_ps(hits)); }
+};
 
-struct Fp32 {
+struct ShortScores {
+  using Number = int16_t;
+  using Score = __m256i;
+  using Hits = __m256i;
+  static constexpr size_t kLanes = 16;
+  static Score spread(Number x) { return _mm256_set1_epi16(x); }
+  static Score maximum(Score a, Score b) { return _mm256_max_epi16(a, b); }
+  static Hits reaches(Score scores, Score cutoffs) { return _mm256_cmpeq_epi16(maximum(scores, cutoffs), scores); }
+  static Hits either(Hits a, Hits b) { return _mm256_or_si256(a, b); }
+  static bool any(Hits hits) { return _mm256_movemask_epi8(hits) != 0; }
+  static unsigned bits(Hits hits) {
+    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(hits), _mm256_extracti128_si256(hits, 1));
+    return static_cast<unsigned>(_mm_movemask_epi8(bytes));
+  }
+};
+
+struct Fp32 : FloatScores {
   using Element = float;
-  using Vector = Float;
-  using Sum = Float;
+  using Vector = __m256;
+  using Sum = __m256;
   static constexpr size_t kGroup = 1;
+  static constexpr size_t kStartBytes = 0;
+  static constexpr int kQueryOffset = 0;
+  static constexpr size_t kQueryCopies = 1;
+  static Sum start(const void*, size_t) { return _mm256_setzero_ps(); }
   static Vector load(const Element* p) { return _mm256_loadu_ps(p); }
   static Vector broadcast(const Element* p) { return _mm256_broadcast_ss(p); }
   static Sum add_product(Sum sum, Vector a, Vector b) { return _mm256_fmadd_ps(a, b, sum); }
-  static Float to_float(Sum sum) { return sum; }
+  static Score to_score(Sum sum) { return sum; }
   static Element quantise(double x) { return static_cast<float>(x); }
 };
 
 // Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
-struct Int16 {
+struct Int16 : FloatScores {
   using Element = int16_t;
   using Vector = __m256i;
   using Sum = __m256i;
   static constexpr size_t kGroup = 2;
+  static constexpr size_t kStartBytes = 0;
+  static constexpr int kQueryOffset = 0;
+  static constexpr size_t kQueryCopies = 1;
+  static Sum start(const void*, size_t) { return _mm256_setzero_si256(); }
   static Vector load(const Element* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static Vector broadcast(const Element* p) {
     int32_t pair;
     __builtin_memcpy(&pair, p, sizeof pair);
     return _mm256_set1_epi32(pair);
   }
-  static Sum add_product(Sum sum, Vector a, Vector b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
-  static Float to_float(Sum sum) { return _mm256_cvtepi32_ps(sum); }
+  static Sum add_product(Sum sum, Vector a, Vector b) {
+    const __m256i products = _mm256_madd_epi16(a, b);
+    asm("vpaddd %1, %0, %0" : "+x"(sum) : "x"(products));  // GCC 12 adds elsewhere and moves the sum back
+    return sum;
+  }
+  static Score to_score(Sum sum) { return _mm256_cvtepi32_ps(sum); }
+  static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
+};
+
+// Eight bits wide into sixteen. The instruction takes one operand without sign: queries, from 1 to 127 by
+// their offset, so that no pair of products saturates. The sums may wrap, as their starts make up for it.
+struct Int8 : ShortScores {
+  using Element = int8_t;
+  using Vector = __m256i;
+  using Sum = __m256i;
+  static constexpr size_t kGroup = 2;
+  static constexpr size_t kStartBytes = sizeof(int16_t);
+  static constexpr int kQueryOffset = 64;
+  static constexpr size_t kQueryCopies = 2;  // broadcasting two bytes would take a shuffle more than four
+  static Sum start(const void* rows, size_t vector) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(rows) + vector);
+  }
+  static Vector load(const Element* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static Vector broadcast(const Element* p) {
+    int32_t pairs;
+    __builtin_memcpy(&pairs, p, sizeof pairs);
+    return _mm256_set1_epi32(pairs);
+  }
+  static Sum add_product(Sum sum, Vector a, Vector b) {
+    const __m256i products = _mm256_maddubs_epi16(a, b);
+    asm("vpaddw %1, %0, %0" : "+x"(sum) : "x"(products));
+    return sum;
+  }
+  static Score to_score(Sum sum) { return sum; }
   static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };
 
@@ -51,12 +116,6 @@ template <class Sum>
 inline void pin(Sum& sum) {
   asm volatile("" : "+x"(sum));
 }
-
-using Hits = __m256;
-inline Hits reaches(Float scores, Float cutoffs) { return _mm256_cmp_ps(scores, cutoffs, _CMP_GE_OQ); }
-inline Hits either(Hits a, Hits b) { return _mm256_or_ps(a, b); }
-inline bool any(Hits hits) { return _mm256_movemask_ps(hits) != 0; }
-inline unsigned bits(Hits hits) { return static_cast<unsigned>(_mm256_movemask_ps(hits)); }
 
 using Double = __m256d;
 constexpr size_t kDoubles = 4;

@@ -12,30 +12,60 @@ constexpr size_t kTileQueries = 8;
 constexpr size_t kTileVectors = 3;
 constexpr size_t kExactRows = 8;
 constexpr double kInt16Gain = 1.5;
+constexpr double kInt8Gain = 2.6;
 
-using Float = __m512;
-constexpr size_t kFloats = 16;
-inline Float broadcast(float x) { return _mm512_set1_ps(x); }
-inline Float maximum(Float a, Float b) { return _mm512_max_ps(a, b); }
+struct FloatScores {
+  using Number = float;
+  using Score = __m512;
+  using Hits = __mmask16;
+  static constexpr size_t kLanes = 16;
+  static Score spread(Number x) { return _mm512_set1_ps(x); }
+  static Score maximum(Score a, Score b) { return _mm512_max_ps(a, b); }
+  static Hits reaches(Score scores, Score cutoffs) { return _mm512_cmp_ps_mask(scores, cutoffs, _CMP_GE_OQ); }
+  static Hits either(Hits a, Hits b) { return static_cast<Hits>(a | b); }
+  static bool any(Hits hits) { return hits != 0; }
+  static unsigned bits(Hits hits) { return hits; }
+};
 
-struct Fp32 {
+struct ShortScores {
+  using Number = int16_t;
+  using Score = __m512i;
+  using Hits = __mmask32;
+  static constexpr size_t kLanes = 32;
+  static Score spread(Number x) { return _mm512_set1_epi16(x); }
+  static Score maximum(Score a, Score b) { return _mm512_max_epi16(a, b); }
+  static Hits reaches(Score scores, Score cutoffs) { return _mm512_cmpge_epi16_mask(scores, cutoffs); }
+  static Hits either(Hits a, Hits b) { return a | b; }
+  static bool any(Hits hits) { return hits != 0; }
+  static unsigned bits(Hits hits) { return hits; }
+};
+
+struct Fp32 : FloatScores {
   using Element = float;
-  using Vector = Float;
-  using Sum = Float;
+  using Vector = __m512;
+  using Sum = __m512;
   static constexpr size_t kGroup = 1;
+  static constexpr size_t kStartBytes = 0;
+  static constexpr int kQueryOffset = 0;
+  static constexpr size_t kQueryCopies = 1;
+  static Sum start(const void*, size_t) { return _mm512_setzero_ps(); }
   static Vector load(const Element* p) { return _mm512_loadu_ps(p); }
   static Vector broadcast(const Element* p) { return _mm512_set1_ps(*p); }
   static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_fmadd_ps(a, b, sum); }
-  static Float to_float(Sum sum) { return sum; }
+  static Score to_score(Sum sum) { return sum; }
   static Element quantise(double x) { return static_cast<float>(x); }
 };
 
 // Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
-struct Int16 {
+struct Int16 : FloatScores {
   using Element = int16_t;
   using Vector = __m512i;
   using Sum = __m512i;
   static constexpr size_t kGroup = 2;
+  static constexpr size_t kStartBytes = 0;
+  static constexpr int kQueryOffset = 0;
+  static constexpr size_t kQueryCopies = 1;
+  static Sum start(const void*, size_t) { return _mm512_setzero_si512(); }
   static Vector load(const Element* p) { return _mm512_loadu_si512(p); }
   static Vector broadcast(const Element* p) {
     int32_t pair;
@@ -43,7 +73,30 @@ struct Int16 {
     return _mm512_set1_epi32(pair);
   }
   static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)); }
-  static Float to_float(Sum sum) { return _mm512_cvtepi32_ps(sum); }
+  static Score to_score(Sum sum) { return _mm512_cvtepi32_ps(sum); }
+  static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
+};
+
+// Eight bits wide into sixteen; see avx2.cpp.
+struct Int8 : ShortScores {
+  using Element = int8_t;
+  using Vector = __m512i;
+  using Sum = __m512i;
+  static constexpr size_t kGroup = 2;
+  static constexpr size_t kStartBytes = sizeof(int16_t);
+  static constexpr int kQueryOffset = 64;
+  static constexpr size_t kQueryCopies = 2;  // broadcasting two bytes would take a shuffle more than four
+  static Sum start(const void* rows, size_t vector) {
+    return _mm512_loadu_si512(static_cast<const char*>(rows) + vector * sizeof(__m512i));
+  }
+  static Vector load(const Element* p) { return _mm512_loadu_si512(p); }
+  static Vector broadcast(const Element* p) {
+    int32_t pairs;
+    __builtin_memcpy(&pairs, p, sizeof pairs);
+    return _mm512_set1_epi32(pairs);
+  }
+  static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_add_epi16(sum, _mm512_maddubs_epi16(a, b)); }
+  static Score to_score(Sum sum) { return sum; }
   static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };
 
@@ -51,12 +104,6 @@ template <class Sum>
 inline void pin(Sum& sum) {
   asm volatile("" : "+v"(sum));
 }
-
-using Hits = __mmask16;
-inline Hits reaches(Float scores, Float cutoffs) { return _mm512_cmp_ps_mask(scores, cutoffs, _CMP_GE_OQ); }
-inline Hits either(Hits a, Hits b) { return static_cast<Hits>(a | b); }
-inline bool any(Hits hits) { return hits != 0; }
-inline unsigned bits(Hits hits) { return hits; }
 
 using Double = __m512d;
 constexpr size_t kDoubles = 8;

@@ -14,49 +14,100 @@ constexpr size_t kTileQueries = 4;
 constexpr size_t kTileVectors = 2;
 constexpr size_t kExactRows = 2;
 constexpr double kInt16Gain = 1.5;
+constexpr double kInt8Gain = 1.5;
 
 typedef float Float __attribute__((vector_size(16)));
 typedef int32_t Ints __attribute__((vector_size(16)));
 typedef int16_t Shorts __attribute__((vector_size(16)));
-using Hits = Ints;
-constexpr size_t kFloats = 4;
+typedef uint16_t WrappingShorts __attribute__((vector_size(16)));
+typedef int8_t Bytes __attribute__((vector_size(8)));
+
 template <class Vector>
 inline Vector load_vector(const void* p) {
   Vector x;
   __builtin_memcpy(&x, p, sizeof x);
   return x;
 }
-inline Float broadcast(float x) { return Float{x, x, x, x}; }
-inline Float maximum(Float a, Float b) { return a > b ? a : b; }
-struct Fp32 {
+
+// What both kinds of scores share; Hits is a vector of 0 and -1.
+template <class Number_, class Score_, class Hits_>
+struct VectorScores {
+  using Number = Number_;
+  using Score = Score_;
+  using Hits = Hits_;
+  static constexpr size_t kLanes = sizeof(Score) / sizeof(Number);
+  static Score spread(Number x) { return x - Score{}; }
+  static Score maximum(Score a, Score b) { return a > b ? a : b; }
+  static Hits reaches(Score scores, Score cutoffs) { return scores >= cutoffs; }
+  static Hits either(Hits a, Hits b) { return a | b; }
+  static bool any(Hits hits) {
+    typedef int64_t Halves __attribute__((vector_size(16)));
+    const Halves halves = load_vector<Halves>(&hits);
+    return (halves[0] | halves[1]) != 0;
+  }
+  static unsigned bits(Hits hits) {
+    unsigned result = 0;
+    for (size_t i = 0; i < kLanes; ++i) result |= static_cast<unsigned>(hits[i] & 1) << i;
+    return result;
+  }
+};
+using FloatScores = VectorScores<float, Float, Ints>;
+using ShortScores = VectorScores<int16_t, Shorts, Shorts>;
+
+struct Fp32 : FloatScores {
   using Element = float;
   using Vector = Float;
   using Sum = Float;
   static constexpr size_t kGroup = 1;
+  static constexpr size_t kStartBytes = 0;
+  static constexpr int kQueryOffset = 0;
+  static constexpr size_t kQueryCopies = 1;
+  static Sum start(const void*, size_t) { return Sum{}; }
   static Vector load(const Element* p) { return load_vector<Float>(p); }
-  static Vector broadcast(const Element* p) { return latentknn::broadcast(*p); }
+  static Vector broadcast(const Element* p) { return spread(*p); }
   static Sum add_product(Sum sum, Vector a, Vector b) { return sum + a * b; }
-  static Float to_float(Sum sum) { return sum; }
+  static Score to_score(Sum sum) { return sum; }
   static Element quantise(double x) { return static_cast<float>(x); }
 };
 
 // Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
-struct Int16 {
+struct Int16 : FloatScores {
   using Element = int16_t;
   using Vector = Shorts;
   using Sum = Ints;
   static constexpr size_t kGroup = 2;
+  static constexpr size_t kStartBytes = 0;
+  static constexpr int kQueryOffset = 0;
+  static constexpr size_t kQueryCopies = 1;
+  static Sum start(const void*, size_t) { return Sum{}; }
   static Vector load(const Element* p) { return load_vector<Shorts>(p); }
   static Vector broadcast(const Element* p) { return Shorts{p[0], p[1], p[0], p[1], p[0], p[1], p[0], p[1]}; }
   static Sum add_product(Sum sum, Vector a, Vector b) {
 #if defined(__SSE2__)
     return sum + reinterpret_cast<Ints>(_mm_madd_epi16(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
 #else
-    for (size_t i = 0; i < kFloats; ++i) sum[i] += a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
+    for (size_t i = 0; i < kLanes; ++i) sum[i] += a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
     return sum;
 #endif
   }
-  static Float to_float(Sum sum) { return __builtin_convertvector(sum, Float); }
+  static Score to_score(Sum sum) { return __builtin_convertvector(sum, Float); }
+  static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
+};
+
+// Eight bits wide into sixteen; the sums may wrap, as a score is modulo 2^16.
+struct Int8 : ShortScores {
+  using Element = int8_t;
+  using Vector = Shorts;
+  using Sum = WrappingShorts;
+  static constexpr size_t kGroup = 1;
+  static constexpr size_t kStartBytes = sizeof(int16_t);
+  static constexpr int kQueryOffset = 0;
+  static constexpr size_t kQueryCopies = 1;
+  static Sum start(const void* rows, size_t vector) { return load_vector<Sum>(static_cast<const Sum*>(rows) + vector); }
+  static Vector load(const Element* p) { return __builtin_convertvector(load_vector<Bytes>(p), Shorts); }
+  static Vector broadcast(const Element* p) { return spread(*p); }
+  static Sum add_product(Sum sum, Vector a, Vector b) { return sum + reinterpret_cast<Sum>(a * b); }
+  static Score to_score(Sum sum) { return reinterpret_cast<Score>(sum); }
   static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };
 
@@ -67,18 +118,6 @@ inline void pin(Sum& sum) {
 #elif defined(__aarch64__)
   asm volatile("" : "+w"(sum));
 #endif
-}
-
-inline Hits reaches(Float scores, Float cutoffs) { return scores >= cutoffs; }
-inline Hits either(Hits a, Hits b) { return a | b; }
-inline unsigned bits(Hits hits) {
-  return static_cast<unsigned>((hits[0] & 1) | (hits[1] & 2) | (hits[2] & 4) | (hits[3] & 8));
-}
-inline bool any(Hits hits) {
-  typedef int64_t Halves __attribute__((vector_size(16)));
-  Halves halves;
-  __builtin_memcpy(&halves, &hits, sizeof halves);
-  return (halves[0] | halves[1]) != 0;
 }
 
 typedef double Double __attribute__((vector_size(16)));

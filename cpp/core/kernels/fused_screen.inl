@@ -1,70 +1,102 @@
 // The fused top-k loop, written once for all instruction sets and screening arithmetics: a tile of
 // scores is compared with each query's cutoff while it is still in registers, and only what survives is
-// appended to a list. No score matrix exists.
+// appended to the hits. No score matrix exists.
 //
-// The including file defines, in its own anonymous namespace: Float (a vector of float), kFloats (its
-// length), load(), broadcast(), maximum(), Hits, reaches(), either(), any() and bits().
+// An arithmetic's scores are float or int16_t, its Number. The including file defines FloatScores and
+// ShortScores for the two: Number, Score (a vector of them), Hits, spread(), maximum(), reaches(),
+// either(), any() and bits().
 
-template <class Tile>
-void append_hits(const ScreenTask& task, size_t query, size_t first_row, const Float (&scores)[Tile::kVectors]) {
-  CandidateList& list = task.lists[query];
-  for (size_t v = 0; v < Tile::kVectors; ++v) {
-    unsigned hits = bits(reaches(scores[v], broadcast(task.cutoffs[query])));
-    if (hits == 0) continue;
-    float values[kFloats];
-    __builtin_memcpy(values, &scores[v], sizeof values);
-    for (; hits != 0; hits &= hits - 1) {
-      const unsigned lane = static_cast<unsigned>(__builtin_ctz(hits));
-      const size_t row = first_row + v * kFloats + lane;
-      // An overflow may have raised the cutoff since the bits were taken.
-      if (row >= task.row_count || !(values[lane] >= task.cutoffs[query])) continue;
-      list.scores[list.size] = values[lane];
-      list.rows[list.size] = static_cast<uint32_t>(row);
-      if (++list.size == list.capacity) task.overflow(task.context, query);
-    }
-  }
-}
+#include "tile.inl"
 
-template <class Tile>
-void add_products(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim, float* out,
-                  size_t stride) {
-  const size_t packed = Tile::packed_bytes(dim);
-  for (size_t x = 0; x < row_tiles; ++x) {
-    for (size_t q = 0; q < query_tiles; ++q) {
-      Float scores[Tile::kQueries][Tile::kVectors];
-      Tile::scores(static_cast<const char*>(queries) + q * Tile::kQueries * packed,
-                   static_cast<const char*>(rows) + x * Tile::kRows * packed, dim, scores);
-      for (size_t i = 0; i < Tile::kQueries; ++i) {
-        float* line = out + (q * Tile::kQueries + i) * stride + x * Tile::kRows;
-        for (size_t v = 0; v < Tile::kVectors; ++v) {
-          float values[kFloats];
-          __builtin_memcpy(values, &scores[i][v], sizeof values);
-          for (size_t lane = 0; lane < kFloats; ++lane) line[v * kFloats + lane] += values[lane];
-        }
+// Hits are rare: kept out of the loop, which needs every register.
+template <class Arithmetic>
+__attribute__((noinline)) void append_hits(ScreenTask& task, size_t first_query, size_t first_row,
+                                           const typename Tile<Arithmetic>::Scores& scores) {
+  using T = Tile<Arithmetic>;
+  using Number = typename Arithmetic::Number;
+  if (task.hit_capacity - task.hit_count < T::kQueries * T::kRows) task.take_hits(task.context);
+  const Number* const cutoffs = static_cast<const Number*>(task.cutoffs) + first_query;
+  const size_t queries_left = task.query_count - first_query;
+  const size_t rows_left = task.row_count - first_row;
+  Hit* hit = task.hits + task.hit_count;
+  for (size_t q = 0; q < T::kQueries && q < queries_left; ++q) {
+    for (size_t v = 0; v < T::kVectors; ++v) {
+      unsigned hits = Arithmetic::bits(Arithmetic::reaches(scores.of[q][v], Arithmetic::spread(cutoffs[q])));
+      for (; hits != 0; hits &= hits - 1) {
+        const size_t lane = static_cast<size_t>(__builtin_ctz(hits));
+        const size_t row = v * T::kLanes + lane;
+        if (row >= rows_left) break;
+        Number score;
+        __builtin_memcpy(&score, reinterpret_cast<const char*>(&scores.of[q][v]) + lane * sizeof score, sizeof score);
+        *hit++ = {static_cast<float>(score), static_cast<uint32_t>(first_row + row),
+                  static_cast<uint32_t>(first_query + q)};
       }
     }
   }
+  task.hit_count = static_cast<size_t>(hit - task.hits);
 }
 
-template <class Tile>
-void screen(const ScreenTask& task) {
-  const size_t stride = Tile::packed_bytes(task.dim);
+template <class Arithmetic>
+void screen(ScreenTask& task) {
+  using T = Tile<Arithmetic>;
+  using Number = typename Arithmetic::Number;
+  const size_t query_bytes = T::query_bytes(task.dim);
+  const size_t row_bytes = T::row_bytes(task.dim);
   const char* const queries = static_cast<const char*>(task.queries);
   const char* const rows = static_cast<const char*>(task.rows);
-  for (size_t tile = task.tile_begin; tile < task.tile_end; ++tile) {
-    const size_t first_row = tile * Tile::kRows;
-    for (size_t query = 0; query < task.query_count; query += Tile::kQueries) {
-      Float scores[Tile::kQueries][Tile::kVectors];
-      Tile::scores(queries + query * stride, rows + first_row * stride, task.dim, scores);
-      Hits hits{};
-      for (size_t q = 0; q < Tile::kQueries; ++q) {
-        Float best = scores[q][0];
-        for (size_t v = 1; v < Tile::kVectors; ++v) best = maximum(best, scores[q][v]);
-        hits = either(hits, reaches(best, broadcast(task.cutoffs[query + q])));
+  for (size_t tile = task.tile_begin; tile < task.tile_end; tile += task.tile_step) {
+    if (task.tile_skip != 0 && tile % task.tile_skip == 0) continue;
+    const size_t first_row = tile * T::kRows;
+    const Number* cutoffs = static_cast<const Number*>(task.cutoffs);
+    for (size_t query = 0; query < task.query_count; query += T::kQueries, cutoffs += T::kQueries) {
+      typename T::Scores scores;
+      T::compute(queries + query * query_bytes, rows + first_row * row_bytes, task.dim, scores);
+      typename Arithmetic::Hits hits{};
+#pragma GCC unroll 16
+      for (size_t q = 0; q < T::kQueries; ++q) {
+        typename Arithmetic::Score best = scores.of[q][0];
+#pragma GCC unroll 8
+        for (size_t v = 1; v < T::kVectors; ++v) best = Arithmetic::maximum(best, scores.of[q][v]);
+        hits = Arithmetic::either(hits, Arithmetic::reaches(best, Arithmetic::spread(cutoffs[q])));
       }
-      if (!any(hits)) [[likely]]
+      if (!Arithmetic::any(hits)) [[likely]]
         continue;
-      for (size_t q = 0; q < Tile::kQueries; ++q) append_hits<Tile>(task, query + q, first_row, scores[q]);
+      // A copy, so that the scores themselves need never be in memory.
+      const typename T::Scores copy = scores;
+      append_hits<Arithmetic>(task, query, first_row, copy);
+    }
+  }
+}
+
+inline void store_cutoff(float* cutoff, float value) { *cutoff = value; }
+
+inline void store_cutoff(int16_t* cutoff, float value) {
+  const float up = __builtin_ceilf(value);
+  *cutoff = up >= 32767.0f ? int16_t{32767} : up > -32768.0f ? static_cast<int16_t>(up) : int16_t{-32768};
+}
+
+template <class Number>
+void set_cutoff(void* cutoffs, size_t query, float value) {
+  store_cutoff(static_cast<Number*>(cutoffs) + query, value);
+}
+
+void add_products(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim, float* out,
+                  size_t stride) {
+  using T = Tile<Fp32>;
+  const size_t bytes = T::query_bytes(dim);
+  for (size_t x = 0; x < row_tiles; ++x) {
+    for (size_t q = 0; q < query_tiles; ++q) {
+      T::Scores scores;
+      T::compute(static_cast<const char*>(queries) + q * T::kQueries * bytes,
+                 static_cast<const char*>(rows) + x * T::kRows * bytes, dim, scores);
+      for (size_t i = 0; i < T::kQueries; ++i) {
+        float* line = out + (q * T::kQueries + i) * stride + x * T::kRows;
+        for (size_t v = 0; v < T::kVectors; ++v) {
+          float values[T::kLanes];
+          __builtin_memcpy(values, &scores.of[i][v], sizeof values);
+          for (size_t lane = 0; lane < T::kLanes; ++lane) line[v * T::kLanes + lane] += values[lane];
+        }
+      }
     }
   }
 }

@@ -8,12 +8,11 @@
 
 namespace latentknn {
 
-// The rows of one query that screening could not exclude, with their approximate similarities.
-struct CandidateList {
-  float* scores;
-  uint32_t* rows;
-  size_t size;
-  size_t capacity;
+// A row that screening could not exclude, with its approximate similarity.
+struct Hit {
+  float score;
+  uint32_t row;
+  uint32_t query;  // of the block
 };
 
 // One block of packed queries against a run of packed rows.
@@ -21,36 +20,51 @@ struct ScreenTask {
   const void* queries;  // packed by pack_*, in tiles of query_tile
   size_t query_count;
   const void* rows;   // packed by pack_*, in tiles of row_tile; rows[0] is row 0 of the database
-  size_t tile_begin;  // run of row tiles to visit
-  size_t tile_end;
+  size_t tile_begin;  // run of row tiles to visit: every tile_step-th of them, but none whose number
+  size_t tile_end;    // tile_skip divides
+  size_t tile_step;
+  size_t tile_skip;  // 0: none is left out
   size_t row_count;  // rows of the database; later ones in the last tile are padding
   size_t dim;
-  float* cutoffs;        // per query, padded to query_tile with +infinity: scores below are excluded
-  CandidateList* lists;  // per query
-  void (*overflow)(void* context, size_t query);  // called when a list is full; must make room and may
-  void* context;                                  // raise the query's cutoff
+  const void* cutoffs;  // per query, by set_cutoff: scores below are excluded
+  Hit* hits;            // what is left, in the order of the rows' tiles
+  size_t hit_count;
+  size_t hit_capacity;               // at least the scores of a tile
+  void (*take_hits)(void* context);  // called when the next tile may not fit; must empty hits and may raise
+  void* context;                     // cutoffs
 };
 
 // How one screening arithmetic lays out its operands, and its fused kernel.
 struct ScreenKernel {
   size_t query_tile;
   size_t row_tile;
-  size_t (*packed_bytes)(size_t dim);  // bytes of one packed vector, padding of its dimensions included
-  // Packs `count` consecutive vectors, each times its scale, into tiles of `tile`; missing vectors of the
-  // last tile become zeros. `out` points at the first of those tiles.
-  void (*pack)(const float* vectors, size_t count, size_t dim, const double* scales, size_t tile, void* out);
-  void (*screen)(const ScreenTask& task);
-  // The same tiles without the screening: out[i * stride + j] += product of packed query i and packed row
-  // j, for all of query_tiles * query_tile queries and row_tiles * row_tile rows.
-  void (*add_products)(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim,
-                       float* out, size_t stride);
+  size_t (*query_bytes)(size_t dim);  // bytes of one packed vector, padding of its dimensions included
+  size_t (*row_bytes)(size_t dim);
+  // Packs `count` consecutive vectors, each times its scale, into tiles of query_tile or row_tile; missing
+  // vectors of the last tile become zeros. `out` points at the first of those tiles. Where the arithmetic
+  // has starts, a row's is what its scores begin with; elsewhere `starts` is ignored.
+  void (*pack_queries)(const float* vectors, size_t count, size_t dim, const double* scales, void* out);
+  void (*pack_rows)(const float* vectors, size_t count, size_t dim, const double* scales, const int16_t* starts,
+                    void* out);
+  size_t cutoff_bytes;  // of one query's cutoff
+  // Stores a cutoff that excludes no score of at least `value`.
+  void (*set_cutoff)(void* cutoffs, size_t query, float value);
+  void (*screen)(ScreenTask& task);
 };
 
 struct KernelTable {
   const char* name;
   ScreenKernel fp32;
   ScreenKernel int16;
+  // Vectors of integers up to 63 (queries) and 127 (rows). A score is its row's start and the product,
+  // modulo 2^16.
+  ScreenKernel int8;
   double int16_gain;  // how many times faster than fp32 its tile runs, measured
+  double int8_gain;
+  // The fp32 tiles without the screening: out[i * stride + j] += product of packed query i and packed row j,
+  // for all of query_tiles * query_tile queries and row_tiles * row_tile rows.
+  void (*add_products)(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim,
+                       float* out, size_t stride);
   // Rule 1 of the contract: out[i] = S(query, base + rows[i] * dim). `query` holds dim float64 values,
   // padded with zeros to a multiple of eight.
   void (*dot_products)(const double* query, const float* base, const uint32_t* rows, size_t count, size_t dim,

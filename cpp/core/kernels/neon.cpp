@@ -12,30 +12,66 @@ constexpr size_t kTileQueries = 8;
 constexpr size_t kTileVectors = 3;
 constexpr size_t kExactRows = 4;
 constexpr double kInt16Gain = 0.7;
+constexpr double kInt8Gain = 2.0;
 
-using Float = float32x4_t;
-constexpr size_t kFloats = 4;
-inline Float broadcast(float x) { return vdupq_n_f32(x); }
-inline Float maximum(Float a, Float b) { return vmaxq_f32(a, b); }
+struct FloatScores {
+  using Number = float;
+  using Score = float32x4_t;
+  using Hits = uint32x4_t;
+  static constexpr size_t kLanes = 4;
+  static Score spread(Number x) { return vdupq_n_f32(x); }
+  static Score maximum(Score a, Score b) { return vmaxq_f32(a, b); }
+  static Hits reaches(Score scores, Score cutoffs) { return vcgeq_f32(scores, cutoffs); }
+  static Hits either(Hits a, Hits b) { return vorrq_u32(a, b); }
+  static bool any(Hits hits) { return vmaxvq_u32(hits) != 0; }
+  static unsigned bits(Hits hits) {
+    const uint32x4_t weights = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32(hits, weights));
+  }
+};
 
-struct Fp32 {
+struct ShortScores {
+  using Number = int16_t;
+  using Score = int16x8_t;
+  using Hits = uint16x8_t;
+  static constexpr size_t kLanes = 8;
+  static Score spread(Number x) { return vdupq_n_s16(x); }
+  static Score maximum(Score a, Score b) { return vmaxq_s16(a, b); }
+  static Hits reaches(Score scores, Score cutoffs) { return vcgeq_s16(scores, cutoffs); }
+  static Hits either(Hits a, Hits b) { return vorrq_u16(a, b); }
+  static bool any(Hits hits) { return vmaxvq_u16(hits) != 0; }
+  static unsigned bits(Hits hits) {
+    const uint16x8_t weights = {1, 2, 4, 8, 16, 32, 64, 128};
+    return vaddvq_u16(vandq_u16(hits, weights));
+  }
+};
+
+struct Fp32 : FloatScores {
   using Element = float;
-  using Vector = Float;
-  using Sum = Float;
+  using Vector = float32x4_t;
+  using Sum = float32x4_t;
   static constexpr size_t kGroup = 1;
+  static constexpr size_t kStartBytes = 0;
+  static constexpr int kQueryOffset = 0;
+  static constexpr size_t kQueryCopies = 1;
+  static Sum start(const void*, size_t) { return vdupq_n_f32(0.0f); }
   static Vector load(const Element* p) { return vld1q_f32(p); }
   static Vector broadcast(const Element* p) { return vld1q_dup_f32(p); }
   static Sum add_product(Sum sum, Vector a, Vector b) { return vfmaq_f32(sum, a, b); }
-  static Float to_float(Sum sum) { return sum; }
+  static Score to_score(Sum sum) { return sum; }
   static Element quantise(double x) { return static_cast<float>(x); }
 };
 
 // Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
-struct Int16 {
+struct Int16 : FloatScores {
   using Element = int16_t;
   using Vector = int16x8_t;
   using Sum = int32x4_t;
   static constexpr size_t kGroup = 2;
+  static constexpr size_t kStartBytes = 0;
+  static constexpr int kQueryOffset = 0;
+  static constexpr size_t kQueryCopies = 1;
+  static Sum start(const void*, size_t) { return vdupq_n_s32(0); }
   static Vector load(const Element* p) { return vld1q_s16(p); }
   static Vector broadcast(const Element* p) {
     int32_t pair;
@@ -46,22 +82,32 @@ struct Int16 {
     const int32x4_t low = vmull_s16(vget_low_s16(a), vget_low_s16(b));
     return vaddq_s32(sum, vpaddq_s32(low, vmull_high_s16(a, b)));
   }
-  static Float to_float(Sum sum) { return vcvtq_f32_s32(sum); }
+  static Score to_score(Sum sum) { return vcvtq_f32_s32(sum); }
+  static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
+};
+
+// Eight bits wide into sixteen; the sums may wrap, as a score is modulo 2^16.
+struct Int8 : ShortScores {
+  using Element = int8_t;
+  using Vector = int8x8_t;
+  using Sum = int16x8_t;
+  static constexpr size_t kGroup = 1;
+  static constexpr size_t kStartBytes = sizeof(int16_t);
+  static constexpr int kQueryOffset = 0;
+  static constexpr size_t kQueryCopies = 1;
+  static Sum start(const void* rows, size_t vector) {
+    return vld1q_s16(static_cast<const int16_t*>(rows) + vector * kLanes);
+  }
+  static Vector load(const Element* p) { return vld1_s8(p); }
+  static Vector broadcast(const Element* p) { return vld1_dup_s8(p); }
+  static Sum add_product(Sum sum, Vector a, Vector b) { return vmlal_s8(sum, a, b); }
+  static Score to_score(Sum sum) { return sum; }
   static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };
 
 template <class Sum>
 inline void pin(Sum& sum) {
   asm volatile("" : "+w"(sum));
-}
-
-using Hits = uint32x4_t;
-inline Hits reaches(Float scores, Float cutoffs) { return vcgeq_f32(scores, cutoffs); }
-inline Hits either(Hits a, Hits b) { return vorrq_u32(a, b); }
-inline bool any(Hits hits) { return vmaxvq_u32(hits) != 0; }
-inline unsigned bits(Hits hits) {
-  const uint32x4_t weights = {1, 2, 4, 8};
-  return vaddvq_u32(vandq_u32(hits, weights));
 }
 
 using Double = float64x2_t;

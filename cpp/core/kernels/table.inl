@@ -2,13 +2,15 @@
 
 #include "exact_products.inl"
 #include "fused_screen.inl"
-#include "tile.inl"
 
 template <class Arithmetic>
 constexpr ScreenKernel screen_kernel() {
   using T = Tile<Arithmetic>;
-  return {T::kQueries, T::kRows, &T::packed_bytes, &T::pack, &screen<T>, &add_products<T>};
+  using Number = typename Arithmetic::Number;
+  return {T::kQueries,   T::kRows,       &T::query_bytes,     &T::row_bytes,      &T::pack_queries,
+          &T::pack_rows, sizeof(Number), &set_cutoff<Number>, &screen<Arithmetic>};
 }
 
-constexpr KernelTable kTable = {kName,      screen_kernel<Fp32>(), screen_kernel<Int16>(),
-                                kInt16Gain, &dot_products,         &squared_norms};
+constexpr KernelTable kTable = {
+    kName,     screen_kernel<Fp32>(), screen_kernel<Int16>(), screen_kernel<Int8>(), kInt16Gain,
+    kInt8Gain, &add_products,         &dot_products,          &squared_norms};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "../search_request.h"
 #include "../strategy.h"
@@ -9,7 +10,23 @@
 
 namespace latentknn {
 
-// Null: no screening. `rows` are those that the choice is made from, at least one.
-std::unique_ptr<Screen> choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& rows);
+// A screen that was considered, and what it was predicted to cost.
+struct Consideration {
+  const char* arithmetic;  // fp32, int16 or int8
+  std::size_t dims;        // that it multiplies
+  double candidates;       // rows left to score, of one query for 30 neighbours
+  double cost;             // of one query, relative to fp32 in all dimensions
+};
+
+struct Choice {
+  std::unique_ptr<Screen> screen;         // null: no screening
+  std::vector<Consideration> considered;  // empty: nothing was predicted
+};
+
+// `rows` are those that the choice is made from, at least one.
+Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& rows);
+
+// For rows that the chosen screen turned out not to suit: one that suits all alike.
+std::unique_ptr<Screen> fallback_screen(const KernelTable& kernels, std::size_t dim);
 
 }  // namespace latentknn

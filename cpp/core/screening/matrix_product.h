@@ -1,4 +1,4 @@
-// Products of float32 matrices by the screening kernels' own tiles.
+// Products of float32 matrices by the fp32 screening kernel's own tiles.
 #pragma once
 
 #include <cstddef>
@@ -15,22 +15,24 @@ class PackedVectors {
   // A short slice keeps the float32 chains short and so the rounding error small.
   static constexpr std::size_t kSlice = 128;
 
+  enum class Side { queries, rows };
+
   // `scales` may be null: all one.
-  PackedVectors(const ScreenKernel& kernel, std::size_t tile, const float* vectors, std::size_t count, std::size_t dim,
+  PackedVectors(const KernelTable& kernels, Side side, const float* vectors, std::size_t count, std::size_t dim,
                 const double* scales);
 
   std::size_t padded_count() const { return padded_count_; }
   const char* slice(std::size_t first_dim) const;
 
  private:
-  const ScreenKernel& kernel_;
-  std::size_t padded_count_;
+  const KernelTable& kernels_;
+  std::size_t padded_count_ = 0;
   AlignedBuffer<char> packed_;
 };
 
 // out (queries.padded_count(), rows.padded_count()): the product of every query with every row. Its error
 // is at most (kSlice + slices + 2) 2^-24 (1 + 2^-10) times the product of the absolute vectors.
-void multiply(const ScreenKernel& kernel, const PackedVectors& queries, const PackedVectors& rows, std::size_t dim,
+void multiply(const KernelTable& kernels, const PackedVectors& queries, const PackedVectors& rows, std::size_t dim,
               std::vector<float>& out);
 
 }  // namespace latentknn

@@ -22,7 +22,7 @@
 #include <memory>
 
 #include "../aligned_buffer.h"
-#include "matrix_product.h"
+#include "projection.h"
 #include "screen.h"
 
 namespace latentknn {
@@ -30,7 +30,7 @@ namespace latentknn {
 class PrincipalScreen final : public Screen {
  public:
   // `directions` as principal_directions() gives them, at least one.
-  PrincipalScreen(const KernelTable& kernels, std::vector<float> directions, std::size_t dim);
+  PrincipalScreen(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim);
 
   const char* name() const override { return "pca"; }
   const ScreenKernel& kernel() const override { return kernels_.int16; }
@@ -47,15 +47,14 @@ class PrincipalScreen final : public Screen {
   std::vector<float> project(const float* vectors, const double* squared_norms, std::size_t count) const;
 
  private:
-  void pack(const float* vectors, const double* squared_norms, std::size_t count, std::size_t tile, char* out) const;
+  template <class Pack>
+  void in_parts(const float* vectors, const double* squared_norms, std::size_t count, const Pack& pack) const;
 
   const KernelTable& kernels_;
   std::size_t dim_;
   std::size_t count_;  // of directions
-  double orthogonality_error_;
-  double projection_error_;  // B
+  Projection projection_;
   double error_;
-  PackedVectors directions_;
   AlignedBuffer<char> packed_;
 };
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <vector>
 
 #include "../kernels/kernel_table.h"
 
@@ -29,6 +31,11 @@ class Screen {
   // kernel's row_tile. Threads may pack different runs at once.
   virtual void pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t last) = 0;
   virtual const void* packed_rows() const = 0;
+
+  // Rows that its scores say nothing about, in order: candidates of every query. Their scores are all
+  // kUnscreened, which others may have too.
+  virtual std::vector<std::uint32_t> unscreened_rows() const { return {}; }
+  static constexpr float kUnscreened = -32768.0f;
 
   // Packs `count` queries and writes, for each, its error: for every row of the database,
   // score_scale() * similarity <= score + error, and where two_sided() also >= score - error.

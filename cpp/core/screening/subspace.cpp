@@ -14,7 +14,7 @@ constexpr int kIterations = 3;
 constexpr double kIndependent = 1e-6;  // a direction with less than this share of its length left is dropped
 
 // Second moments (dim, dim) of the normalised rows.
-std::vector<float> second_moments(const ScreenKernel& kernel, const float* rows, const double* squared_norms,
+std::vector<float> second_moments(const KernelTable& kernels, const float* rows, const double* squared_norms,
                                   std::size_t row_count, std::size_t dim) {
   const std::vector<double> scales = unit_scales(squared_norms, row_count, 1.0);
   std::vector<float> columns(dim * row_count);
@@ -23,10 +23,10 @@ std::vector<float> second_moments(const ScreenKernel& kernel, const float* rows,
       columns[j * row_count + i] = static_cast<float>(static_cast<double>(rows[i * dim + j]) * scales[i]);
     }
   }
-  const PackedVectors left(kernel, kernel.query_tile, columns.data(), dim, row_count, nullptr);
-  const PackedVectors right(kernel, kernel.row_tile, columns.data(), dim, row_count, nullptr);
+  const PackedVectors left(kernels, PackedVectors::Side::queries, columns.data(), dim, row_count, nullptr);
+  const PackedVectors right(kernels, PackedVectors::Side::rows, columns.data(), dim, row_count, nullptr);
   std::vector<float> padded;
-  multiply(kernel, left, right, row_count, padded);
+  multiply(kernels, left, right, row_count, padded);
   std::vector<float> moments(dim * dim);
   for (std::size_t i = 0; i < dim; ++i) {
     std::copy_n(padded.data() + i * right.padded_count(), dim, moments.data() + i * dim);
@@ -76,17 +76,17 @@ std::vector<float> orthonormal(const std::vector<float>& directions, std::size_t
 
 std::vector<float> principal_directions(const KernelTable& kernels, const float* rows, const double* squared_norms,
                                         std::size_t row_count, std::size_t dim, std::size_t count) {
-  const ScreenKernel& kernel = kernels.fp32;
-  const std::vector<float> moments = second_moments(kernel, rows, squared_norms, row_count, dim);
-  const PackedVectors right(kernel, kernel.row_tile, moments.data(), dim, dim, nullptr);  // symmetric
+  const std::vector<float> moments = second_moments(kernels, rows, squared_norms, row_count, dim);
+  const PackedVectors right(kernels, PackedVectors::Side::rows, moments.data(), dim, dim, nullptr);  // symmetric
 
   std::mt19937 random(20260101);
   std::vector<float> directions(count * dim);
   for (float& x : directions) x = static_cast<float>(random()) * 0x1p-31f - 1.0f;
   std::vector<float> product;
   for (int i = 0; i < kIterations; ++i) {
-    const PackedVectors left(kernel, kernel.query_tile, directions.data(), directions.size() / dim, dim, nullptr);
-    multiply(kernel, left, right, dim, product);
+    const PackedVectors left(kernels, PackedVectors::Side::queries, directions.data(), directions.size() / dim, dim,
+                             nullptr);
+    multiply(kernels, left, right, dim, product);
     for (std::size_t d = 0; d < directions.size() / dim; ++d) {
       std::copy_n(product.data() + d * right.padded_count(), dim, directions.data() + d * dim);
     }
@@ -95,7 +95,8 @@ std::vector<float> principal_directions(const KernelTable& kernels, const float*
   return directions;
 }
 
-double orthogonality_error(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim) {
+double orthogonality_error(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim,
+                           const std::vector<double>& left_out) {
   const std::size_t count = directions.size() / dim;
   std::vector<std::uint32_t> all(count);
   for (std::uint32_t i = 0; i < count; ++i) all[i] = i;
@@ -105,6 +106,7 @@ double orthogonality_error(const KernelTable& kernels, const std::vector<float>&
     std::copy_n(directions.data() + i * dim, dim, left.data());
     kernels.dot_products(left.data(), directions.data(), all.data(), count, dim, products.data());
     products[i] -= 1.0;
+    for (std::size_t j = 0; j < left_out.size(); ++j) products[j] += left_out[i] * left_out[j];
     for (const double x : products) squares += x * x;
   }
   // The Frobenius norm bounds the spectral norm; the products are off by at most (dim + 3) 2^-53 each.

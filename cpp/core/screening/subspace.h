@@ -16,7 +16,8 @@ namespace latentknn {
 std::vector<float> principal_directions(const KernelTable& kernels, const float* rows, const double* squared_norms,
                                         std::size_t row_count, std::size_t dim, std::size_t count);
 
-// An upper bound of the spectral norm of P P^T - I, rounding included.
-double orthogonality_error(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim);
+// An upper bound of the spectral norm of P P^T - I + l l^T, rounding included. `left_out`, l, may be empty.
+double orthogonality_error(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim,
+                           const std::vector<double>& left_out);
 
 }  // namespace latentknn

@@ -39,19 +39,19 @@ UniformScreen UniformScreen::int16(const KernelTable& kernels, std::size_t dim) 
 
 void UniformScreen::reserve_rows(std::size_t count) {
   const std::size_t tiles = (count + kernel_.row_tile - 1) / kernel_.row_tile;
-  packed_.resize(tiles * kernel_.row_tile * kernel_.packed_bytes(dim_));
+  packed_.resize(tiles * kernel_.row_tile * kernel_.row_bytes(dim_));
 }
 
 void UniformScreen::pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t last) {
   const std::vector<double> scales = unit_scales(squared_norms + first, last - first, length_);
-  kernel_.pack(rows + first * dim_, last - first, dim_, scales.data(), kernel_.row_tile,
-               packed_.data() + first * kernel_.packed_bytes(dim_));
+  kernel_.pack_rows(rows + first * dim_, last - first, dim_, scales.data(), nullptr,
+                    packed_.data() + first * kernel_.row_bytes(dim_));
 }
 
 void UniformScreen::pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
                                  double* errors) const {
   const std::vector<double> scales = unit_scales(squared_norms, count, length_);
-  kernel_.pack(queries, count, dim_, scales.data(), kernel_.query_tile, packed);
+  kernel_.pack_queries(queries, count, dim_, scales.data(), packed);
   std::fill_n(errors, count, error_);
 }
 

@@ -1,0 +1,173 @@
+"""Writes the tables of benchmarks/README.md, between its markers, from the JSON files under results/.
+
+python benchmarks/tables.py
+python benchmarks/tables.py --results benchmarks/results/scaled     # prints instead
+"""
+
+import argparse
+import json
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+
+import conditions
+import figures
+import harness
+from figures import Record
+from harness import Spread
+
+README = Path(__file__).parent / "README.md"
+BEGIN, END = "<!-- tables.py writes from here -->\n", "<!-- to here -->\n"
+LETTERS = "ABCDEFG"
+NOTHING = "–"
+
+_WHAT = ["rows", "n", "d", "queries", "k"]
+_SPEED = ["strategy", "seconds a call", "× FAISS", "floor", "goal", "reached", "× FAISS, one-shot"]
+_COST = ["candidates a query", "GFLOP/s", "of fp32 peak", "of bandwidth"]
+_INDEX = ["build, s", "FAISS's", "memory, MiB", "FAISS's"]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _head(names: list[str]) -> str:
+    return _row(names) + "\n" + _row(["---"] * len(names))
+
+
+COST_HEAD = _head(_WHAT + _COST + _INDEX)
+
+
+def speed_head(names: Iterable[str]) -> str:
+    """Name the columns of `speed_row`, with those peers."""
+    return _head(_WHAT + _SPEED + [f"× {name}" for name in _others(names)] + ["fastest peer"])
+
+
+def heading(letter: str, about: Record) -> str:
+    """Name a scenario and what its lines were measured on."""
+    packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
+    return (
+        f"### {letter}: {about['title']}\n\n{warning([about])}{about['processor']}, "
+        f"{', '.join(about['instruction sets'])}, {about['threads']} threads, {about['rounds']} rounds, "
+        f"{about['date']}; {packages}; FAISS built for {about['faiss_build']}; "
+        f"searching code {about['searching_code']}."
+    )
+
+
+def warning(abouts: Iterable[Record]) -> str:
+    """Say so where anything was scaled down."""
+    scales = [f"{about['scale']:g}" for about in abouts if about["scale"] != 1]
+    return f"**A quick look at scale {', '.join(sorted(set(scales)))}, no measurement.** " if scales else ""
+
+
+def speed_row(line: Record, names: Iterable[str]) -> str:
+    """Say how long a line took and how much longer the others."""
+    over, one_shot, target = figures.speed_over(line, "FAISS"), line.get("one_shot_seconds"), line["target"]
+    return _row(
+        [
+            *_what(line),
+            line["strategy"] + (" (forced)" if line["forced"] else ""),
+            _seconds(figures.seconds_per_call(line)),
+            str(over),
+            *(
+                [NOTHING] * 3
+                if target is None
+                else [f"{target['floor']:g}", f"{target['goal']:g}", conditions.reached(over.median, target)]
+            ),
+            NOTHING if one_shot is None else str(figures.one_shot_over_faiss(line)),
+            *(_over_peer(line, name) for name in _others(names)),
+            figures.fastest_peer(line),
+        ]
+    )
+
+
+def cost_row(line: Record, case: Record) -> str:
+    """Say what a line's speed comes from, and what the index costs."""
+    candidates, seconds, memory = line["candidates_per_query"], case["build_seconds"], case["memory_bytes"]
+    return _row(
+        [
+            *_what(line),
+            NOTHING if candidates is None else f"{candidates:,.0f}",
+            f"{figures.gigaflops(line):,.0f}",
+            f"{figures.share_of_fp32_peak(line):.0%}",
+            f"{figures.share_of_bandwidth(line):.0%}",
+            *(f"{statistics.median(times):.3g}" for times in seconds.values()),
+            *(f"{grown / 2**20:,.0f}" for grown in memory.values()),
+        ]
+    )
+
+
+def conditions_table(contents: dict[str, Record]) -> str:
+    """Say what must be reached, and what was."""
+    outcomes = conditions.outcomes({letter: content["lines"] for letter, content in contents.items()})
+    return "\n".join([_head(["condition", "worst line", "measured", "reached"]), *map(_row, outcomes)])
+
+
+def all_tables(folder: Path) -> str:
+    """Every table that there are results for, as Markdown."""
+    contents = {}
+    for letter in LETTERS:
+        path = folder / f"{letter}.json"
+        if path.is_file():
+            content = json.loads(path.read_text())
+            if content["lines"]:
+                contents[letter] = content
+    if not contents:
+        raise SystemExit(f"no results in {folder}; run benchmarks/search.py first")
+    abouts = [content["about"] for content in contents.values()]
+    parts = [f"### Floors and goals\n\n{warning(abouts)}".rstrip(), conditions_table(contents)]
+    for letter, content in contents.items():
+        lines = content["lines"].values()
+        names = dict.fromkeys(name for line in lines for name in figures.peers_of(line))
+        parts += [
+            heading(letter, content["about"]),
+            "\n".join([speed_head(names), *(speed_row(line, names) for line in lines)]),
+            "\n".join([COST_HEAD, *(cost_row(line, content["cases"][line["case"]]) for line in lines)]),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _others(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name != "FAISS"]
+
+
+def _what(line: Record) -> list[str]:
+    queries = f"{line['queries']:,}"
+    if line["leave_one_out"]:
+        queries = "all rows"
+    elif line["calls"] > 1:
+        queries = f"{line['calls']} calls of {queries}"
+    return [line["data"], f"{line['rows']:,}", str(line["dim"]), queries, f"{line['k']:,}"]
+
+
+def _over_peer(line: Record, name: str) -> str:
+    if name not in line["seconds"]:
+        return NOTHING
+    over = str(figures.speed_over(line, name))
+    given = line["queries_given"][name]
+    if given < line["queries_given"]["latentknn"]:
+        over += f"; {given:,} queries at {figures.queries_per_second(line, name):,.0f}/s"
+    return over
+
+
+def _seconds(spread: Spread) -> str:
+    return f"{spread.median:.3g} ({spread.low:.3g}–{spread.high:.3g})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, help="print the tables of this folder and write nothing")
+    folder = parser.parse_args().results
+    if folder is not None:
+        print(all_tables(folder))
+        return
+    before, rest = README.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    README.write_text(f"{before}{BEGIN}\n{all_tables(harness.RESULTS)}\n{END}{after}")
+    print(f"written: the tables of {README.parent.name}/{README.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+#include "forecast.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <iterator>
+
+#include "matrix_product.h"
+#include "unit_scales.h"
+
+namespace latentknn {
+namespace {
+
+constexpr std::size_t kSampleQueries = 48;
+// One less than a multiple of what the kernels take at once, for the length outside.
+constexpr std::size_t kDirectionCounts[] = {11, 15, 19, 23,  27,  31,  39,  47,  55,
+                                            63, 79, 95, 111, 127, 159, 191, 223, 255};
+
+}  // namespace
+
+CandidateForecast::CandidateForecast(const KernelTable& kernels, const PrincipalScreen* principal, const Sample& sample,
+                                     std::size_t dim, std::size_t row_count)
+    : dim_(dim), count_(sample.count), each_(static_cast<double>(row_count) / static_cast<double>(sample.count)) {
+  const std::vector<double> scales = unit_scales(sample.squared_norms.data(), count_, 1.0);
+  if (principal != nullptr) {
+    width_ = principal->packed_dim();
+    by_dimension_.resize(width_ * count_);
+    const std::vector<float> projected =
+        principal->project(sample.values.data(), sample.squared_norms.data(), sample.count);
+    for (std::size_t row = 0; row < count_; ++row) {
+      for (std::size_t j = 0; j < width_; ++j) by_dimension_[j * count_ + row] = projected[row * width_ + j];
+    }
+  }
+  std::vector<float> mean(dim, 0.0f);
+  for (std::size_t row = 0; row < count_; ++row) {
+    const auto weight = static_cast<float>(scales[row] / static_cast<double>(count_));
+    for (std::size_t j = 0; j < dim; ++j) mean[j] += sample.values[row * dim + j] * weight;
+  }
+  std::vector<float> queries;
+  std::vector<double> query_scales;
+  const std::size_t step = std::max<std::size_t>(1, count_ / kSampleQueries);
+  for (std::size_t row = step / 2; row < count_; row += step) {
+    queries_.push_back(row);
+    const auto begin = sample.values.begin() + static_cast<std::ptrdiff_t>(row * dim);
+    queries.insert(queries.end(), begin, begin + static_cast<std::ptrdiff_t>(dim));
+    query_scales.push_back(scales[row]);
+  }
+  // The centre is one more query.
+  queries.insert(queries.end(), mean.begin(), mean.end());
+  query_scales.push_back(1.0);
+  using Side = PackedVectors::Side;
+  const PackedVectors left(kernels, Side::queries, queries.data(), query_scales.size(), dim, query_scales.data());
+  const PackedVectors right(kernels, Side::rows, sample.values.data(), count_, dim, scales.data());
+  multiply(kernels, left, right, dim, products_);
+  stride_ = right.padded_count();
+
+  const float* along = products_.data() + queries_.size() * stride_;
+  double centre_squared = 0.0;
+  for (const float x : mean) centre_squared += static_cast<double>(x) * static_cast<double>(x);
+  spread_ = std::sqrt(std::max(1.0 - centre_squared, 1e-12));
+  const double least_along = static_cast<double>(*std::min_element(along, along + count_));
+  double lowest = 0.0;
+  const auto rank = static_cast<std::size_t>(std::clamp(kNeighbours / each_ + 0.5, 1.0, static_cast<double>(count_)));
+  std::vector<float> sorted;
+  for (std::size_t i = 0; i < queries_.size(); ++i) {
+    float* line = products_.data() + i * stride_;
+    lowest = std::min(lowest, static_cast<double>(*std::min_element(line, line + count_) - along[queries_[i]]));
+    line[queries_[i]] = -2.0f;  // a query is not its own neighbour
+    sorted.assign(line, line + count_);
+    std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(rank - 1), sorted.end(),
+                     std::greater<>());
+    thresholds_.push_back(sorted[rank - 1]);
+  }
+  range_ = 1.0 - least_along - lowest;
+}
+
+// What Int8Screen's steps come to for components that are distributed normally.
+double CandidateForecast::int8_error(std::size_t width) const {
+  const double n = static_cast<double>(width);
+  const double component = spread_ / std::sqrt(n);
+  double query_step = 3.7 * component / 63.0;
+  double row_step = 4.3 * component / 127.0;
+  const double grow = range_ / 65000.0 / (query_step * row_step);
+  if (grow > 1.0) {
+    query_step *= std::sqrt(grow);
+    row_step *= std::sqrt(grow);
+  }
+  return std::sqrt(n / 12.0) * spread_ * (query_step + row_step);
+}
+
+double CandidateForecast::share(std::size_t count) const {
+  return each_ * static_cast<double>(count) / static_cast<double>(queries_.size());
+}
+
+std::vector<Forecast> CandidateForecast::forecasts() const {
+  std::size_t left = 0;
+  const auto error = static_cast<float>(int8_error(dim_));
+  for (std::size_t i = 0; i < queries_.size(); ++i) {
+    const float* line = products_.data() + i * stride_;
+    left += static_cast<std::size_t>(
+        std::count_if(line, line + count_, [&](float similarity) { return similarity + error >= thresholds_[i]; }));
+  }
+  std::vector<Forecast> forecasts = {{0, true, share(left)}, {0, false, kNeighbours}};
+  if (width_ > 0) add_directions(forecasts);
+  return forecasts;
+}
+
+void CandidateForecast::add_directions(std::vector<Forecast>& forecasts) const {
+  std::vector<float> tails(count_);
+  const std::size_t most = width_ - 1;
+  // Of every query, what the directions so far add to its products: one pass over the directions for all.
+  std::vector<float> products(queries_.size() * count_, 0.0f);
+  std::vector<std::size_t> counts;
+  std::copy_if(std::begin(kDirectionCounts), std::end(kDirectionCounts), std::back_inserter(counts),
+               [&](std::size_t directions) { return directions < std::min(most, dim_); });
+  if (most < dim_) counts.push_back(most);
+  std::size_t done = 0;
+  for (const std::size_t directions : counts) {
+    for (std::size_t row = 0; row < count_; ++row) {
+      float sum = 0.0f;
+      for (std::size_t j = directions; j < width_; ++j)
+        sum += by_dimension_[j * count_ + row] * by_dimension_[j * count_ + row];
+      tails[row] = std::sqrt(sum);
+    }
+    const auto error = static_cast<float>(int8_error(directions + 1));
+    std::size_t left = 0, left_int8 = 0;
+    for (std::size_t i = 0; i < queries_.size(); ++i) {
+      const std::size_t query = queries_[i];
+      float* line = products.data() + i * count_;
+      for (std::size_t j = done; j < directions; ++j) {
+        const float a = by_dimension_[j * count_ + query];
+        const float* b = by_dimension_.data() + j * count_;
+        for (std::size_t row = 0; row < count_; ++row) line[row] += a * b[row];
+      }
+      for (std::size_t row = 0; row < count_; ++row) {
+        const float bound = line[row] + tails[query] * tails[row];
+        left += bound >= thresholds_[i] ? 1 : 0;
+        left_int8 += bound + error >= thresholds_[i] ? 1 : 0;
+      }
+    }
+    done = directions;
+    forecasts.push_back({directions, false, share(left)});
+    forecasts.push_back({directions, true, share(left_int8)});
+  }
+}
+
+}  // namespace latentknn

@@ -1,0 +1,46 @@
+// How many rows a screen would leave for a query, foretold from a sample of the rows.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "principal_screen.h"
+#include "sample.h"
+
+namespace latentknn {
+
+struct Forecast {
+  std::size_t directions;  // 0: all dimensions
+  bool int8;               // else int16
+  double candidates;       // of one query
+};
+
+class CandidateForecast {
+ public:
+  static constexpr double kNeighbours = 30.0;  // for which candidates are counted: between few and many
+
+  // In all dimensions, and in the first few directions of `principal`, where it is not null.
+  CandidateForecast(const KernelTable& kernels, const PrincipalScreen* principal, const Sample& sample, std::size_t dim,
+                    std::size_t row_count);
+
+  std::vector<Forecast> forecasts() const;
+
+ private:
+  double int8_error(std::size_t width) const;
+  double share(std::size_t count) const;
+  void add_directions(std::vector<Forecast>& forecasts) const;
+
+  std::size_t dim_;
+  std::size_t width_ = 0;  // directions and the length outside of them
+  std::size_t count_;
+  double each_;                      // rows of the database that one of the sample stands for
+  double spread_ = 1.0;              // length of a centred row
+  double range_ = 2.0;               // of the similarities, less their part along the centre
+  std::vector<float> by_dimension_;  // (width, count): the projected sample, dimension by dimension
+  std::vector<std::size_t> queries_;
+  std::vector<float> thresholds_;
+  std::vector<float> products_;  // (queries, stride): similarities of the sample
+  std::size_t stride_ = 0;
+};
+
+}  // namespace latentknn

@@ -1,0 +1,259 @@
+#include "int8_screen.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numbers>
+#include <utility>
+
+namespace latentknn {
+namespace {
+
+constexpr double kQueryLargest = 63.0;
+constexpr double kRowLargest = 127.0;
+constexpr double kSlack = 1.0 + 0x1p-40;
+constexpr std::size_t kVectorsAtOnce = 192;  // a multiple of every tile; keeps the copies in the cache
+constexpr double kMargin = 1.02;             // over what the sample shows,
+constexpr double kOutside = 0.02;            // of similarities
+constexpr double kLeftOut = 2e-4;            // share of the rows that need not be screened
+
+double product(const double* a, const double* b, std::size_t count) {
+  double sum = 0.0;
+  for (std::size_t j = 0; j < count; ++j) sum += a[j] * b[j];
+  return sum;
+}
+
+double length(const double* a, std::size_t count) { return std::sqrt(product(a, a, count)); }
+
+// The value that a share of the numbers exceeds.
+double quantile_above(std::vector<double> numbers, double share) {
+  if (numbers.empty()) return 0.0;
+  const auto rank = static_cast<std::ptrdiff_t>(share * static_cast<double>(numbers.size()));
+  std::nth_element(numbers.begin(), numbers.begin() + rank, numbers.end(), std::greater<>());
+  return numbers[static_cast<std::size_t>(rank)];
+}
+
+}  // namespace
+
+struct Int8Screen::Rotation {
+  std::vector<float> directions;  // D
+  std::vector<double> tail;       // l, empty where there is none
+  double leak = 0.0;              // |D^T l|
+
+  // Hartley's matrix: (cos + sin) (2 pi i j / n) / sqrt(n), symmetric and orthonormal.
+  Rotation(const std::vector<float>& principal, std::size_t dim) {
+    const std::size_t inside = principal.empty() ? dim : principal.size() / dim;
+    const std::size_t n = principal.empty() ? dim : inside + 1;
+    std::vector<double> by_angle(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double angle = 2.0 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(n);
+      by_angle[i] = (std::cos(angle) + std::sin(angle)) / std::sqrt(static_cast<double>(n));
+    }
+    const auto element = [&](std::size_t i, std::size_t j) { return by_angle[i * j % n]; };
+    directions.resize(n * dim);
+    std::vector<double> line(dim);
+    for (std::size_t i = 0; i < n; ++i) {
+      if (principal.empty()) {
+        for (std::size_t j = 0; j < dim; ++j) line[j] = element(i, j);
+      } else {
+        std::fill(line.begin(), line.end(), 0.0);
+        for (std::size_t p = 0; p < inside; ++p) {
+          const double weight = element(i, p);
+          for (std::size_t j = 0; j < dim; ++j) line[j] += weight * static_cast<double>(principal[p * dim + j]);
+        }
+      }
+      for (std::size_t j = 0; j < dim; ++j) directions[i * dim + j] = static_cast<float>(line[j]);
+    }
+    if (principal.empty()) return;
+    for (std::size_t i = 0; i < n; ++i) tail.push_back(element(i, inside));
+    std::vector<double> across(dim, 0.0);
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t j = 0; j < dim; ++j) across[j] += tail[i] * static_cast<double>(directions[i * dim + j]);
+    }
+    leak = length(across.data(), dim) * kSlack + static_cast<double>(n * dim) * 0x1p-53;
+  }
+};
+
+Int8Screen::Int8Screen(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim,
+                       const Sample& sample)
+    : Int8Screen(kernels, Rotation(directions, dim), dim, sample) {}
+
+Int8Screen::Int8Screen(const KernelTable& kernels, const Rotation& rotation, std::size_t dim, const Sample& sample)
+    : kernels_(kernels),
+      dim_(dim),
+      width_(rotation.directions.size() / dim),
+      tail_(!rotation.tail.empty()),
+      tail_direction_(rotation.tail),
+      projection_(kernels, rotation.directions, dim, rotation.tail) {
+  const double w = projection_.orthogonality_error();
+  const double moved = projection_.error();
+  slack_ = (w + 2.0 * moved * (1.0 + w) + moved * moved + 2.2 * (rotation.leak + moved) +
+            (static_cast<double>(dim) + 16.0) * 0x1p-53 + 0x1p-40) *
+           kSlack;
+  choose_steps(sample);
+}
+
+std::vector<double> Int8Screen::coordinates(const float* vectors, const double* squared_norms,
+                                            std::size_t count) const {
+  const Projection::Result projected = projection_.project(vectors, squared_norms, count);
+  std::vector<double> result(count * width_);
+  for (std::size_t i = 0; i < count; ++i) {
+    const float* from = projected.coordinates.data() + i * projected.stride;
+    double* to = result.data() + i * width_;
+    for (std::size_t j = 0; j < width_; ++j) to[j] = static_cast<double>(from[j]);
+    if (!tail_) continue;
+    for (std::size_t j = 0; j < width_; ++j) to[j] += projected.outside[i] * tail_direction_[j];
+  }
+  return result;
+}
+
+Int8Screen::Quantised Int8Screen::quantise(const double* vector, double step, double largest, float* integers) const {
+  double centred = 0.0, kept = 0.0, residual = 0.0, along = 0.0;
+  const double per_step = 1.0 / step;
+  for (std::size_t j = 0; j < width_; ++j) {
+    const double x = vector[j] - centre_[j];
+    const double whole = std::clamp(std::nearbyint(x * per_step), -largest, largest);
+    const double rest = x - step * whole;
+    integers[j] = static_cast<float>(whole);
+    centred += x * x;
+    kept += whole * whole;
+    residual += rest * rest;
+    along += vector[j] * centre_[j];
+  }
+  return {std::sqrt(centred) * kSlack, step * std::sqrt(kept) * kSlack, std::sqrt(residual) * kSlack, along};
+}
+
+void Int8Screen::choose_steps(const Sample& sample) {
+  const std::vector<double> all = coordinates(sample.values.data(), sample.squared_norms.data(), sample.count);
+  centre_.assign(width_, 0.0);
+  for (std::size_t i = 0; i < sample.count; ++i) {
+    for (std::size_t j = 0; j < width_; ++j) centre_[j] += all[i * width_ + j] / static_cast<double>(sample.count);
+  }
+  std::vector<double> components;
+  for (std::size_t i = 0; i < sample.count; ++i) {
+    for (std::size_t j = 0; j < width_; ++j) components.push_back(std::abs(all[i * width_ + j] - centre_[j]));
+  }
+  query_step_ = std::max(quantile_above(components, 2e-4), 1e-6) / kQueryLargest;
+  row_step_ = std::max(quantile_above(std::move(components), 0.0), 1e-6) / kRowLargest;
+
+  // The lowest score that a pair of the sample has; a lower one is only mistaken for a high one.
+  double lowest = 0.0;
+  const std::size_t some = std::max<std::size_t>(1, sample.count / 32);
+  for (std::size_t q = 0; q < sample.count; q += some) {
+    const double* query = all.data() + q * width_;
+    const double along = product(query, centre_.data(), width_);
+    for (std::size_t x = 0; x < sample.count; ++x) {
+      lowest = std::min(lowest, product(query, all.data() + x * width_, width_) - along);
+    }
+  }
+  lowest = std::max(lowest - kOutside, -2.0);
+
+  // Units so small that all scores fit into sixteen bits; what they reach depends on the steps in turn.
+  for (int i = 0; i < 3; ++i) {
+    measure_rows(all, sample.count);
+    highest_ = 0.0;
+    std::vector<float> integers(width_);
+    for (std::size_t q = 0; q < sample.count; ++q) {
+      const Quantised query = quantise(all.data() + q * width_, query_step_, kQueryLargest, integers.data());
+      highest_ = std::max(highest_, reach(query) + kOutside);
+    }
+    const double grow = (highest_ - lowest) / 65000.0 / (query_step_ * row_step_);
+    if (grow <= 1.0) break;
+    // The finer of the two is made coarser first.
+    double& finer = query_step_ < row_step_ ? query_step_ : row_step_;
+    const double apart = std::min(grow, std::max(query_step_, row_step_) / finer);
+    finer *= apart;
+    query_step_ *= std::sqrt(grow / apart);
+    row_step_ *= std::sqrt(grow / apart);
+  }
+  measure_rows(all, sample.count);
+  shift_ = std::ceil(highest_ / (query_step_ * row_step_)) - 32760.0;
+}
+
+// What the rows of a sample have of the integers and leave to the residuals, but for a few.
+void Int8Screen::measure_rows(const std::vector<double>& sample, std::size_t count) {
+  std::vector<float> integers(width_);
+  std::vector<double> residuals, kept;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Quantised row = quantise(sample.data() + i * width_, row_step_, kRowLargest, integers.data());
+    residuals.push_back(row.residual);
+    kept.push_back(row.kept);
+  }
+  largest_residual_ = std::max(quantile_above(std::move(residuals), kLeftOut) * kMargin, row_step_);
+  largest_row_ = std::max(quantile_above(std::move(kept), kLeftOut) * kMargin, row_step_);
+}
+
+// E and the slack, and a unit more for the rounding of the start and of these sums.
+double Int8Screen::error(const Quantised& query) const {
+  return (query.residual * largest_row_ + query.length * largest_residual_ + slack_) * kSlack + query_step_ * row_step_;
+}
+
+// U: the largest similarity is 1, and computed coordinates are a little longer.
+double Int8Screen::reach(const Quantised& query) const {
+  return 1.0 + 2.0 * slack_ - query.along_centre + error(query);
+}
+
+void Int8Screen::reserve_rows(std::size_t count) {
+  const std::size_t tile = kernel().row_tile;
+  packed_.resize((count + tile - 1) / tile * tile * kernel().row_bytes(width_));
+  forget_unscreened(count, std::numeric_limits<std::uint32_t>::max());
+}
+
+void Int8Screen::forget_unscreened(std::size_t first, std::size_t last) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(unscreened_, [&](std::uint32_t row) { return row >= first && row < last; });
+}
+
+std::vector<std::uint32_t> Int8Screen::unscreened_rows() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::uint32_t> rows = unscreened_;
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+void Int8Screen::pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t last) {
+  forget_unscreened(first, last);
+  std::vector<float> integers(kVectorsAtOnce * width_);
+  std::vector<std::int16_t> starts(kVectorsAtOnce);
+  const std::vector<double> ones(kVectorsAtOnce, 1.0);
+  const double centre_squared = product(centre_.data(), centre_.data(), width_);
+  for (std::size_t begin = first; begin < last; begin += kVectorsAtOnce) {
+    const std::size_t count = std::min(kVectorsAtOnce, last - begin);
+    const std::vector<double> all = coordinates(rows + begin * dim_, squared_norms + begin, count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Quantised row = quantise(all.data() + i * width_, row_step_, kRowLargest, integers.data() + i * width_);
+      const double start = std::nearbyint((row.along_centre - centre_squared) * score_scale()) - shift_;
+      starts[i] = static_cast<std::int16_t>(static_cast<std::uint16_t>(static_cast<std::int64_t>(start)));
+      if (row.residual > largest_residual_ || row.kept > largest_row_) {
+        std::fill_n(integers.data() + i * width_, width_, 0.0f);
+        starts[i] = static_cast<std::int16_t>(kUnscreened);
+        const std::lock_guard lock(mutex_);
+        unscreened_.push_back(static_cast<std::uint32_t>(begin + i));
+      }
+    }
+    kernel().pack_rows(integers.data(), count, width_, ones.data(), starts.data(),
+                       packed_.data() + begin * kernel().row_bytes(width_));
+  }
+}
+
+void Int8Screen::pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
+                              double* errors) const {
+  std::vector<float> integers(kVectorsAtOnce * width_);
+  const std::vector<double> ones(kVectorsAtOnce, 1.0);
+  const double unit = query_step_ * row_step_;
+  for (std::size_t begin = 0; begin < count; begin += kVectorsAtOnce) {
+    const std::size_t part = std::min(kVectorsAtOnce, count - begin);
+    const std::vector<double> all = coordinates(queries + begin * dim_, squared_norms + begin, part);
+    for (std::size_t i = 0; i < part; ++i) {
+      const Quantised query =
+          quantise(all.data() + i * width_, query_step_, kQueryLargest, integers.data() + i * width_);
+      errors[begin + i] = reach(query) <= highest_ ? (query.along_centre + error(query)) / unit + shift_
+                                                   : std::numeric_limits<double>::infinity();
+    }
+    kernel().pack_queries(integers.data(), part, width_, ones.data(),
+                          static_cast<char*>(packed) + begin * kernel().query_bytes(width_));
+  }
+}
+
+}  // namespace latentknn

@@ -1,0 +1,93 @@
+// Screening in 8-bit integers, with the measured error of each query.
+//
+// Coordinates. Either all dimensions are kept, or the principal subspace of P (p directions) and, as one more
+// coordinate, the length t of what lies outside of it: q x <= (P q) (P x) + t_q t_x by Cauchy-Schwarz. The n
+// coordinates are rotated by H, the orthonormal Hartley matrix, so that no component is much larger than the
+// others and all use the few bits equally. H and P act together: with D = H (P, 0), the coordinates are
+// y = D x + l t, where l is the last column of H. All dimensions: D = H, no t.
+//
+// Rotated coordinates. G = D^T D nearly is a projector: D D^T = I - l l^T + (at most w). So I - G + w is
+// positive semidefinite, and with t = sqrt(1 - |D x|^2 + w), for vectors of length 1,
+//     q x <= (D q) (D x) + t_q t_x + w,
+// and y_q y_x differs from that by t (D x) l <= 1.1 |D^T l| for either vector. Rounding moves D x by at most B
+// (projection.h), which t allows for, and D q D x with it by at most 2 B (1 + w) + B^2. Together:
+//     q x <= y_q y_x + slack,    slack = w + 2 B (1 + w) + B^2 + 2.2 (|D^T l| + B) + (d + 16) 2^-53 + 2^-40.
+//
+// Integers. With a centre m and steps A, B', write y_q = m + A a + r_q, y_x = m + B' b + r_x, where a has
+// integers up to 63 and b up to 127. Then
+//     y_q y_x = y_q m + m (y_x - m) + A B' a b + r_q (B' b) + (y_q - m) r_x,
+// of which the first belongs to the query, the second to the row (its start, rounded to whole units A B'), the
+// third is exact in integers, and the last two are at most E = |r_q| max|B' b| + |y_q - m| max|r_x|, with the
+// query's own measured residual and the largest of the rows. Rows beyond those maxima are left unscreened.
+//
+// Wrapping. Scores are kept modulo 2^16. In units of A B', S = (q x - y_q m) up to E and slack is below
+// U = (largest q x) - (least y_q m) plus E, so after subtracting a shift from every start no score wraps at its
+// upper end, and that is enough: one that wraps below only makes a row look too good. A query for which
+// U does not hold takes every row as a candidate.
+#pragma once
+
+#include <mutex>
+
+#include "../aligned_buffer.h"
+#include "projection.h"
+#include "sample.h"
+#include "screen.h"
+
+namespace latentknn {
+
+class Int8Screen final : public Screen {
+ public:
+  // `directions` as principal_directions() gives them, or none: all dimensions. Steps and centre come from the
+  // sample.
+  Int8Screen(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim, const Sample& sample);
+
+  const char* name() const override { return tail_ ? "pca" : "int8"; }
+  const ScreenKernel& kernel() const override { return kernels_.int8; }
+  std::size_t packed_dim() const override { return width_; }
+  bool two_sided() const override { return false; }
+  double score_scale() const override { return 1.0 / (query_step_ * row_step_); }
+  void reserve_rows(std::size_t count) override;
+  void pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t last) override;
+  const void* packed_rows() const override { return packed_.data(); }
+  std::vector<std::uint32_t> unscreened_rows() const override;
+  void pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
+                    double* errors) const override;
+
+ private:
+  struct Rotation;
+  struct Quantised {
+    double length;    // of the centred vector
+    double kept;      // of the part that the integers stand for
+    double residual;  // of the rest
+    double along_centre;
+  };
+
+  Int8Screen(const KernelTable& kernels, const Rotation& rotation, std::size_t dim, const Sample& sample);
+  std::vector<double> coordinates(const float* vectors, const double* squared_norms, std::size_t count) const;
+  Quantised quantise(const double* vector, double step, double largest, float* integers) const;
+  void choose_steps(const Sample& sample);
+  void measure_rows(const std::vector<double>& sample, std::size_t count);
+  double error(const Quantised& query) const;
+  double reach(const Quantised& query) const;
+  void forget_unscreened(std::size_t first, std::size_t last);
+
+  const KernelTable& kernels_;
+  std::size_t dim_;
+  std::size_t width_;
+  bool tail_;
+  std::vector<double> tail_direction_;  // l
+  Projection projection_;
+  double slack_;
+  std::vector<double> centre_;
+  double query_step_ = 1.0;
+  double row_step_ = 1.0;
+  double largest_row_ = 0.0;       // max|B' b|
+  double largest_residual_ = 0.0;  // max|r_x|
+  double highest_ = 0.0;           // U
+  double shift_ = 0.0;
+  AlignedBuffer<char> packed_;
+  std::vector<std::uint32_t> unscreened_;
+  mutable std::mutex mutex_;
+};
+
+}  // namespace latentknn

@@ -1,0 +1,87 @@
+"""What `CosineIndex.explain` returns."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Consideration:
+    """A screen that an index considered when it chose one.
+
+    Parameters
+    ----------
+    arithmetic : str
+        "fp32", "int16" or "int8".
+    dims : int
+        Dimensions that it multiplies: all, or those of a principal subspace and one more.
+    candidates : float
+        Rows that it was predicted to leave for a query of 30 neighbours, to be scored exactly.
+    cost : float
+        Predicted time of a query, relative to "fp32" in all dimensions.
+    """
+
+    arithmetic: str
+    dims: int
+    candidates: float
+    cost: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How an index searches, why, and what its searches took so far; printing it gives a few lines of text.
+
+    Parameters
+    ----------
+    strategy : str
+        The screening strategy in use.
+    arithmetic : str
+        Of the screen: "fp32", "int16" or "int8"; "float64" where every row is scored exactly.
+    isa : str
+        The instruction set whose kernels are in use.
+    rows, dim : int
+        Shape of the codes.
+    screened_dims : int
+        Dimensions that the screen multiplies; 0 without a screen.
+    unscreened_rows : int
+        Rows unlike the others, which every search scores exactly.
+    considered : tuple of Consideration
+        What the strategy was chosen from, cheapest first; empty where nothing was predicted: a strategy
+        was named, or the codes are too few for a choice to pay.
+    queries : int
+        Queries of all searches so far.
+    candidates_per_query : float or None
+        Rows scored exactly a query, over all searches so far; None before the first.
+    """
+
+    strategy: str
+    arithmetic: str
+    isa: str
+    rows: int
+    dim: int
+    screened_dims: int
+    unscreened_rows: int
+    considered: tuple[Consideration, ...]
+    queries: int
+    candidates_per_query: float | None
+
+    def __str__(self) -> str:
+        lines = [f"{self.rows:,} codes of {self.dim} dimensions, strategy {self.strategy!r} on {self.isa}"]
+        if self.screened_dims:
+            lines.append(
+                f"screened in {self.arithmetic}, {self.screened_dims} dimensions;"
+                " what is left is scored in float64"
+            )
+        else:
+            lines.append("every code is scored in float64")
+        if self.unscreened_rows:
+            lines.append(f"{self.unscreened_rows:,} codes unlike the others are always scored in float64")
+        for each in self.considered[:5]:
+            lines.append(
+                f"  considered: {each.arithmetic}, {each.dims} dimensions: {each.candidates:,.0f} candidates"
+                f" for 30 neighbours, {each.cost:.2f} of the time of fp32"
+            )
+        if self.candidates_per_query is not None:
+            lines.append(
+                f"{self.queries:,} queries so far,"
+                f" {self.candidates_per_query:,.1f} codes a query scored in float64"
+            )
+        return "\n".join(lines)

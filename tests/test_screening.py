@@ -1,0 +1,201 @@
+"""Codes made to mislead a screen: every strategy and kernel must still give the reference's bytes."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+import latentknn as lk
+import reference
+from checking import assert_same_bytes
+
+CODES, QUERIES, DIM = 7000, 40, 48  # enough codes for a choice, a sample of them and several passes
+KS = (1, 10, 300)
+
+
+def _rotation(dim):
+    """The orthonormal Hartley matrix, in which int8 screens quantise."""
+    angles = 2 * np.pi * np.outer(np.arange(dim), np.arange(dim)) / dim
+    return (np.cos(angles) + np.sin(angles)) / np.sqrt(dim)
+
+
+def _half_steps(rng):
+    """Every rotated component lies half a step from its integers, queries and codes erring alike."""
+    steps = rng.integers(-20, 21, (CODES, DIM)) + 0.5
+    queries = rng.integers(-20, 21, (QUERIES, DIM)) + 0.5 * rng.choice([-1, 1], (QUERIES, 1))
+    return steps @ _rotation(DIM), queries @ _rotation(DIM)
+
+
+def _near_ties(rng):
+    """Codes around each query at angles that differ by less than any screen resolves."""
+    queries = rng.standard_normal((QUERIES, DIM))
+    around = queries[rng.integers(QUERIES, size=CODES)]
+    return around + 1e-6 * rng.standard_normal((CODES, DIM)), queries
+
+
+def _two_tight_clusters(rng):
+    centres = rng.standard_normal((2, DIM))
+    return (
+        centres[rng.integers(2, size=CODES)] + 1e-4 * rng.standard_normal((CODES, DIM)),
+        centres[rng.integers(2, size=QUERIES)] + 1e-2 * rng.standard_normal((QUERIES, DIM)),
+    )
+
+
+def _all_equal(rng):
+    return np.tile(rng.standard_normal(DIM), (CODES, 1)), rng.standard_normal((QUERIES, DIM))
+
+
+def _few_distinct(rng):
+    return rng.standard_normal((60, DIM))[rng.integers(60, size=CODES)], rng.standard_normal((QUERIES, DIM))
+
+
+def _one_direction(rng):
+    """All codes point the same way, the queries the other."""
+    codes = 1 + 0.1 * rng.standard_normal((CODES, DIM))
+    queries = codes[:QUERIES] * np.where(np.arange(QUERIES) % 2, 1, -1)[:, None]
+    return codes, queries
+
+
+def _low_rank(rng):
+    """A few dimensions hold nearly everything; the queries lie outside of them."""
+    codes = rng.standard_normal((CODES, 6)) @ rng.standard_normal((6, DIM))
+    codes += 1e-3 * rng.standard_normal((CODES, DIM))
+    return codes, np.concatenate([codes[: QUERIES // 2], rng.standard_normal((QUERIES - QUERIES // 2, DIM))])
+
+
+def _spikes(rng):
+    """Single components far larger than the others, in rotated coordinates."""
+    codes = 0.05 * rng.standard_normal((CODES, DIM))
+    codes[np.arange(CODES), rng.integers(DIM, size=CODES)] += rng.choice([-1, 1], CODES)
+    return codes @ _rotation(DIM), codes[:QUERIES] @ _rotation(DIM)
+
+
+def _outliers(rng):
+    """A handful of codes unlike all others, which a screen leaves out, some of them wanted."""
+    codes = 1 + 0.05 * rng.standard_normal((CODES, DIM))
+    odd = rng.choice(CODES, 15, replace=False)
+    codes[odd] = rng.standard_normal((15, DIM))
+    return codes, np.concatenate([codes[odd], codes[: QUERIES - 15]])
+
+
+def _best_codes_last(rng):
+    """Any sample of the codes but the last few promises too little or too much."""
+    queries = rng.standard_normal((QUERIES, DIM))
+    codes = rng.standard_normal((CODES, DIM))
+    codes[-400:] = queries[rng.integers(QUERIES, size=400)] + 0.1 * rng.standard_normal((400, DIM))
+    return codes, queries
+
+
+def _best_codes_in_the_sample(rng):
+    """The codes that are looked at first are the best ones, so that they promise too much of the others."""
+    queries = rng.standard_normal((QUERIES, DIM))
+    codes = rng.standard_normal((CODES, DIM))
+    first = np.flatnonzero(np.arange(CODES) // 16 % 8 < 2)
+    codes[first] = queries[rng.integers(QUERIES, size=len(first))] + rng.standard_normal((len(first), DIM))
+    return codes, queries
+
+
+MAKERS = {
+    maker.__name__.strip("_"): maker
+    for maker in (
+        _half_steps,
+        _near_ties,
+        _two_tight_clusters,
+        _all_equal,
+        _few_distinct,
+        _one_direction,
+        _low_rank,
+        _spikes,
+        _outliers,
+        _best_codes_last,
+        _best_codes_in_the_sample,
+    )
+}
+
+
+@cache
+def _problem(name):
+    codes, queries = MAKERS[name](np.random.default_rng(7))
+    codes, queries = codes.astype(np.float32), queries.astype(np.float32)
+    scores = reference.scores(codes, queries)
+    return codes, queries, {k: reference.best(scores, k) for k in KS}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_misleading_codes(isa, strategy, name):
+    codes, queries, expected = _problem(name)
+    index = lk.CosineIndex.from_codes(codes, strategy=strategy, threads=2)
+    for k in KS:
+        assert_same_bytes(index.search(queries, k, scores64=True), expected[k])
+
+
+@pytest.mark.parametrize(("first", "then"), [("one_direction", "half_steps"), ("low_rank", "spikes")])
+def test_later_codes_unlike_the_first(isa, strategy, first, then):
+    """What the screen was made for changes under it."""
+    codes, queries, _ = _problem(first)
+    more, more_queries, _ = _problem(then)
+    index = lk.CosineIndex.from_codes(codes[:5000], strategy=strategy, threads=2)
+    index.add(more)
+    both, asked = np.concatenate([codes[:5000], more]), np.concatenate([queries, more_queries])
+    expected = reference.search(both, asked, 10)
+    assert_same_bytes(index.search(asked, 10, scores64=True), expected)
+    index.remove(np.arange(0, len(both), 3))
+    left = np.flatnonzero(np.arange(len(both)) % 3)
+    found = index.search(asked, 10)
+    assert found.ids.tobytes() == left[reference.search(both[left], asked, 10).ids].tobytes()
+
+
+def test_many_tiles(isa, strategy):
+    """Enough codes for the first cutoffs to be guessed from a guess."""
+    rng = np.random.default_rng(3)
+    codes = rng.standard_normal((60_000, 24)).astype(np.float32)
+    queries = rng.standard_normal((30, 24)).astype(np.float32)
+    index = lk.CosineIndex.from_codes(codes, strategy=strategy, threads=2)
+    for k in (1, 10, 100, 1000):
+        assert_same_bytes(index.search(queries, k, scores64=True), _many_tiles_expected(k))
+
+
+@cache
+def _many_tiles_expected(k):
+    rng = np.random.default_rng(3)
+    codes = rng.standard_normal((60_000, 24)).astype(np.float32)
+    return reference.search(codes, rng.standard_normal((30, 24)).astype(np.float32), k)
+
+
+def test_codes_unlike_the_others_are_told():
+    codes, _, _ = _problem("outliers")
+    told = lk.CosineIndex.from_codes(codes, strategy="int8").explain()
+    assert 1 <= told.unscreened_rows <= 15
+    assert "unlike" in str(told)
+
+
+def test_explain():
+    codes, queries, _ = _problem("low_rank")
+    index = lk.CosineIndex.from_codes(codes)
+    before = index.explain()
+    assert (before.rows, before.dim, before.queries, before.candidates_per_query) == (CODES, DIM, 0, None)
+    assert before.strategy == index.strategy == "pca"
+    assert 6 < before.screened_dims < DIM
+    costs = [each.cost for each in before.considered]
+    assert len(costs) > 2
+    assert costs == sorted(costs)
+    assert before.considered[0].dims == before.screened_dims
+    index.search(queries, 5)
+    after = index.explain()
+    assert after.queries == QUERIES
+    assert 5 <= after.candidates_per_query < CODES
+    for part in ("pca", after.arithmetic, f"{CODES:,}", f"{QUERIES} queries"):
+        assert part in str(after)
+
+
+def test_explain_a_named_strategy():
+    told = lk.CosineIndex.from_codes(_problem("low_rank")[0], strategy="fp32").explain()
+    assert (told.strategy, told.arithmetic, told.screened_dims, told.considered) == ("fp32", "fp32", DIM, ())
+
+
+def test_explain_without_codes():
+    told = lk.CosineIndex(5).explain()
+    assert (told.strategy, told.rows, told.screened_dims) == ("auto", 0, 0)
+    assert str(told)
