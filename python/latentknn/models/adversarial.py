@@ -46,11 +46,14 @@ class AdversarialModel(ImageEncoder):
 
     def note(self, images: Any, **values: Any) -> dict[str, Any]:
         """Note values of a batch for the logs, ``loss`` and parts of it by name; return all logs so far."""
-        rows = keras.ops.shape(images)[0]
-        self._loss_tracker.update_state(values.pop("loss"), sample_weight=rows)
+        self._loss_tracker.update_state(values.pop("loss"), sample_weight=keras.ops.shape(images)[0])
         for name, value in values.items():
-            self._part_means[name].update_state(value, sample_weight=rows)
+            self.note_part(name, value, images)
         return dict(self.get_metrics_result())
+
+    def note_part(self, name: str, value: Any, images: Any) -> None:
+        """Note a part of the loss of a batch for the logs."""
+        self._part_means[name].update_state(value, sample_weight=keras.ops.shape(images)[0])
 
 
 def classification_loss(real_scores: Any, false_scores: Any) -> Any:

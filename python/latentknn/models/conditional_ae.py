@@ -185,11 +185,13 @@ class ConditionalAutoencoder(Autoencoder):
         if labels is not None:
             return self.decode(self.encode(x, batch_size, labels), batch_size)
         images = np.asarray(scale_pixels(keras.ops.convert_to_tensor(prepare_images(x, self.input_shape))))
-        candidates = np.stack(
-            [self.decode(codes, batch_size) for codes in self.encode_per_class(x, batch_size)]
-        )
-        errors = np.square(candidates - images).mean(axis=(2, 3, 4))
-        return np.asarray(candidates[errors.argmin(axis=0), np.arange(len(images))])
+        best, lowest = np.zeros_like(images), np.full(len(images), np.inf, np.float32)
+        for codes in self.encode_per_class(x, batch_size):
+            decoded = self.decode(codes, batch_size)
+            errors = np.square(decoded - images).mean(axis=(1, 2, 3))
+            better = errors < lowest
+            best[better], lowest[better] = decoded[better], errors[better]
+        return best
 
     def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
         """Return the loss of the reconstruction and the weighted cross-entropy."""

@@ -6,6 +6,8 @@ from typing import Any
 from latentknn.models.backend import keras
 from latentknn.models.dense_autoencoder import DenseAutoencoder
 
+_DEFAULT_WEIGHTS = {"l1": 1e-3, "kl": 0.05}
+
 
 @keras.saving.register_keras_serializable(package="latentknn")
 class SparseAutoencoder(DenseAutoencoder):
@@ -100,9 +102,6 @@ class SparseAutoencoder(DenseAutoencoder):
         else:
             penalty = kl_penalty(y_pred["codes"], self.target)
         return {**super().loss_parts(x, y, y_pred), "sparsity": self.penalty_weight * penalty}
-
-
-_DEFAULT_WEIGHTS = {"l1": 1e-3, "kl": 0.05}
 
 
 def l1_penalty(codes: Any) -> Any:
