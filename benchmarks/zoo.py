@@ -171,7 +171,7 @@ def main() -> None:
     for data in arguments.data.split(","):
         rows = zoo_tables.read_rows(data)
         for recipe in RECIPES:
-            if recipe.model not in chosen or zoo_tables.is_measured(recipe, data, rows):
+            if recipe.model not in chosen or recipe.key in rows:
                 continue
             print(f"{data}: {recipe.key}", flush=True)
             # TensorFlow's threads and memory end with the process.
@@ -180,7 +180,7 @@ def main() -> None:
             zoo_tables.write_page()
             print(zoo_tables.result_line(recipe, rows[recipe.key]), flush=True)
         if arguments.protocol == "seed":
-            print(zoo_tables.protocol_table(data, rows))
+            print(zoo_tables.protocol_table(rows))
 
 
 if __name__ == "__main__":

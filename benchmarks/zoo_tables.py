@@ -53,13 +53,14 @@ def describe(accuracy: Accuracy) -> dict[str, float]:
 
 
 def read_rows(data: str) -> Rows:
-    """Return what was measured on a data set, by the recipes' keys."""
+    """Return what was measured on a data set by today's recipes, by their keys and in their order."""
     path = harness.RESULTS / f"zoo_{data}.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
-def is_measured(recipe: Recipe, data: str, rows: Rows) -> bool:
-    return recipe.key in rows and rows[recipe.key]["recipe"] == recipe.described(data)
+    rows = json.loads(path.read_text()) if path.is_file() else {}
+    return {
+        recipe.key: rows[recipe.key]
+        for recipe in RECIPES
+        if recipe.key in rows and rows[recipe.key]["recipe"] == recipe.described(data)
+    }
 
 
 def result_line(recipe: Recipe, row: Row) -> str:
@@ -67,27 +68,25 @@ def result_line(recipe: Recipe, row: Row) -> str:
     return f"{recipe.key}: 1-NN {_interval(row['nearest'])}, {_vote(row)} {_interval(row['chosen'])}"
 
 
-def results_table(data: str, rows: Rows) -> str:
+def results_table(rows: Rows) -> str:
     """Return everything that was measured on a data set, in the order of the recipes."""
-    measured = [recipe for recipe in RECIPES if is_measured(recipe, data, rows)]
-    lines = [_baseline(rows[measured[0].key])] if measured else []
-    lines += [_result(recipe, rows[recipe.key]) for recipe in measured]
-    return _table(_COLUMNS, lines)
+    recipes = {recipe.key: recipe for recipe in RECIPES}
+    first = next(iter(rows.values()))
+    return _table(_COLUMNS, [_baseline(first), *(_result(recipes[key], row) for key, row in rows.items())])
 
 
-def protocol_table(data: str, rows: Rows) -> str:
+def protocol_table(rows: Rows) -> str:
     """Set the seeds' own way of measuring beside the honest one."""
     return _table(
         _PROTOCOL_COLUMNS,
         (
             [
-                recipe.key,
-                f"{rows[recipe.key]['nearest']['value']:.4f}",
-                f"{rows[recipe.key]['seed_protocol']['accuracy']:.3f}",
-                "{low:.3f}–{high:.3f}".format(**rows[recipe.key]["seed_protocol"]),
+                key,
+                f"{row['nearest']['value']:.4f}",
+                f"{row['seed_protocol']['accuracy']:.3f}",
+                "{low:.3f}–{high:.3f}".format(**row["seed_protocol"]),
             ]
-            for recipe in RECIPES
-            if is_measured(recipe, data, rows)
+            for key, row in rows.items()
         ),
     )
 
@@ -98,7 +97,7 @@ def all_tables() -> str:
     for data in DATA:
         rows = read_rows(data)
         if rows:
-            parts.append(f"### {_TITLES[data]}\n\n{results_table(data, rows)}\n\n{_environments(rows)}")
+            parts.append(f"### {_TITLES[data]}\n\n{results_table(rows)}\n\n{_environments(rows)}")
     return "\n\n".join(parts) + "\n"
 
 
