@@ -66,14 +66,14 @@ RECIPES = (
     Recipe("simple_ae", epochs=30),
     Recipe(
         "conv_ae",
-        epochs=10,
+        epochs=4,
         batch_size=256,
         options=_QUICK_OPTIONS,
         changes=_QUICK,
         published="0.885–0.89",
         measured_how=f"cosine 1-NN of {_DRAWN}",
     ),
-    Recipe("pool_ae", epochs=5, published="0.2591", measured_how=_RERUN),
+    Recipe("pool_ae", epochs=10, published="0.2591", measured_how=_RERUN),
     Recipe("denoising_ae", epochs=20, published="0.2862", measured_how=_RERUN),
     Recipe("sparse_ae", epochs=20, variant="L1", published="0.3100", measured_how=_RERUN),
     Recipe("sparse_ae", epochs=20, variant="KL", options={"penalty": "kl"}),
@@ -85,16 +85,18 @@ RECIPES = (
     ),
     Recipe("vae", epochs=30, variant="dense"),
     Recipe("vae", epochs=5, variant="convolutional", options={"network": "conv"}),
-    Recipe("vqvae", epochs=5, variant="codebook by its loss"),
-    Recipe("vqvae", epochs=5, variant="codebook by running means", options={"averaging": 0.99}),
+    Recipe("vqvae", epochs=10, variant="codebook by its loss"),
+    Recipe("vqvae", epochs=10, variant="codebook by running means", options={"averaging": 0.99}),
     Recipe("adversarial_ae", epochs=30),
-    Recipe("gan", epochs=5, options={"filters": (32, 64)}, changes="32 and 64 filters (default: 64 and 128)"),
     Recipe(
-        "wgan_gp", epochs=5, options={"filters": (32, 64)}, changes="32 and 64 filters (default: 64 and 128)"
+        "gan", epochs=10, options={"filters": (32, 64)}, changes="32 and 64 filters (default: 64 and 128)"
+    ),
+    Recipe(
+        "wgan_gp", epochs=10, options={"filters": (32, 64)}, changes="32 and 64 filters (default: 64 and 128)"
     ),
     Recipe(
         "triplet",
-        epochs=10,
+        epochs=4,
         options={"dropout": 0.0},
         changes="dropout 0 (default: 0.25)",
         published="0.69",
@@ -116,5 +118,5 @@ RECIPES = (
         for weight in (0.0, 0.1)
         for seed in (0, 1, 2)
     ),
-    Recipe("metric", epochs=12, options_by_data={"mnist": {"mirror": False}}),
+    Recipe("metric", epochs=28, options_by_data={"mnist": {"mirror": False}}),
 )

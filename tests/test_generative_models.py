@@ -125,7 +125,7 @@ def moved(variables, before):
     ]
 
 
-@pytest.mark.parametrize(("steps", "expected"), [(1, 6), (2, 3), (4, 1)])
+@pytest.mark.parametrize(("steps", "expected"), [(1, 6), (4, 1)])
 def test_turns_of_critic_and_generator(steps, expected, images):
     model = small("wgan_gp", critic_steps=steps, **SMALL_GAN)
     model.fit(images[:60], batch_size=10, verbose=0)

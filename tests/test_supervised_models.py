@@ -176,6 +176,7 @@ def test_one_cycle():
 @supervised
 def test_labels_are_needed_and_checked(name, digits):
     model = models.create(name, input_shape=SHAPE, num_classes=3)
+    model.run_eagerly = True  # nothing is trained that would be worth compiling
     images = digits.train_images[:12]
     with pytest.raises(ValueError, match=f"{name} learns from labels"):
         model.fit(images)
@@ -271,8 +272,7 @@ def test_weights_become_their_average_at_the_end(digits):
 # Triplets
 
 
-@pytest.mark.parametrize("mining", ["batch_hard", "batch_all"])
-@pytest.mark.parametrize("margin", [0.5, None])
+@pytest.mark.parametrize(("mining", "margin"), [("batch_hard", None), ("batch_all", 0.5)])
 def test_triplets_alone_separate_the_classes(mining, margin, digits):
     model = models.create(
         "triplet",
