@@ -54,7 +54,14 @@ def finished_run(tmp_path_factory):
 
 def test_files_of_a_run(finished_run):
     out, _, _ = finished_run
-    pictures = {"confusion_matrix.png", "losses.png", "reconstructions.png", "code_map.png"}
+    pictures = {
+        "confusion_matrix.png",
+        "losses.png",
+        "reconstructions.png",
+        "code_map.png",
+        "codes.png",
+        "interpolation.png",
+    }
     assert {path.name for path in out.iterdir()} == pictures | {
         "checkpoint",
         "classification_report.txt",
@@ -202,7 +209,7 @@ def refused(capsys, *arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "conv"], "unknown model 'conv': choose one of stacked_ae, simple_ae, conv_ae"),
+        (["--model", "conv"], "unknown model 'conv': choose one of stacked_ae, deep_ae, simple_ae, conv_ae"),
         (["--dataset", "fashion"], "unknown data set 'fashion': choose one of fashion_mnist, mnist, digits"),
         (["--data", "/somewhere"], "digits is embedded in scikit-learn and takes no path"),
         (
@@ -210,6 +217,7 @@ def refused(capsys, *arguments):
             "simple_ae has no option 'dropout'; it has latent_dim",
         ),
         (["--option", "seed=3"], "conv_ae has no option 'seed'"),
+        (["--option", "num_classes=3", "--model", "metric"], "metric has no option 'num_classes'"),
         (["--option", "filters"], "'filters' is not of the form name=value"),
         (["--dropout", "2"], "conv_ae cannot be made with {'dropout': 2.0}"),
         (["--epochs", "0"], "--epochs: must be at least 1, received 0"),
@@ -297,10 +305,11 @@ def test_missing_library_names_the_extra(tmp_path, library, extra):
 def test_models(capsys):
     assert main(["models"]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
-    assert header.split() == ["name", "operations", "description"]
+    assert header.split() == ["name", "labels", "operations", "description"]
     assert [line.split()[0] for line in lines] == list(lk.models.MODELS)
     for line, entry in zip(lines, lk.models.MODELS.values(), strict=True):
         assert line.endswith(entry.description)
+        assert line.split()[1] == ("yes" if entry.uses_labels else "no")
         assert all(operation in line for operation in entry.capabilities)
 
 

@@ -21,6 +21,7 @@ from latentknn.evaluation import (
     VoteScore,
     best_vote,
     find_neighbours,
+    find_neighbours_per_class,
     hold_out,
     project,
     run_experiment,
@@ -143,6 +144,24 @@ def test_neighbours_among_allowed_codes(noisy_classes):
     alone = find_neighbours(lk.CosineIndex.from_codes(codes[allowed], labels[allowed]), queries, 5, 5)
     assert np.array_equal(neighbours.classes, alone.classes)
     assert np.array_equal(neighbours.similarities, alone.similarities)
+
+
+def test_neighbours_per_class():
+    """A query has one code a class, compared with that class alone; equal neighbours come by position."""
+    rng = np.random.default_rng(0)
+    codes, labels = rng.integers(-2, 3, (60, 3)).astype(np.float32), rng.integers(0, 4, 60)
+    queries = rng.integers(-2, 3, (4, 20, 3)).astype(np.float32)
+    found = find_neighbours_per_class(codes, labels, queries, 5)
+    for query in range(20):
+        everyone = [
+            (-reference.scores(codes[row : row + 1], queries[label, query : query + 1])[0, 0], row)
+            for row, label in enumerate(labels)
+        ]
+        nearest = sorted(everyone)[:5]
+        assert found.similarities[query].tolist() == [-similarity for similarity, _ in nearest]
+        assert found.classes[query].tolist() == [labels[row] for _, row in nearest]
+    with pytest.raises(ValueError, match="class 4 has 0 codes, expected at least k = 5"):
+        find_neighbours_per_class(codes, labels, rng.random((5, 2, 3)), 5)
 
 
 def test_vote_of_more_neighbours_than_found():

@@ -12,11 +12,14 @@ from matplotlib.image import imread
 import latentknn as lk
 from latentknn.evaluation import Classification, Stopwatch, Vote, run_experiment
 from latentknn.report import RunFolder, write_report
+from latentknn.report.code_figure import draw_codes
 from latentknn.report.confusion_figure import draw_confusion_matrix
 from latentknn.report.drawing import COLOURS, MARKERS, save_figure
+from latentknn.report.interpolation_figure import draw_interpolation
 from latentknn.report.loss_figure import draw_losses
 from latentknn.report.map_figure import draw_code_map
 from latentknn.report.reconstruction_figure import choose_examples, draw_reconstructions
+from latentknn.report.sample_figure import draw_samples
 
 NAMES = ("T-shirt/top", "Trouser", "Ankle boot")
 
@@ -111,6 +114,76 @@ def test_reconstruction_picture_of_images_without_channel_axis(tmp_path):
     reconstructions = np.random.default_rng(0).random((2, 4, 4, 1), dtype=np.float32)
     figure = draw_reconstructions(np.full((2, 4, 4), 255, np.uint8), reconstructions, ["a", "b"])
     assert (figure.axes[0].images[0].get_array() == 1).all()
+
+
+def test_loss_picture_of_many_quantities(tmp_path):
+    history = {
+        "a": [1.0, 1.0],
+        "loss": [3.0, 2.0],
+        "b": [2.0, 1.0],
+        "val_b": [1.0, 1.0],
+        "val_knn": [0.5, 0.7],
+    }
+    figure = draw_losses(history)
+    panels = {axes.get_ylabel(): axes for axes in figure.axes if axes.axison}
+    assert list(panels) == ["loss", "a", "b", "knn"]
+    assert [line.get_label() for line in panels["knn"].lines] == ["held-out images"]
+    assert [line.get_ydata().tolist() for line in panels["b"].lines] == [[2.0, 1.0], [1.0, 1.0]]
+    saved(figure, tmp_path)
+
+
+def shown_images(figure):
+    """Return the picture's images by row and column of its grid."""
+    return {
+        (axes.get_subplotspec().rowspan.start, axes.get_subplotspec().colspan.start): axes.images[
+            0
+        ].get_array()
+        for axes in figure.axes
+        if axes.images and axes.get_subplotspec() is not None
+    }
+
+
+def test_sample_picture(tmp_path):
+    rng = np.random.default_rng(0)
+    samples = {epoch: rng.random((3, 5, 4, 1), np.float32) for epoch in (9, 2, 1, 4, 3, 7, 8, 5)}
+    figure = draw_samples(samples)
+    assert [axes.texts[0].get_text() for axes in figure.axes if axes.texts] == [
+        f"epoch {epoch}" for epoch in (1, 2, 4, 5, 8, 9)
+    ]
+    images = shown_images(figure)
+    assert len(images) == 18
+    assert np.array_equal(images[5, 2], samples[9][2, ..., 0])
+    assert np.array_equal(images[2, 0], samples[4][0, ..., 0])
+    saved(figure, tmp_path)
+    assert len(shown_images(draw_samples({3: samples[3]}))) == 3
+
+
+def test_interpolation_picture(tmp_path):
+    first, last = np.array([[0, 0], [1, 1]], np.float32), np.array([[0.9, 0], [0, 1]], np.float32)
+    figure = draw_interpolation(lambda codes: codes.reshape(-1, 1, 2, 1), first, last, ["a", "b"])
+    images = shown_images(figure)
+    assert len(images) == 20
+    for row in range(2):
+        for column in range(10):
+            expected = first[row] + (last[row] - first[row]) * column / 9
+            np.testing.assert_allclose(images[row, column], [expected], atol=1e-6)
+    saved(figure, tmp_path)
+
+
+@pytest.mark.parametrize(("dim", "side"), [(7, 3), (16, 4), (1, 1)])
+def test_code_picture(tmp_path, dim, side):
+    rng = np.random.default_rng(0)
+    decoded, codes = rng.random((4, 6, 6, 1), np.float32), rng.standard_normal((4, dim)).astype(np.float32)
+    figure = draw_codes((255 - 255 * decoded).astype(np.uint8), codes, decoded, ["a", "b", "c", "d"])
+    images = shown_images(figure)
+    for column in range(4):
+        cells = images[1, column]
+        assert cells.shape[1] == side
+        assert np.array_equal(cells.ravel()[:dim], codes[column])
+        assert np.isnan(np.asarray(cells.ravel()[dim:])).all()
+        assert np.array_equal(images[2, column], decoded[column, ..., 0])
+        np.testing.assert_allclose(images[0, column], 1 - decoded[column, ..., 0], atol=1 / 255)
+    saved(figure, tmp_path)
 
 
 def test_code_map(tmp_path):
@@ -227,7 +300,7 @@ def test_page_shows_everything(folder, experiment):
 
 def test_pictures_of_a_report(folder):
     pictures = sorted(folder.path.glob("*.png"))
-    assert len(pictures) == 4
+    assert len(pictures) == 6
     for path in pictures:
         read_picture(path)
 
@@ -274,3 +347,31 @@ def test_model_that_does_not_reconstruct(experiment, tmp_path, monkeypatch):
     page = LinkReader()
     page.feed(folder.page.read_text(encoding="utf-8"))
     assert set(page.links) == {path.name for path in tmp_path.iterdir()} - {"index.html"}
+
+
+def test_report_of_every_kind_of_model(experiment, tmp_path):
+    """What a model has of its own is on the page, and nothing else."""
+    options = {
+        "vae": {"latent_dim": 4},
+        "gan": {"filters": (4,), "latent_dim": 4},
+        "conditional_ae": {"filters": (4,), "strides": (2,), "latent_dim": 4},
+        "triplet": {"filters": (4,), "strides": (2,), "latent_dim": 4},
+    }
+    expected = {
+        "vae": {"reconstructions", "codes", "interpolation", "samples"},
+        "gan": {"samples"},
+        "conditional_ae": {"reconstructions", "codes", "interpolation"},
+        "triplet": set(),
+    }
+    for name, own in expected.items():
+        given = {"num_classes": 4} if lk.models.MODELS[name].uses_labels else {}
+        model = lk.models.create(name, input_shape=(6, 5, 3), **options[name], **given)
+        found = run_experiment(experiment.dataset, model, epochs=2, seed=1, threads=2, verbose=0)
+        folder = RunFolder(tmp_path / name)
+        write_report(found, folder)
+        pictures = {path.stem for path in folder.path.glob("*.png")}
+        assert pictures == own | {"confusion_matrix", "losses", "code_map"}
+        page = LinkReader()
+        page.feed(folder.page.read_text(encoding="utf-8"))
+        assert set(page.links) == {path.name for path in folder.path.iterdir()} - {"index.html"}
+        assert list(found.samples) == ([1, 2] if "samples" in own else [])

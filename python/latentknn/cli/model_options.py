@@ -9,7 +9,7 @@ from typing import Any
 from latentknn.cli.errors import CommandError
 from latentknn.models import MODELS
 
-_SET_BY_THE_RUN = ("input_shape", "seed")
+_SET_BY_THE_RUN = ("input_shape", "num_classes", "seed")
 
 
 def parse_option(text: str) -> tuple[str, Any]:

@@ -14,8 +14,8 @@ def add_to(commands: Any) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    rows = [("name", "operations", "description")]
+    rows = [("name", "labels", "operations", "description")]
     for entry in MODELS.values():
         operations = ", ".join(name for name in OPERATIONS if name in entry.capabilities)
-        rows.append((entry.name, operations, entry.description))
+        rows.append((entry.name, "yes" if entry.uses_labels else "no", operations, entry.description))
     print(format_table(rows))

@@ -165,8 +165,11 @@ def _create_model(arguments: argparse.Namespace, dataset: Dataset) -> ImageEncod
     options = _model_options(arguments)
     with as_command_error(ImportError):
         check_options(arguments.model, options)
+    given = {"input_shape": dataset.image_shape, "seed": arguments.seed}
+    if MODELS[arguments.model].uses_labels:
+        given["num_classes"] = len(dataset.class_names)
     try:
-        return create(arguments.model, input_shape=dataset.image_shape, seed=arguments.seed, **options)
+        return create(arguments.model, **given, **options)
     except (TypeError, ValueError) as error:
         raise CommandError(f"{arguments.model} cannot be made with {options}: {error}") from error
 

@@ -1,25 +1,34 @@
 """How well codes classify, measured without ever looking at the test set twice.
 
 ``run_experiment`` trains a model, indexes its codes, chooses the vote on held-out training images and
-classifies the test set; the functions that it is made of stand on their own.
+classifies the test set; the functions that it is made of stand on their own. ``KNNAccuracy`` and
+``SampleRecorder`` are Keras callbacks, and TensorFlow is imported when they are asked for.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from latentknn.evaluation.accuracy import Accuracy
 from latentknn.evaluation.choosing import VoteScore, best_vote, score_votes
 from latentknn.evaluation.classification import Classification
 from latentknn.evaluation.experiment import Experiment, classify_by_pixels, run_experiment
-from latentknn.evaluation.neighbours import Neighbours, find_neighbours
+from latentknn.evaluation.neighbours import Neighbours, find_neighbours, find_neighbours_per_class
 from latentknn.evaluation.projection import project
 from latentknn.evaluation.splitting import hold_out
 from latentknn.evaluation.stages import Stage, Stopwatch
 from latentknn.evaluation.votes import CANDIDATES, Vote
+
+if TYPE_CHECKING:
+    from latentknn.evaluation.knn_accuracy import KNNAccuracy
+    from latentknn.evaluation.samples import SampleRecorder
 
 __all__ = [
     "CANDIDATES",
     "Accuracy",
     "Classification",
     "Experiment",
+    "KNNAccuracy",
     "Neighbours",
+    "SampleRecorder",
     "Stage",
     "Stopwatch",
     "Vote",
@@ -27,8 +36,21 @@ __all__ = [
     "best_vote",
     "classify_by_pixels",
     "find_neighbours",
+    "find_neighbours_per_class",
     "hold_out",
     "project",
     "run_experiment",
     "score_votes",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "KNNAccuracy":
+        from latentknn.evaluation.knn_accuracy import KNNAccuracy
+
+        return KNNAccuracy
+    if name == "SampleRecorder":
+        from latentknn.evaluation.samples import SampleRecorder
+
+        return SampleRecorder
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -45,6 +45,8 @@ class Experiment:
         Threads of the searches; None: every processor that the process may use.
     history : dict of str to list of float
         Losses and metrics of every epoch.
+    samples : dict of int to ndarray of float32, shape (n, H, W, C)
+        What a model that can generate generated after each epoch, counted from 1.
     held_out : ndarray of shape (H,), intp
         Training images that were not trained on.
     index : CosineIndex
@@ -68,6 +70,7 @@ class Experiment:
     seed: int
     threads: int | None
     history: dict[str, list[float]]
+    samples: dict[int, NDArray[np.float32]]
     held_out: NDArray[np.intp]
     index: CosineIndex
     test_codes: NDArray[np.float32]
@@ -138,9 +141,11 @@ def run_experiment(
     kept, held_out = hold_out(train_labels, max(1, round(HELD_OUT_SHARE * len(train_labels))), seed)
 
     # Imported here so that what only measures codes needs no TensorFlow.
+    from latentknn.evaluation.samples import SampleRecorder
     from latentknn.models.backend import keras
 
-    this_session = keras.callbacks.History()
+    this_session, recorder = keras.callbacks.History(), SampleRecorder()
+    generates = "generate" in model.capabilities
     with stopwatch.measure("train", 0, "images") as stage:
         history = model.fit(
             train_images[kept],
@@ -148,7 +153,7 @@ def run_experiment(
             batch_size=batch_size,
             epochs=epochs,
             verbose=verbose,
-            callbacks=[this_session],
+            callbacks=[this_session, recorder] if generates else [this_session],
             validation_data=(train_images[held_out], train_labels[held_out]),
             checkpoint_dir=checkpoint_dir,
             resume=resume,
@@ -187,6 +192,7 @@ def run_experiment(
         seed=seed,
         threads=threads,
         history=history,
+        samples=recorder.samples,
         held_out=held_out,
         index=index,
         test_codes=test_codes,

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn import voting
 from latentknn.evaluation.votes import Vote
-from latentknn.index import CosineIndex
+from latentknn.index import CosineIndex, SearchResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +79,61 @@ def find_neighbours(
     if labels is None:
         raise ValueError("the index has no labels; pass labels= with the codes")
     found = index.search(queries, k, allowed=allowed, scores64=True)
+    return Neighbours(_scores(found), labels[found.positions], class_count)
+
+
+def find_neighbours_per_class(
+    codes: NDArray[np.floating[Any]],
+    labels: NDArray[np.integer[Any]],
+    queries: NDArray[np.floating[Any]],
+    k: int,
+    *,
+    threads: int | None = None,
+) -> Neighbours:
+    """Compare the encoding of every query under a class with the codes of that class, for every class.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, d), float
+        Codes of images under their own class.
+    labels : ndarray of shape (n,), integer
+        Those classes, in [0, C).
+    queries : ndarray of shape (C, M, d), float
+        The queries under every class, as `encode_per_class` returns them.
+    k : int
+        Neighbours a query.
+    threads : int, optional
+        Threads of the searches; by default every processor that the process may use.
+
+    Returns
+    -------
+    Neighbours
+        The k nearest of all classes together.
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer than `k` codes.
+    """
+    sizes = np.bincount(labels, minlength=len(queries))
+    if sizes.min() < k:
+        raise ValueError(f"class {sizes.argmin()} has {sizes.min()} codes, expected at least k = {k}")
+    scores, positions = [], []
+    for label, encoded in enumerate(queries):
+        rows = np.flatnonzero(labels == label)
+        found = CosineIndex.from_codes(codes[rows], threads=threads).search(encoded, k, scores64=True)
+        scores.append(_scores(found))
+        positions.append(rows[found.positions])
+    all_scores, all_positions = np.concatenate(scores, axis=1), np.concatenate(positions, axis=1)
+    # The order of any search: by similarity, equal ones by position.
+    nearest = np.lexsort((all_positions, -all_scores), axis=-1)[:, :k]
+    return Neighbours(
+        np.take_along_axis(all_scores, nearest, axis=1),
+        labels[np.take_along_axis(all_positions, nearest, axis=1)],
+        len(queries),
+    )
+
+
+def _scores(found: SearchResult) -> NDArray[np.float64]:
     # An engine without float64 scores orders by what it returns.
-    scores = found.similarities.astype(np.float64) if found.scores64 is None else found.scores64
-    return Neighbours(scores, labels[found.positions], class_count)
+    return found.similarities.astype(np.float64) if found.scores64 is None else found.scores64

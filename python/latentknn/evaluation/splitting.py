@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentknn.stratifying import choose_evenly
+
 
 def hold_out(
     labels: NDArray[np.integer[Any]], count: int, seed: int
@@ -35,8 +37,5 @@ def hold_out(
         raise ValueError(
             f"cannot hold out {count} of {len(labels)} rows: at least one must be on either side"
         )
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    # Evenly spaced rows of the sorted order take from every class its share.
-    chosen = (2 * np.arange(count) + 1) * len(labels) // (2 * count)
-    return np.sort(np.delete(by_class, chosen)), np.sort(by_class[chosen])
+    held_out = choose_evenly(labels, count, seed)
+    return np.delete(np.arange(len(labels)), held_out), held_out

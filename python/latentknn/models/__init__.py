@@ -12,22 +12,50 @@ from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.registry import MODELS, OPERATIONS, ModelEntry
 
 if TYPE_CHECKING:
+    from latentknn.models.adversarial_ae import AdversarialAutoencoder
     from latentknn.models.autoencoder import Autoencoder
+    from latentknn.models.conditional_ae import ConditionalAutoencoder
     from latentknn.models.conv_ae import ConvAutoencoder
+    from latentknn.models.deep_ae import DeepAutoencoder
+    from latentknn.models.denoising_ae import DenoisingAutoencoder
+    from latentknn.models.dropout_ae import DropoutAutoencoder
+    from latentknn.models.finetuned import FinetunedEncoder
+    from latentknn.models.gan import GenerativeAdversarialNetwork
     from latentknn.models.image_encoder import ImageEncoder
+    from latentknn.models.metric import MetricEncoder
+    from latentknn.models.pool_ae import PoolAutoencoder
     from latentknn.models.simple_ae import SimpleAutoencoder
+    from latentknn.models.sparse_ae import SparseAutoencoder
     from latentknn.models.stacked_ae import StackedAutoencoder
+    from latentknn.models.triplet import TripletEncoder
+    from latentknn.models.vae import VariationalAutoencoder
+    from latentknn.models.vqvae import VectorQuantizedAutoencoder
+    from latentknn.models.wgan_gp import WassersteinGAN
 
 __all__ = [
     "MODELS",
     "OPERATIONS",
+    "AdversarialAutoencoder",
     "Autoencoder",
+    "ConditionalAutoencoder",
     "ConvAutoencoder",
+    "DeepAutoencoder",
+    "DenoisingAutoencoder",
+    "DropoutAutoencoder",
+    "FinetunedEncoder",
+    "GenerativeAdversarialNetwork",
     "ImageEncoder",
+    "MetricEncoder",
     "ModelEntry",
+    "PoolAutoencoder",
     "SimpleAutoencoder",
+    "SparseAutoencoder",
     "StackedAutoencoder",
+    "TripletEncoder",
     "UnsupportedOperationError",
+    "VariationalAutoencoder",
+    "VectorQuantizedAutoencoder",
+    "WassersteinGAN",
     "create",
     "load",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentknn.models.backend import tf
+from latentknn.models.backend import keras, tf
 from latentknn.models.image_encoder import ImageEncoder
 from latentknn.models.scaling import scale_pixels
 
@@ -14,7 +14,7 @@ from latentknn.models.scaling import scale_pixels
 class Autoencoder(ImageEncoder):
     """A model that learns codes from which a decoder rebuilds the image.
 
-    The loss and metrics given to ``compile`` compare the decoder's outputs with the scaled images.
+    The loss and metrics given to ``finish`` compare the decoder's outputs with the scaled images.
 
     Parameters
     ----------
@@ -22,9 +22,7 @@ class Autoencoder(ImageEncoder):
         From scaled images (N, H, W, C) to codes (N, latent_dim).
     decoder : keras.Model
         From codes to outputs (N, H, W, C), which ``to_images`` turns into images.
-    optimizer, loss
-        As ``keras.Model.compile`` takes them.
-    input_shape, latent_dim, seed, **kwargs
+    input_shape, latent_dim, learning_rate, seed, **kwargs
         See ``ImageEncoder``.
     """
 
@@ -33,27 +31,26 @@ class Autoencoder(ImageEncoder):
         *,
         encoder: Any,
         decoder: Any,
-        optimizer: Any,
-        loss: Any,
         input_shape: Iterable[int],
         latent_dim: int,
+        learning_rate: float,
         seed: int,
         **kwargs: Any,
     ) -> None:
-        super().__init__(input_shape=input_shape, latent_dim=latent_dim, seed=seed, **kwargs)
+        super().__init__(
+            input_shape=input_shape, latent_dim=latent_dim, learning_rate=learning_rate, seed=seed, **kwargs
+        )
         self.encoder = encoder
         self.decoder = decoder
         self._decode_batch = tf.function(
             lambda codes: self.to_images(self.decoder(codes, training=False)),
             input_signature=[tf.TensorSpec((None, self.latent_dim), tf.float32)],
         )
-        self.build((None, *self.input_shape))
-        self.compile(optimizer=optimizer, loss=loss)
 
-    def call(self, images: Any, training: bool | None = None) -> Any:
-        """Return the decoder's outputs for images that are scaled or not."""
+    def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:
+        """Return ``codes`` and the decoder's ``outputs`` for images that are scaled or not."""
         codes = self.encoder(scale_pixels(images), training=training)
-        return self.decoder(codes, training=training)
+        return {"codes": codes, "outputs": self.decoder(codes, training=training)}
 
     def encode_scaled(self, images: Any) -> Any:
         """Return the encoder's outputs, without dropout."""
@@ -107,17 +104,10 @@ class Autoencoder(ImageEncoder):
         """
         return self.decode(self.encode(x, batch_size), batch_size)
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Compare the outputs with the images themselves, scaled."""
-        return super().compute_loss(x, scale_pixels(x), y_pred, sample_weight, training)
+    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+        """Compare the outputs with the images themselves, scaled, by the loss given to ``compile``."""
+        return {"reconstruction": keras.Model.compute_loss(self, x, scale_pixels(x), y_pred["outputs"])}
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Give the metrics of ``compile`` the scaled images to compare with."""
-        return super().compute_metrics(x, scale_pixels(x), y_pred, sample_weight)
+        return super().compute_metrics(x, scale_pixels(x), y_pred["outputs"], sample_weight)

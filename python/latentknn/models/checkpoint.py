@@ -71,7 +71,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
                 f"{self.path} belongs to another training: {'; '.join(differences)}; "
                 "train with the same settings, or give another checkpoint_dir"
             )
-        model.optimizer.build(model.trainable_variables)
+        model.build_optimizers()
         for key, variable in _variables(model).items():
             variable.assign(tensors[key])
         self.epoch = state["epoch"]
@@ -129,7 +129,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
 def _variables(model: Any) -> dict[str, Any]:
     """Name every variable by its position: Keras numbers its own names differently in every object."""
-    groups = {"model": model.variables, "optimizer": model.optimizer.variables}
+    groups = {"model": model.variables, "optimizer": model.optimizer_variables}
     return {
         f"{group}/{position}": v
         for group, variables in groups.items()

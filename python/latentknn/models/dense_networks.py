@@ -14,6 +14,9 @@ def dense_encoder(
     latent_dim: int,
     activation: str,
     code_activation: str | None = None,
+    *,
+    noise: float = 0.0,
+    dropout: float = 0.0,
 ) -> Any:
     """Return a network from images, flattened, through hidden layers to a code.
 
@@ -29,21 +32,23 @@ def dense_encoder(
         Keras activation of the hidden layers.
     code_activation : str or None
         Keras activation of the code; None: linear.
+    noise : float
+        Standard deviation of the Gaussian noise that is added to the pixels while training.
+    dropout : float
+        Share of the values of every hidden layer that are set to zero while training.
 
     Returns
     -------
     keras.Sequential
         From (N, H, W, C) to (N, latent_dim).
     """
-    return keras.Sequential(
-        [
-            keras.Input(input_shape),
-            keras.layers.Flatten(),
-            *(keras.layers.Dense(units, activation=activation) for units in hidden_units),
-            keras.layers.Dense(latent_dim, activation=code_activation),
-        ],
-        name="encoder",
-    )
+    network = keras.Sequential([keras.Input(input_shape)], name="encoder")
+    if noise > 0:
+        network.add(keras.layers.GaussianNoise(noise))
+    network.add(keras.layers.Flatten())
+    _add_hidden_layers(network, hidden_units, activation, dropout)
+    network.add(keras.layers.Dense(latent_dim, activation=code_activation))
+    return network
 
 
 def dense_decoder(
@@ -52,6 +57,8 @@ def dense_decoder(
     output_shape: ImageShape,
     activation: str,
     output_activation: str | None = None,
+    *,
+    dropout: float = 0.0,
 ) -> Any:
     """Return a network from a code through hidden layers to an image.
 
@@ -67,18 +74,23 @@ def dense_decoder(
         Keras activation of the hidden layers.
     output_activation : str or None
         Keras activation of the pixels; None: linear.
+    dropout : float
+        Share of the values of every hidden layer that are set to zero while training.
 
     Returns
     -------
     keras.Sequential
         From (N, latent_dim) to (N, H, W, C).
     """
-    return keras.Sequential(
-        [
-            keras.Input((latent_dim,)),
-            *(keras.layers.Dense(units, activation=activation) for units in hidden_units),
-            keras.layers.Dense(math.prod(output_shape), activation=output_activation),
-            keras.layers.Reshape(output_shape),
-        ],
-        name="decoder",
-    )
+    network = keras.Sequential([keras.Input((latent_dim,))], name="decoder")
+    _add_hidden_layers(network, hidden_units, activation, dropout)
+    network.add(keras.layers.Dense(math.prod(output_shape), activation=output_activation))
+    network.add(keras.layers.Reshape(output_shape))
+    return network
+
+
+def _add_hidden_layers(network: Any, hidden_units: Iterable[int], activation: str, dropout: float) -> None:
+    for units in hidden_units:
+        network.add(keras.layers.Dense(units, activation=activation))
+        if dropout > 0:
+            network.add(keras.layers.Dropout(dropout))

@@ -1,5 +1,6 @@
 """The interface that every model shares."""
 
+import inspect
 import json
 from collections.abc import Callable, Iterable
 from os import PathLike
@@ -10,13 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentknn.atomic_file import atomic_file
-from latentknn.models.backend import keras, tf
+from latentknn.models.backend import JIT_COMPILE, keras, tf
 from latentknn.models.checkpoint import Checkpoint
 from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.images import check_input_shape, prepare_images
 from latentknn.models.registry import OPERATIONS
 from latentknn.models.scaling import scale_pixels
-from latentknn.models.training_batches import batches_per_epoch, training_batches
+from latentknn.models.training_data import ArrayData, DatasetData, prepare_dataset
 
 
 class ImageEncoder(keras.Model):  # type: ignore[misc]
@@ -24,8 +25,12 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
 
     It is compiled when it is created, so ``fit`` works at once; ``compile`` may be called again with another
     optimizer or loss. Images go in as they are, integers from 0 to 255 or floats from 0 to 1: scaling is
-    part of the model. A subclass implements ``call`` and ``encode_scaled``, and those operations that it
-    has of ``decode``, ``reconstruct``, ``generate`` and ``encode_per_class``.
+    part of the model.
+
+    A subclass keeps every argument of its constructor as an attribute of the same name, from which
+    ``get_config`` follows, and calls ``finish`` at the constructor's end. It implements ``call``,
+    ``encode_scaled`` and ``loss_parts``, and those operations that it has of ``decode``, ``reconstruct``,
+    ``generate`` and ``encode_per_class``.
 
     Parameters
     ----------
@@ -33,6 +38,8 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         Height, width and channels of the images.
     latent_dim : int
         Length of a code.
+    learning_rate : float
+        Of the optimizer.
     seed : int
         Seed of initial weights, of dropout and other noise, and of the order of training batches. Two
         trainings with the same seed on the same machine give the same weights; on a GPU, if
@@ -43,11 +50,24 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
 
     registry_name: ClassVar[str]
     default_batch_size: ClassVar[int] = 32
+    uses_labels: ClassVar[bool] = False
+    """Whether the model learns from labels; it then has ``num_classes``."""
+    loss_part_names: ClassVar[tuple[str, ...]] = ()
+    """The parts of the loss that are logged beside their sum; none where there is only one."""
 
-    def __init__(self, *, input_shape: Iterable[int], latent_dim: int, seed: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        input_shape: Iterable[int],
+        latent_dim: int,
+        learning_rate: float,
+        seed: int,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.input_shape = check_input_shape(input_shape)
         self.latent_dim = int(latent_dim)
+        self.learning_rate = float(learning_rate)
         self.seed = int(seed)
         # One trace for every batch size, so that codes do not depend on what was encoded before.
         self._encode_batch = tf.function(
@@ -63,11 +83,78 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             if operation == "encode" or getattr(type(self), operation) is not getattr(ImageEncoder, operation)
         )
 
+    def finish(self, loss: Any = None, metrics: list[Any] | None = None) -> None:
+        """Build and compile the model: the last step of every constructor.
+
+        Parameters
+        ----------
+        loss, metrics
+            As ``compile`` takes them.
+        """
+        self._part_means = {name: keras.metrics.Mean(name=name) for name in self.loss_part_names}
+        self.build((None, *self.input_shape))
+        optimizer = self.make_optimizer()
+        self.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=JIT_COMPILE)
+
     # Training
+
+    def make_optimizer(self) -> Any:
+        """Return the optimizer with which the model is compiled when it is created."""
+        return keras.optimizers.Adam(self.learning_rate)
+
+    @property
+    def optimizer_variables(self) -> list[Any]:
+        """The variables of the optimizer, or of all of them."""
+        return list(self.optimizer.variables)
+
+    def build_optimizers(self) -> None:
+        """Create the variables of the optimizer, or of all of them."""
+        self.optimizer.build(self.trainable_variables)
+
+    def schedule(self, total_steps: int | None) -> list[Any]:
+        """Return the callbacks that vary a training with its progress.
+
+        Parameters
+        ----------
+        total_steps : int or None
+            Batches of the whole training; None: unknown.
+        """
+        return []
+
+    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+        """Return the parts of the loss of a batch, scalars by name, whose sum is minimised.
+
+        Parameters
+        ----------
+        x, y
+            Images and labels of the batch, as ``fit`` gives them to Keras.
+        y_pred
+            What ``call`` returned for them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement loss_parts")
+
+    def arrange_batch(self, images: Any, labels: Any = None) -> tuple[Any, ...]:
+        """Return a batch as Keras takes it: (x,), or (x, y) for a model that learns from labels."""
+        return (images,) if labels is None else (images, labels)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Add up the parts of the loss, and note each for the logs."""
+        parts = self.loss_parts(x, y, y_pred)
+        rows = tf.shape(keras.tree.flatten(x)[0])[0]
+        for name, mean in self._part_means.items():
+            mean.update_state(parts[name], sample_weight=rows)
+        return sum(parts.values())
 
     def fit(
         self,
-        x: ArrayLike,
+        x: Any,
         y: ArrayLike | None = None,
         batch_size: int | None = None,
         epochs: int = 1,
@@ -81,10 +168,11 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
 
         Parameters
         ----------
-        x : array_like, shape (N, H, W, C), or (N, H, W) where C is 1
-            Training images: integers from 0 to 255, or floats from 0 to 1.
+        x : array_like, shape (N, H, W, C), or (N, H, W) where C is 1, or tf.data.Dataset
+            Training images: integers from 0 to 255, or floats from 0 to 1. A dataset holds batches of images
+            or of (images, labels), in the order in which they are to be trained.
         y : array_like of int, shape (N,), optional
-            Labels. Models that learn without labels ignore them.
+            Labels, from 0 to ``num_classes - 1``. Models that learn without labels ignore them.
         batch_size : int, optional
             Images of a batch; by default the one with which the model was published.
         epochs : int
@@ -93,13 +181,14 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             0: silent, 1: progress bar, 2: one line for every epoch.
         callbacks : iterable of keras.callbacks.Callback, optional
             ``keras.callbacks.EarlyStopping`` and all others work.
-        validation_data : array_like or tuple, optional
+        validation_data : array_like, tuple or tf.data.Dataset, optional
             Images, or (images, labels), on which the loss is computed after every epoch.
         checkpoint_dir : path, optional
             Folder that gets the whole state of the training at the end of every epoch.
         resume : bool
             Whether to go on from the checkpoint in ``checkpoint_dir``, if there is one. The weights are then
-            the same, to the bit, as without the break (where two trainings with the same seed are the same).
+            the same, to the bit, as without the break, where two trainings with the same seed are the same
+            and a dataset gives the same batches in every epoch.
 
         Returns
         -------
@@ -109,23 +198,23 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If images have a wrong shape or are out of range, there is none, ``batch_size`` is below 1, or a
-            checkpoint belongs to another training.
+            If images have a wrong shape or are out of range, there is none, labels are missing or wrong,
+            ``batch_size`` is below 1, or a checkpoint belongs to another training.
         FileExistsError
             If there is a checkpoint in ``checkpoint_dir`` and ``resume`` is false.
         """
-        images = prepare_images(x, self.input_shape)
-        if len(images) == 0:
-            raise ValueError("received no images to train on")
-        self._check_labels(y, len(images))
-        batch_size = self.default_batch_size if batch_size is None else _check_batch_size(batch_size)
-        callbacks = list(callbacks or [])
+        data = self._training_data(x, y, batch_size)
+        steps = data.steps_per_epoch
+        schedule = self.schedule(None if steps is None else steps * epochs)
+        callbacks = [*schedule, *(callbacks or [])]
         first_epoch = 0
 
         history = keras.callbacks.History()
         checkpoint = None
         if checkpoint_dir is not None:
-            run = self._run_description(batch_size, images)
+            run = self._run_description(data)
+            if schedule:
+                run["epochs"] = epochs
             checkpoint = Checkpoint(Path(checkpoint_dir), run, callbacks)
             if checkpoint.path.exists():
                 if not resume:
@@ -142,15 +231,15 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             raise ValueError("resume=True needs checkpoint_dir, the folder of the checkpoint")
 
         super().fit(
-            training_batches((images,), batch_size, self.seed, first_epoch, epochs),
-            steps_per_epoch=batches_per_epoch(len(images), batch_size),
+            data.batches(first_epoch, epochs).map(self.arrange_batch),
+            steps_per_epoch=steps,
             initial_epoch=first_epoch,
             epochs=epochs,
-            shuffle=False,  # training_batches has done it
+            shuffle=False,  # the data has its order
             verbose=verbose,
             callbacks=[*callbacks, history],
             validation_data=self._prepare_validation(validation_data),
-            validation_batch_size=batch_size,
+            validation_batch_size=data.batch_size or self.default_batch_size,
         )
         if checkpoint is not None:
             history.epoch, history.history = checkpoint.epoch, checkpoint.history
@@ -185,7 +274,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         """Turn a tensor of scaled images (N, H, W, C) into a tensor of codes; every model has its own way."""
         raise NotImplementedError(f"{type(self).__name__} must implement encode_scaled")
 
-    def encode_per_class(self, x: ArrayLike) -> NDArray[np.float32]:
+    def encode_per_class(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Encode every image under every class: (C, N, latent_dim); only for conditional models."""
         raise UnsupportedOperationError(self.registry_name, "encode_per_class")
 
@@ -232,12 +321,9 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, from which ``from_config`` makes the same model, untrained."""
-        return {
-            **super().get_config(),
-            "input_shape": self.input_shape,
-            "latent_dim": self.latent_dim,
-            "seed": self.seed,
-        }
+        arguments = inspect.signature(type(self).__init__).parameters.values()
+        own = [argument.name for argument in arguments if argument.kind is argument.KEYWORD_ONLY]
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
     # Helpers
 
@@ -249,29 +335,57 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         results = [function(tf.constant(array[start : start + batch_size])).numpy() for start in starts]
         return np.concatenate(results)
 
+    def _prepare_arrays(self, x: Any, y: Any) -> tuple[NDArray[Any], ...]:
+        images = prepare_images(x, self.input_shape)
+        labels = self._check_labels(y, len(images))
+        return (images,) if labels is None else (images, labels)
+
+    def _training_data(self, x: Any, y: Any, batch_size: int | None) -> ArrayData | DatasetData:
+        if isinstance(x, tf.data.Dataset):
+            if y is not None or batch_size is not None:
+                raise ValueError("a dataset holds labels and batches itself: leave y and batch_size out")
+            return DatasetData(x, self.input_shape, self._num_labels())
+        arrays = self._prepare_arrays(x, y)
+        if len(arrays[0]) == 0:
+            raise ValueError("received no images to train on")
+        batch_size = self.default_batch_size if batch_size is None else _check_batch_size(batch_size)
+        return ArrayData(arrays, batch_size, self.seed)
+
     def _prepare_validation(self, validation_data: Any) -> Any:
         if validation_data is None:
             return None
-        if isinstance(validation_data, tuple):
-            images, *labels = validation_data
-        else:
-            images, labels = validation_data, []
-        images = prepare_images(images, self.input_shape)
-        for label in labels:
-            self._check_labels(label, len(images))
-        return (images,)
+        if isinstance(validation_data, tf.data.Dataset):
+            dataset = prepare_dataset(validation_data, self.input_shape, self._num_labels())
+            return dataset.map(self.arrange_batch)
+        images, labels = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+        return self.arrange_batch(*self._prepare_arrays(images, labels))
 
-    def _check_labels(self, y: ArrayLike | None, images: int) -> None:
+    def _num_labels(self) -> int | None:
+        return self.num_classes if self.uses_labels else None
+
+    def _check_labels(self, y: ArrayLike | None, images: int) -> NDArray[np.int64] | None:
+        """Return the labels that the model learns from: None if it learns without."""
         if y is None:
-            return
+            if self.uses_labels:
+                raise ValueError(f"{self.registry_name} learns from labels: pass them as y")
+            return None
         labels = np.asarray(y)
         if labels.shape != (images,) or not np.issubdtype(labels.dtype, np.integer):
+            unused = "" if self.uses_labels else f" (which {self.registry_name} does not use)"
             raise ValueError(
                 f"received y of shape {labels.shape} and dtype {labels.dtype} for {images} images, "
-                f"expected one integer label for every image (which {self.registry_name} does not use)"
+                f"expected one integer label for every image{unused}"
             )
+        if not self.uses_labels:
+            return None
+        if labels.size > 0 and not 0 <= labels.min() <= labels.max() < self.num_classes:
+            raise ValueError(
+                f"received labels from {labels.min()} to {labels.max()}, expected 0 to "
+                f"{self.num_classes - 1}; num_classes is an argument of the model"
+            )
+        return labels.astype(np.int64)
 
-    def _run_description(self, batch_size: int, images: NDArray[Any]) -> dict[str, Any]:
+    def _run_description(self, data: ArrayData | DatasetData) -> dict[str, Any]:
         """Describe a training as JSON values: what must not change when it is resumed."""
         config = self.get_config()
         del config["name"]
@@ -279,8 +393,8 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             "model": self.registry_name,
             **config,
             "optimizer": type(self.optimizer).__name__,
-            "batch_size": batch_size,
-            "training images": images.shape,
+            "batch_size": data.batch_size,
+            "training images": data.description,
         }
         return json.loads(json.dumps(description))  # type: ignore[no-any-return]
 

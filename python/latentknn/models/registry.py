@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 OPERATIONS = ("encode", "encode_per_class", "decode", "reconstruct", "generate")
 """Every operation that a model may have; ``capabilities`` are a choice of these."""
 
+_ENCODER = frozenset({"encode"})
 _AUTOENCODER = frozenset({"encode", "decode", "reconstruct"})
+_GENERATIVE_ENCODER = _ENCODER | {"generate"}
+_GENERATIVE_AUTOENCODER = _AUTOENCODER | {"generate"}
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,15 @@ class ModelEntry:
         One line for lists.
     capabilities : frozenset of str
         The ``OPERATIONS`` that the model has.
+    uses_labels : bool
+        Whether the model learns from labels.
     """
 
     name: str
     class_name: str
     description: str
     capabilities: frozenset[str]
+    uses_labels: bool = False
 
     def load_class(self) -> "type[ImageEncoder]":
         """Import the model's module, and TensorFlow with it, and return the class."""
@@ -53,6 +59,12 @@ MODELS = MappingProxyType(
                 capabilities=_AUTOENCODER,
             ),
             ModelEntry(
+                name="deep_ae",
+                class_name="DeepAutoencoder",
+                description="dense autoencoder 784-1000-500-250-100, ReLU, squared error",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
                 name="simple_ae",
                 class_name="SimpleAutoencoder",
                 description="dense autoencoder 784-256-128-20, ReLU, cross-entropy on logits",
@@ -63,6 +75,88 @@ MODELS = MappingProxyType(
                 class_name="ConvAutoencoder",
                 description="convolutional autoencoder, four 3x3 layers to a dense code of 128",
                 capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="pool_ae",
+                class_name="PoolAutoencoder",
+                description="convolutional autoencoder with max-pooling to a grid of 3x3x64",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="denoising_ae",
+                class_name="DenoisingAutoencoder",
+                description="dense autoencoder 784-100-30 that rebuilds clean images from noisy ones",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="sparse_ae",
+                class_name="SparseAutoencoder",
+                description="dense autoencoder 784-100-300 with an L1 or KL penalty on the code",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="dropout_ae",
+                class_name="DropoutAutoencoder",
+                description="dense autoencoder 784-256-128-20 with dropout between the layers",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="vae",
+                class_name="VariationalAutoencoder",
+                description="variational autoencoder 784-150-100-10, dense or convolutional",
+                capabilities=_GENERATIVE_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="vqvae",
+                class_name="VectorQuantizedAutoencoder",
+                description="convolutional autoencoder to a 7x7 grid of 128 codebook entries of 32",
+                capabilities=_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="adversarial_ae",
+                class_name="AdversarialAutoencoder",
+                description="dense autoencoder 784-256-128-20 with a critic of its codes",
+                capabilities=_GENERATIVE_AUTOENCODER,
+            ),
+            ModelEntry(
+                name="gan",
+                class_name="GenerativeAdversarialNetwork",
+                description="DCGAN; codes are the features before the critic's score",
+                capabilities=_GENERATIVE_ENCODER,
+            ),
+            ModelEntry(
+                name="wgan_gp",
+                class_name="WassersteinGAN",
+                description="Wasserstein GAN with gradient penalty; codes as of gan",
+                capabilities=_GENERATIVE_ENCODER,
+            ),
+            ModelEntry(
+                name="triplet",
+                class_name="TripletEncoder",
+                description="convolutional encoder trained by mined triplets and a classifying head",
+                capabilities=_ENCODER,
+                uses_labels=True,
+            ),
+            ModelEntry(
+                name="finetuned",
+                class_name="FinetunedEncoder",
+                description="encoder of an autoencoder, trained on with few labels",
+                capabilities=_ENCODER,
+                uses_labels=True,
+            ),
+            ModelEntry(
+                name="conditional_ae",
+                class_name="ConditionalAutoencoder",
+                description="conv_ae whose code is multiplied by a vector of the class",
+                capabilities=_AUTOENCODER | {"encode_per_class"},
+                uses_labels=True,
+            ),
+            ModelEntry(
+                name="metric",
+                class_name="MetricEncoder",
+                description="residual network with a cosine head, for the best codes within an hour",
+                capabilities=_ENCODER,
+                uses_labels=True,
             ),
         )
     }

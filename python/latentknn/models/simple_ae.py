@@ -3,18 +3,15 @@
 from collections.abc import Iterable
 from typing import Any
 
-from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras
-from latentknn.models.dense_networks import dense_decoder, dense_encoder
-from latentknn.models.images import check_input_shape
-from latentknn.models.seeding import seeded_layers
+from latentknn.models.dense_autoencoder import DenseAutoencoder
 
 
 @keras.saving.register_keras_serializable(package="latentknn")
-class SimpleAutoencoder(Autoencoder):
+class SimpleAutoencoder(DenseAutoencoder):
     """784-256-128-20 and back, with ReLU, a linear code, and binary cross-entropy on logits.
 
-    Calling the model, as its loss does, gives logits; ``decode`` and ``reconstruct`` give images.
+    The decoder's outputs, as the loss sees them, are logits; ``decode`` and ``reconstruct`` give images.
 
     Parameters
     ----------
@@ -52,39 +49,17 @@ class SimpleAutoencoder(Autoencoder):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        # Layers
-        input_shape = check_input_shape(input_shape)
-        hidden_units = tuple(hidden_units)
-        with seeded_layers(seed):
-            encoder = dense_encoder(input_shape, hidden_units, latent_dim, activation)
-            decoder = dense_decoder(latent_dim, hidden_units[::-1], input_shape, activation)
-
-        # Model
         super().__init__(
-            encoder=encoder,
-            decoder=decoder,
-            optimizer=keras.optimizers.Adam(learning_rate),
-            loss=keras.losses.BinaryCrossentropy(from_logits=True),
             input_shape=input_shape,
             latent_dim=latent_dim,
+            hidden_units=hidden_units,
+            activation=activation,
+            loss=keras.losses.BinaryCrossentropy(from_logits=True),
+            learning_rate=learning_rate,
             seed=seed,
             **kwargs,
         )
 
-        # Config
-        self.hidden_units = hidden_units
-        self.activation = activation
-        self.learning_rate = learning_rate
-
     def to_images(self, outputs: Any) -> Any:
         """Turn logits into pixels."""
         return keras.ops.sigmoid(outputs)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "hidden_units": self.hidden_units,
-            "activation": self.activation,
-            "learning_rate": self.learning_rate,
-        }

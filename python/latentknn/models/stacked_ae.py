@@ -3,15 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras
-from latentknn.models.dense_networks import dense_decoder, dense_encoder
-from latentknn.models.images import check_input_shape
-from latentknn.models.seeding import seeded_layers
+from latentknn.models.dense_autoencoder import DenseAutoencoder
 
 
 @keras.saving.register_keras_serializable(package="latentknn")
-class StackedAutoencoder(Autoencoder):
+class StackedAutoencoder(DenseAutoencoder):
     """784-100-30 and back, with SELU on hidden layers and code, sigmoid pixels and binary cross-entropy.
 
     Parameters
@@ -51,35 +48,19 @@ class StackedAutoencoder(Autoencoder):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        # Layers
-        input_shape = check_input_shape(input_shape)
-        hidden_units = tuple(hidden_units)
-        with seeded_layers(seed):
-            encoder = dense_encoder(input_shape, hidden_units, latent_dim, activation, activation)
-            decoder = dense_decoder(latent_dim, hidden_units[::-1], input_shape, activation, "sigmoid")
-
-        # Model
         super().__init__(
-            encoder=encoder,
-            decoder=decoder,
-            optimizer=keras.optimizers.SGD(learning_rate),
-            loss=keras.losses.BinaryCrossentropy(),
             input_shape=input_shape,
             latent_dim=latent_dim,
+            hidden_units=hidden_units,
+            activation=activation,
+            code_activation=activation,
+            output_activation="sigmoid",
+            loss=keras.losses.BinaryCrossentropy(),
+            learning_rate=learning_rate,
             seed=seed,
             **kwargs,
         )
 
-        # Config
-        self.hidden_units = hidden_units
-        self.activation = activation
-        self.learning_rate = learning_rate
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "hidden_units": self.hidden_units,
-            "activation": self.activation,
-            "learning_rate": self.learning_rate,
-        }
+    def make_optimizer(self) -> Any:
+        """Return plain stochastic gradient descent."""
+        return keras.optimizers.SGD(self.learning_rate)

@@ -29,8 +29,8 @@ class RunFolder:
         Everything that was measured (JSON).
     classification_report : Path
         Precision, recall, F1 and support of every class (text).
-    confusion_matrix, losses, reconstructions, code_map : Path
-        Pictures (PNG).
+    confusion_matrix, losses, reconstructions, codes, interpolation, samples, code_map : Path
+        Pictures (PNG), those that the model has.
     page : Path
         The page that shows all of it.
     """
@@ -47,6 +47,9 @@ class RunFolder:
         self.confusion_matrix = self.path / "confusion_matrix.png"
         self.losses = self.path / "losses.png"
         self.reconstructions = self.path / "reconstructions.png"
+        self.codes = self.path / "codes.png"
+        self.interpolation = self.path / "interpolation.png"
+        self.samples = self.path / "samples.png"
         self.code_map = self.path / "code_map.png"
         self.page = self.path / "index.html"
 
@@ -66,6 +69,9 @@ class RunFolder:
             self.confusion_matrix,
             self.losses,
             self.reconstructions,
+            self.codes,
+            self.interpolation,
+            self.samples,
             self.code_map,
             self.page,
         ):

@@ -9,17 +9,26 @@ from latentknn.report.drawing import COLOURS, hide_frame, new_figure
 
 
 def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw each quantity of a Keras history, training beside held-out images, over the epochs."""
-    quantities = [name for name in history if not name.startswith("val_")]
-    figure = new_figure(6.4, 3.6 * len(quantities))
-    panels = figure.subplots(len(quantities), 1, squeeze=False)[:, 0]
-    for axes, name in zip(panels, quantities, strict=True):
+    """Draw each quantity of a Keras history, training beside held-out images, over the epochs.
+
+    What was measured on held-out images alone has one line.
+    """
+    quantities = list(dict.fromkeys(name.removeprefix("val_") for name in history))
+    quantities.sort(key=lambda name: name != "loss")
+    columns = 1 if len(quantities) <= 2 else 2
+    rows = -(-len(quantities) // columns)
+    figure = new_figure(6.4 * columns, 3.6 * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in panels[len(quantities) :]:
+        axes.set_axis_off()
+    for axes, name in zip(panels, quantities, strict=False):
         lines = {"training images": name, "held-out images": f"val_{name}"}
         for (label, key), colour, marker in zip(lines.items(), COLOURS, "os", strict=False):
             if key in history:
                 epochs = range(1, len(history[key]) + 1)
                 axes.plot(epochs, history[key], color=colour, marker=marker, markersize=5, label=label)
-        axes.set_xlim(0.75, len(history[name]) + 0.25)
+        epochs_drawn = max(len(history[key]) for key in lines.values() if key in history)
+        axes.set_xlim(0.75, epochs_drawn + 0.25)
         axes.set_xlabel("epoch")
         axes.set_ylabel(name.replace("_", " "))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -65,6 +65,20 @@ def make_page(
         sections += [
             "<h2>Reconstructions</h2>",
             _picture(folder.reconstructions, "Test images and what the decoder makes of their codes."),
+            _picture(folder.codes, "Test images, their codes as squares of coloured cells, and the decoded."),
+        ]
+    if "decode" in experiment.model.capabilities:
+        sections += [
+            "<h2>Between two codes</h2>",
+            _picture(
+                folder.interpolation,
+                "Decoded from codes at even steps on the straight line between the codes of two test images.",
+            ),
+        ]
+    if experiment.samples:
+        sections += [
+            "<h2>Generated images</h2>",
+            _picture(folder.samples, "After some of the epochs; the images of a column have the same noise."),
         ]
     sections += [
         "<h2>Map of the codes</h2>",

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from latentknn.report.drawing import new_figure
+from latentknn.report.image_grid import label_row, show_image
 
 COLUMNS = 10
 """Most images in a row of the picture."""
@@ -57,26 +58,8 @@ def draw_reconstructions(
     for position, name in enumerate(names):
         row, column = 2 * (position // COLUMNS), position % COLUMNS
         grid[row, column].set_title(name, fontsize=9)
-        for axes, image in (
-            (grid[row, column], scaled_originals[position]),
-            (grid[row + 1, column], reconstructions[position]),
-        ):
-            axes.imshow(_displayable(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        show_image(grid[row, column], scaled_originals[position])
+        show_image(grid[row + 1, column], reconstructions[position])
     for row in range(2 * pairs):
-        label = "reconstruction" if row % 2 else "original"
-        grid[row, 0].text(
-            -0.12,
-            0.5,
-            label,
-            transform=grid[row, 0].transAxes,
-            rotation=90,
-            ha="right",
-            va="center",
-            fontsize=9,
-        )
+        label_row(grid[row, 0], "reconstruction" if row % 2 else "original")
     return figure
-
-
-def _displayable(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return three channels as they are, and any other number of them as their mean."""
-    return image if image.shape[-1] == 3 else np.asarray(image.mean(axis=-1))

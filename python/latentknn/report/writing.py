@@ -6,14 +6,17 @@ import numpy as np
 from safetensors.numpy import save
 
 from latentknn.evaluation import Experiment, Stopwatch, project
+from latentknn.report.code_figure import draw_codes
 from latentknn.report.confusion_figure import draw_confusion_matrix
 from latentknn.report.drawing import save_figure
 from latentknn.report.folder import RunFolder
+from latentknn.report.interpolation_figure import draw_interpolation
 from latentknn.report.loss_figure import draw_losses
 from latentknn.report.map_figure import draw_code_map
 from latentknn.report.page import make_page
-from latentknn.report.reconstruction_figure import choose_examples, draw_reconstructions
+from latentknn.report.reconstruction_figure import COLUMNS, choose_examples, draw_reconstructions
 from latentknn.report.record import make_record
+from latentknn.report.sample_figure import draw_samples
 
 _MOST_CODES_ON_MAP = 2_000
 
@@ -50,7 +53,13 @@ def write_report(experiment: Experiment, folder: RunFolder, stopwatch: Stopwatch
         stage.items = 2
         if "reconstruct" in experiment.model.capabilities:
             _draw_reconstructions(experiment, folder)
-            stage.items = 3
+            stage.items += 2
+        if "decode" in experiment.model.capabilities:
+            _draw_interpolation(experiment, folder)
+            stage.items += 1
+        if experiment.samples:
+            save_figure(draw_samples(experiment.samples), folder.samples)
+            stage.items += 1
 
     record = make_record(experiment, stopwatch.stages)
     folder.record.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -78,6 +87,24 @@ def _draw_reconstructions(experiment: Experiment, folder: RunFolder) -> None:
     shown = choose_examples(dataset.test_labels)
     images = dataset.test_images[shown]
     names = [dataset.class_names[label] for label in dataset.test_labels[shown]]
-    save_figure(
-        draw_reconstructions(images, experiment.model.reconstruct(images), names), folder.reconstructions
-    )
+    decoded = experiment.model.reconstruct(images)
+    save_figure(draw_reconstructions(images, decoded, names), folder.reconstructions)
+    few = slice(COLUMNS)
+    codes = experiment.model.encode(images[few])
+    save_figure(draw_codes(images[few], codes, decoded[few], names[few]), folder.codes)
+
+
+def _draw_interpolation(experiment: Experiment, folder: RunFolder) -> None:
+    from latentknn.models import ConditionalAutoencoder
+
+    dataset, model = experiment.dataset, experiment.model
+    shown = choose_examples(dataset.test_labels, rows=1)
+    images, labels = dataset.test_images[shown], dataset.test_labels[shown]
+    # A conditional model decodes only codes under a class.
+    if isinstance(model, ConditionalAutoencoder):
+        codes = model.encode(images, labels=labels)
+    else:
+        codes = model.encode(images)
+    middle = len(shown) // 2
+    first, last = codes[:middle], codes[middle : 2 * middle]
+    save_figure(draw_interpolation(model.decode, first, last, [""] * middle), folder.interpolation)

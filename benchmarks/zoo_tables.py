@@ -1,0 +1,165 @@
+"""Writes the tables of benchmarks/zoo.md, between its markers, from results/zoo_*.json.
+
+python benchmarks/zoo_tables.py
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import harness
+from latentknn.evaluation import Accuracy
+from recipes import DATA, RECIPES, Recipe
+
+PAGE = Path(__file__).parent / "zoo.md"
+BEGIN, END = "<!-- zoo_tables.py writes from here -->\n", "<!-- to here -->\n"
+NOTHING = "–"
+
+Row = dict[str, Any]
+Rows = dict[str, Row]
+
+_TITLES = {"fashion_mnist": "Fashion-MNIST", "mnist": "MNIST"}
+_COLUMNS = [
+    "model",
+    "labels",
+    "d",
+    "parameters",
+    "epochs",
+    "trained for, processor s",
+    "images/s",
+    "threads",
+    "squared error of a pixel",
+    "1-NN",
+    "vote, chosen on held-out images",
+    "its accuracy",
+    "10,000 images, s",
+    "changes",
+    "published, and how it was measured",
+]
+_PROTOCOL_COLUMNS = ["model", "whole test set, 1-NN", "1,000 drawn, no copies", "95 % of such draws"]
+
+
+def describe(accuracy: Accuracy) -> dict[str, float]:
+    """Return an accuracy and its 95 % interval as JSON values."""
+    low, high = accuracy.interval()
+    return {
+        "correct": accuracy.correct,
+        "total": accuracy.total,
+        "value": accuracy.value,
+        "low": low,
+        "high": high,
+    }
+
+
+def read_rows(data: str) -> Rows:
+    """Return what was measured on a data set by today's recipes, by their keys and in their order."""
+    path = harness.RESULTS / f"zoo_{data}.json"
+    rows = json.loads(path.read_text()) if path.is_file() else {}
+    return {
+        recipe.key: rows[recipe.key]
+        for recipe in RECIPES
+        if recipe.key in rows and rows[recipe.key]["recipe"] == recipe.described(data)
+    }
+
+
+def result_line(recipe: Recipe, row: Row) -> str:
+    """Say in one line what came out."""
+    return f"{recipe.key}: 1-NN {_interval(row['nearest'])}, {_vote(row)} {_interval(row['chosen'])}"
+
+
+def results_table(rows: Rows) -> str:
+    """Return everything that was measured on a data set, in the order of the recipes."""
+    recipes = {recipe.key: recipe for recipe in RECIPES}
+    first = next(iter(rows.values()))
+    return _table(_COLUMNS, [_baseline(first), *(_result(recipes[key], row) for key, row in rows.items())])
+
+
+def protocol_table(rows: Rows) -> str:
+    """Set the seeds' own way of measuring beside the honest one."""
+    return _table(
+        _PROTOCOL_COLUMNS,
+        (
+            [
+                key,
+                f"{row['nearest']['value']:.4f}",
+                f"{row['seed_protocol']['accuracy']:.3f}",
+                "{low:.3f}–{high:.3f}".format(**row["seed_protocol"]),
+            ]
+            for key, row in rows.items()
+        ),
+    )
+
+
+def all_tables() -> str:
+    """Return the tables of every data set that there are results for, as Markdown."""
+    parts = []
+    for data in DATA:
+        rows = read_rows(data)
+        if rows:
+            parts.append(f"### {_TITLES[data]}\n\n{results_table(rows)}\n\n{_environments(rows)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def write_page() -> None:
+    """Replace what stands between the page's markers."""
+    before, rest = PAGE.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{all_tables()}\n{END}{after}")
+
+
+def _baseline(row: Row) -> list[str]:
+    cells = dict.fromkeys(_COLUMNS, NOTHING)
+    cells |= {"model": "raw pixels", "labels": "no", "d": "784", "1-NN": _interval(row["pixels"])}
+    return list(cells.values())
+
+
+def _result(recipe: Recipe, row: Row) -> list[str]:
+    error, seconds = row["reconstruction_error"], row["training_processor_seconds"]
+    published = recipe.published + (f": {recipe.measured_how}" if recipe.measured_how else "")
+    return [
+        recipe.key,
+        "yes" if row["uses_labels"] else "no",
+        str(row["latent_dim"]),
+        f"{row['parameters']:,}",
+        str(row["recipe"]["epochs"]),
+        f"{seconds:,.0f}",
+        f"{row['training_images'] / row['training_seconds']:,.0f}",
+        str(row["environment"]["threads"]),
+        NOTHING if error is None else f"{error:.4f}",
+        _interval(row["nearest"]),
+        _vote(row),
+        _interval(row["chosen"]),
+        f"{row['classifying_seconds']:.1f}",
+        recipe.changes or NOTHING,
+        published,
+    ]
+
+
+def _interval(accuracy: dict[str, float]) -> str:
+    return "{value:.4f} ({low:.4f}–{high:.4f})".format(**accuracy)
+
+
+def _vote(row: Row) -> str:
+    vote = row["vote"]
+    return f"k = {vote['k']}" + (f", {vote['weights']}" if vote["k"] > 1 else "")
+
+
+def _environments(rows: Rows) -> str:
+    """Say what the rows were measured on; mostly one line."""
+    lines = []
+    for row in rows.values():
+        about, libraries = row["environment"], ("latentknn", "tensorflow", "keras", "numpy")
+        versions = ", ".join(f"{name} {about['versions'][name]}" for name in libraries)
+        lines.append(f"{about['cpu']}; {versions}.")
+    return "Measured on: " + " ".join(dict.fromkeys(lines))
+
+
+def _table(columns: list[str], lines: Iterable[list[str]]) -> str:
+    rules = ["---"] * len(columns)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (columns, rules, *lines))
+
+
+if __name__ == "__main__":
+    write_page()
+    print(f"written: the tables of {PAGE.parent.name}/{PAGE.name}")

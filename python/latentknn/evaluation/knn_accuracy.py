@@ -1,0 +1,95 @@
+"""The accuracy of the codes after every epoch, logged like any other metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from latentknn.evaluation.neighbours import find_neighbours
+from latentknn.evaluation.votes import Vote
+from latentknn.index import CosineIndex
+from latentknn.models.backend import keras
+
+
+class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
+    """Classify validation codes by the nearest database codes after every epoch, exactly.
+
+    Both sets of images are encoded by the model as it is at the end of the epoch, the database goes into an
+    index that nothing else uses, and the share of correct validation images is added to the logs. Put this
+    callback before those that read it, such as ``EarlyStopping`` and ``TensorBoard``; the history and the
+    progress bar have it in any case.
+
+    Parameters
+    ----------
+    images : array_like, shape (N, H, W, C), or (N, H, W) where C is 1
+        The database's images, as ``encode`` takes them: usually the training images or a part of them.
+    labels : array_like of int, shape (N,)
+        Their classes.
+    validation_images, validation_labels : array_like
+        Images that are classified, and their classes.
+    vote : Vote, optional
+        How the neighbours vote; by default the nearest alone decides.
+    threads : int, optional
+        Threads of the search; by default every processor that the process may use.
+    name : str
+        Name in the logs.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many labels as images, no validation images, or fewer images than the vote needs.
+
+    Examples
+    --------
+    >>> accuracy = KNNAccuracy(images, labels, validation_images, validation_labels)
+    >>> stopping = keras.callbacks.EarlyStopping("val_knn_accuracy", mode="max", patience=3)
+    >>> model.fit(images, epochs=50, callbacks=[accuracy, stopping])
+    """
+
+    def __init__(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike,
+        validation_images: ArrayLike,
+        validation_labels: ArrayLike,
+        *,
+        vote: Vote | None = None,
+        threads: int | None = None,
+        name: str = "val_knn_accuracy",
+    ) -> None:
+        super().__init__()
+        self.images, self.labels = _check(images, labels)
+        self.validation_images, self.validation_labels = _check(validation_images, validation_labels)
+        self.vote = vote or Vote(1)
+        self.threads = threads
+        self.name = name
+        if len(self.validation_labels) == 0 or len(self.labels) < self.vote.k:
+            raise ValueError(
+                f"received {len(self.labels)} images and {len(self.validation_labels)} validation images, "
+                f"expected at least {self.vote.k} and 1"
+            )
+        self._classes, self._class_numbers = np.unique(self.labels, return_inverse=True)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Add the accuracy to the logs; codes that are not finite count as wrong."""
+        if logs is not None:
+            logs[self.name] = self.evaluate()
+
+    def evaluate(self) -> float:
+        """Return the accuracy of the model as it is, from 0 to 1."""
+        codes, queries = self.model.encode(self.images), self.model.encode(self.validation_images)
+        if not (np.isfinite(codes).all() and np.isfinite(queries).all()):
+            return 0.0
+        index = CosineIndex.from_codes(codes, self._class_numbers, threads=self.threads)
+        neighbours = find_neighbours(index, queries, self.vote.k, len(self._classes))
+        predictions = self._classes[neighbours.predict(self.vote)]
+        return float(np.mean(predictions == self.validation_labels))
+
+
+def _check(images: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    images, labels = np.asarray(images), np.asarray(labels)
+    if labels.shape != images.shape[:1]:
+        raise ValueError(f"received {len(images)} images and labels of shape {labels.shape}")
+    return images, labels

@@ -1,0 +1,106 @@
+"""Losses that bring codes of one class together and part those of different classes, by cosine similarity.
+
+Each takes the codes of a batch, (N, d), and their labels, (N,), and returns a scalar. Codes that are alone in
+their class, or whose class fills the batch, are left out where there is nothing to compare them with.
+"""
+
+from typing import Any
+
+from latentknn.models.backend import keras
+
+
+def batch_hard_loss(codes: Any, labels: Any, margin: float | None) -> Any:
+    """Compare every code's farthest code of its class with the nearest of another.
+
+    Parameters
+    ----------
+    codes, labels : tensor
+        See above.
+    margin : float or None
+        By how much the cosine distance to the negative should exceed that to the positive; None: the soft
+        margin, log(1 + exp(difference)).
+
+    References
+    ----------
+    A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person Re-Identification", 2017.
+    """
+    distances = 1 - cosine_similarities(codes)
+    positive, negative = _pair_masks(labels)
+    farthest = keras.ops.max(keras.ops.where(positive, distances, -1.0), axis=1)
+    nearest = keras.ops.min(keras.ops.where(negative, distances, 3.0), axis=1)
+    complete = keras.ops.any(positive, axis=1) & keras.ops.any(negative, axis=1)
+    return _masked_mean(_violation(farthest - nearest, margin), complete)
+
+
+def batch_all_loss(codes: Any, labels: Any, margin: float | None) -> Any:
+    """Compare every code's distance to each code of its class with that to each code of another.
+
+    With a margin the mean is taken over the triplets that violate it, since the others, ever more of them,
+    would drown them.
+
+    Parameters
+    ----------
+    codes, labels, margin
+        As ``batch_hard_loss`` takes them. Memory grows with the cube of the batch.
+
+    References
+    ----------
+    A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person Re-Identification", 2017.
+    """
+    distances = 1 - cosine_similarities(codes)
+    positive, negative = _pair_masks(labels)
+    violations = _violation(distances[:, :, None] - distances[:, None, :], margin)
+    counted = positive[:, :, None] & negative[:, None, :]
+    if margin is not None:
+        counted = counted & (violations > 0)
+    return _masked_mean(violations, counted)
+
+
+def supervised_contrastive_loss(codes: Any, labels: Any, temperature: float) -> Any:
+    """Make codes of the same class the likeliest choice among all other codes of the batch.
+
+    Parameters
+    ----------
+    codes, labels : tensor
+        See above.
+    temperature : float
+        What similarities are divided by before the softmax.
+
+    References
+    ----------
+    P. Khosla et al., "Supervised Contrastive Learning", 2020, equation 2.
+    """
+    similarities = cosine_similarities(codes) / temperature
+    positive, negative = _pair_masks(labels)
+    others = positive | negative
+    similarities = keras.ops.where(others, similarities, -1e9)
+    log_shares = similarities - keras.ops.logsumexp(similarities, axis=1, keepdims=True)
+    positives = keras.ops.cast(positive, log_shares.dtype)
+    count = keras.ops.sum(positives, axis=1)
+    mean_log_share = keras.ops.sum(positives * log_shares, axis=1) / keras.ops.maximum(count, 1.0)
+    return _masked_mean(-mean_log_share, count > 0)
+
+
+def cosine_similarities(codes: Any) -> Any:
+    """Return the cosine similarity of every pair of codes, (N, N); zero codes have similarity 0."""
+    units = keras.ops.normalize(codes, axis=-1, epsilon=1e-12)
+    return keras.ops.matmul(units, keras.ops.transpose(units))
+
+
+def _pair_masks(labels: Any) -> tuple[Any, Any]:
+    """Return which pairs are of one class, a code with itself left out, and which are of two."""
+    same = keras.ops.expand_dims(labels, 0) == keras.ops.expand_dims(labels, 1)
+    count = keras.ops.shape(labels)[0]
+    itself = keras.ops.cast(keras.ops.eye(count), "bool")
+    return same & ~itself, ~same
+
+
+def _violation(difference: Any, margin: float | None) -> Any:
+    if margin is None:
+        return keras.ops.softplus(difference)
+    return keras.ops.relu(difference + margin)
+
+
+def _masked_mean(values: Any, mask: Any) -> Any:
+    chosen = keras.ops.cast(mask, values.dtype)
+    return keras.ops.sum(values * chosen) / keras.ops.maximum(keras.ops.sum(chosen), 1.0)

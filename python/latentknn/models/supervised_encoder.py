@@ -1,0 +1,79 @@
+"""What models share that learn codes by telling classes apart."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from latentknn.models.backend import keras
+from latentknn.models.image_encoder import ImageEncoder
+from latentknn.models.scaling import scale_pixels
+
+
+class SupervisedEncoder(ImageEncoder):
+    """An encoder and a head that classifies its codes, trained by cross-entropy.
+
+    The accuracy of the head is logged; the codes are what the model is for.
+
+    Parameters
+    ----------
+    encoder : keras.Model
+        From scaled images (N, H, W, C) to codes (N, latent_dim).
+    head : keras.Layer
+        From codes to logits (N, num_classes).
+    num_classes : int
+        Number of classes.
+    input_shape, latent_dim, learning_rate, seed, **kwargs
+        See ``ImageEncoder``.
+    """
+
+    uses_labels = True
+
+    def __init__(
+        self,
+        *,
+        encoder: Any,
+        head: Any,
+        num_classes: int,
+        input_shape: Iterable[int],
+        latent_dim: int,
+        learning_rate: float,
+        seed: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            input_shape=input_shape, latent_dim=latent_dim, learning_rate=learning_rate, seed=seed, **kwargs
+        )
+        self.encoder = encoder
+        self.head = head
+        self.num_classes = int(num_classes)
+
+    def finish_classifier(self, label_smoothing: float = 0.0) -> None:
+        """Build the model and compile it with cross-entropy and accuracy.
+
+        Parameters
+        ----------
+        label_smoothing : float
+            Share of the probability that the loss asks to spread over all classes.
+        """
+        self.finish(
+            keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing),
+            [keras.metrics.CategoricalAccuracy(name="accuracy")],
+        )
+
+    def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:
+        """Return ``codes`` and ``logits`` for images that are scaled or not."""
+        codes = self.encoder(scale_pixels(images), training=training)
+        return {"codes": codes, "logits": self.head(codes)}
+
+    def encode_scaled(self, images: Any) -> Any:
+        """Return the encoder's outputs."""
+        return self.encoder(images, training=False)
+
+    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+        """Return the cross-entropy of the head, by the loss given to ``compile``."""
+        targets = keras.ops.one_hot(y, self.num_classes)
+        return {"classification": keras.Model.compute_loss(self, x, targets, y_pred["logits"])}
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Give the metrics of ``compile`` the logits."""
+        targets = keras.ops.one_hot(y, self.num_classes)
+        return super().compute_metrics(x, targets, y_pred["logits"], sample_weight)

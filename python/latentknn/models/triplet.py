@@ -1,0 +1,116 @@
+"""An encoder trained by triplets: anchor, positive and negative."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from latentknn.models.backend import keras
+from latentknn.models.conv_networks import conv_encoder
+from latentknn.models.images import check_input_shape
+from latentknn.models.metric_losses import batch_all_loss, batch_hard_loss
+from latentknn.models.seeding import seeded_layers
+from latentknn.models.supervised_encoder import SupervisedEncoder
+
+_MINING = {"batch_hard": batch_hard_loss, "batch_all": batch_all_loss}
+
+
+@keras.saving.register_keras_serializable(package="latentknn")
+class TripletEncoder(SupervisedEncoder):
+    """The encoder of ``conv_ae``, trained so that codes of one class are nearer than those of any other.
+
+    The loss is over triplets that are mined within each batch, by cosine distance, which goes from 0 to 2,
+    plus the cross-entropy of a dense head that classifies the codes.
+
+    Parameters
+    ----------
+    input_shape : iterable of int
+        Height, width and channels of the images.
+    num_classes : int
+        Number of classes.
+    latent_dim : int
+        Length of a code.
+    filters, strides : iterable of int, equally many
+        Of the encoder's convolutions.
+    dropout : float
+        Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
+    mining : {"batch_hard", "batch_all"}
+        Whether each anchor counts with its farthest positive and nearest negative, or with every pair.
+    margin : float or None
+        By how much the negative should be farther than the positive; None: the soft margin.
+    classification_weight : float
+        What the cross-entropy is multiplied by; 0: triplets alone.
+    learning_rate : float
+        Of Adam.
+    seed : int
+        Seed of everything random.
+    **kwargs
+        ``name``, ``trainable`` and ``dtype`` of ``keras.Model``.
+
+    Raises
+    ------
+    ValueError
+        If the mining is unknown.
+
+    References
+    ----------
+    F. Schroff et al., "FaceNet: A Unified Embedding for Face Recognition and Clustering", 2015.
+    A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person Re-Identification", 2017.
+    """
+
+    registry_name = "triplet"
+    default_batch_size = 128
+    loss_part_names = ("triplets", "classification")
+
+    def __init__(
+        self,
+        *,
+        input_shape: Iterable[int] = (28, 28, 1),
+        num_classes: int = 10,
+        latent_dim: int = 128,
+        filters: Iterable[int] = (32, 64, 64, 64),
+        strides: Iterable[int] = (1, 2, 2, 1),
+        dropout: float = 0.25,
+        mining: str = "batch_all",
+        margin: float | None = 1.0,
+        classification_weight: float = 1.0,
+        learning_rate: float = 1e-3,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        # Layers
+        input_shape = check_input_shape(input_shape)
+        filters, strides = tuple(filters), tuple(strides)
+        if mining not in _MINING:
+            raise ValueError(f"received mining {mining!r}, expected one of {', '.join(_MINING)}")
+        with seeded_layers(seed):
+            encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout)
+            head = keras.layers.Dense(num_classes)
+            head.build((None, latent_dim))
+
+        # Model
+        super().__init__(
+            encoder=encoder,
+            head=head,
+            num_classes=num_classes,
+            input_shape=input_shape,
+            latent_dim=latent_dim,
+            learning_rate=learning_rate,
+            seed=seed,
+            **kwargs,
+        )
+
+        # Config
+        self.filters = filters
+        self.strides = strides
+        self.dropout = dropout
+        self.mining = mining
+        self.margin = margin
+        self.classification_weight = classification_weight
+        self.finish_classifier()
+
+    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+        """Return the loss of the triplets and the weighted cross-entropy of the head."""
+        parts = super().loss_parts(x, y, y_pred)
+        return {
+            "triplets": _MINING[self.mining](y_pred["codes"], y, self.margin),
+            "classification": self.classification_weight * parts["classification"],
+        }

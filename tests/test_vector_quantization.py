@@ -1,0 +1,116 @@
+"""The quantizer and the autoencoder that is built on it."""
+
+import numpy as np
+import pytest
+
+from latentknn import models
+from latentknn.datasets import load
+from latentknn.models.backend import keras, tf
+from latentknn.models.vector_quantizer import VectorQuantizer
+
+SHAPE = (8, 8, 1)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return load("digits").train_images[:256]
+
+
+@pytest.fixture
+def vectors():
+    return np.random.default_rng(0).normal(0, 1, (5, 2, 3, 4)).astype(np.float32)
+
+
+def quantizer(averaging=0.0):
+    layer = VectorQuantizer(7, averaging)
+    layer.build((None, 2, 3, 4))
+    layer.codebook.assign(np.random.default_rng(1).standard_normal((7, 4)))
+    return layer
+
+
+def test_every_vector_becomes_the_nearest_entry(vectors):
+    layer = quantizer()
+    found = layer(vectors)
+    codebook = layer.codebook.numpy()
+    distances = np.linalg.norm(vectors[..., None, :] - codebook, axis=-1)
+    assert np.array_equal(found["indices"], distances.argmin(axis=-1))
+    assert np.array_equal(found["entries"], codebook[distances.argmin(axis=-1)])
+    np.testing.assert_allclose(found["quantised"], found["entries"], rtol=1e-5, atol=1e-6)
+
+
+def test_the_gradient_passes_straight_through(vectors):
+    layer, x = quantizer(), tf.Variable(vectors)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(x)["quantised"] * 3.0)
+    to_vectors, to_codebook = tape.gradient(loss, [x, layer.codebook.value])
+    assert (to_vectors.numpy() == 3).all()
+    assert to_codebook is None
+
+
+def test_perplexity_counts_the_entries_in_use():
+    layer = quantizer()
+    codebook = layer.codebook.numpy()
+    equally = np.repeat(codebook[:4], 6, axis=0).reshape(4, 2, 3, 4)
+    assert float(layer(equally)["perplexity"]) == pytest.approx(4, rel=1e-5)
+    assert float(layer(np.broadcast_to(codebook[2], (2, 2, 3, 4)))["perplexity"]) == pytest.approx(
+        1, rel=1e-5
+    )
+
+
+def test_running_means_follow_the_vectors():
+    """Vectors in tight groups pull the entries that they choose to the groups' centres."""
+    rng = np.random.default_rng(0)
+    layer = quantizer(averaging=0.8)
+    centres = layer.codebook.numpy()[:3] + 0.3
+    used = np.unique(np.asarray(layer(centres.reshape(1, 1, 3, 4).repeat(2, 1))["indices"]))
+    for _ in range(60):
+        groups = rng.integers(0, 3, 12)
+        layer((centres[groups] + rng.normal(0, 0.01, (12, 4))).reshape(2, 2, 3, 4), training=True)
+    for entry in layer.codebook.numpy()[used]:
+        assert np.linalg.norm(centres - entry, axis=1).min() < 0.05
+    before = layer.codebook.numpy()
+    layer(centres.reshape(1, 1, 3, 4).repeat(2, 1))
+    assert np.array_equal(layer.codebook.numpy(), before)
+    assert not layer.trainable_variables
+    assert np.isfinite(before).all()
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_training(averaging, images):
+    model = models.create(
+        "vqvae",
+        input_shape=SHAPE,
+        embedding_dim=4,
+        codebook_size=16,
+        filters=(16,),
+        averaging=averaging,
+        learning_rate=1e-2,
+    )
+    history = model.fit(images, batch_size=32, epochs=12, verbose=0, validation_data=images[:40]).history
+    parts = {"reconstruction", "commitment"} | ({"codebook"} if averaging == 0 else set())
+    assert set(history) == {
+        f"{prefix}{name}" for prefix in ("", "val_") for name in {"loss", "perplexity", *parts}
+    }
+    total = sum(np.array(history[part]) for part in parts)
+    np.testing.assert_allclose(history["loss"], total, rtol=1e-5)
+    assert history["reconstruction"][-1] < 0.8 * history["reconstruction"][0]
+    assert 1 <= min(history["perplexity"]) <= max(history["perplexity"]) <= 16
+
+
+def test_codes_are_made_of_entries(images):
+    model = models.create("vqvae", input_shape=SHAPE, embedding_dim=3, codebook_size=16, filters=(8,))
+    indices = model.indices(images)
+    assert indices.shape == (256, 4, 4)
+    assert indices.dtype == np.int64
+    assert model.codebook.shape == (16, 3)
+    assert np.array_equal(model.encode(images), model.codebook[indices].reshape(256, -1))
+    assert model.latent_dim == 4 * 4 * 3
+
+
+def test_published_architecture():
+    model = models.create("vqvae")
+    assert model.latent_dim == 7 * 7 * 32
+    assert model.codebook.shape == (128, 32)
+    assert model.commitment == 0.25
+    convolutions = [layer for layer in model.encoder.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [layer.output.shape[1:] for layer in convolutions] == [(14, 14, 32), (7, 7, 64), (7, 7, 32)]
