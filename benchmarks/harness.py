@@ -121,7 +121,8 @@ def write_json(name: str, content: Mapping[str, Any], folder: Path = RESULTS) ->
 class Results:
     """A benchmark's records, kept after each, so that a run that was killed goes on where it stopped.
 
-    Records of another machine, build or setting (anything in `about` but the date) are not taken over.
+    Records of another machine, build or setting are not taken over: anything in `about` but the date, and the
+    rounds and peers, which each record shows itself.
     """
 
     def __init__(self, name: str, about: Mapping[str, Any], folder: Path) -> None:
@@ -132,7 +133,7 @@ class Results:
         path = folder / f"{name}.json"
         if path.is_file():
             earlier = json.loads(path.read_text())
-            if _undated(earlier["about"]) == _undated(about):
+            if _deciding(earlier["about"]) == _deciding(about):
                 self.about, self.cases, self.lines = earlier["about"], earlier["cases"], earlier["lines"]
             else:
                 print(f"{name}: earlier results are of another machine, build or setting; measuring anew")
@@ -141,8 +142,8 @@ class Results:
         write_json(self._name, {"about": self.about, "cases": self.cases, "lines": self.lines}, self._folder)
 
 
-def _undated(about: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in about.items() if name != "date"}
+def _deciding(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in about.items() if name not in ("date", "rounds", "peers")}
 
 
 @cache
