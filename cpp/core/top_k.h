@@ -52,14 +52,6 @@ class TopK {
     if (rows_.size() >= k_) keep_best();
   }
 
-  // The score of the `rank`-th best so far, minus infinity where there are fewer; rank <= k.
-  double score_at(std::size_t rank) {
-    if (rows_.size() < rank) return -std::numeric_limits<double>::infinity();
-    const auto at = rows_.begin() + static_cast<std::ptrdiff_t>(rank - 1);
-    std::nth_element(rows_.begin(), at, rows_.end(), order_);
-    return at->score;
-  }
-
   // The best rows, at most k, in order.
   const std::vector<ScoredRow>& sorted() {
     if (rows_.size() > k_) keep_best();

@@ -9,9 +9,11 @@ from latentknn.index import CosineIndex, SearchResult, cosine_search
 
 if TYPE_CHECKING:
     from latentknn import datasets, models
+    from latentknn.class_conditional import ClassConditionalKNNClassifier
     from latentknn.classifier import CosineKNNClassifier
 
 __all__ = [
+    "ClassConditionalKNNClassifier",
     "CosineIndex",
     "CosineKNNClassifier",
     "Explanation",
@@ -23,7 +25,10 @@ __all__ = [
 ]
 
 # What needs more than NumPy is imported when it is first asked for.
-_LAZY_CLASSES = {"CosineKNNClassifier": "latentknn.classifier"}
+_LAZY_CLASSES = {
+    "ClassConditionalKNNClassifier": "latentknn.class_conditional",
+    "CosineKNNClassifier": "latentknn.classifier",
+}
 _LAZY_MODULES = {"datasets", "models"}
 
 

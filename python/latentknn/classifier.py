@@ -108,7 +108,7 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         TypeError
             If `X` is sparse, or holds strings or complex numbers.
         """
-        self._check_parameters()
+        check_voting(self.n_neighbors, self.weights, self.temperature)
         codes, labels = validate_data(self, from_dlpack_only(X), y, **_VALIDATION)
         check_classification_targets(labels)
         self._build_index(codes)
@@ -189,7 +189,7 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         result = self._search(X, self.n_neighbors if n_neighbors is None else n_neighbors)
         if return_distance:
-            return 1.0 - _scores(result), result.positions
+            return 1.0 - result.scores, result.positions
         return result.positions
 
     def __getstate__(self) -> dict[str, Any]:
@@ -203,16 +203,8 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if "index_" in state:
             self._build_index(state["index_"])
 
-    def _check_parameters(self) -> None:
-        _check_neighbour_count(self.n_neighbors)
-        if self.weights not in voting.WEIGHTS:
-            raise ValueError(f"weights must be one of {', '.join(voting.WEIGHTS)}, received {self.weights!r}")
-        if not isinstance(self.temperature, numbers.Real) or not 0.0 < self.temperature < math.inf:
-            raise ValueError(f"temperature must be a positive number, received {self.temperature!r}")
-
     def _build_index(self, codes: NDArray[Any]) -> None:
-        threads = None if self.n_jobs is None else joblib.effective_n_jobs(self.n_jobs)
-        self.index_ = CosineIndex.from_codes(codes, engine=self.engine, threads=threads)
+        self.index_ = CosineIndex.from_codes(codes, engine=self.engine, threads=threads_of(self.n_jobs))
 
     def _search(self, X: ArrayLike | None, k: int) -> SearchResult:
         check_is_fitted(self)
@@ -231,15 +223,24 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _neighbour_votes(self, X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         result = self._search(X, self.n_neighbors)
-        weights = voting.neighbour_weights(_scores(result), self.weights, self.temperature)
+        weights = voting.neighbour_weights(result.scores, self.weights, self.temperature)
         return self._class_of_row[result.positions], weights
+
+
+def check_voting(n_neighbors: int, weights: str, temperature: float) -> None:
+    """Raise ValueError for a parameter out of its range."""
+    _check_neighbour_count(n_neighbors)
+    if weights not in voting.WEIGHTS:
+        raise ValueError(f"weights must be one of {', '.join(voting.WEIGHTS)}, received {weights!r}")
+    if not isinstance(temperature, numbers.Real) or not 0.0 < temperature < math.inf:
+        raise ValueError(f"temperature must be a positive number, received {temperature!r}")
+
+
+def threads_of(n_jobs: int | None) -> int | None:
+    """Return the threads that scikit-learn's `n_jobs` means; None leaves the number to the index."""
+    return None if n_jobs is None else int(joblib.effective_n_jobs(n_jobs))
 
 
 def _check_neighbour_count(k: int) -> None:
     if not isinstance(k, numbers.Integral) or isinstance(k, bool) or k < 1:
         raise ValueError(f"n_neighbors must be an integer of at least 1, received {k!r}")
-
-
-def _scores(result: SearchResult) -> NDArray[np.float64]:
-    """Return the float64 scores where the engine has them (every exact one), else its similarities."""
-    return result.similarities.astype(np.float64) if result.scores64 is None else result.scores64

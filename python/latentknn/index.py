@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core, storage
 from latentknn.arrays import as_flags, as_int64, as_rows
+from latentknn.class_search import ClassSearch
 from latentknn.explanation import Consideration, Explanation
 
 _MOST_THREADS = 1024
@@ -23,7 +24,8 @@ class SearchResult:
     Attributes
     ----------
     similarities : ndarray of shape (M, k), float32
-        Cosine similarities, in [-1, 1], best first.
+        Cosine similarities, in [-1, 1], best first. Here and below (C, M, k) where every one of C classes was
+        searched.
     ids : ndarray of shape (M, k), int64
         The neighbours' ids.
     positions : ndarray of shape (M, k), int64
@@ -39,6 +41,11 @@ class SearchResult:
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return iter((self.similarities, self.ids))
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """`scores64` where there are any, else the rounded similarities as float64."""
+        return self.similarities.astype(np.float64) if self.scores64 is None else self.scores64
 
 
 class CosineIndex:
@@ -85,6 +92,8 @@ class CosineIndex:
             if threads > _MOST_THREADS:
                 raise ValueError(f"threads must be at most {_MOST_THREADS}, received {threads}")
         self._database = _core.Database(dim, strategy)
+        self._wanted_strategy = strategy
+        self._by_class: ClassSearch | None = None  # made when it is first asked for
         self._threads = threads
         self._changes = threading.Lock()
         self._labels: NDArray[Any] | None = None
@@ -222,7 +231,7 @@ class CosineIndex:
             finally:
                 # Ctrl-C may be raised when the codes are in already: then the rest must follow them.
                 if len(self) != before:
-                    self._labels, self._ids = new_labels, new_ids
+                    self._labels, self._ids, self._by_class = new_labels, new_ids, None
                     self._next_id += len(rows)
 
     def remove(self, ids: ArrayLike) -> None:
@@ -252,7 +261,7 @@ class CosineIndex:
                 self._database.keep(kept.view(np.uint8), self._thread_count())
             finally:
                 if len(self) != len(own):
-                    self._ids, self._labels = kept_ids, kept_labels
+                    self._ids, self._labels, self._by_class = kept_ids, kept_labels, None
 
     def search(
         self, queries: ArrayLike, k: int = 10, *, allowed: ArrayLike | None = None, scores64: bool = False
@@ -315,6 +324,60 @@ class CosineIndex:
         """
         k = _neighbours(k, len(self) - 1, "other codes in the index")
         return self._result(self._database.search_self(k, self._thread_count(), scores64))
+
+    def search_per_class(
+        self, queries: ArrayLike, k: int = 1, *, scores64: bool = False
+    ) -> SearchResult:
+        """Find each query's k most cosine-similar codes of every class.
+
+        Parameters
+        ----------
+        queries : array-like of shape (M, d), or (C, M, d)
+            Rounded once to float32. In three dimensions, what is looked for in each class, in the order of
+            `classes`: a conditional model encodes a query in another way for every class.
+        k : int
+            Neighbours a query and class, from 1 to the number of codes of the smallest class.
+        scores64 : bool
+            Whether to return the float64 similarities too.
+
+        Returns
+        -------
+        SearchResult
+            Similarities and ids of shape (C, M, k).
+
+        Raises
+        ------
+        TypeError
+            For queries that are not real numbers.
+        ValueError
+            For an index without labels, a wrong shape or k, or a query with NaN or infinity (the first bad row
+            is named).
+
+        Notes
+        -----
+        The first call makes a database of every class, which takes about as long and as much memory as the
+        index itself did; it is kept until codes are added or removed.
+        """
+        with self._changes:
+            if self._by_class is None:
+                if self._labels is None:
+                    raise ValueError("the index has no labels; pass labels= with the codes")
+                self._by_class = ClassSearch(
+                    self.codes, self.ids, self._labels, self._wanted_strategy, self._thread_count()
+                )
+            by_class = self._by_class
+        smallest = int(by_class.counts.argmin())
+        k = _neighbours(
+            k, int(by_class.counts[smallest]), f"codes of class {by_class.classes[smallest]!r}, the smallest"
+        )
+        if np.ndim(queries) == 3:  # type: ignore[arg-type]
+            per_class = [
+                as_rows(rows, f"queries of class {label!r}", self.dim)
+                for label, rows in zip(by_class.classes, _of_classes(queries, by_class), strict=True)
+            ]
+        else:
+            per_class = [as_rows(queries, "queries", self.dim)] * len(by_class.classes)
+        return self._result(by_class.search(per_class, k, self._thread_count(), scores64))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to one safetensors file, atomically: codes, ids and labels, no pickle.
@@ -427,6 +490,16 @@ def cosine_search(
         As `CosineIndex.add` and `CosineIndex.search` do.
     """
     return CosineIndex.from_codes(codes, threads=threads).search(queries, k)
+
+
+def _of_classes(queries: ArrayLike, by_class: ClassSearch) -> NDArray[Any]:
+    array = np.asarray(queries)
+    if len(array) != len(by_class.classes):
+        raise ValueError(
+            f"queries of shape {array.shape} hold {len(array)} encodings of each, expected one for each of the "
+            f"{len(by_class.classes)} classes"
+        )
+    return array
 
 
 def _positive(value: int, name: str) -> int:

@@ -13,6 +13,8 @@
 
 #include "database.h"
 #include "isa.h"
+#include "layout/layout.h"
+#include "screening/subspace.h"
 #include "thread_pool.h"
 
 namespace {
@@ -155,6 +157,87 @@ void kernels_equal_the_reference() {
   unsetenv("LATENTKNN_ISA");
 }
 
+// Points on a circle in few dimensions, where the angles of caps add up exactly, or anywhere.
+std::vector<float> make_points(std::size_t count, std::size_t dim, bool circle, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> points(count * dim, 0.0f);
+  for (std::size_t i = 0; i < count; ++i) {
+    const float angle = static_cast<float>(random()) * 0x1p-32f * 6.2831853f;
+    float* point = points.data() + i * dim;
+    for (std::size_t j = 0; !circle && j < dim; ++j) point[j] = normal(random);
+    if (circle) {
+      point[0] = std::cos(angle);
+      point[1] = std::sin(angle);
+    }
+  }
+  return points;
+}
+
+// Of one query that looks for similarities of at least one that a row has: what its marks leave out.
+std::size_t count_skipped(const latentknn::KernelTable& kernels, const latentknn::Layout& layout,
+                          const std::vector<float>& query, double wanted, const std::vector<double>& similarities,
+                          const std::string& what) {
+  const double norm = reference_product(query.data(), query.data(), query.size());
+  const std::vector<float> point = layout.points(query.data(), &norm, 1);
+  std::vector<float> products;
+  const latentknn::AlignedBuffer<char> packed = layout.caps()->pack(point.data(), 1);
+  std::vector<latentknn::Reach> reaches(kernels.fp32.query_tile, {0.0f, 0.0f, -8.0f});
+  reaches[0] = layout.caps()->reach(wanted);
+  std::vector<std::uint8_t> marks(latentknn::CellCaps::kRun);
+  std::size_t skipped = 0;
+  bool right = true;
+  for (std::size_t place = 0; place < similarities.size(); ++place) {
+    const std::size_t cell = place / layout.cell_rows(), run = latentknn::CellCaps::kRun;
+    if (place % (run * layout.cell_rows()) == 0) {
+      layout.caps()->mark(cell / run, packed, reaches.data(), 1, products, marks.data());
+    }
+    if (marks[cell % run] != 0) continue;
+    ++skipped;
+    right = right && similarities[layout.order()[place]] < wanted;
+  }
+  check(right, "skipped cells hold nothing: " + what);
+  return skipped;
+}
+
+void cells_out_of_reach_hold_nothing() {
+  constexpr std::size_t kCount = 3000;
+  for (const std::string& isa : latentknn::available_isas()) {
+    setenv("LATENTKNN_ISA", isa.c_str(), 1);
+    const latentknn::KernelTable& kernels = latentknn::select_kernels();
+    for (const std::size_t dim : std::initializer_list<std::size_t>{2, 3, 9, 40}) {
+      for (const bool circle : {true, false}) {
+        const std::vector<float> rows = make_points(kCount, dim, circle, 5);
+        std::vector<double> norms(kCount);
+        kernels.squared_norms(rows.data(), kCount, dim, norms.data());
+        latentknn::Layout layout(kernels,
+                                 latentknn::principal_directions(kernels, rows.data(), norms.data(), kCount, dim,
+                                                                 std::min<std::size_t>(8, dim)),
+                                 dim);
+        const std::size_t first = kCount / 2;  // in two pieces, the second beginning within a cell
+        layout.extend({rows.data(), norms.data(), nullptr, first, dim}, 2, nullptr);
+        layout.extend({rows.data(), norms.data(), nullptr, kCount, dim}, 2, nullptr);
+        std::size_t skipped = 0;
+        for (unsigned seed = 100; seed < 120; ++seed) {
+          const std::vector<float> query = make_points(1, dim, circle, seed);
+          std::vector<double> similarities(kCount);
+          for (std::size_t i = 0; i < kCount; ++i) {
+            similarities[i] = reference_similarity(query.data(), rows.data() + i * dim, dim);
+          }
+          std::vector<double> sorted = similarities;
+          std::sort(sorted.begin(), sorted.end(), std::greater<>());
+          for (const std::size_t rank : std::initializer_list<std::size_t>{0, 9, 299, 2999}) {
+            skipped += count_skipped(kernels, layout, query, sorted[rank], similarities,
+                                     isa + " dim " + std::to_string(dim) + " rank " + std::to_string(rank));
+          }
+        }
+        check(skipped > 0, isa + " dim " + std::to_string(dim) + ": some cells are out of reach");
+      }
+    }
+  }
+  unsetenv("LATENTKNN_ISA");
+}
+
 template <class Exception>
 bool throws(const std::function<void()>& action) {
   try {
@@ -207,6 +290,7 @@ void pool_passes_exceptions_on() {
 
 int main() {
   kernels_equal_the_reference();
+  cells_out_of_reach_hold_nothing();
   unknown_isa_is_refused();
   bad_rows_change_nothing();
   pool_stops_when_asked();

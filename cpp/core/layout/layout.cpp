@@ -10,9 +10,6 @@
 namespace latentknn {
 namespace {
 
-// More directions tell rows apart that fewer confuse, but widen the caps of cells: eight pruned best, or nearly,
-// on codes of 32 to 128 dimensions and on raw pixels.
-constexpr std::size_t kDirections = 8;
 constexpr std::size_t kRowsPerTask = 4096;
 
 }  // namespace

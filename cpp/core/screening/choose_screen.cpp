@@ -18,7 +18,6 @@ constexpr std::size_t kMaxDim = std::size_t{1} << 20;  // up to here the bounds 
 constexpr std::size_t kManyDims = 4096;
 constexpr std::size_t kSampleRows = 4096;
 constexpr std::size_t kMostDirections = 256;
-constexpr std::size_t kLayoutDirections = 8;
 
 // Below, finding out what suits the rows costs more than it can save.
 constexpr std::size_t kFewRows = 4096;
@@ -115,7 +114,7 @@ std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels,
   const bool chosen_by_cost = strategy == Strategy::pca || (strategy == Strategy::automatic && rows.dim >= kFewDims);
   const Sample moments(rows, kSampleRows);
   return principal_directions(kernels, moments.values.data(), moments.squared_norms.data(), moments.count, rows.dim,
-                              std::min(rows.dim, chosen_by_cost ? kMostDirections : kLayoutDirections));
+                              std::min(rows.dim, chosen_by_cost ? kMostDirections : Layout::kDirections));
 }
 
 Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& rows,

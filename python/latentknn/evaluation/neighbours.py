@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentknn import voting
+from latentknn.class_search import nearest_of_all
 from latentknn.evaluation.votes import Vote
-from latentknn.index import CosineIndex, SearchResult
+from latentknn.index import CosineIndex
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,7 @@ def find_neighbours(
     if labels is None:
         raise ValueError("the index has no labels; pass labels= with the codes")
     found = index.search(queries, k, allowed=allowed, scores64=True)
-    return Neighbours(_scores(found), labels[found.positions], class_count)
+    return Neighbours(found.scores, labels[found.positions], class_count)
 
 
 def find_neighbours_per_class(
@@ -118,22 +119,7 @@ def find_neighbours_per_class(
     sizes = np.bincount(labels, minlength=len(queries))
     if sizes.min() < k:
         raise ValueError(f"class {sizes.argmin()} has {sizes.min()} codes, expected at least k = {k}")
-    scores, positions = [], []
-    for label, encoded in enumerate(queries):
-        rows = np.flatnonzero(labels == label)
-        found = CosineIndex.from_codes(codes[rows], threads=threads).search(encoded, k, scores64=True)
-        scores.append(_scores(found))
-        positions.append(rows[found.positions])
-    all_scores, all_positions = np.concatenate(scores, axis=1), np.concatenate(positions, axis=1)
-    # The order of any search: by similarity, equal ones by position.
-    nearest = np.lexsort((all_positions, -all_scores), axis=-1)[:, :k]
-    return Neighbours(
-        np.take_along_axis(all_scores, nearest, axis=1),
-        labels[np.take_along_axis(all_positions, nearest, axis=1)],
-        len(queries),
-    )
-
-
-def _scores(found: SearchResult) -> NDArray[np.float64]:
-    # An engine without float64 scores orders by what it returns.
-    return found.similarities.astype(np.float64) if found.scores64 is None else found.scores64
+    index = CosineIndex.from_codes(codes, labels, threads=threads)
+    found = index.search_per_class(queries, k, scores64=True)
+    scores, classes = nearest_of_all(found.scores, found.ids)
+    return Neighbours(scores, classes, len(queries))

@@ -1,0 +1,165 @@
+"""Nearest-neighbour classification of codes that depend on a class."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from latentknn import voting
+from latentknn.class_search import nearest_of_all
+from latentknn.classifier import check_voting, threads_of
+from latentknn.index import CosineIndex
+
+
+class ClassConditionalKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # untyped
+    """Classify queries that a conditional model has encoded once for every class.
+
+    A query's encoding under a class is compared with the training codes of that class alone; the nearest
+    neighbours of all classes together vote. So with one neighbour the class wins under which the query is most
+    similar to a training code. Ties between classes are settled as `CosineKNNClassifier` settles them.
+
+    Parameters
+    ----------
+    n_neighbors : int, default 1
+        Number of neighbours that vote, at most the training codes of the smallest class.
+    weights : {"uniform", "similarity", "softmax"}, default "uniform"
+        Weight of a neighbour's vote; see `CosineKNNClassifier`.
+    temperature : float, default 0.07
+        Temperature of ``weights="softmax"``.
+    engine : str, default "auto"
+        Engine of the index, read by `fit`.
+    n_jobs : int or None, default None
+        Threads of the index, read by `fit`; see `CosineKNNClassifier`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (C,)
+        The labels seen by `fit`, sorted: the order of the encodings that `predict` takes.
+    index_ : CosineIndex
+        The training codes with their labels.
+    n_features_in_ : int
+        Dimension of the codes.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> clf = lk.ClassConditionalKNNClassifier().fit([[1.0, 0.0], [0.0, 1.0]], ["right", "up"])
+    >>> under_right, under_up = [[3.0, 4.0]], [[1.0, 9.0]]
+    >>> clf.predict([under_right, under_up]).tolist()
+    ['up']
+    """
+
+    def __init__(
+        self,
+        n_neighbors: int = 1,
+        *,
+        weights: str = "uniform",
+        temperature: float = 0.07,
+        engine: str = "auto",
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.weights = weights
+        self.temperature = temperature
+        self.engine = engine
+        self.n_jobs = n_jobs
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Keep the training codes, each encoded under its own class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Training codes.
+        y : array-like of shape (n,)
+            Labels: integers, strings or booleans.
+
+        Returns
+        -------
+        ClassConditionalKNNClassifier
+            The classifier itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is out of its range, a row is invalid (the first is named), or `y` is of another
+            length or continuous.
+        """
+        check_voting(self.n_neighbors, self.weights, self.temperature)
+        check_classification_targets(y)
+        self._build_index(X, y)
+        self.classes_ = self.index_.classes
+        self.n_features_in_ = self.index_.dim
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the class of every query.
+
+        Parameters
+        ----------
+        X : array-like of shape (C, M, d)
+            Every query encoded under every class, in the order of `classes_`, as ``encode_per_class`` of a
+            conditional model returns it. (M, d) stands for C equal encodings.
+
+        Returns
+        -------
+        ndarray of shape (M,)
+            Labels, of the dtype of `classes_`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `CosineIndex.search_per_class`.
+        """
+        classes, weights = self._neighbour_votes(X)
+        winners: NDArray[Any] = self.classes_[voting.winning_classes(classes, weights, len(self.classes_))]
+        return winners
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the share of each class in the votes for every query.
+
+        Parameters
+        ----------
+        X : array-like of shape (C, M, d)
+            As `predict` takes them.
+
+        Returns
+        -------
+        ndarray of shape (M, C), float64
+            Shares that add up to 1 in every row; columns in the order of `classes_`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `predict`.
+        """
+        votes = voting.class_votes(*self._neighbour_votes(X), len(self.classes_))
+        shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
+        return shares
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "index_" in state:
+            state["index_"] = (state["index_"].codes, state["index_"].labels)  # not what this machine runs
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "index_" in state:
+            self._build_index(*state["index_"])
+
+    def _build_index(self, codes: ArrayLike, labels: ArrayLike) -> None:
+        self.index_ = CosineIndex.from_codes(
+            codes, np.asarray(labels), engine=self.engine, threads=threads_of(self.n_jobs)
+        )
+
+    def _neighbour_votes(self, X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        check_is_fitted(self)
+        found = self.index_.search_per_class(X, self.n_neighbors, scores64=True)
+        scores, classes = nearest_of_all(found.scores, found.ids)
+        return classes, voting.neighbour_weights(scores, self.weights, self.temperature)

@@ -1,0 +1,105 @@
+"""Search among the codes of each class apart."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentknn import _core
+
+Answer = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]
+
+
+class ClassSearch:
+    """One database a class, so that no search looks at the codes of another class.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, d), float32
+    ids : ndarray of shape (n,), int64
+    labels : ndarray of shape (n,)
+    strategy : str
+        Screening strategy of every database.
+    threads : int
+
+    Attributes
+    ----------
+    classes : ndarray of shape (C,)
+        The distinct labels, sorted.
+    counts : ndarray of shape (C,), int64
+        Codes of every class.
+    """
+
+    def __init__(
+        self,
+        codes: NDArray[np.float32],
+        ids: NDArray[np.int64],
+        labels: NDArray[Any],
+        strategy: str,
+        threads: int,
+    ) -> None:
+        self.classes, class_of_row, self.counts = np.unique(labels, return_inverse=True, return_counts=True)
+        by_class = np.argsort(class_of_row, kind="stable")
+        self._rows = np.split(by_class, np.cumsum(self.counts)[:-1])
+        self._databases = []
+        for rows in self._rows:
+            database = _core.Database(codes.shape[1], strategy)
+            database.add(codes[rows], ids[rows], threads)
+            self._databases.append(database)
+
+    def search(self, queries: list[NDArray[Any]], k: int, threads: int, scores64: bool) -> Answer:
+        """Find the k nearest codes of every class.
+
+        Parameters
+        ----------
+        queries : list of C ndarrays of shape (M, d)
+            What to look for in every class.
+        k : int
+            Neighbours a query and class, at most the codes of the smallest class.
+        threads : int
+        scores64 : bool
+            Whether to return the float64 similarities too.
+
+        Returns
+        -------
+        tuple of ndarray of shape (C, M, k)
+            Similarities, positions among all codes, ids, and float64 similarities or None.
+        """
+        answers = [
+            database.search(rows, k, None, threads, scores64)
+            for database, rows in zip(self._databases, queries, strict=True)
+        ]
+        similarities, positions, ids, scores = zip(*answers, strict=True)
+        among_all = [rows[found] for rows, found in zip(self._rows, positions, strict=True)]
+        return (
+            np.stack(similarities),
+            np.stack(among_all),
+            np.stack(ids),
+            np.stack(scores) if scores64 else None,
+        )
+
+
+def nearest_of_all(
+    scores: NDArray[np.float64], ids: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Merge the neighbours of all classes.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (C, M, k), float64
+        Similarities of each query's k nearest codes of every class.
+    ids : ndarray of shape (C, M, k), int64
+        Their ids.
+
+    Returns
+    -------
+    scores : ndarray of shape (M, k)
+        Similarities of the k nearest codes of any class, in the order of a search: by similarity,
+        descending, then by id, ascending.
+    classes : ndarray of shape (M, k), intp
+        The class of each, in [0, C).
+    """
+    count, _, k = scores.shape
+    all_scores, all_ids = (np.concatenate(list(part), axis=1) for part in (scores, ids))
+    first = np.lexsort((all_ids, -all_scores), axis=-1)[:, :k]
+    return np.take_along_axis(all_scores, first, axis=1), np.repeat(np.arange(count), k)[first]
