@@ -149,7 +149,7 @@ void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::
 // Makes a screen for all rows, which takes over only once it is whole: an exception leaves the old one in place.
 void Database::choose(std::size_t threads, const ThreadPool::Poll& poll) {
   const Rows rows = view();
-  const std::vector<float> directions = directions_for(strategy_, kernels_, rows);
+  const std::vector<float> directions = directions_for(strategy_, kernels_, rows, threads);
   auto layout = std::make_unique<Layout>(kernels_, directions, dim_);
   layout->extend(rows, threads, poll);
   Choice fresh = choose_screen(strategy_, kernels_, rows, directions, *layout);

@@ -109,12 +109,13 @@ std::unique_ptr<Screen> fallback_screen(const KernelTable& kernels, std::size_t 
   return uniform_screen(kernels.int16_gain > 1.0 ? Strategy::int16 : Strategy::fp32, kernels, dim);
 }
 
-std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels, const Rows& rows) {
+std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels, const Rows& rows,
+                                  std::size_t threads) {
   if (strategy == Strategy::float64 || rows.dim > kManyDims || rows.count < kFewRows) return {};
   const bool chosen_by_cost = strategy == Strategy::pca || (strategy == Strategy::automatic && rows.dim >= kFewDims);
   const Sample moments(rows, kSampleRows);
   return principal_directions(kernels, moments.values.data(), moments.squared_norms.data(), moments.count, rows.dim,
-                              std::min(rows.dim, chosen_by_cost ? kMostDirections : Layout::kDirections));
+                              std::min(rows.dim, chosen_by_cost ? kMostDirections : Layout::kDirections), threads);
 }
 
 Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& rows,

@@ -27,7 +27,7 @@ struct Choice {
 
 // The principal directions that a layout and the strategy's screens are made from; none where they would cost
 // more than they can save.
-std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels, const Rows& rows);
+std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels, const Rows& rows, std::size_t threads);
 
 // `rows` are those that the choice is made from, at least one.
 Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& rows,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "../thread_pool.h"
+
 namespace latentknn {
 
 PackedVectors::PackedVectors(const KernelTable& kernels, Side side, const float* vectors, std::size_t count,
@@ -34,12 +36,23 @@ const char* PackedVectors::slice(std::size_t first_dim) const {
 }
 
 void multiply(const KernelTable& kernels, const PackedVectors& queries, const PackedVectors& rows, std::size_t dim,
-              std::vector<float>& out) {
+              std::vector<float>& out, std::size_t threads) {
+  const std::size_t per_tile = kernels.fp32.query_tile;
+  const std::size_t tiles = queries.padded_count() / per_tile;
   out.assign(queries.padded_count() * rows.padded_count(), 0.0f);
-  for (std::size_t first = 0; first < dim; first += PackedVectors::kSlice) {
-    kernels.add_products(queries.slice(first), queries.padded_count() / kernels.fp32.query_tile, rows.slice(first),
-                         rows.padded_count() / kernels.fp32.row_tile, std::min(PackedVectors::kSlice, dim - first),
-                         out.data(), rows.padded_count());
+  const auto task = [&](std::size_t index) {
+    const std::size_t begin = tiles * index / threads, end = tiles * (index + 1) / threads;
+    for (std::size_t first = 0; first < dim; first += PackedVectors::kSlice) {
+      const std::size_t width = std::min(PackedVectors::kSlice, dim - first);
+      kernels.add_products(queries.slice(first) + begin * per_tile * kernels.fp32.query_bytes(width), end - begin,
+                           rows.slice(first), rows.padded_count() / kernels.fp32.row_tile, width,
+                           out.data() + begin * per_tile * rows.padded_count(), rows.padded_count());
+    }
+  };
+  if (threads == 1) {
+    task(0);
+  } else {
+    ThreadPool::shared().run(threads, threads, task, nullptr);
   }
 }
 

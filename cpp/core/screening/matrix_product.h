@@ -32,7 +32,8 @@ class PackedVectors {
 
 // out (queries.padded_count(), rows.padded_count()): the product of every query with every row. Its error
 // is at most (kSlice + slices + 2) 2^-24 (1 + 2^-10) times the product of the absolute vectors.
+// More than one thread only from outside the pool's own tasks.
 void multiply(const KernelTable& kernels, const PackedVectors& queries, const PackedVectors& rows, std::size_t dim,
-              std::vector<float>& out);
+              std::vector<float>& out, std::size_t threads = 1);
 
 }  // namespace latentknn

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <random>
 
 #include "matrix_product.h"
@@ -15,7 +16,7 @@ constexpr double kIndependent = 1e-6;  // a direction with less than this share 
 
 // Second moments (dim, dim) of the normalised rows.
 std::vector<float> second_moments(const KernelTable& kernels, const float* rows, const double* squared_norms,
-                                  std::size_t row_count, std::size_t dim) {
+                                  std::size_t row_count, std::size_t dim, std::size_t threads) {
   const std::vector<double> scales = unit_scales(squared_norms, row_count, 1.0);
   std::vector<float> columns(dim * row_count);
   for (std::size_t i = 0; i < row_count; ++i) {
@@ -26,7 +27,7 @@ std::vector<float> second_moments(const KernelTable& kernels, const float* rows,
   const PackedVectors left(kernels, PackedVectors::Side::queries, columns.data(), dim, row_count, nullptr);
   const PackedVectors right(kernels, PackedVectors::Side::rows, columns.data(), dim, row_count, nullptr);
   std::vector<float> padded;
-  multiply(kernels, left, right, row_count, padded);
+  multiply(kernels, left, right, row_count, padded, threads);
   std::vector<float> moments(dim * dim);
   for (std::size_t i = 0; i < dim; ++i) {
     std::copy_n(padded.data() + i * right.padded_count(), dim, moments.data() + i * dim);
@@ -34,49 +35,45 @@ std::vector<float> second_moments(const KernelTable& kernels, const float* rows,
   return moments;
 }
 
-// Eight partial sums, so that the compiler may use vectors.
-double product_of(const std::vector<double>& a, const std::vector<double>& b) {
-  double parts[8] = {};
-  std::size_t j = 0;
-  for (; j + 8 <= a.size(); j += 8) {
-    for (std::size_t l = 0; l < 8; ++l) parts[l] += a[j + l] * b[j + l];
-  }
-  for (; j < a.size(); ++j) parts[0] += a[j] * b[j];
-  return ((parts[0] + parts[1]) + (parts[2] + parts[3])) + ((parts[4] + parts[5]) + (parts[6] + parts[7]));
-}
-
-// Modified Gram-Schmidt, in float64; dependent directions are dropped. Twice is enough: the second pass removes what
-// the rounding of the first has left.
-std::vector<float> orthonormal(const std::vector<float>& directions, std::size_t dim, int passes) {
-  std::vector<std::vector<double>> kept;
+// Gram-Schmidt; dependent directions are dropped. What the rounding of a pass leaves, of the products' in float64
+// hardly anything, the next removes.
+std::vector<float> orthonormal(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim,
+                               int passes) {
+  std::vector<std::uint32_t> all(directions.size() / dim);
+  std::iota(all.begin(), all.end(), std::uint32_t{0});
+  std::vector<float> kept, v(dim);
+  std::vector<double> wide((dim + 7) / 8 * 8, 0.0), products(all.size());
+  const auto length = [&] {
+    double squares = 0.0;
+    kernels.squared_norms(v.data(), 1, dim, &squares);
+    return std::sqrt(squares);
+  };
   for (std::size_t first = 0; first < directions.size(); first += dim) {
-    std::vector<double> v(directions.begin() + static_cast<std::ptrdiff_t>(first),
-                          directions.begin() + static_cast<std::ptrdiff_t>(first + dim));
-    const double before = std::sqrt(product_of(v, v));
+    std::copy_n(directions.begin() + static_cast<std::ptrdiff_t>(first), dim, v.begin());
+    const double before = length();
+    const std::size_t count = kept.size() / dim;
     for (int pass = 0; pass < passes; ++pass) {
-      for (const std::vector<double>& other : kept) {
-        const double product = product_of(v, other);
+      std::copy(v.begin(), v.end(), wide.begin());
+      kernels.dot_products(wide.data(), kept.data(), all.data(), count, dim, products.data());
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto product = static_cast<float>(products[i]);
+        const float* other = kept.data() + i * dim;
         for (std::size_t j = 0; j < dim; ++j) v[j] -= product * other[j];
       }
     }
-    const double after = std::sqrt(product_of(v, v));
+    const double after = length();
     if (!(after > before * kIndependent)) continue;
-    for (double& x : v) x /= after;
-    kept.push_back(std::move(v));
+    for (const float x : v) kept.push_back(static_cast<float>(static_cast<double>(x) / after));
   }
-  std::vector<float> result;
-  result.reserve(kept.size() * dim);
-  for (const std::vector<double>& v : kept) {
-    for (const double x : v) result.push_back(static_cast<float>(x));
-  }
-  return result;
+  return kept;
 }
 
 }  // namespace
 
 std::vector<float> principal_directions(const KernelTable& kernels, const float* rows, const double* squared_norms,
-                                        std::size_t row_count, std::size_t dim, std::size_t count) {
-  const std::vector<float> moments = second_moments(kernels, rows, squared_norms, row_count, dim);
+                                        std::size_t row_count, std::size_t dim, std::size_t count,
+                                        std::size_t threads) {
+  const std::vector<float> moments = second_moments(kernels, rows, squared_norms, row_count, dim, threads);
   const PackedVectors right(kernels, PackedVectors::Side::rows, moments.data(), dim, dim, nullptr);  // symmetric
 
   std::mt19937 random(20260101);
@@ -86,11 +83,11 @@ std::vector<float> principal_directions(const KernelTable& kernels, const float*
   for (int i = 0; i < kIterations; ++i) {
     const PackedVectors left(kernels, PackedVectors::Side::queries, directions.data(), directions.size() / dim, dim,
                              nullptr);
-    multiply(kernels, left, right, dim, product);
+    multiply(kernels, left, right, dim, product, threads);
     for (std::size_t d = 0; d < directions.size() / dim; ++d) {
       std::copy_n(product.data() + d * right.padded_count(), dim, directions.data() + d * dim);
     }
-    directions = orthonormal(directions, dim, i + 1 == kIterations ? 2 : 1);
+    directions = orthonormal(kernels, directions, dim, 2);
   }
   return directions;
 }

@@ -14,7 +14,7 @@ namespace latentknn {
 // orthogonal iteration on the rows' second moments, from a fixed seed, so the same rows give the same
 // directions (Halko, Martinsson, Tropp, "Finding structure with randomness", 2011, section 4.5).
 std::vector<float> principal_directions(const KernelTable& kernels, const float* rows, const double* squared_norms,
-                                        std::size_t row_count, std::size_t dim, std::size_t count);
+                                        std::size_t row_count, std::size_t dim, std::size_t count, std::size_t threads);
 
 // An upper bound of the spectral norm of P P^T - I + l l^T, rounding included. `left_out`, l, may be empty.
 double orthogonality_error(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim,
