@@ -1,7 +1,7 @@
 """What the zoo trains: a model, how it differs from what was published, for how long, and on which seed.
 
-Options were chosen on images held out of the training set, numbers of epochs by the time that a row may take. The
-test set decided nothing.
+Options were chosen on images held out of the training set, numbers of epochs by the time that a row may
+take. The test set decided nothing.
 """
 
 import json

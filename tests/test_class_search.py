@@ -21,7 +21,9 @@ def problem():
     """Codes with many ties, unequal classes, shuffled ids, and queries in one and in five encodings."""
     rng = np.random.default_rng(4)
     codes = rng.integers(-2, 3, (CODES, DIM)).astype(np.float32)
-    labels = np.array(["bag", "boot", "coat", "dress", "shirt"])[rng.choice(5, CODES, p=[0.5, 0.2, 0.2, 0.07, 0.03])]
+    labels = np.array(["bag", "boot", "coat", "dress", "shirt"])[
+        rng.choice(5, CODES, p=[0.5, 0.2, 0.2, 0.07, 0.03])
+    ]
     ids = rng.permutation(10 * CODES)[:CODES]
     return codes, labels, ids, rng.integers(-2, 3, (5, QUERIES, DIM)).astype(np.float64)
 
@@ -76,7 +78,9 @@ def test_errors(problem):
     codes, labels, _, queries = problem
     index = lk.CosineIndex.from_codes(codes, labels)
     smallest = int(np.count_nonzero(labels == "shirt"))
-    with pytest.raises(ValueError, match=f"from 1 to {smallest}, the number of codes of class 'shirt'.*received 99"):
+    with pytest.raises(
+        ValueError, match=f"from 1 to {smallest}, the number of codes of class 'shirt'.*received 99"
+    ):
         index.search_per_class(queries, 99)
     with pytest.raises(ValueError, match=r"hold 4 encodings of each, expected one for each of the 5 classes"):
         index.search_per_class(queries[:4])

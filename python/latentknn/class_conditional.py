@@ -20,8 +20,8 @@ class ClassConditionalKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ig
     """Classify queries that a conditional model has encoded once for every class.
 
     A query's encoding under a class is compared with the training codes of that class alone; the nearest
-    neighbours of all classes together vote. So with one neighbour the class wins under which the query is most
-    similar to a training code. Ties between classes are settled as `CosineKNNClassifier` settles them.
+    neighbours of all classes together vote. So with one neighbour the class wins under which the query is
+    most similar to a training code. Ties between classes are settled as `CosineKNNClassifier` settles them.
 
     Parameters
     ----------

@@ -325,9 +325,7 @@ class CosineIndex:
         k = _neighbours(k, len(self) - 1, "other codes in the index")
         return self._result(self._database.search_self(k, self._thread_count(), scores64))
 
-    def search_per_class(
-        self, queries: ArrayLike, k: int = 1, *, scores64: bool = False
-    ) -> SearchResult:
+    def search_per_class(self, queries: ArrayLike, k: int = 1, *, scores64: bool = False) -> SearchResult:
         """Find each query's k most cosine-similar codes of every class.
 
         Parameters
@@ -350,8 +348,8 @@ class CosineIndex:
         TypeError
             For queries that are not real numbers.
         ValueError
-            For an index without labels, a wrong shape or k, or a query with NaN or infinity (the first bad row
-            is named).
+            For an index without labels, a wrong shape or k, or a query with NaN or infinity (the first bad
+            row is named).
 
         Notes
         -----
@@ -366,14 +364,15 @@ class CosineIndex:
                     self.codes, self.ids, self._labels, self._wanted_strategy, self._thread_count()
                 )
             by_class = self._by_class
+        names = by_class.classes.tolist()
         smallest = int(by_class.counts.argmin())
         k = _neighbours(
-            k, int(by_class.counts[smallest]), f"codes of class {by_class.classes[smallest]!r}, the smallest"
+            k, int(by_class.counts[smallest]), f"codes of class {names[smallest]!r}, the smallest"
         )
-        if np.ndim(queries) == 3:  # type: ignore[arg-type]
+        if np.ndim(queries) == 3:
             per_class = [
                 as_rows(rows, f"queries of class {label!r}", self.dim)
-                for label, rows in zip(by_class.classes, _of_classes(queries, by_class), strict=True)
+                for label, rows in zip(names, _of_classes(queries, by_class), strict=True)
             ]
         else:
             per_class = [as_rows(queries, "queries", self.dim)] * len(by_class.classes)
@@ -496,8 +495,8 @@ def _of_classes(queries: ArrayLike, by_class: ClassSearch) -> NDArray[Any]:
     array = np.asarray(queries)
     if len(array) != len(by_class.classes):
         raise ValueError(
-            f"queries of shape {array.shape} hold {len(array)} encodings of each, expected one for each of the "
-            f"{len(by_class.classes)} classes"
+            f"queries of shape {array.shape} hold {len(array)} encodings of each, expected one for each of "
+            f"the {len(by_class.classes)} classes"
         )
     return array
 
