@@ -85,7 +85,7 @@ def test_errors(problem):
     with pytest.raises(ValueError, match=r"hold 4 encodings of each, expected one for each of the 5 classes"):
         index.search_per_class(queries[:4])
     queries[3, 7, 2] = np.nan
-    with pytest.raises(ValueError, match="row 7 of the queries of class 'dress'"):
+    with pytest.raises(ValueError, match="searching class 'dress': row 7 of the queries contains NaN"):
         index.search_per_class(queries)
     with pytest.raises(ValueError, match="no labels"):
         lk.CosineIndex.from_codes(codes).search_per_class(queries)

@@ -64,11 +64,18 @@ class ClassSearch:
         -------
         tuple of ndarray of shape (C, M, k)
             Similarities, positions among all codes, ids, and float64 similarities or None.
+
+        Raises
+        ------
+        ValueError
+            For a query with NaN or infinity; the class and the first bad row are named.
         """
-        answers = [
-            database.search(rows, k, None, threads, scores64)
-            for database, rows in zip(self._databases, queries, strict=True)
-        ]
+        answers = []
+        for name, database, rows in zip(self.classes.tolist(), self._databases, queries, strict=True):
+            try:
+                answers.append(database.search(rows, k, None, threads, scores64))
+            except ValueError as error:
+                raise ValueError(f"searching class {name!r}: {error}") from error
         similarities, positions, ids, scores = zip(*answers, strict=True)
         among_all = [rows[found] for rows, found in zip(self._rows, positions, strict=True)]
         return (
