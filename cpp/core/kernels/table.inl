@@ -13,5 +13,4 @@ constexpr ScreenKernel screen_kernel() {
 
 constexpr KernelTable kTable = {
     kName,     screen_kernel<Fp32>(), screen_kernel<Int16>(), screen_kernel<Int8>(), kInt16Gain,
-    kInt8Gain, &add_products,         &mark_reached,          &dot_products,
-    &squared_norms};
+    kInt8Gain, &add_products,         &mark_reached,          &dot_products,         &squared_norms};
