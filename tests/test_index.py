@@ -66,8 +66,12 @@ def test_attributes_are_read_only():
             setattr(index, name, None)
 
 
-def test_strategy_is_the_one_asked_for(strategy):
+@pytest.mark.parametrize("count", [2, 60, 5000])
+def test_strategy_is_the_one_asked_for(strategy, count):
     assert lk.CosineIndex(3, strategy=strategy).strategy == strategy
+    codes = np.random.default_rng(0).standard_normal((count, 20))
+    used = lk.CosineIndex.from_codes(codes, strategy=strategy).strategy
+    assert used == strategy or (strategy == "auto" and used in _core.strategy_names())
 
 
 def test_repr():

@@ -111,8 +111,9 @@ std::unique_ptr<Screen> fallback_screen(const KernelTable& kernels, std::size_t 
 
 std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels, const Rows& rows,
                                   std::size_t threads) {
-  if (strategy == Strategy::float64 || rows.dim > kManyDims || rows.count < kFewRows) return {};
-  const bool chosen_by_cost = strategy == Strategy::pca || (strategy == Strategy::automatic && rows.dim >= kFewDims);
+  const bool pca = strategy == Strategy::pca;
+  if (strategy == Strategy::float64 || rows.dim > kManyDims || (rows.count < kFewRows && !pca)) return {};
+  const bool chosen_by_cost = pca || (strategy == Strategy::automatic && rows.dim >= kFewDims);
   const Sample moments(rows, kSampleRows);
   return principal_directions(kernels, moments.values.data(), moments.squared_norms.data(), moments.count, rows.dim,
                               std::min(rows.dim, chosen_by_cost ? kMostDirections : Layout::kDirections), threads);
