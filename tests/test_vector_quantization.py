@@ -25,6 +25,8 @@ def quantizer(averaging=0.0):
     layer = VectorQuantizer(7, averaging)
     layer.build((None, 2, 3, 4))
     layer.codebook.assign(np.random.default_rng(1).standard_normal((7, 4)))
+    if averaging > 0:
+        layer.sums.assign(layer.codebook)
     return layer
 
 
