@@ -12,11 +12,10 @@ namespace latentknn {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr std::size_t kGroup = 8;       // rows that are scored before the threshold is looked at again
-constexpr std::size_t kFirstCells = 2;  // around a query's own place, and at least twice the rows that it wants;
-constexpr std::size_t kWidestCell = 96;
-constexpr std::size_t kWiden = 4;  // then so many times more, and again
-constexpr std::size_t kLongList = 1024;
+constexpr std::size_t kGroup = 8;        // rows that are scored before the threshold is looked at again
+constexpr std::size_t kFirstCells = 2;   // around a query's own place, and at least twice the rows that it wants;
+constexpr std::size_t kWiden = 4;        // then so many times more, and again
+constexpr std::size_t kLongList = 1024;  // candidates, of which a sample tells the cutoff:
 constexpr std::size_t kSampled = 256;
 constexpr double kCrowded = 0.6;     // of the rows left by screening: scoring all of them is cheaper
 constexpr std::size_t kHits = 4096;  // taken over together, before they leave the first cache
@@ -30,15 +29,15 @@ float round_down(double value) {
 std::size_t first_width(std::size_t wanted, std::size_t cell_rows) { return kFirstCells + 2 * wanted / cell_rows; }
 
 // Room for what is first visited. Scores that bound from above only leave more rows to wait for a better threshold.
-std::size_t list_capacity(const Screen& screen, std::size_t wanted) {
-  const std::size_t first = first_width(wanted, kWidestCell) * kWidestCell;
+std::size_t list_capacity(const Screen& screen, std::size_t cell_rows, std::size_t wanted) {
+  const std::size_t first = first_width(wanted, cell_rows) * cell_rows;
   return first + (screen.two_sided() ? 16 : std::min(14 * wanted, 2 * wanted + 2048) + 512);
 }
 
 }  // namespace
 
-std::size_t BlockSearch::candidate_bytes(const Screen& screen, std::size_t k) {
-  return list_capacity(screen, k) * sizeof(Candidate);
+std::size_t BlockSearch::candidate_bytes(const Screen& screen, std::size_t cell_rows, std::size_t k) {
+  return list_capacity(screen, cell_rows, k) * sizeof(Candidate);
 }
 
 void BlockSearch::search(const PlacedQueries& placed, std::size_t begin, std::size_t end, std::size_t cell_begin,
@@ -75,19 +74,11 @@ void BlockSearch::start(const PlacedQueries& placed, std::size_t begin, std::siz
   screen_.pack_queries(scorer_.queries(), scorer_.squared_norms(), count, packed_.data(), errors_.data());
 
   cells_ = cells;
-  homes_.clear();
-  for (std::size_t first = 0; first < count; first += kernel.query_tile) {
-    const std::size_t middle = begin + (first + std::min(first + kernel.query_tile, count)) / 2;
-    homes_.push_back(placed.places[middle] / layout_.cell_rows());
-  }
-  visited_.assign(homes_.size(), {0, 0});
-  crowded_.assign(homes_.size(), false);
-  if (layout_.caps() != nullptr) {
-    points_ = layout_.caps()->pack(placed.points.data() + begin * layout_.width(), count);
-    marks_.resize(homes_.size() * CellCaps::kRun);
-  }
+  cell_visits_.start(placed, begin, end, cells);
+  crowded_.assign(cell_visits_.tiles(), false);
+  still_wanted_.resize(count);
 
-  capacity_ = list_capacity(screen_, request_.k) + unscreened_.size();
+  capacity_ = list_capacity(screen_, layout_.cell_rows(), request_.k) + unscreened_.size();
   candidates_.resize(count * capacity_);
   lists_.resize(count);
   best_.resize(count, TopK(request_.k, rows_.ids));
@@ -121,71 +112,47 @@ void BlockSearch::add_unscreened() {
 
 // So many cells around each tile of queries' own, without those visited before.
 void BlockSearch::visit(std::size_t width) {
-  wanted_.clear();
-  Window all = cells_;
-  std::swap(all.begin, all.end);
-  for (const std::size_t home : homes_) {
-    wanted_.push_back(around(home, width));
-    all = {std::min(all.begin, wanted_.back().begin), std::max(all.end, wanted_.back().end)};
-  }
-  compared_.assign(homes_.size(), 0);
+  cell_visits_.widen(width);
+  compared_.assign(cell_visits_.tiles(), 0);
   left_.assign(queries_.size(), 0);
-  for (std::size_t run = all.begin / CellCaps::kRun; run * CellCaps::kRun < all.end; ++run) {
+  const Window runs = cell_visits_.runs();
+  for (std::size_t run = runs.begin; run < runs.end; ++run) {
     ThreadPool::check_interrupt();
     exchange_thresholds();
-    if (layout_.caps() != nullptr) {
-      update_reaches();
-      layout_.caps()->mark(run, points_, reaches_.data(), homes_.size(), cap_products_, marks_.data());
-    }
-    list_visits(run, all);
+    list_visits(cell_visits_.enter(run, still_wanted_));
     task_.visits = visits_.data();
     task_.visit_count = visits_.size();
     task_.query_tiles = query_tiles_.data();
     screen_.kernel().screen(task_);
   }
   take_hits();
-  std::swap(visited_, wanted_);
 }
 
 // What one shard has found spares the others work.
 void BlockSearch::exchange_thresholds() {
   for (std::size_t q = 0; q < queries_.size(); ++q) {
-    sink_->raise_threshold(queries_[q], reached(q));
+    sink_->raise_threshold(queries_[q], still_wanted(q));
     raise_cutoff(q, sink_->threshold(queries_[q]) * screen_.score_scale() - errors_[q]);
+    still_wanted_[q] = still_wanted(q);
   }
 }
 
 // A similarity below which nothing is looked for any more, by the cutoff and a little less for its rounding.
-double BlockSearch::reached(std::size_t q) const {
+double BlockSearch::still_wanted(std::size_t q) const {
   return (static_cast<double>(cutoffs_[q]) + errors_[q]) / screen_.score_scale() - 0x1p-40;
 }
 
-void BlockSearch::update_reaches() {
-  reaches_.assign(cutoffs_.size(), {0.0f, 0.0f, -8.0f});  // padding reaches nothing
-  for (std::size_t q = 0; q < queries_.size(); ++q) {
-    reaches_[q] = layout_.caps()->reach(reached(q));
-  }
-}
-
-BlockSearch::Window BlockSearch::around(std::size_t home, std::size_t width) const {
-  const std::size_t last = cells_.end - width;
-  const std::size_t begin = std::clamp(home, cells_.begin + width / 2, last + width / 2) - width / 2;
-  return {begin, begin + width};
-}
-
-// What of a run of cells is wanted, not yet visited and within reach.
-void BlockSearch::list_visits(std::size_t run, Window cells) {
+// Lists what the kernel has to compare; crowded queries score it at once.
+void BlockSearch::list_visits(Window cells) {
   const ScreenKernel& kernel = screen_.kernel();
   const std::size_t tiles = layout_.cell_rows() / kernel.row_tile;
   const std::size_t last_tile = (rows_.count + kernel.row_tile - 1) / kernel.row_tile;
-  const std::size_t begin = run * CellCaps::kRun;
   visits_.clear();
   query_tiles_.clear();
-  for (std::size_t cell = std::max(begin, cells.begin); cell < std::min(begin + CellCaps::kRun, cells.end); ++cell) {
+  for (std::size_t cell = cells.begin; cell < cells.end; ++cell) {
     const auto first = static_cast<std::uint32_t>(query_tiles_.size());
-    for (std::size_t tile = 0; tile < homes_.size(); ++tile) {
-      if (layout_.caps() != nullptr && marks_[tile * CellCaps::kRun + cell - begin] == 0) continue;
-      if (!wanted_[tile].contains(cell) || visited_[tile].contains(cell)) continue;
+    for (std::size_t tile = 0; tile < cell_visits_.tiles(); ++tile) {
+      if (!cell_visits_.wants(cell, tile)) continue;
       if (crowded_[tile]) {
         score_cell(cell, tile);
         continue;
@@ -233,7 +200,7 @@ void BlockSearch::find_crowded(std::size_t seen) {
   const double better = std::min(1.0, static_cast<double>(request_.k) / static_cast<double>(seen));
   const std::size_t per_tile = screen_.kernel().query_tile;
   const double natural = std::min(4.0 * better, (1.0 + better) / 2.0);
-  for (std::size_t tile = 0; tile < homes_.size(); ++tile) {
+  for (std::size_t tile = 0; tile < cell_visits_.tiles(); ++tile) {
     const std::size_t first = tile * per_tile, last = std::min(first + per_tile, queries_.size());
     std::size_t left = 0;
     for (std::size_t q = first; q < last; ++q) left += left_[q];

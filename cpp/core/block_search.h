@@ -9,6 +9,7 @@
 
 #include "aligned_buffer.h"
 #include "block_scorer.h"
+#include "layout/cell_visits.h"
 #include "layout/layout.h"
 #include "layout/placed_queries.h"
 #include "screening/screen.h"
@@ -26,6 +27,7 @@ class BlockSearch {
         rows_(rows),
         request_(request),
         scorer_(kernels, rows),
+        cell_visits_(layout, screen.kernel().query_tile),
         unscreened_(screen.unscreened_places()) {}
 
   // Finds the best rows at the places of cells [cell_begin, cell_end) for queries [begin, end) of `placed`, and
@@ -34,7 +36,7 @@ class BlockSearch {
               std::size_t cell_end, std::size_t shard, AnswerSink& sink);
 
   // Bytes of the candidate lists of one query.
-  static std::size_t candidate_bytes(const Screen& screen, std::size_t k);
+  static std::size_t candidate_bytes(const Screen& screen, std::size_t cell_rows, std::size_t k);
 
  private:
   struct Candidate {
@@ -47,21 +49,12 @@ class BlockSearch {
     std::size_t size;
   };
 
-  // A run of cells.
-  struct Window {
-    std::size_t begin;
-    std::size_t end;
-    bool contains(std::size_t cell) const { return cell >= begin && cell < end; }
-  };
-
   void start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells, AnswerSink& sink);
   void add_unscreened();
   void visit(std::size_t width);
-  Window around(std::size_t home, std::size_t width) const;
-  void list_visits(std::size_t run, Window cells);
+  void list_visits(Window cells);
   void exchange_thresholds();
-  double reached(std::size_t q) const;
-  void update_reaches();
+  double still_wanted(std::size_t q) const;
   void score_cell(std::size_t cell, std::size_t query_tile);
   void find_crowded(std::size_t seen);
   void score_some();
@@ -95,22 +88,17 @@ class BlockSearch {
   AnswerSink* sink_ = nullptr;
   std::vector<std::size_t> queries_;  // of the request
   BlockScorer scorer_;
+  CellVisits cell_visits_;
   std::vector<std::uint32_t> unscreened_;
   std::vector<double> errors_;
   AlignedBuffer<char> packed_;
   std::vector<float> cutoffs_;
   AlignedBuffer<char> packed_cutoffs_;  // as the kernel takes them
+  std::vector<double> still_wanted_;    // of each query: similarities of at least so much
+  std::vector<bool> crowded_;           // of each tile of queries: screening leaves too much
+  std::vector<std::size_t> compared_;   // of each tile of queries: screened pairs of this visit,
+  std::vector<std::size_t> left_;       // of each query: those of them that screening has left
   Window cells_{0, 0};                  // that are searched
-  std::vector<std::size_t> homes_;      // of each tile of queries: the cell where to begin
-  std::vector<Window> visited_;         // of each tile of queries
-  std::vector<Window> wanted_;
-  std::vector<bool> crowded_;          // of each tile of queries: screening leaves too much
-  std::vector<std::size_t> compared_;  // of each tile of queries: screened pairs of this visit,
-  std::vector<std::size_t> left_;      // of each query: those of them that screening has left
-  AlignedBuffer<char> points_;         // packed for the caps
-  std::vector<Reach> reaches_;
-  std::vector<float> cap_products_;
-  std::vector<std::uint8_t> marks_;
   std::vector<TileVisit> visits_;
   std::vector<std::uint32_t> query_tiles_;
   std::uint64_t screened_rows_ = 0;

@@ -11,7 +11,6 @@
 #include "exhaustive_search.h"
 #include "float_environment.h"
 #include "isa.h"
-#include "layout/gathered_rows.h"
 #include "screened_search.h"
 #include "screening/choose_screen.h"
 
@@ -149,10 +148,11 @@ void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::
 // Makes a screen for all rows, which takes over only once it is whole: an exception leaves the old one in place.
 void Database::choose(std::size_t threads, const ThreadPool::Poll& poll) {
   const Rows rows = view();
-  const std::vector<float> directions = directions_for(strategy_, kernels_, rows, threads);
+  const GatheredRows sample = deciding_rows(rows);
+  const std::vector<float> directions = directions_for(strategy_, kernels_, sample.view(), rows.count, threads);
   auto layout = std::make_unique<Layout>(kernels_, directions, dim_);
   layout->extend(rows, threads, poll);
-  Choice fresh = choose_screen(strategy_, kernels_, rows, directions, *layout);
+  Choice fresh = choose_screen(strategy_, kernels_, sample.view(), rows.count, directions, *layout);
   if (fresh.reached > kReachedShare) layout->forget_caps();
   if (fresh.screen && !pack(*fresh.screen, *layout, 0, threads, poll)) {
     fresh.screen = fallback_screen(kernels_, dim_);

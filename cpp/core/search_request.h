@@ -9,19 +9,11 @@
 
 #include "convert.h"
 #include "kernels/kernel_table.h"
+#include "rows.h"
 #include "thread_pool.h"
 #include "top_k.h"
 
 namespace latentknn {
-
-// The database as a search sees it.
-struct Rows {
-  const float* values;
-  const double* squared_norms;
-  const std::int64_t* ids;  // null: a row's position is its id
-  std::size_t count;
-  std::size_t dim;
-};
 
 // What a search had to do.
 struct SearchStatistics {

@@ -6,17 +6,16 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from latentknn import voting
 from latentknn.class_search import nearest_of_all
-from latentknn.classifier import check_voting, threads_of
 from latentknn.index import CosineIndex
+from latentknn.voting_classifier import VotingClassifier
 
 
-class ClassConditionalKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # untyped
+class ClassConditionalKNNClassifier(VotingClassifier):
     """Classify queries that a conditional model has encoded once for every class.
 
     A query's encoding under a class is compared with the training codes of that class alone; the nearest
@@ -54,21 +53,6 @@ class ClassConditionalKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ig
     ['up']
     """
 
-    def __init__(
-        self,
-        n_neighbors: int = 1,
-        *,
-        weights: str = "uniform",
-        temperature: float = 0.07,
-        engine: str = "auto",
-        n_jobs: int | None = None,
-    ) -> None:
-        self.n_neighbors = n_neighbors
-        self.weights = weights
-        self.temperature = temperature
-        self.engine = engine
-        self.n_jobs = n_jobs
-
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Keep the training codes, each encoded under its own class.
 
@@ -90,7 +74,7 @@ class ClassConditionalKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ig
             If a parameter is out of its range, a row is invalid (the first is named), or `y` is of another
             length or continuous.
         """
-        check_voting(self.n_neighbors, self.weights, self.temperature)
+        self._check_voting()
         check_classification_targets(y)
         self._build_index(X, y)
         self.classes_ = self.index_.classes
@@ -116,9 +100,7 @@ class ClassConditionalKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ig
         TypeError, ValueError
             As `CosineIndex.search_per_class`.
         """
-        classes, weights = self._neighbour_votes(X)
-        winners: NDArray[Any] = self.classes_[voting.winning_classes(classes, weights, len(self.classes_))]
-        return winners
+        return self._winners(X)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the share of each class in the votes for every query.
@@ -138,9 +120,7 @@ class ClassConditionalKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ig
         TypeError, ValueError
             As `predict`.
         """
-        votes = voting.class_votes(*self._neighbour_votes(X), len(self.classes_))
-        shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
-        return shares
+        return self._shares(X)
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
@@ -154,9 +134,8 @@ class ClassConditionalKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ig
             self._build_index(*state["index_"])
 
     def _build_index(self, codes: ArrayLike, labels: ArrayLike) -> None:
-        self.index_ = CosineIndex.from_codes(
-            codes, np.asarray(labels), engine=self.engine, threads=threads_of(self.n_jobs)
-        )
+        threads = self._threads()
+        self.index_ = CosineIndex.from_codes(codes, np.asarray(labels), engine=self.engine, threads=threads)
 
     def _neighbour_votes(self, X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         check_is_fitted(self)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 from typing import Any, Self
 
-import joblib  # type: ignore[import-untyped]  # a dependency of scikit-learn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentknn import voting
 from latentknn.arrays import from_dlpack_only
 from latentknn.index import CosineIndex, SearchResult
+from latentknn.voting_classifier import VotingClassifier, check_neighbour_count
 
 # scikit-learn checks the shape and the feature names; the index checks the values and rounds them, once.
 _VALIDATION: dict[str, Any] = {"dtype": None, "ensure_all_finite": False}
 
 
-class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class CosineKNNClassifier(VotingClassifier):
     """Classify codes by the votes of their most cosine-similar neighbours.
 
     The neighbours are exact and the same to the bit on any machine; see `CosineIndex`. When classes have
@@ -70,21 +67,6 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ['right']
     """
 
-    def __init__(
-        self,
-        n_neighbors: int = 1,
-        *,
-        weights: str = "uniform",
-        temperature: float = 0.07,
-        engine: str = "auto",
-        n_jobs: int | None = None,
-    ) -> None:
-        self.n_neighbors = n_neighbors
-        self.weights = weights
-        self.temperature = temperature
-        self.engine = engine
-        self.n_jobs = n_jobs
-
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Keep the training codes and their labels.
 
@@ -108,7 +90,7 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         TypeError
             If `X` is sparse, or holds strings or complex numbers.
         """
-        check_voting(self.n_neighbors, self.weights, self.temperature)
+        self._check_voting()
         codes, labels = validate_data(self, from_dlpack_only(X), y, **_VALIDATION)
         check_classification_targets(labels)
         self._build_index(codes)
@@ -134,9 +116,7 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If a query is invalid (the first is named), or `n_neighbors` is above the number of codes.
         """
-        classes, weights = self._neighbour_votes(X)
-        winners: NDArray[Any] = self.classes_[voting.winning_classes(classes, weights, len(self.classes_))]
-        return winners
+        return self._winners(X)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the share of each class in the votes for every query.
@@ -156,9 +136,7 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             As `predict`.
         """
-        votes = voting.class_votes(*self._neighbour_votes(X), len(self.classes_))
-        shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
-        return shares
+        return self._shares(X)
 
     def kneighbors(
         self, X: ArrayLike | None = None, n_neighbors: int | None = None, return_distance: bool = True
@@ -204,11 +182,11 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._build_index(state["index_"])
 
     def _build_index(self, codes: NDArray[Any]) -> None:
-        self.index_ = CosineIndex.from_codes(codes, engine=self.engine, threads=threads_of(self.n_jobs))
+        self.index_ = CosineIndex.from_codes(codes, engine=self.engine, threads=self._threads())
 
     def _search(self, X: ArrayLike | None, k: int) -> SearchResult:
         check_is_fitted(self)
-        _check_neighbour_count(k)
+        check_neighbour_count(k)
         available = self.n_samples_fit_ - (X is None)
         if k > available:
             others = " other than each itself" if X is None else ""
@@ -225,22 +203,3 @@ class CosineKNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         result = self._search(X, self.n_neighbors)
         weights = voting.neighbour_weights(result.scores, self.weights, self.temperature)
         return self._class_of_row[result.positions], weights
-
-
-def check_voting(n_neighbors: int, weights: str, temperature: float) -> None:
-    """Raise ValueError for a parameter out of its range."""
-    _check_neighbour_count(n_neighbors)
-    if weights not in voting.WEIGHTS:
-        raise ValueError(f"weights must be one of {', '.join(voting.WEIGHTS)}, received {weights!r}")
-    if not isinstance(temperature, numbers.Real) or not 0.0 < temperature < math.inf:
-        raise ValueError(f"temperature must be a positive number, received {temperature!r}")
-
-
-def threads_of(n_jobs: int | None) -> int | None:
-    """Return the threads that scikit-learn's `n_jobs` means; None leaves the number to the index."""
-    return None if n_jobs is None else int(joblib.effective_n_jobs(n_jobs))
-
-
-def _check_neighbour_count(k: int) -> None:
-    if not isinstance(k, numbers.Integral) or isinstance(k, bool) or k < 1:
-        raise ValueError(f"n_neighbors must be an integer of at least 1, received {k!r}")

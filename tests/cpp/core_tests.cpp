@@ -182,7 +182,7 @@ std::size_t count_skipped(const latentknn::KernelTable& kernels, const latentknn
   const std::vector<float> point = layout.points(query.data(), &norm, 1);
   std::vector<float> products;
   const latentknn::AlignedBuffer<char> packed = layout.caps()->pack(point.data(), 1);
-  std::vector<latentknn::Reach> reaches(kernels.fp32.query_tile, {0.0f, 0.0f, -8.0f});
+  std::vector<latentknn::Reach> reaches(kernels.fp32.query_tile, latentknn::CellCaps::kNowhere);
   reaches[0] = layout.caps()->reach(wanted);
   std::vector<std::uint8_t> marks(latentknn::CellCaps::kRun);
   std::size_t skipped = 0;
@@ -210,10 +210,11 @@ void cells_out_of_reach_hold_nothing() {
         const std::vector<float> rows = make_points(kCount, dim, circle, 5);
         std::vector<double> norms(kCount);
         kernels.squared_norms(rows.data(), kCount, dim, norms.data());
-        latentknn::Layout layout(kernels,
-                                 latentknn::principal_directions(kernels, rows.data(), norms.data(), kCount, dim,
-                                                                 std::min<std::size_t>(8, dim), 2),
-                                 dim);
+        latentknn::Layout layout(
+            kernels,
+            latentknn::principal_directions(kernels, {rows.data(), norms.data(), nullptr, kCount, dim},
+                                            std::min<std::size_t>(8, dim), 2),
+            dim);
         const std::size_t first = kCount / 2;  // in two pieces, the second beginning within a cell
         layout.extend({rows.data(), norms.data(), nullptr, first, dim}, 2, nullptr);
         layout.extend({rows.data(), norms.data(), nullptr, kCount, dim}, 2, nullptr);

@@ -35,6 +35,9 @@ class CellCaps {
   // Queries as mark() takes them: (count, width) of coordinates.
   AlignedBuffer<char> pack(const float* points, std::size_t count) const;
 
+  // Of a query that looks for nothing.
+  static constexpr Reach kNowhere{0.0f, 0.0f, -8.0f};
+
   // What a query that looks for similarities of at least `similarity` can reach.
   Reach reach(double similarity) const;
 

@@ -5,8 +5,6 @@
 #include <numeric>
 #include <utility>
 
-#include "gathered_rows.h"
-
 namespace latentknn {
 namespace {
 

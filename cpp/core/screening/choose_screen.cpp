@@ -6,7 +6,6 @@
 #include "forecast.h"
 #include "int8_screen.h"
 #include "principal_screen.h"
-#include "sample.h"
 #include "subspace.h"
 #include "uniform_screen.h"
 
@@ -35,15 +34,16 @@ constexpr double kGroupReach = 1.4;
 // Another screen than the plain one must promise at least this saving: for large k it loses more.
 constexpr double kWorthwhile = 0.65;
 
-Consideration consider(const KernelTable& kernels, const Forecast& forecast, const Rows& rows, double reached) {
-  const std::size_t dims = forecast.directions == 0 ? rows.dim : forecast.directions + 1;
+Consideration consider(const KernelTable& kernels, const Forecast& forecast, std::size_t row_count, std::size_t dim,
+                       double reached) {
+  const std::size_t dims = forecast.directions == 0 ? dim : forecast.directions + 1;
   const bool int16_pays = kernels.int16_gain > 1.0;
   const double gain = forecast.int8 ? kernels.int8_gain : std::max(1.0, kernels.int16_gain);
-  const double every_row = static_cast<double>(rows.count);
+  const double every_row = static_cast<double>(row_count);
   const double screening = reached * every_row * (static_cast<double>(dims) + kCompareDims) / gain;
-  const double candidate = kCandidateCost + kCandidateCostPerDim * static_cast<double>(rows.dim);
+  const double candidate = kCandidateCost + kCandidateCostPerDim * static_cast<double>(dim);
   const double plain =
-      reached * every_row * (static_cast<double>(rows.dim) + kCompareDims) + CandidateForecast::kNeighbours * candidate;
+      reached * every_row * (static_cast<double>(dim) + kCompareDims) + CandidateForecast::kNeighbours * candidate;
   return {forecast.int8                           ? "int8"
           : int16_pays || forecast.directions > 0 ? "int16"
                                                   : "fp32",
@@ -56,35 +56,30 @@ std::unique_ptr<Screen> uniform_screen(Strategy strategy, const KernelTable& ker
 }
 
 // Of all cells, the share that a query reaches, from those that the forecast took from the sample.
-double reached_share(const CandidateForecast& forecast, const Sample& sample, const Layout& layout, std::size_t dim) {
+double reached_share(const CandidateForecast& forecast, const Rows& sample, const Layout& layout) {
   if (layout.caps() == nullptr) return 1.0;
-  std::vector<float> vectors;
-  std::vector<double> squared_norms;
-  for (const std::size_t row : forecast.queries()) {
-    const auto begin = sample.values.begin() + static_cast<std::ptrdiff_t>(row * dim);
-    vectors.insert(vectors.end(), begin, begin + static_cast<std::ptrdiff_t>(dim));
-    squared_norms.push_back(sample.squared_norms[row]);
-  }
-  const std::vector<float> points = layout.points(vectors.data(), squared_norms.data(), squared_norms.size());
+  const std::size_t count = forecast.queries().size();
+  const GatheredRows queries(sample, forecast.queries().data(), count);
+  const std::vector<float> points = layout.points(queries.values.data(), queries.squared_norms.data(), count);
   return std::min(1.0, kGroupReach * layout.caps()->share_reached(points, forecast.thresholds()));
 }
 
 // The cheapest of the forecasts that `admit` admits.
 template <class Admit>
-Choice cheapest_screen(const KernelTable& kernels, const Rows& rows, std::vector<float> directions,
-                       const Layout& layout, const Admit& admit) {
-  const Sample sample(rows, kSampleRows);
+Choice cheapest_screen(const KernelTable& kernels, const Rows& sample, std::size_t row_count,
+                       std::vector<float> directions, const Layout& layout, const Admit& admit) {
+  const std::size_t dim = sample.dim;
   Choice choice;
   Forecast best{0, false, 0.0};
   double least = std::numeric_limits<double>::infinity();
   {
     const bool any = !directions.empty();
-    const PrincipalScreen widest(kernels, any ? directions : std::vector<float>(rows.dim, 0.0f), rows.dim);
-    const CandidateForecast forecast(kernels, any ? &widest : nullptr, sample, rows.dim, rows.count);
-    choice.reached = reached_share(forecast, sample, layout, rows.dim);
+    const PrincipalScreen widest(kernels, any ? directions : std::vector<float>(dim, 0.0f), dim);
+    const CandidateForecast forecast(kernels, any ? &widest : nullptr, sample, row_count);
+    choice.reached = reached_share(forecast, sample, layout);
     for (const Forecast& each : forecast.forecasts()) {
       if (!admit(each)) continue;
-      choice.considered.push_back(consider(kernels, each, rows, choice.reached));
+      choice.considered.push_back(consider(kernels, each, row_count, dim, choice.reached));
       const bool plain = each.directions == 0 && !each.int8;
       const double predicted = choice.considered.back().cost * (plain ? kWorthwhile : 1.0);
       if (predicted >= least) continue;
@@ -92,13 +87,13 @@ Choice cheapest_screen(const KernelTable& kernels, const Rows& rows, std::vector
       least = predicted;
     }
   }
-  directions.resize(best.directions * rows.dim);
+  directions.resize(best.directions * dim);
   if (best.int8) {
-    choice.screen = std::make_unique<Int8Screen>(kernels, directions, rows.dim, sample);
+    choice.screen = std::make_unique<Int8Screen>(kernels, directions, dim, sample);
   } else if (best.directions > 0) {
-    choice.screen = std::make_unique<PrincipalScreen>(kernels, directions, rows.dim);
+    choice.screen = std::make_unique<PrincipalScreen>(kernels, directions, dim);
   } else {
-    choice.screen = fallback_screen(kernels, rows.dim);
+    choice.screen = fallback_screen(kernels, dim);
   }
   return choice;
 }
@@ -109,36 +104,38 @@ std::unique_ptr<Screen> fallback_screen(const KernelTable& kernels, std::size_t 
   return uniform_screen(kernels.int16_gain > 1.0 ? Strategy::int16 : Strategy::fp32, kernels, dim);
 }
 
-std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels, const Rows& rows,
-                                  std::size_t threads) {
+GatheredRows deciding_rows(const Rows& rows) { return sample_rows(rows, kSampleRows); }
+
+std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels, const Rows& sample,
+                                  std::size_t row_count, std::size_t threads) {
   const bool pca = strategy == Strategy::pca;
-  if (strategy == Strategy::float64 || rows.dim > kManyDims || (rows.count < kFewRows && !pca)) return {};
-  const bool chosen_by_cost = pca || (strategy == Strategy::automatic && rows.dim >= kFewDims);
-  const Sample moments(rows, kSampleRows);
-  return principal_directions(kernels, moments.values.data(), moments.squared_norms.data(), moments.count, rows.dim,
-                              std::min(rows.dim, chosen_by_cost ? kMostDirections : Layout::kDirections), threads);
+  if (strategy == Strategy::float64 || sample.dim > kManyDims || (row_count < kFewRows && !pca)) return {};
+  const bool chosen_by_cost = pca || (strategy == Strategy::automatic && sample.dim >= kFewDims);
+  const std::size_t most = chosen_by_cost ? kMostDirections : Layout::kDirections;
+  return principal_directions(kernels, sample, std::min(sample.dim, most), threads);
 }
 
-Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& rows,
+Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& sample, std::size_t row_count,
                      const std::vector<float>& directions, const Layout& layout) {
-  if (strategy == Strategy::float64 || rows.dim > kMaxDim) return {};
-  const bool many = rows.dim > kManyDims;
-  const bool few = rows.dim < kFewDims || rows.count < kFewRows;
+  const std::size_t dim = sample.dim;
+  if (strategy == Strategy::float64 || dim > kMaxDim) return {};
+  const bool many = dim > kManyDims;
+  const bool few = dim < kFewDims || row_count < kFewRows;
   switch (strategy) {
     case Strategy::fp32:
-    case Strategy::int16: return {uniform_screen(strategy, kernels, rows.dim), {}};
+    case Strategy::int16: return {uniform_screen(strategy, kernels, dim), {}};
     case Strategy::int8:
       if (many) break;
-      return {std::make_unique<Int8Screen>(kernels, std::vector<float>(), rows.dim, Sample(rows, kSampleRows)), {}};
+      return {std::make_unique<Int8Screen>(kernels, std::vector<float>(), dim, sample), {}};
     case Strategy::pca:
       if (many) break;
-      return cheapest_screen(kernels, rows, directions, layout,
+      return cheapest_screen(kernels, sample, row_count, directions, layout,
                              [](const Forecast& forecast) { return forecast.directions > 0; });
     default:
       if (many || few) break;
-      return cheapest_screen(kernels, rows, directions, layout, [](const Forecast&) { return true; });
+      return cheapest_screen(kernels, sample, row_count, directions, layout, [](const Forecast&) { return true; });
   }
-  return {fallback_screen(kernels, rows.dim), {}};
+  return {fallback_screen(kernels, dim), {}};
 }
 
 }  // namespace latentknn

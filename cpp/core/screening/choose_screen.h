@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "../layout/layout.h"
-#include "../search_request.h"
+#include "../rows.h"
 #include "../strategy.h"
 #include "screen.h"
 
@@ -25,12 +25,16 @@ struct Choice {
   double reached = 0.0;                   // of all cells, the share that a query is predicted to reach
 };
 
-// The principal directions that a layout and the strategy's screens are made from; none where they would cost
-// more than they can save.
-std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels, const Rows& rows, std::size_t threads);
+// What choices are made from: some of the rows.
+GatheredRows deciding_rows(const Rows& rows);
 
-// `rows` are those that the choice is made from, at least one.
-Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& rows,
+// The principal directions of `sample`, that a layout of so many rows and the strategy's screens are made from;
+// none where they would cost more than they can save.
+std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels, const Rows& sample,
+                                  std::size_t row_count, std::size_t threads);
+
+// For `row_count` rows, at least one, of which `sample` are some.
+Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& sample, std::size_t row_count,
                      const std::vector<float>& directions, const Layout& layout);
 
 // For rows that the chosen screen turned out not to suit: one that suits all alike.

@@ -18,40 +18,37 @@ constexpr std::size_t kDirectionCounts[] = {11, 15, 19, 23,  27,  31,  39,  47, 
 
 }  // namespace
 
-CandidateForecast::CandidateForecast(const KernelTable& kernels, const PrincipalScreen* principal, const Sample& sample,
-                                     std::size_t dim, std::size_t row_count)
-    : dim_(dim), count_(sample.count), each_(static_cast<double>(row_count) / static_cast<double>(sample.count)) {
-  const std::vector<double> scales = unit_scales(sample.squared_norms.data(), count_, 1.0);
+CandidateForecast::CandidateForecast(const KernelTable& kernels, const PrincipalScreen* principal, const Rows& sample,
+                                     std::size_t row_count)
+    : dim_(sample.dim),
+      count_(sample.count),
+      each_(static_cast<double>(row_count) / static_cast<double>(sample.count)) {
+  const std::vector<double> scales = unit_scales(sample.squared_norms, count_, 1.0);
   if (principal != nullptr) {
     width_ = principal->packed_dim();
     by_dimension_.resize(width_ * count_);
-    const std::vector<float> projected =
-        principal->project(sample.values.data(), sample.squared_norms.data(), sample.count);
+    const std::vector<float> projected = principal->project(sample.values, sample.squared_norms, count_);
     for (std::size_t row = 0; row < count_; ++row) {
       for (std::size_t j = 0; j < width_; ++j) by_dimension_[j * count_ + row] = projected[row * width_ + j];
     }
   }
-  std::vector<float> mean(dim, 0.0f);
+  std::vector<float> mean(dim_, 0.0f);
   for (std::size_t row = 0; row < count_; ++row) {
     const auto weight = static_cast<float>(scales[row] / static_cast<double>(count_));
-    for (std::size_t j = 0; j < dim; ++j) mean[j] += sample.values[row * dim + j] * weight;
+    for (std::size_t j = 0; j < dim_; ++j) mean[j] += sample.values[row * dim_ + j] * weight;
   }
-  std::vector<float> queries;
-  std::vector<double> query_scales;
   const std::size_t step = std::max<std::size_t>(1, count_ / kSampleQueries);
-  for (std::size_t row = step / 2; row < count_; row += step) {
-    queries_.push_back(row);
-    const auto begin = sample.values.begin() + static_cast<std::ptrdiff_t>(row * dim);
-    queries.insert(queries.end(), begin, begin + static_cast<std::ptrdiff_t>(dim));
-    query_scales.push_back(scales[row]);
-  }
+  for (std::size_t row = step / 2; row < count_; row += step) queries_.push_back(static_cast<std::uint32_t>(row));
+  GatheredRows queries(sample, queries_.data(), queries_.size());
+  std::vector<double> query_scales = unit_scales(queries.squared_norms.data(), queries_.size(), 1.0);
   // The centre is one more query.
-  queries.insert(queries.end(), mean.begin(), mean.end());
+  queries.values.insert(queries.values.end(), mean.begin(), mean.end());
   query_scales.push_back(1.0);
   using Side = PackedVectors::Side;
-  const PackedVectors left(kernels, Side::queries, queries.data(), query_scales.size(), dim, query_scales.data());
-  const PackedVectors right(kernels, Side::rows, sample.values.data(), count_, dim, scales.data());
-  multiply(kernels, left, right, dim, products_);
+  const PackedVectors left(kernels, Side::queries, queries.values.data(), query_scales.size(), dim_,
+                           query_scales.data());
+  const PackedVectors right(kernels, Side::rows, sample.values, count_, dim_, scales.data());
+  multiply(kernels, left, right, dim_, products_);
   stride_ = right.padded_count();
 
   const float* along = products_.data() + queries_.size() * stride_;
@@ -105,8 +102,22 @@ std::vector<Forecast> CandidateForecast::forecasts() const {
   return forecasts;
 }
 
+// For each of the counts, ascending, what every row has beyond so many directions.
+std::vector<std::vector<float>> CandidateForecast::tails_beyond(const std::vector<std::size_t>& counts) const {
+  std::vector<std::vector<float>> tails(counts.size());
+  std::vector<float> squares(count_, 0.0f);
+  std::size_t from = width_;
+  for (std::size_t at = counts.size(); at-- > 0;) {
+    while (from > counts[at]) {
+      const float* line = by_dimension_.data() + --from * count_;
+      for (std::size_t row = 0; row < count_; ++row) squares[row] += line[row] * line[row];
+    }
+    for (const float x : squares) tails[at].push_back(std::sqrt(x));
+  }
+  return tails;
+}
+
 void CandidateForecast::add_directions(std::vector<Forecast>& forecasts) const {
-  std::vector<float> tails(count_);
   const std::size_t most = width_ - 1;
   // Of every query, what the directions so far add to its products: one pass over the directions for all.
   std::vector<float> products(queries_.size() * count_, 0.0f);
@@ -114,14 +125,11 @@ void CandidateForecast::add_directions(std::vector<Forecast>& forecasts) const {
   std::copy_if(std::begin(kDirectionCounts), std::end(kDirectionCounts), std::back_inserter(counts),
                [&](std::size_t directions) { return directions < std::min(most, dim_); });
   if (most < dim_) counts.push_back(most);
+  const std::vector<std::vector<float>> all_tails = tails_beyond(counts);
   std::size_t done = 0;
-  for (const std::size_t directions : counts) {
-    for (std::size_t row = 0; row < count_; ++row) {
-      float sum = 0.0f;
-      for (std::size_t j = directions; j < width_; ++j)
-        sum += by_dimension_[j * count_ + row] * by_dimension_[j * count_ + row];
-      tails[row] = std::sqrt(sum);
-    }
+  for (std::size_t at = 0; at < counts.size(); ++at) {
+    const std::size_t directions = counts[at];
+    const std::vector<float>& tails = all_tails[at];
     const auto error = static_cast<float>(int8_error(directions + 1));
     std::size_t left = 0, left_int8 = 0;
     for (std::size_t i = 0; i < queries_.size(); ++i) {

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
+#include "../rows.h"
 #include "principal_screen.h"
-#include "sample.h"
 
 namespace latentknn {
 
@@ -20,18 +21,19 @@ class CandidateForecast {
   static constexpr double kNeighbours = 30.0;  // for which candidates are counted: between few and many
 
   // In all dimensions, and in the first few directions of `principal`, where it is not null.
-  CandidateForecast(const KernelTable& kernels, const PrincipalScreen* principal, const Sample& sample, std::size_t dim,
+  CandidateForecast(const KernelTable& kernels, const PrincipalScreen* principal, const Rows& sample,
                     std::size_t row_count);
 
   std::vector<Forecast> forecasts() const;
 
   // Rows of the sample that stood for queries, and the similarity of the last neighbour of each.
-  const std::vector<std::size_t>& queries() const { return queries_; }
+  const std::vector<std::uint32_t>& queries() const { return queries_; }
   const std::vector<float>& thresholds() const { return thresholds_; }
 
  private:
   double int8_error(std::size_t width) const;
   double share(std::size_t count) const;
+  std::vector<std::vector<float>> tails_beyond(const std::vector<std::size_t>& counts) const;
   void add_directions(std::vector<Forecast>& forecasts) const;
 
   std::size_t dim_;
@@ -41,7 +43,7 @@ class CandidateForecast {
   double spread_ = 1.0;              // length of a centred row
   double range_ = 2.0;               // of the similarities, less their part along the centre
   std::vector<float> by_dimension_;  // (width, count): the projected sample, dimension by dimension
-  std::vector<std::size_t> queries_;
+  std::vector<std::uint32_t> queries_;
   std::vector<float> thresholds_;
   std::vector<float> products_;  // (queries, stride): similarities of the sample
   std::size_t stride_ = 0;

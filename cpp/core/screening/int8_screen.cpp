@@ -76,10 +76,10 @@ struct Int8Screen::Rotation {
 };
 
 Int8Screen::Int8Screen(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim,
-                       const Sample& sample)
+                       const Rows& sample)
     : Int8Screen(kernels, Rotation(directions, dim), dim, sample) {}
 
-Int8Screen::Int8Screen(const KernelTable& kernels, const Rotation& rotation, std::size_t dim, const Sample& sample)
+Int8Screen::Int8Screen(const KernelTable& kernels, const Rotation& rotation, std::size_t dim, const Rows& sample)
     : kernels_(kernels),
       dim_(dim),
       width_(rotation.directions.size() / dim),
@@ -124,8 +124,8 @@ Int8Screen::Quantised Int8Screen::quantise(const double* vector, double step, do
   return {std::sqrt(centred) * kSlack, step * std::sqrt(kept) * kSlack, std::sqrt(residual) * kSlack, along};
 }
 
-void Int8Screen::choose_steps(const Sample& sample) {
-  const std::vector<double> all = coordinates(sample.values.data(), sample.squared_norms.data(), sample.count);
+void Int8Screen::choose_steps(const Rows& sample) {
+  const std::vector<double> all = coordinates(sample.values, sample.squared_norms, sample.count);
   centre_.assign(width_, 0.0);
   for (std::size_t i = 0; i < sample.count; ++i) {
     for (std::size_t j = 0; j < width_; ++j) centre_[j] += all[i * width_ + j] / static_cast<double>(sample.count);

@@ -29,8 +29,8 @@
 #include <mutex>
 
 #include "../aligned_buffer.h"
+#include "../rows.h"
 #include "projection.h"
-#include "sample.h"
 #include "screen.h"
 
 namespace latentknn {
@@ -39,7 +39,7 @@ class Int8Screen final : public Screen {
  public:
   // `directions` as principal_directions() gives them, or none: all dimensions. Steps and centre come from the
   // sample.
-  Int8Screen(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim, const Sample& sample);
+  Int8Screen(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim, const Rows& sample);
 
   const char* name() const override { return tail_ ? "pca" : "int8"; }
   const ScreenKernel& kernel() const override { return kernels_.int8; }
@@ -62,10 +62,10 @@ class Int8Screen final : public Screen {
     double along_centre;
   };
 
-  Int8Screen(const KernelTable& kernels, const Rotation& rotation, std::size_t dim, const Sample& sample);
+  Int8Screen(const KernelTable& kernels, const Rotation& rotation, std::size_t dim, const Rows& sample);
   std::vector<double> coordinates(const float* vectors, const double* squared_norms, std::size_t count) const;
   Quantised quantise(const double* vector, double step, double largest, float* integers) const;
-  void choose_steps(const Sample& sample);
+  void choose_steps(const Rows& sample);
   void measure_rows(const std::vector<double>& sample, std::size_t count);
   double error(const Quantised& query) const;
   double reach(const Quantised& query) const;

@@ -15,19 +15,19 @@ constexpr int kIterations = 3;
 constexpr double kIndependent = 1e-6;  // a direction with less than this share of its length left is dropped
 
 // Second moments (dim, dim) of the normalised rows.
-std::vector<float> second_moments(const KernelTable& kernels, const float* rows, const double* squared_norms,
-                                  std::size_t row_count, std::size_t dim, std::size_t threads) {
-  const std::vector<double> scales = unit_scales(squared_norms, row_count, 1.0);
-  std::vector<float> columns(dim * row_count);
-  for (std::size_t i = 0; i < row_count; ++i) {
+std::vector<float> second_moments(const KernelTable& kernels, const Rows& rows, std::size_t threads) {
+  const std::size_t count = rows.count, dim = rows.dim;
+  const std::vector<double> scales = unit_scales(rows.squared_norms, count, 1.0);
+  std::vector<float> columns(dim * count);
+  for (std::size_t i = 0; i < count; ++i) {
     for (std::size_t j = 0; j < dim; ++j) {
-      columns[j * row_count + i] = static_cast<float>(static_cast<double>(rows[i * dim + j]) * scales[i]);
+      columns[j * count + i] = static_cast<float>(static_cast<double>(rows.values[i * dim + j]) * scales[i]);
     }
   }
-  const PackedVectors left(kernels, PackedVectors::Side::queries, columns.data(), dim, row_count, nullptr);
-  const PackedVectors right(kernels, PackedVectors::Side::rows, columns.data(), dim, row_count, nullptr);
+  const PackedVectors left(kernels, PackedVectors::Side::queries, columns.data(), dim, count, nullptr);
+  const PackedVectors right(kernels, PackedVectors::Side::rows, columns.data(), dim, count, nullptr);
   std::vector<float> padded;
-  multiply(kernels, left, right, row_count, padded, threads);
+  multiply(kernels, left, right, count, padded, threads);
   std::vector<float> moments(dim * dim);
   for (std::size_t i = 0; i < dim; ++i) {
     std::copy_n(padded.data() + i * right.padded_count(), dim, moments.data() + i * dim);
@@ -70,10 +70,10 @@ std::vector<float> orthonormal(const KernelTable& kernels, const std::vector<flo
 
 }  // namespace
 
-std::vector<float> principal_directions(const KernelTable& kernels, const float* rows, const double* squared_norms,
-                                        std::size_t row_count, std::size_t dim, std::size_t count,
+std::vector<float> principal_directions(const KernelTable& kernels, const Rows& rows, std::size_t count,
                                         std::size_t threads) {
-  const std::vector<float> moments = second_moments(kernels, rows, squared_norms, row_count, dim, threads);
+  const std::size_t dim = rows.dim;
+  const std::vector<float> moments = second_moments(kernels, rows, threads);
   const PackedVectors right(kernels, PackedVectors::Side::rows, moments.data(), dim, dim, nullptr);  // symmetric
 
   std::mt19937 random(20260101);

@@ -6,15 +6,16 @@
 #include <vector>
 
 #include "../kernels/kernel_table.h"
+#include "../rows.h"
 
 namespace latentknn {
 
 // Up to `count` float32 directions of `dim` elements each, most important first, orthonormal up to
-// rounding; fewer where the rows span fewer. `rows` are consecutive and need not be normalised. By
+// rounding; fewer where the rows span fewer. The rows need not be normalised. By
 // orthogonal iteration on the rows' second moments, from a fixed seed, so the same rows give the same
 // directions (Halko, Martinsson, Tropp, "Finding structure with randomness", 2011, section 4.5).
-std::vector<float> principal_directions(const KernelTable& kernels, const float* rows, const double* squared_norms,
-                                        std::size_t row_count, std::size_t dim, std::size_t count, std::size_t threads);
+std::vector<float> principal_directions(const KernelTable& kernels, const Rows& rows, std::size_t count,
+                                        std::size_t threads);
 
 // An upper bound of the spectral norm of P P^T - I + l l^T, rounding included. `left_out`, l, may be empty.
 double orthogonality_error(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim,

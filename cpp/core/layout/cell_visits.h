@@ -1,0 +1,64 @@
+// Which cells each tile of a block of queries visits: first those around its own place, then wider and wider
+// around it, none twice, and none that its queries cannot reach.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "../aligned_buffer.h"
+#include "../kernels/kernel_table.h"
+#include "layout.h"
+#include "placed_queries.h"
+
+namespace latentknn {
+
+// Cells, or runs of them, that follow each other.
+struct Window {
+  std::size_t begin;
+  std::size_t end;
+  bool contains(std::size_t i) const { return i >= begin && i < end; }
+};
+
+class CellVisits {
+ public:
+  CellVisits(const Layout& layout, std::size_t query_tile) : layout_(layout), query_tile_(query_tile) {}
+
+  // For queries [begin, end) of `placed`; nothing outside of `cells` is visited.
+  void start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells);
+
+  std::size_t tiles() const { return homes_.size(); }
+
+  // So many cells around each tile's own are wanted, but for those that were before.
+  void widen(std::size_t width);
+
+  // The runs of CellCaps::kRun cells that wanted ones are in.
+  Window runs() const;
+
+  // Takes the next run, where query i of the block looks for similarities of at least `similarities[i]`. Returns
+  // the cells of the run that some tile wants.
+  Window enter(std::size_t run, const std::vector<double>& similarities);
+
+  // Whether a tile visits a cell of the run that was entered last.
+  bool wants(std::size_t cell, std::size_t tile) const {
+    return (layout_.caps() == nullptr || marks_[tile * CellCaps::kRun + cell % CellCaps::kRun] != 0) &&
+           wanted_[tile].contains(cell) && !visited_[tile].contains(cell);
+  }
+
+ private:
+  Window around(std::size_t home, std::size_t width) const;
+
+  const Layout& layout_;
+  std::size_t query_tile_;
+  Window cells_{0, 0};
+  Window all_wanted_{0, 0};
+  std::vector<std::size_t> homes_;  // of each tile: the cell where to begin
+  std::vector<Window> visited_;     // of each tile
+  std::vector<Window> wanted_;
+  AlignedBuffer<char> points_;  // of the queries, packed for the caps
+  std::vector<Reach> reaches_;
+  std::vector<float> products_;
+  std::vector<std::uint8_t> marks_;
+};
+
+}  // namespace latentknn

@@ -1,0 +1,67 @@
+"""What the classifiers share: their parameters, and how the votes of neighbours decide."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any
+
+import joblib  # type: ignore[import-untyped]  # a dependency of scikit-learn
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from latentknn import voting
+
+
+class VotingClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Base of the classifiers; see `CosineKNNClassifier` for the parameters."""
+
+    classes_: NDArray[Any]
+
+    def __init__(
+        self,
+        n_neighbors: int = 1,
+        *,
+        weights: str = "uniform",
+        temperature: float = 0.07,
+        engine: str = "auto",
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.weights = weights
+        self.temperature = temperature
+        self.engine = engine
+        self.n_jobs = n_jobs
+
+    def _neighbour_votes(self, X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return the class and the weight of every query's neighbours, shape (M, k) each, nearest first."""
+        raise NotImplementedError
+
+    def _winners(self, X: ArrayLike) -> NDArray[Any]:
+        classes, weights = self._neighbour_votes(X)
+        winners: NDArray[Any] = self.classes_[voting.winning_classes(classes, weights, len(self.classes_))]
+        return winners
+
+    def _shares(self, X: ArrayLike) -> NDArray[np.float64]:
+        votes = voting.class_votes(*self._neighbour_votes(X), len(self.classes_))
+        shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
+        return shares
+
+    def _check_voting(self) -> None:
+        """Raise ValueError for a parameter out of its range."""
+        check_neighbour_count(self.n_neighbors)
+        if self.weights not in voting.WEIGHTS:
+            raise ValueError(f"weights must be one of {', '.join(voting.WEIGHTS)}, received {self.weights!r}")
+        if not isinstance(self.temperature, numbers.Real) or not 0.0 < self.temperature < math.inf:
+            raise ValueError(f"temperature must be a positive number, received {self.temperature!r}")
+
+    def _threads(self) -> int | None:
+        """Return the threads that scikit-learn's `n_jobs` means; None leaves the number to the index."""
+        return None if self.n_jobs is None else int(joblib.effective_n_jobs(self.n_jobs))
+
+
+def check_neighbour_count(k: int) -> None:
+    """Raise ValueError unless `k` is a whole number of neighbours."""
+    if not isinstance(k, numbers.Integral) or isinstance(k, bool) or k < 1:
+        raise ValueError(f"n_neighbors must be an integer of at least 1, received {k!r}")
