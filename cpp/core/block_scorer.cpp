@@ -5,9 +5,8 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kCacheBytes = std::size_t{16} << 20;  // of rows that stay in the last cache by themselves
-constexpr std::size_t kChunkBytes = std::size_t{4} << 20;   // of rows visited together where they do not
-constexpr std::size_t kAhead = 16;                          // rows asked for before they are needed
+constexpr std::size_t kChunkBytes = std::size_t{256} << 10;  // of rows visited together: half an L2 cache
+constexpr std::size_t kAhead = 16;                           // rows asked for before they are needed
 constexpr std::size_t kLine = 64 / sizeof(float);
 
 }  // namespace
@@ -41,6 +40,20 @@ void BlockScorer::score(std::size_t query, const std::uint32_t* list, std::size_
   }
 }
 
+void BlockScorer::score_scattered(std::size_t query, const std::vector<std::uint32_t>& list, TopK& best) {
+  for (std::size_t begin = 0; begin < list.size(); begin += kAhead) {
+    const std::size_t end = std::min(begin + kAhead, list.size());
+    for (std::size_t i = end; i < std::min(end + kAhead, list.size()); ++i) fetch(list[i]);
+    score(query, list.data() + begin, end - begin, best);
+  }
+}
+
+// The row will be in the cache when it is needed.
+void BlockScorer::fetch(std::uint32_t row) const {
+  const float* values = rows_.values + row * rows_.dim;
+  for (std::size_t j = 0; j < rows_.dim; j += kLine) __builtin_prefetch(values + j, 0, 2);
+}
+
 void BlockScorer::score_run(std::size_t query, const RowRun& run, const SearchRequest& request, std::size_t asked,
                             TopK& best) {
   multiply(query, run.distinct.data(), run.distinct.size());
@@ -67,31 +80,32 @@ void BlockScorer::multiply(std::size_t query, const std::uint32_t* list, std::si
   scored_rows_ += count;
 }
 
-void BlockScorer::score(const std::vector<Pair>& pairs, std::vector<TopK>& best) {
-  // A counting sort by chunks of rows; within a chunk the pairs stay sorted by query.
-  const std::size_t row_bytes = rows_.dim * sizeof(float);
-  const std::size_t chunk =
-      rows_.count <= kCacheBytes / row_bytes ? rows_.count : std::max<std::size_t>(1, kChunkBytes / row_bytes);
+void BlockScorer::score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order,
+                        std::vector<TopK>& best) {
+  // A counting sort by chunks of places; within a chunk the pairs stay sorted by query.
+  const std::size_t chunk = std::max<std::size_t>(1, kChunkBytes / (rows_.dim * sizeof(float)));
   std::vector<std::size_t> ends(rows_.count / chunk + 2, 0);
-  for (const Pair& pair : pairs) ++ends[pair.row / chunk + 1];
+  for (const Pair& pair : pairs) ++ends[pair.place / chunk + 1];
   for (std::size_t i = 1; i < ends.size(); ++i) ends[i] += ends[i - 1];
-  std::vector<std::uint32_t> queries(pairs.size()), list(pairs.size());
+  std::vector<Pair> sorted(pairs.size());
+  std::vector<std::uint32_t> rows(pairs.size());
   for (const Pair& pair : pairs) {
-    const std::size_t at = ends[pair.row / chunk]++;
-    queries[at] = pair.query;
-    list[at] = pair.row;
+    const std::size_t at = ends[pair.place / chunk]++;
+    sorted[at] = pair;
+    rows[at] = order[pair.place];
   }
+  std::vector<bool> fetched(rows_.count);
   std::size_t asked = 0;
-  for (std::size_t begin = 0; begin < pairs.size();) {
+  for (std::size_t begin = 0; begin < sorted.size();) {
+    const std::uint32_t query = sorted[begin].query;
+    const std::size_t part = sorted[begin].place / chunk;
     std::size_t end = begin + 1;
-    while (end < pairs.size() && queries[end] == queries[begin] && list[end] / chunk == list[begin] / chunk) ++end;
-    // Candidates lie scattered over the database: the next rows are on their way while these are summed.
-    for (std::size_t i = std::max(end, asked); i < std::min(end + kAhead, pairs.size()); ++i) {
-      const float* row = rows_.values + list[i] * rows_.dim;
-      for (std::size_t j = 0; j < rows_.dim; j += kLine) __builtin_prefetch(row + j, 0, 2);
+    while (end < sorted.size() && sorted[end].query == query && sorted[end].place / chunk == part) ++end;
+    for (; asked < std::min(end + kAhead, rows.size()); ++asked) {
+      if (!fetched[rows[asked]]) fetch(rows[asked]);
+      fetched[rows[asked]] = true;
     }
-    asked = std::max(asked, std::min(end + kAhead, pairs.size()));
-    score(queries[begin], list.data() + begin, end - begin, best[queries[begin]]);
+    score(query, rows.data() + begin, end - begin, best[query]);
     begin = end;
   }
 }

@@ -23,7 +23,7 @@ class BlockScorer {
  public:
   struct Pair {
     std::uint32_t query;
-    std::uint32_t row;
+    std::uint32_t place;
   };
 
   BlockScorer(const KernelTable& kernels, const Rows& rows);
@@ -38,12 +38,15 @@ class BlockScorer {
   // Scores the listed rows for one query.
   void score(std::size_t query, const std::uint32_t* list, std::size_t count, TopK& best);
 
+  // The same for rows that lie anywhere in memory.
+  void score_scattered(std::size_t query, const std::vector<std::uint32_t>& list, TopK& best);
+
   // Scores the members of a run that query `asked` of the request, here `query`, admits.
   void score_run(std::size_t query, const RowRun& run, const SearchRequest& request, std::size_t asked, TopK& best);
 
-  // Scores pairs, sorted by query, in the order of their rows: a row that several queries want is then read
-  // from memory once.
-  void score(const std::vector<Pair>& pairs, std::vector<TopK>& best);
+  // Scores pairs of a query and the row at a place of `order`; the pairs are sorted by query. Near places come
+  // together: a row that several queries want is then read from memory once.
+  void score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order, std::vector<TopK>& best);
 
   std::uint64_t scored_rows() const { return scored_rows_; }
 
@@ -63,6 +66,7 @@ class BlockScorer {
     double square_;
   };
 
+  void fetch(std::uint32_t row) const;
   void multiply(std::size_t query, const std::uint32_t* list, std::size_t count);
 
   const KernelTable& kernels_;

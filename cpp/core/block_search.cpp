@@ -12,7 +12,7 @@ namespace latentknn {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr std::size_t kGroup = 8;        // rows that are scored before the threshold is looked at again
+constexpr std::size_t kGroup = 8;        // rows, at least, that are scored before the threshold is looked at again
 constexpr std::size_t kFirstCells = 2;   // around a query's own place, and at least twice the rows that it wants;
 constexpr std::size_t kWiden = 4;        // then so many times more, and again
 constexpr std::size_t kLongList = 1024;  // candidates, of which a sample tells the cutoff:
@@ -78,6 +78,7 @@ void BlockSearch::start(const PlacedQueries& placed, std::size_t begin, std::siz
   crowded_.assign(cell_visits_.tiles(), false);
   still_wanted_.resize(count);
 
+  likeliest_ = std::max(request_.k, kGroup);
   capacity_ = list_capacity(screen_, layout_.cell_rows(), request_.k) + unscreened_.size();
   candidates_.resize(count * capacity_);
   lists_.resize(count);
@@ -106,7 +107,7 @@ void BlockSearch::start(const PlacedQueries& placed, std::size_t begin, std::siz
 void BlockSearch::add_unscreened() {
   for (const std::uint32_t place : unscreened_) {
     if (!cells_.contains(place / layout_.cell_rows())) continue;
-    for (CandidateList& list : lists_) list.candidates[list.size++] = {kInfinity, layout_.order()[place]};
+    for (CandidateList& list : lists_) list.candidates[list.size++] = {kInfinity, place};
   }
 }
 
@@ -214,7 +215,7 @@ void BlockSearch::score_some() {
   if (screen_.two_sided()) {
     for (std::size_t q = 0; q < queries_.size(); ++q) exclude(q);
   } else {
-    score_pairs([this](std::size_t q) { return first_group(q) + unscreened_.size(); });
+    score_pairs([this](std::size_t) { return likeliest_ + unscreened_.size(); });
   }
 }
 
@@ -255,7 +256,7 @@ void BlockSearch::take_hits() {
     if (hit->score == Screen::kUnscreened && is_unscreened(hit->row)) continue;
     ++left_[hit->query];
     CandidateList& list = lists_[hit->query];
-    list.candidates[list.size] = {hit->score, layout_.order()[hit->row]};
+    list.candidates[list.size] = {hit->score, hit->row};
     if (++list.size == capacity_) make_room(hit->query);
   }
   task_.hit_count = 0;
@@ -264,7 +265,7 @@ void BlockSearch::take_hits() {
 void BlockSearch::score_candidates() {
   if (!screen_.two_sided()) {
     // The likeliest rows first: the threshold that they give excludes most of the others.
-    score_pairs([this](std::size_t) { return std::max(request_.k, kGroup) + unscreened_.size(); });
+    score_pairs([this](std::size_t) { return likeliest_ + unscreened_.size(); });
   }
   score_pairs([this](std::size_t q) { return lists_[q].size; });
 }
@@ -294,7 +295,7 @@ void BlockSearch::make_room(std::size_t q) {
 // most its score plus the error.
 void BlockSearch::exclude(std::size_t q) {
   if (request_.allowed != nullptr || request_.exclude_self) {
-    keep(q, [&](const Candidate& candidate) { return request_.admits(queries_[q], candidate.row); });
+    keep(q, [&](const Candidate& candidate) { return request_.admits(queries_[q], layout_.order()[candidate.place]); });
   }
   if (screen_.two_sided() && lists_[q].size > request_.k) {
     raise_cutoff(q, screened_at(q, request_.k) - 2.0 * errors_[q]);
@@ -330,7 +331,7 @@ void BlockSearch::tighten(std::size_t q) {
 
 // Scores the few rows of the list with the best scores.
 void BlockSearch::score_likeliest(std::size_t q) {
-  take_likeliest(q, first_group(q));
+  take_likeliest(q, likeliest_);
   score_taken(q, 0, taken_.size());
 }
 
@@ -340,7 +341,7 @@ void BlockSearch::score_list(std::size_t q) {
   // Scores that lie within their error of each other do not tell which rows are likelier.
   if (screen_.two_sided()) return score_taken(q, 0, taken_.size());
   std::sort(taken_.begin(), taken_.end(), by_score);
-  std::size_t group = first_group(q);
+  std::size_t group = likeliest_;
   for (std::size_t begin = 0; begin < taken_.size() && taken_[begin].score >= cutoffs_[q];) {
     const std::size_t end = std::min(begin + group, taken_.size());
     score_taken(q, begin, end);
@@ -356,10 +357,10 @@ void BlockSearch::score_pairs(const Few& few) {
   for (std::size_t q = 0; q < queries_.size(); ++q) {
     exclude(q);
     take_likeliest(q, few(q));
-    for (const Candidate& taken : taken_) pairs_.push_back({static_cast<std::uint32_t>(q), taken.row});
+    for (const Candidate& taken : taken_) pairs_.push_back({static_cast<std::uint32_t>(q), taken.place});
   }
   ThreadPool::check_interrupt();
-  scorer_.score(pairs_, best_);
+  scorer_.score(pairs_, layout_.order(), best_);
   for (std::size_t q = 0; q < queries_.size(); ++q) tighten(q);
 }
 
@@ -377,14 +378,9 @@ void BlockSearch::take_likeliest(std::size_t q, std::size_t few) {
 
 void BlockSearch::score_taken(std::size_t q, std::size_t begin, std::size_t end) {
   batch_.clear();
-  for (std::size_t i = begin; i < end; ++i) batch_.push_back(taken_[i].row);
-  scorer_.score(q, batch_.data(), batch_.size(), best_[q]);
+  for (std::size_t i = begin; i < end; ++i) batch_.push_back(layout_.order()[taken_[i].place]);
+  scorer_.score_scattered(q, batch_, best_[q]);
   tighten(q);
-}
-
-// As long as there is no threshold, k rows have to be scored anyway.
-std::size_t BlockSearch::first_group(std::size_t q) const {
-  return best_[q].threshold() == -std::numeric_limits<double>::infinity() ? std::max(request_.k, kGroup) : kGroup;
 }
 
 }  // namespace latentknn

@@ -41,7 +41,7 @@ class BlockSearch {
  private:
   struct Candidate {
     float score;  // screened
-    std::uint32_t row;
+    std::uint32_t place;
   };
   static bool by_score(const Candidate& a, const Candidate& b) { return a.score > b.score; }
   struct CandidateList {
@@ -79,7 +79,6 @@ class BlockSearch {
   void score_pairs(const Few& few);
   void take_likeliest(std::size_t q, std::size_t few);
   void score_taken(std::size_t q, std::size_t begin, std::size_t end);
-  std::size_t first_group(std::size_t q) const;
 
   const Screen& screen_;
   const Layout& layout_;
@@ -104,7 +103,8 @@ class BlockSearch {
   std::uint64_t screened_rows_ = 0;
   ScreenTask task_{};
   std::vector<Hit> hits_;
-  std::size_t capacity_ = 0;  // of a list
+  std::size_t capacity_ = 0;   // of a list
+  std::size_t likeliest_ = 0;  // rows of a list that are scored first: as many as are wanted
   AlignedBuffer<Candidate> candidates_;
   std::vector<CandidateList> lists_;
   std::vector<TopK> best_;

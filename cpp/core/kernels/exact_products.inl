@@ -66,17 +66,11 @@ inline __attribute__((always_inline)) void products_of(const double* query, cons
 }
 
 void dot_products(const double* query, const float* base, const uint32_t* rows, size_t count, size_t dim, double* out) {
-  // Candidates lie scattered over the database: ask for the rows of the next group while this one is summed.
   constexpr size_t kGroup = kExactRows;
-  constexpr size_t kLine = 64 / sizeof(float);
   size_t i = 0;
   for (; i + kGroup <= count; i += kGroup) {
     const float* vectors[kGroup];
     for (size_t g = 0; g < kGroup; ++g) vectors[g] = base + rows[i + g] * dim;
-    for (size_t g = i + kGroup; g < count && g < i + 2 * kGroup; ++g) {
-      const float* next = base + rows[g] * dim;
-      for (size_t j = 0; j < dim; j += kLine) __builtin_prefetch(next + j, 0, 2);
-    }
     products_of<kGroup>(query, vectors, dim, out + i);
   }
   for (; i < count; ++i) {
