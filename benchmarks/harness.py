@@ -121,8 +121,7 @@ def write_json(name: str, content: Mapping[str, Any], folder: Path = RESULTS) ->
 class Results:
     """A benchmark's records, kept after each, so that a run that was killed goes on where it stopped.
 
-    Records of another machine, build or setting are not taken over: anything in `about` but the date, and the
-    rounds and peers, which each record shows itself.
+    Records of another machine, build or setting are not taken over: anything in `about` but the date.
     """
 
     def __init__(self, name: str, about: Mapping[str, Any], folder: Path) -> None:
@@ -133,17 +132,13 @@ class Results:
         path = folder / f"{name}.json"
         if path.is_file():
             earlier = json.loads(path.read_text())
-            if _deciding(earlier["about"]) == _deciding(about):
+            if earlier["about"] | {"date": about["date"]} == about:
                 self.about, self.cases, self.lines = earlier["about"], earlier["cases"], earlier["lines"]
             else:
                 print(f"{name}: earlier results are of another machine, build or setting; measuring anew")
 
     def keep(self) -> None:
         write_json(self._name, {"about": self.about, "cases": self.cases, "lines": self.lines}, self._folder)
-
-
-def _deciding(about: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in about.items() if name not in ("date", "rounds", "peers")}
 
 
 @cache

@@ -19,7 +19,7 @@ from truth import Truth
 
 Builders = dict[str, Callable[[Codes], peers.Searcher]]
 
-PATIENCE_SECONDS = 2.0  # for one run of a peer other than FAISS
+PATIENCE_SECONDS = 1.0  # for one run of a peer other than FAISS
 _FIRST_TRY, _FACTOR = 64, 4  # queries, and how many times more the next try gets
 
 

@@ -17,7 +17,8 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kRowsPerTask = 4032;  // a multiple of every row tile: 8, 12, 16, 48
+constexpr std::size_t kRowsPerTask = 4032;
+constexpr std::size_t kRowsPacked = 576;  // at once, so that copies stay in the cache; a multiple of every row tile
 constexpr std::size_t kChooseAgain = 2;
 
 // A larger share of cells within a query's reach, and looking for the others costs more than it saves.
@@ -152,7 +153,7 @@ void Database::choose(std::size_t threads, const ThreadPool::Poll& poll) {
   const std::vector<float> directions = directions_for(strategy_, kernels_, sample.view(), rows.count, threads);
   auto layout = std::make_unique<Layout>(kernels_, directions, dim_);
   layout->extend(rows, threads, poll);
-  Choice fresh = choose_screen(strategy_, kernels_, sample.view(), rows.count, directions, *layout);
+  Choice fresh = choose_screen(strategy_, kernels_, sample.view(), rows.count, directions, *layout, threads);
   if (fresh.reached > kReachedShare) layout->forget_caps();
   if (fresh.screen && !pack(*fresh.screen, *layout, 0, threads, poll)) {
     fresh.screen = fallback_screen(kernels_, dim_);
@@ -171,12 +172,12 @@ bool Database::pack(Screen& screen, const Layout& layout, std::size_t first, std
   screen.reserve_rows(rows.count);
   const std::size_t from = first / layout.cell_rows() * layout.cell_rows();
   const auto task = [&](std::size_t index) {
-    const std::size_t begin = from + index * kRowsPerTask;
-    const std::size_t count = std::min(kRowsPerTask, rows.count - begin);
+    const std::size_t begin = from + index * kRowsPacked;
+    const std::size_t count = std::min(kRowsPacked, rows.count - begin);
     const GatheredRows gathered(rows, layout.order().data() + begin, count);
     screen.pack_rows(gathered.values.data(), gathered.squared_norms.data(), begin, count);
   };
-  ThreadPool::shared().run((rows.count - from + kRowsPerTask - 1) / kRowsPerTask, threads, task, poll);
+  ThreadPool::shared().run((rows.count - from + kRowsPacked - 1) / kRowsPacked, threads, task, poll);
   return screen.unscreened_places().size() <= rows.count / kUnscreenedShare + kUnscreenedRows;
 }
 

@@ -67,7 +67,7 @@ double reached_share(const CandidateForecast& forecast, const Rows& sample, cons
 // The cheapest of the forecasts that `admit` admits.
 template <class Admit>
 Choice cheapest_screen(const KernelTable& kernels, const Rows& sample, std::size_t row_count,
-                       std::vector<float> directions, const Layout& layout, const Admit& admit) {
+                       std::vector<float> directions, const Layout& layout, std::size_t threads, const Admit& admit) {
   const std::size_t dim = sample.dim;
   Choice choice;
   Forecast best{0, false, 0.0};
@@ -75,7 +75,7 @@ Choice cheapest_screen(const KernelTable& kernels, const Rows& sample, std::size
   {
     const bool any = !directions.empty();
     const PrincipalScreen widest(kernels, any ? directions : std::vector<float>(dim, 0.0f), dim);
-    const CandidateForecast forecast(kernels, any ? &widest : nullptr, sample, row_count);
+    const CandidateForecast forecast(kernels, any ? &widest : nullptr, sample, row_count, threads);
     choice.reached = reached_share(forecast, sample, layout);
     for (const Forecast& each : forecast.forecasts()) {
       if (!admit(each)) continue;
@@ -116,7 +116,7 @@ std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels,
 }
 
 Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& sample, std::size_t row_count,
-                     const std::vector<float>& directions, const Layout& layout) {
+                     const std::vector<float>& directions, const Layout& layout, std::size_t threads) {
   const std::size_t dim = sample.dim;
   if (strategy == Strategy::float64 || dim > kMaxDim) return {};
   const bool many = dim > kManyDims;
@@ -129,11 +129,12 @@ Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& 
       return {std::make_unique<Int8Screen>(kernels, std::vector<float>(), dim, sample), {}};
     case Strategy::pca:
       if (many) break;
-      return cheapest_screen(kernels, sample, row_count, directions, layout,
+      return cheapest_screen(kernels, sample, row_count, directions, layout, threads,
                              [](const Forecast& forecast) { return forecast.directions > 0; });
     default:
       if (many || few) break;
-      return cheapest_screen(kernels, sample, row_count, directions, layout, [](const Forecast&) { return true; });
+      return cheapest_screen(kernels, sample, row_count, directions, layout, threads,
+                             [](const Forecast&) { return true; });
   }
   return {fallback_screen(kernels, dim), {}};
 }

@@ -35,7 +35,7 @@ std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels,
 
 // For `row_count` rows, at least one, of which `sample` are some.
 Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& sample, std::size_t row_count,
-                     const std::vector<float>& directions, const Layout& layout);
+                     const std::vector<float>& directions, const Layout& layout, std::size_t threads);
 
 // For rows that the chosen screen turned out not to suit: one that suits all alike.
 std::unique_ptr<Screen> fallback_screen(const KernelTable& kernels, std::size_t dim);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <iterator>
 
+#include "../thread_pool.h"
 #include "matrix_product.h"
 #include "unit_scales.h"
 
@@ -12,6 +13,7 @@ namespace latentknn {
 namespace {
 
 constexpr std::size_t kSampleQueries = 48;
+constexpr std::size_t kRowsPerTask = 192;
 // One less than a multiple of what the kernels take at once, for the length outside.
 constexpr std::size_t kDirectionCounts[] = {11, 15, 19, 23,  27,  31,  39,  47,  55,
                                             63, 79, 95, 111, 127, 159, 191, 223, 255};
@@ -19,19 +21,12 @@ constexpr std::size_t kDirectionCounts[] = {11, 15, 19, 23,  27,  31,  39,  47, 
 }  // namespace
 
 CandidateForecast::CandidateForecast(const KernelTable& kernels, const PrincipalScreen* principal, const Rows& sample,
-                                     std::size_t row_count)
+                                     std::size_t row_count, std::size_t threads)
     : dim_(sample.dim),
       count_(sample.count),
       each_(static_cast<double>(row_count) / static_cast<double>(sample.count)) {
   const std::vector<double> scales = unit_scales(sample.squared_norms, count_, 1.0);
-  if (principal != nullptr) {
-    width_ = principal->packed_dim();
-    by_dimension_.resize(width_ * count_);
-    const std::vector<float> projected = principal->project(sample.values, sample.squared_norms, count_);
-    for (std::size_t row = 0; row < count_; ++row) {
-      for (std::size_t j = 0; j < width_; ++j) by_dimension_[j * count_ + row] = projected[row * width_ + j];
-    }
-  }
+  if (principal != nullptr) project(*principal, sample, threads);
   std::vector<float> mean(dim_, 0.0f);
   for (std::size_t row = 0; row < count_; ++row) {
     const auto weight = static_cast<float>(scales[row] / static_cast<double>(count_));
@@ -69,6 +64,21 @@ CandidateForecast::CandidateForecast(const KernelTable& kernels, const Principal
     thresholds_.push_back(sorted[rank - 1]);
   }
   range_ = 1.0 - least_along - lowest;
+}
+
+void CandidateForecast::project(const PrincipalScreen& principal, const Rows& sample, std::size_t threads) {
+  width_ = principal.packed_dim();
+  by_dimension_.resize(width_ * count_);
+  const auto task = [&](std::size_t index) {
+    const std::size_t begin = index * kRowsPerTask, some = std::min(kRowsPerTask, count_ - begin);
+    const std::vector<float> projected =
+        principal.project(sample.values + begin * dim_, sample.squared_norms + begin, some);
+    for (std::size_t j = 0; j < width_; ++j) {
+      float* line = by_dimension_.data() + j * count_ + begin;
+      for (std::size_t i = 0; i < some; ++i) line[i] = projected[i * width_ + j];
+    }
+  };
+  ThreadPool::shared().run((count_ + kRowsPerTask - 1) / kRowsPerTask, threads, task, nullptr);
 }
 
 // What Int8Screen's steps come to for components that are distributed normally.

@@ -22,7 +22,7 @@ class CandidateForecast {
 
   // In all dimensions, and in the first few directions of `principal`, where it is not null.
   CandidateForecast(const KernelTable& kernels, const PrincipalScreen* principal, const Rows& sample,
-                    std::size_t row_count);
+                    std::size_t row_count, std::size_t threads);
 
   std::vector<Forecast> forecasts() const;
 
@@ -31,6 +31,7 @@ class CandidateForecast {
   const std::vector<float>& thresholds() const { return thresholds_; }
 
  private:
+  void project(const PrincipalScreen& principal, const Rows& sample, std::size_t threads);
   double int8_error(std::size_t width) const;
   double share(std::size_t count) const;
   std::vector<std::vector<float>> tails_beyond(const std::vector<std::size_t>& counts) const;

@@ -12,6 +12,7 @@ namespace latentknn {
 namespace {
 
 constexpr int kIterations = 3;
+constexpr std::size_t kTogether = 16;  // rows that are transposed at once: a line of the cache
 constexpr double kIndependent = 1e-6;  // a direction with less than this share of its length left is dropped
 
 // Second moments (dim, dim) of the normalised rows.
@@ -19,9 +20,11 @@ std::vector<float> second_moments(const KernelTable& kernels, const Rows& rows, 
   const std::size_t count = rows.count, dim = rows.dim;
   const std::vector<double> scales = unit_scales(rows.squared_norms, count, 1.0);
   std::vector<float> columns(dim * count);
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t first = 0; first < count; first += kTogether) {
     for (std::size_t j = 0; j < dim; ++j) {
-      columns[j * count + i] = static_cast<float>(static_cast<double>(rows.values[i * dim + j]) * scales[i]);
+      for (std::size_t i = first; i < std::min(first + kTogether, count); ++i) {
+        columns[j * count + i] = static_cast<float>(static_cast<double>(rows.values[i * dim + j]) * scales[i]);
+      }
     }
   }
   const PackedVectors left(kernels, PackedVectors::Side::queries, columns.data(), dim, count, nullptr);
