@@ -121,7 +121,8 @@ def write_json(name: str, content: Mapping[str, Any], folder: Path = RESULTS) ->
 class Results:
     """A benchmark's records, kept after each, so that a run that was killed goes on where it stopped.
 
-    Records of another machine, build or setting are not taken over: anything in `about` but the date.
+    Raises SystemExit where the records are of another machine, build or setting (anything in `about` but the
+    date): hours of work are not written over unasked.
     """
 
     def __init__(self, name: str, about: Mapping[str, Any], folder: Path) -> None:
@@ -132,10 +133,12 @@ class Results:
         path = folder / f"{name}.json"
         if path.is_file():
             earlier = json.loads(path.read_text())
-            if earlier["about"] | {"date": about["date"]} == about:
-                self.about, self.cases, self.lines = earlier["about"], earlier["cases"], earlier["lines"]
-            else:
-                print(f"{name}: earlier results are of another machine, build or setting; measuring anew")
+            if earlier["about"] | {"date": about["date"]} != about:
+                raise SystemExit(
+                    f"{path} is of another machine, build or setting: delete it to measure anew, or name "
+                    "another folder by --results"
+                )
+            self.about, self.cases, self.lines = earlier["about"], earlier["cases"], earlier["lines"]
 
     def keep(self) -> None:
         write_json(self._name, {"about": self.about, "cases": self.cases, "lines": self.lines}, self._folder)

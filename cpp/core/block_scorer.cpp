@@ -41,14 +41,14 @@ void BlockScorer::score(std::size_t query, const std::uint32_t* list, std::size_
 }
 
 void BlockScorer::score_scattered(std::size_t query, const std::vector<std::uint32_t>& list, TopK& best) {
+  std::size_t fetched = 0;
   for (std::size_t begin = 0; begin < list.size(); begin += kAhead) {
     const std::size_t end = std::min(begin + kAhead, list.size());
-    for (std::size_t i = end; i < std::min(end + kAhead, list.size()); ++i) fetch(list[i]);
+    for (; fetched < std::min(end + kAhead, list.size()); ++fetched) fetch(list[fetched]);
     score(query, list.data() + begin, end - begin, best);
   }
 }
 
-// The row will be in the cache when it is needed.
 void BlockScorer::fetch(std::uint32_t row) const {
   const float* values = rows_.values + row * rows_.dim;
   for (std::size_t j = 0; j < rows_.dim; j += kLine) __builtin_prefetch(values + j, 0, 2);
@@ -82,30 +82,36 @@ void BlockScorer::multiply(std::size_t query, const std::uint32_t* list, std::si
 
 void BlockScorer::score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order,
                         std::vector<TopK>& best) {
+  if (pairs.empty()) return;
   // A counting sort by chunks of places; within a chunk the pairs stay sorted by query.
   const std::size_t chunk = std::max<std::size_t>(1, kChunkBytes / (rows_.dim * sizeof(float)));
-  std::vector<std::size_t> ends(rows_.count / chunk + 2, 0);
-  for (const Pair& pair : pairs) ++ends[pair.place / chunk + 1];
-  for (std::size_t i = 1; i < ends.size(); ++i) ends[i] += ends[i - 1];
-  std::vector<Pair> sorted(pairs.size());
-  std::vector<std::uint32_t> rows(pairs.size());
+  const auto by_place = [](const Pair& a, const Pair& b) { return a.place < b.place; };
+  const auto [least, most] = std::minmax_element(pairs.begin(), pairs.end(), by_place);
+  const std::size_t first = least->place / chunk, last = most->place / chunk;
+  ends_.assign(last - first + 2, 0);
+  for (const Pair& pair : pairs) ++ends_[pair.place / chunk - first + 1];
+  for (std::size_t i = 1; i < ends_.size(); ++i) ends_[i] += ends_[i - 1];
+  sorted_.resize(pairs.size());
+  sorted_rows_.resize(pairs.size());
   for (const Pair& pair : pairs) {
-    const std::size_t at = ends[pair.place / chunk]++;
-    sorted[at] = pair;
-    rows[at] = order[pair.place];
+    const std::size_t at = ends_[pair.place / chunk - first]++;
+    sorted_[at] = pair;
+    sorted_rows_[at] = order[pair.place];
   }
-  std::vector<bool> fetched(rows_.count);
+  fetched_.assign(chunk, 0);
   std::size_t asked = 0;
-  for (std::size_t begin = 0; begin < sorted.size();) {
-    const std::uint32_t query = sorted[begin].query;
-    const std::size_t part = sorted[begin].place / chunk;
+  for (std::size_t begin = 0; begin < sorted_.size();) {
+    const std::uint32_t query = sorted_[begin].query;
     std::size_t end = begin + 1;
-    while (end < sorted.size() && sorted[end].query == query && sorted[end].place / chunk == part) ++end;
-    for (; asked < std::min(end + kAhead, rows.size()); ++asked) {
-      if (!fetched[rows[asked]]) fetch(rows[asked]);
-      fetched[rows[asked]] = true;
+    while (end < std::min(begin + kAhead, sorted_.size()) && sorted_[end].query == query) ++end;
+    for (; asked < std::min(end + kAhead, sorted_.size()); ++asked) {
+      const std::uint32_t place = sorted_[asked].place;
+      std::size_t& fetched_for = fetched_[place % chunk];
+      if (fetched_for == place / chunk + 1) continue;
+      fetch(sorted_rows_[asked]);
+      fetched_for = place / chunk + 1;
     }
-    score(query, rows.data() + begin, end - begin, best[query]);
+    score(query, sorted_rows_.data() + begin, end - begin, best[query]);
     begin = end;
   }
 }

@@ -38,7 +38,7 @@ class BlockScorer {
   // Scores the listed rows for one query.
   void score(std::size_t query, const std::uint32_t* list, std::size_t count, TopK& best);
 
-  // The same for rows that lie anywhere in memory.
+  // The same, and fetches the rows before they are needed.
   void score_scattered(std::size_t query, const std::vector<std::uint32_t>& list, TopK& best);
 
   // Scores the members of a run that query `asked` of the request, here `query`, admits.
@@ -47,6 +47,9 @@ class BlockScorer {
   // Scores pairs of a query and the row at a place of `order`; the pairs are sorted by query. Near places come
   // together: a row that several queries want is then read from memory once.
   void score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order, std::vector<TopK>& best);
+
+  // The row will be in the cache when it is needed.
+  void fetch(std::uint32_t row) const;
 
   std::uint64_t scored_rows() const { return scored_rows_; }
 
@@ -66,7 +69,6 @@ class BlockScorer {
     double square_;
   };
 
-  void fetch(std::uint32_t row) const;
   void multiply(std::size_t query, const std::uint32_t* list, std::size_t count);
 
   const KernelTable& kernels_;
@@ -76,6 +78,10 @@ class BlockScorer {
   std::vector<double> squared_norms_;
   std::vector<double> wide_;  // the queries once more, as the kernel takes them
   std::vector<double> products_;
+  std::vector<Pair> sorted_;
+  std::vector<std::uint32_t> sorted_rows_;
+  std::vector<std::size_t> ends_;      // of each chunk of places
+  std::vector<std::size_t> fetched_;   // of each place of a chunk: the chunk, counted from 1, it was fetched for
   std::uint64_t scored_rows_ = 0;
 };
 

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <utility>
 
 #include "thread_pool.h"
 
@@ -76,9 +75,9 @@ void BlockSearch::start(const PlacedQueries& placed, std::size_t begin, std::siz
   cells_ = cells;
   cell_visits_.start(placed, begin, end, cells);
   crowded_.assign(cell_visits_.tiles(), false);
-  still_wanted_.resize(count);
+  looked_for_.resize(count);
 
-  likeliest_ = std::max(request_.k, kGroup);
+  scored_first_ = std::max(request_.k, kGroup);
   capacity_ = list_capacity(screen_, layout_.cell_rows(), request_.k) + unscreened_.size();
   candidates_.resize(count * capacity_);
   lists_.resize(count);
@@ -111,16 +110,15 @@ void BlockSearch::add_unscreened() {
   }
 }
 
-// So many cells around each tile of queries' own, without those visited before.
+// So many cells around each query's own, without those visited before.
 void BlockSearch::visit(std::size_t width) {
   cell_visits_.widen(width);
   compared_.assign(cell_visits_.tiles(), 0);
   left_.assign(queries_.size(), 0);
-  const Window runs = cell_visits_.runs();
-  for (std::size_t run = runs.begin; run < runs.end; ++run) {
+  for (const std::size_t run : cell_visits_.runs()) {
     ThreadPool::check_interrupt();
     exchange_thresholds();
-    list_visits(cell_visits_.enter(run, still_wanted_));
+    list_visits(cell_visits_.enter(run, looked_for_));
     task_.visits = visits_.data();
     task_.visit_count = visits_.size();
     task_.query_tiles = query_tiles_.data();
@@ -134,7 +132,7 @@ void BlockSearch::exchange_thresholds() {
   for (std::size_t q = 0; q < queries_.size(); ++q) {
     sink_->raise_threshold(queries_[q], still_wanted(q));
     raise_cutoff(q, sink_->threshold(queries_[q]) * screen_.score_scale() - errors_[q]);
-    still_wanted_[q] = still_wanted(q);
+    looked_for_[q] = still_wanted(q);
   }
 }
 
@@ -181,7 +179,8 @@ void BlockSearch::score_cell(std::size_t cell, std::size_t query_tile) {
     if (is_unscreened(static_cast<std::uint32_t>(place))) continue;
     const std::uint32_t row = layout_.order()[place];
     if (run_.distinct.empty() || !layout_.repeats(place)) {
-      run_.distinct.push_back(row);
+      scorer_.fetch(row);
+    run_.distinct.push_back(row);
       run_.ends.push_back(run_.members.size());
     }
     run_.members.push_back(row);
@@ -215,7 +214,7 @@ void BlockSearch::score_some() {
   if (screen_.two_sided()) {
     for (std::size_t q = 0; q < queries_.size(); ++q) exclude(q);
   } else {
-    score_pairs([this](std::size_t) { return likeliest_ + unscreened_.size(); });
+    score_pairs([this](std::size_t) { return scored_first_ + unscreened_.size(); });
   }
 }
 
@@ -265,7 +264,7 @@ void BlockSearch::take_hits() {
 void BlockSearch::score_candidates() {
   if (!screen_.two_sided()) {
     // The likeliest rows first: the threshold that they give excludes most of the others.
-    score_pairs([this](std::size_t) { return likeliest_ + unscreened_.size(); });
+    score_pairs([this](std::size_t) { return scored_first_ + unscreened_.size(); });
   }
   score_pairs([this](std::size_t q) { return lists_[q].size; });
 }
@@ -329,9 +328,9 @@ void BlockSearch::tighten(std::size_t q) {
   raise_cutoff(q, best_[q].threshold() * screen_.score_scale() - errors_[q]);
 }
 
-// Scores the few rows of the list with the best scores.
+// Scores the rows of the list with the best scores, as many as are wanted.
 void BlockSearch::score_likeliest(std::size_t q) {
-  take_likeliest(q, likeliest_);
+  take_likeliest(q, scored_first_);
   score_taken(q, 0, taken_.size());
 }
 
@@ -341,7 +340,7 @@ void BlockSearch::score_list(std::size_t q) {
   // Scores that lie within their error of each other do not tell which rows are likelier.
   if (screen_.two_sided()) return score_taken(q, 0, taken_.size());
   std::sort(taken_.begin(), taken_.end(), by_score);
-  std::size_t group = likeliest_;
+  std::size_t group = scored_first_;
   for (std::size_t begin = 0; begin < taken_.size() && taken_[begin].score >= cutoffs_[q];) {
     const std::size_t end = std::min(begin + group, taken_.size());
     score_taken(q, begin, end);

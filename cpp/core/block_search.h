@@ -93,7 +93,7 @@ class BlockSearch {
   AlignedBuffer<char> packed_;
   std::vector<float> cutoffs_;
   AlignedBuffer<char> packed_cutoffs_;  // as the kernel takes them
-  std::vector<double> still_wanted_;    // of each query: similarities of at least so much
+  std::vector<double> looked_for_;      // of each query: similarities of at least so much, in this run
   std::vector<bool> crowded_;           // of each tile of queries: screening leaves too much
   std::vector<std::size_t> compared_;   // of each tile of queries: screened pairs of this visit,
   std::vector<std::size_t> left_;       // of each query: those of them that screening has left
@@ -104,7 +104,7 @@ class BlockSearch {
   ScreenTask task_{};
   std::vector<Hit> hits_;
   std::size_t capacity_ = 0;   // of a list
-  std::size_t likeliest_ = 0;  // rows of a list that are scored first: as many as are wanted
+  std::size_t scored_first_ = 0;  // rows of a list: as many as are wanted, or a few more
   AlignedBuffer<Candidate> candidates_;
   std::vector<CandidateList> lists_;
   std::vector<TopK> best_;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <numeric>
 #include <stdexcept>
 
@@ -17,8 +18,7 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kRowsPerTask = 4032;
-constexpr std::size_t kRowsPacked = 576;  // at once, so that copies stay in the cache; a multiple of every row tile
+constexpr std::size_t kRowsPerTask = 4096;
 constexpr std::size_t kChooseAgain = 2;
 
 // A larger share of cells within a query's reach, and looking for the others costs more than it saves.
@@ -112,14 +112,25 @@ void Database::add(const Matrix& rows, const std::int64_t* ids, std::size_t thre
     if (found) std::rethrow_exception(found);
     derive(before, threads, poll);
     count_ = after;
+  } catch (const std::bad_alloc&) {
+    take_back(before, had_ids);
+    // It may be half packed. Without a screen every search is still exact.
+    screen_.reset();
+    chosen_for_ = 0;
+    throw;
   } catch (...) {
-    values_.resize(before * dim_);
-    squared_norms_.resize(before);
-    ids_.resize(had_ids ? before : 0);
-    if (layout_) layout_->truncate(std::min(before, layout_->order().size()));
-    // The last tile may hold rows that are gone; they are beyond the count and never looked at.
+    take_back(before, had_ids);
     throw;
   }
+}
+
+// Forgets the rows from `count` on. The last tile may still hold some; they are beyond the count and never looked at.
+void Database::take_back(std::size_t count, bool had_ids) {
+  values_.resize(count * dim_);
+  squared_norms_.resize(count);
+  ids_.resize(had_ids ? count : 0);
+  if (layout_) layout_->truncate(std::min(count, layout_->order().size()));
+  if (screen_) screen_->reserve_rows(count);
 }
 
 // Norms, places and packed rows of everything from row `first` on.
@@ -149,7 +160,7 @@ void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::
 // Makes a screen for all rows, which takes over only once it is whole: an exception leaves the old one in place.
 void Database::choose(std::size_t threads, const ThreadPool::Poll& poll) {
   const Rows rows = view();
-  const GatheredRows sample = deciding_rows(rows);
+  const GatheredRows sample = deciding_rows(strategy_, rows);
   const std::vector<float> directions = directions_for(strategy_, kernels_, sample.view(), rows.count, threads);
   auto layout = std::make_unique<Layout>(kernels_, directions, dim_);
   layout->extend(rows, threads, poll);
@@ -172,12 +183,12 @@ bool Database::pack(Screen& screen, const Layout& layout, std::size_t first, std
   screen.reserve_rows(rows.count);
   const std::size_t from = first / layout.cell_rows() * layout.cell_rows();
   const auto task = [&](std::size_t index) {
-    const std::size_t begin = from + index * kRowsPacked;
-    const std::size_t count = std::min(kRowsPacked, rows.count - begin);
+    const std::size_t begin = from + index * kRowsAtOnce;
+    const std::size_t count = std::min(kRowsAtOnce, rows.count - begin);
     const GatheredRows gathered(rows, layout.order().data() + begin, count);
     screen.pack_rows(gathered.values.data(), gathered.squared_norms.data(), begin, count);
   };
-  ThreadPool::shared().run((rows.count - from + kRowsPacked - 1) / kRowsPacked, threads, task, poll);
+  ThreadPool::shared().run((rows.count - from + kRowsAtOnce - 1) / kRowsAtOnce, threads, task, poll);
   return screen.unscreened_places().size() <= rows.count / kUnscreenedShare + kUnscreenedRows;
 }
 

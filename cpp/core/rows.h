@@ -8,6 +8,10 @@
 
 namespace latentknn {
 
+// So many are copied, projected and packed at once: few enough for their copies to stay in a cache, and a multiple of
+// every kernel's tiles.
+inline constexpr std::size_t kRowsAtOnce = 192;
+
 struct Rows {
   const float* values;
   const double* squared_norms;

@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 from latentknn import voting
 from latentknn.class_search import nearest_of_all
 from latentknn.index import CosineIndex
-from latentknn.voting_classifier import VotingClassifier
+from latentknn.neighbour_classifier import NeighbourClassifier
 
 
-class ClassConditionalKNNClassifier(VotingClassifier):
+class ClassConditionalKNNClassifier(NeighbourClassifier):
     """Classify queries that a conditional model has encoded once for every class.
 
     A query's encoding under a class is compared with the training codes of that class alone; the nearest

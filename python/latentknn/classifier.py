@@ -12,13 +12,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from latentknn import voting
 from latentknn.arrays import from_dlpack_only
 from latentknn.index import CosineIndex, SearchResult
-from latentknn.voting_classifier import VotingClassifier, check_neighbour_count
+from latentknn.neighbour_classifier import NeighbourClassifier, check_neighbour_count
 
 # scikit-learn checks the shape and the feature names; the index checks the values and rounds them, once.
 _VALIDATION: dict[str, Any] = {"dtype": None, "ensure_all_finite": False}
 
 
-class CosineKNNClassifier(VotingClassifier):
+class CosineKNNClassifier(NeighbourClassifier):
     """Classify codes by the votes of their most cosine-similar neighbours.
 
     The neighbours are exact and the same to the bit on any machine; see `CosineIndex`. When classes have

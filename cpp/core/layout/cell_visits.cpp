@@ -9,11 +9,10 @@ void CellVisits::start(const PlacedQueries& placed, std::size_t begin, std::size
   const std::size_t count = end - begin;
   cells_ = cells;
   homes_.clear();
-  for (std::size_t first = 0; first < count; first += query_tile_) {
-    const std::size_t middle = begin + (first + std::min(first + query_tile_, count)) / 2;
-    homes_.push_back(placed.places[middle] / layout_.cell_rows());
-  }
-  wanted_.assign(tiles(), {0, 0});
+  for (std::size_t i = begin; i < end; ++i) homes_.push_back(placed.places[i] / layout_.cell_rows());
+  wanted_.resize((count + query_tile_ - 1) / query_tile_);
+  visited_.resize(tiles());
+  for (std::vector<Window>& windows : wanted_) windows.clear();
   if (layout_.caps() == nullptr) return;
   points_ = layout_.caps()->pack(placed.points.data() + begin * layout_.width(), count);
   reaches_.assign(tiles() * query_tile_, CellCaps::kNowhere);
@@ -22,13 +21,26 @@ void CellVisits::start(const PlacedQueries& placed, std::size_t begin, std::size
 
 void CellVisits::widen(std::size_t width) {
   std::swap(visited_, wanted_);
-  wanted_.clear();
-  all_wanted_ = {cells_.end, cells_.begin};
-  for (const std::size_t home : homes_) {
-    const Window window = around(home, width);
-    wanted_.push_back(window);
-    all_wanted_ = {std::min(all_wanted_.begin, window.begin), std::max(all_wanted_.end, window.end)};
+  runs_.clear();
+  for (std::size_t tile = 0; tile < tiles(); ++tile) {
+    std::vector<Window>& windows = wanted_[tile];
+    windows.clear();
+    for (std::size_t q = tile * query_tile_; q < std::min((tile + 1) * query_tile_, homes_.size()); ++q) {
+      const Window window = around(homes_[q], width);
+      if (!windows.empty() && window.begin <= windows.back().end) {
+        windows.back().end = window.end;
+      } else {
+        windows.push_back(window);
+      }
+    }
+    for (const Window& window : windows) {
+      for (std::size_t run = window.begin / CellCaps::kRun; run * CellCaps::kRun < window.end; ++run) {
+        runs_.push_back(run);
+      }
+    }
   }
+  std::sort(runs_.begin(), runs_.end());
+  runs_.erase(std::unique(runs_.begin(), runs_.end()), runs_.end());
 }
 
 Window CellVisits::around(std::size_t home, std::size_t width) const {
@@ -37,17 +49,13 @@ Window CellVisits::around(std::size_t home, std::size_t width) const {
   return {begin, begin + width};
 }
 
-Window CellVisits::runs() const {
-  return {all_wanted_.begin / CellCaps::kRun, (all_wanted_.end + CellCaps::kRun - 1) / CellCaps::kRun};
-}
-
 Window CellVisits::enter(std::size_t run, const std::vector<double>& similarities) {
   if (layout_.caps() != nullptr) {
     for (std::size_t i = 0; i < similarities.size(); ++i) reaches_[i] = layout_.caps()->reach(similarities[i]);
     layout_.caps()->mark(run, points_, reaches_.data(), tiles(), products_, marks_.data());
   }
   const std::size_t begin = run * CellCaps::kRun;
-  return {std::max(begin, all_wanted_.begin), std::min(begin + CellCaps::kRun, all_wanted_.end)};
+  return {std::max(begin, cells_.begin), std::min(begin + CellCaps::kRun, cells_.end)};
 }
 
 }  // namespace latentknn

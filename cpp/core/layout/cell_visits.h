@@ -1,7 +1,8 @@
-// Which cells each tile of a block of queries visits: first those around its own place, then wider and wider
-// around it, none twice, and none that its queries cannot reach.
+// Which cells each tile of a block of queries visits: first those around its queries' own places, then wider and
+// wider around them, none twice, and none that its queries cannot reach.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -13,7 +14,7 @@
 
 namespace latentknn {
 
-// Cells, or runs of them, that follow each other.
+// Cells that follow each other.
 struct Window {
   std::size_t begin;
   std::size_t end;
@@ -27,34 +28,37 @@ class CellVisits {
   // For queries [begin, end) of `placed`; nothing outside of `cells` is visited.
   void start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells);
 
-  std::size_t tiles() const { return homes_.size(); }
+  std::size_t tiles() const { return wanted_.size(); }
 
-  // So many cells around each tile's own are wanted, but for those that were before.
+  // So many cells around each query's own are wanted, but for those that were before.
   void widen(std::size_t width);
 
-  // The runs of CellCaps::kRun cells that wanted ones are in.
-  Window runs() const;
+  // The runs of CellCaps::kRun cells that wanted ones are in, in order.
+  const std::vector<std::size_t>& runs() const { return runs_; }
 
-  // Takes the next run, where query i of the block looks for similarities of at least `similarities[i]`. Returns
-  // the cells of the run that some tile wants.
+  // Takes a run, where query i of the block looks for similarities of at least `similarities[i]`. Returns its
+  // cells, of which wants() tells the wanted ones.
   Window enter(std::size_t run, const std::vector<double>& similarities);
 
   // Whether a tile visits a cell of the run that was entered last.
   bool wants(std::size_t cell, std::size_t tile) const {
     return (layout_.caps() == nullptr || marks_[tile * CellCaps::kRun + cell % CellCaps::kRun] != 0) &&
-           wanted_[tile].contains(cell) && !visited_[tile].contains(cell);
+           contains(wanted_[tile], cell) && !contains(visited_[tile], cell);
   }
 
  private:
+  static bool contains(const std::vector<Window>& windows, std::size_t cell) {
+    return std::any_of(windows.begin(), windows.end(), [cell](const Window& window) { return window.contains(cell); });
+  }
   Window around(std::size_t home, std::size_t width) const;
 
   const Layout& layout_;
   std::size_t query_tile_;
   Window cells_{0, 0};
-  Window all_wanted_{0, 0};
-  std::vector<std::size_t> homes_;  // of each tile: the cell where to begin
-  std::vector<Window> visited_;     // of each tile
-  std::vector<Window> wanted_;
+  std::vector<std::size_t> homes_;            // of each query: the cell where to begin; ascending
+  std::vector<std::vector<Window>> visited_;  // of each tile: apart from each other, and ascending
+  std::vector<std::vector<Window>> wanted_;
+  std::vector<std::size_t> runs_;
   AlignedBuffer<char> points_;  // of the queries, packed for the caps
   std::vector<Reach> reaches_;
   std::vector<float> products_;

@@ -6,11 +6,6 @@
 #include <utility>
 
 namespace latentknn {
-namespace {
-
-constexpr std::size_t kRowsPerTask = 576;  // their copies stay in the cache
-
-}  // namespace
 
 Layout::Layout(const KernelTable& kernels, std::vector<float> directions, std::size_t dim) : kernels_(kernels) {
   if (directions.empty()) return;
@@ -61,13 +56,13 @@ std::vector<float> Layout::points_at(const Rows& rows, std::size_t first, std::s
                                      const ThreadPool::Poll& poll) const {
   std::vector<float> all((rows.count - first) * width());
   const auto task = [&](std::size_t index) {
-    const std::size_t begin = first + index * kRowsPerTask;
-    const std::size_t end = std::min(begin + kRowsPerTask, rows.count);
+    const std::size_t begin = first + index * kRowsAtOnce;
+    const std::size_t end = std::min(begin + kRowsAtOnce, rows.count);
     const GatheredRows gathered(rows, order_.data() + begin, end - begin);
     const std::vector<float> some = points(gathered.values.data(), gathered.squared_norms.data(), end - begin);
     std::copy(some.begin(), some.end(), all.begin() + static_cast<std::ptrdiff_t>((begin - first) * width()));
   };
-  ThreadPool::shared().run((rows.count - first + kRowsPerTask - 1) / kRowsPerTask, threads, task, poll);
+  ThreadPool::shared().run((rows.count - first + kRowsAtOnce - 1) / kRowsAtOnce, threads, task, poll);
   return all;
 }
 

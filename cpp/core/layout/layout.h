@@ -7,7 +7,8 @@
 #include <optional>
 #include <vector>
 
-#include "../search_request.h"
+#include "../rows.h"
+#include "../thread_pool.h"
 #include "cell_caps.h"
 #include "reduction.h"
 #include "row_tree.h"

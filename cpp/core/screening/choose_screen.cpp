@@ -104,7 +104,10 @@ std::unique_ptr<Screen> fallback_screen(const KernelTable& kernels, std::size_t 
   return uniform_screen(kernels.int16_gain > 1.0 ? Strategy::int16 : Strategy::fp32, kernels, dim);
 }
 
-GatheredRows deciding_rows(const Rows& rows) { return sample_rows(rows, kSampleRows); }
+GatheredRows deciding_rows(Strategy strategy, const Rows& rows) {
+  const bool none = strategy == Strategy::float64 || rows.dim > kManyDims;
+  return sample_rows(rows, none ? 0 : kSampleRows);
+}
 
 std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels, const Rows& sample,
                                   std::size_t row_count, std::size_t threads) {

@@ -25,8 +25,8 @@ struct Choice {
   double reached = 0.0;                   // of all cells, the share that a query is predicted to reach
 };
 
-// What choices are made from: some of the rows.
-GatheredRows deciding_rows(const Rows& rows);
+// What choices are made from: some of the rows, or none where there is nothing to choose.
+GatheredRows deciding_rows(Strategy strategy, const Rows& rows);
 
 // The principal directions of `sample`, that a layout of so many rows and the strategy's screens are made from;
 // none where they would cost more than they can save.

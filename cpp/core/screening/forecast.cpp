@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <iterator>
+#include <utility>
 
 #include "../thread_pool.h"
 #include "matrix_product.h"
@@ -13,7 +14,6 @@ namespace latentknn {
 namespace {
 
 constexpr std::size_t kSampleQueries = 48;
-constexpr std::size_t kRowsPerTask = 192;
 // One less than a multiple of what the kernels take at once, for the length outside.
 constexpr std::size_t kDirectionCounts[] = {11, 15, 19, 23,  27,  31,  39,  47,  55,
                                             63, 79, 95, 111, 127, 159, 191, 223, 255};
@@ -34,13 +34,14 @@ CandidateForecast::CandidateForecast(const KernelTable& kernels, const Principal
   }
   const std::size_t step = std::max<std::size_t>(1, count_ / kSampleQueries);
   for (std::size_t row = step / 2; row < count_; row += step) queries_.push_back(static_cast<std::uint32_t>(row));
-  GatheredRows queries(sample, queries_.data(), queries_.size());
-  std::vector<double> query_scales = unit_scales(queries.squared_norms.data(), queries_.size(), 1.0);
+  GatheredRows gathered(sample, queries_.data(), queries_.size());
+  std::vector<double> query_scales = unit_scales(gathered.squared_norms.data(), queries_.size(), 1.0);
+  std::vector<float> queries = std::move(gathered.values);
   // The centre is one more query.
-  queries.values.insert(queries.values.end(), mean.begin(), mean.end());
+  queries.insert(queries.end(), mean.begin(), mean.end());
   query_scales.push_back(1.0);
   using Side = PackedVectors::Side;
-  const PackedVectors left(kernels, Side::queries, queries.values.data(), query_scales.size(), dim_,
+  const PackedVectors left(kernels, Side::queries, queries.data(), query_scales.size(), dim_,
                            query_scales.data());
   const PackedVectors right(kernels, Side::rows, sample.values, count_, dim_, scales.data());
   multiply(kernels, left, right, dim_, products_);
@@ -70,7 +71,7 @@ void CandidateForecast::project(const PrincipalScreen& principal, const Rows& sa
   width_ = principal.packed_dim();
   by_dimension_.resize(width_ * count_);
   const auto task = [&](std::size_t index) {
-    const std::size_t begin = index * kRowsPerTask, some = std::min(kRowsPerTask, count_ - begin);
+    const std::size_t begin = index * kRowsAtOnce, some = std::min(kRowsAtOnce, count_ - begin);
     const std::vector<float> projected =
         principal.project(sample.values + begin * dim_, sample.squared_norms + begin, some);
     for (std::size_t j = 0; j < width_; ++j) {
@@ -78,7 +79,7 @@ void CandidateForecast::project(const PrincipalScreen& principal, const Rows& sa
       for (std::size_t i = 0; i < some; ++i) line[i] = projected[i * width_ + j];
     }
   };
-  ThreadPool::shared().run((count_ + kRowsPerTask - 1) / kRowsPerTask, threads, task, nullptr);
+  ThreadPool::shared().run((count_ + kRowsAtOnce - 1) / kRowsAtOnce, threads, task, nullptr);
 }
 
 // What Int8Screen's steps come to for components that are distributed normally.

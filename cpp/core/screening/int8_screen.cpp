@@ -13,7 +13,6 @@ namespace {
 constexpr double kQueryLargest = 63.0;
 constexpr double kRowLargest = 127.0;
 constexpr double kSlack = 1.0 + 0x1p-40;
-constexpr std::size_t kVectorsAtOnce = 192;  // a multiple of every tile; keeps the copies in the cache
 constexpr double kMargin = 1.02;             // over what the sample shows,
 constexpr double kOutside = 0.02;            // of similarities
 constexpr double kLeftOut = 2e-4;            // share of the rows that need not be screened
@@ -198,6 +197,8 @@ void Int8Screen::reserve_rows(std::size_t count) {
   const std::size_t tile = kernel().row_tile;
   packed_.resize((count + tile - 1) / tile * tile * kernel().row_bytes(width_));
   forget_unscreened(count, std::numeric_limits<std::uint32_t>::max());
+  packed_before_ = std::min(reserved_, count);
+  reserved_ = count;
 }
 
 void Int8Screen::forget_unscreened(std::size_t first, std::size_t last) {
@@ -213,13 +214,13 @@ std::vector<std::uint32_t> Int8Screen::unscreened_places() const {
 }
 
 void Int8Screen::pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) {
-  forget_unscreened(first, first + count);
-  std::vector<float> integers(kVectorsAtOnce * width_);
-  std::vector<std::int16_t> starts(kVectorsAtOnce);
-  const std::vector<double> ones(kVectorsAtOnce, 1.0);
+  if (first < packed_before_) forget_unscreened(first, first + count);
+  std::vector<float> integers(kRowsAtOnce * width_);
+  std::vector<std::int16_t> starts(kRowsAtOnce);
+  const std::vector<double> ones(kRowsAtOnce, 1.0);
   const double centre_squared = product(centre_.data(), centre_.data(), width_);
-  for (std::size_t begin = 0; begin < count; begin += kVectorsAtOnce) {
-    const std::size_t part = std::min(kVectorsAtOnce, count - begin);
+  for (std::size_t begin = 0; begin < count; begin += kRowsAtOnce) {
+    const std::size_t part = std::min(kRowsAtOnce, count - begin);
     const std::vector<double> all = coordinates(rows + begin * dim_, squared_norms + begin, part);
     for (std::size_t i = 0; i < part; ++i) {
       const Quantised row = quantise(all.data() + i * width_, row_step_, kRowLargest, integers.data() + i * width_);
@@ -239,11 +240,11 @@ void Int8Screen::pack_rows(const float* rows, const double* squared_norms, std::
 
 void Int8Screen::pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
                               double* errors) const {
-  std::vector<float> integers(kVectorsAtOnce * width_);
-  const std::vector<double> ones(kVectorsAtOnce, 1.0);
+  std::vector<float> integers(kRowsAtOnce * width_);
+  const std::vector<double> ones(kRowsAtOnce, 1.0);
   const double unit = query_step_ * row_step_;
-  for (std::size_t begin = 0; begin < count; begin += kVectorsAtOnce) {
-    const std::size_t part = std::min(kVectorsAtOnce, count - begin);
+  for (std::size_t begin = 0; begin < count; begin += kRowsAtOnce) {
+    const std::size_t part = std::min(kRowsAtOnce, count - begin);
     const std::vector<double> all = coordinates(queries + begin * dim_, squared_norms + begin, part);
     for (std::size_t i = 0; i < part; ++i) {
       const Quantised query =

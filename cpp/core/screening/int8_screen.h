@@ -86,6 +86,8 @@ class Int8Screen final : public Screen {
   double highest_ = 0.0;           // U
   double shift_ = 0.0;
   AlignedBuffer<char> packed_;
+  std::size_t reserved_ = 0;
+  std::size_t packed_before_ = 0;  // rows, when room was last made
   std::vector<std::uint32_t> unscreened_;
   mutable std::mutex mutex_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../rows.h"
 #include "unit_scales.h"
 
 namespace latentknn {
@@ -10,7 +11,6 @@ namespace {
 
 constexpr double kLength = 32600.0;  // L: leaves room for a tail that is rounded up
 constexpr double kSlack = 1.0 + 0x1p-40;
-constexpr std::size_t kVectorsAtOnce = 192;  // a multiple of every tile; keeps the float32 copies in the cache
 
 double total_error(std::size_t dim, const Projection& projected) {
   const double count = static_cast<double>(projected.count());
@@ -57,9 +57,9 @@ std::vector<float> PrincipalScreen::project(const float* vectors, const double* 
 template <class Pack>
 void PrincipalScreen::in_parts(const float* vectors, const double* squared_norms, std::size_t count,
                                const Pack& pack) const {
-  const std::vector<double> scales(kVectorsAtOnce, kLength);
-  for (std::size_t first = 0; first < count; first += kVectorsAtOnce) {
-    const std::size_t part = std::min(kVectorsAtOnce, count - first);
+  const std::vector<double> scales(kRowsAtOnce, kLength);
+  for (std::size_t first = 0; first < count; first += kRowsAtOnce) {
+    const std::size_t part = std::min(kRowsAtOnce, count - first);
     const std::vector<float> projected = project(vectors + first * dim_, squared_norms + first, part);
     pack(projected.data(), part, scales.data(), first);
   }

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from latentknn import voting
 
 
-class VotingClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class NeighbourClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Base of the classifiers; see `CosineKNNClassifier` for the parameters."""
 
     classes_: NDArray[Any]
