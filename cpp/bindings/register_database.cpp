@@ -5,6 +5,7 @@
 
 #include "bindings.h"
 #include "database.h"
+#include "float_environment.h"
 
 namespace py = pybind11;
 
@@ -12,6 +13,7 @@ namespace latentknn::bindings {
 namespace {
 
 using Ids = py::array_t<std::int64_t, py::array::c_style>;
+using Positions = py::array_t<std::int64_t, py::array::c_style>;
 using Flags = py::array_t<std::uint8_t, py::array::c_style>;
 
 // The Python layer hands over C-ordered, aligned arrays in native byte order.
@@ -116,6 +118,34 @@ py::tuple search_self(const Database& database, std::size_t k, std::size_t threa
   }
 }
 
+py::tuple score(const Database& database, const py::array& queries, const Positions& positions, std::size_t k,
+                std::size_t threads) {
+  SearchRequest request{};
+  request.queries = matrix_of(queries, database.dim(), "queries");
+  request.k = k;
+  request.threads = threads;
+  if (positions.ndim() != 2 || static_cast<std::size_t>(positions.shape(0)) != request.queries.rows) {
+    throw py::value_error("positions must have one line a query");
+  }
+  const Answers answers(request, request.queries.rows, true);
+  const std::int64_t* data = positions.data();
+  const auto per_query = static_cast<std::size_t>(positions.shape(1));
+  call_core("queries", [&] { database.score(answers.request, data, per_query); });
+  return answers.tuple();
+}
+
+py::array_t<float> round_rows(const py::array& rows, const std::string& what) {
+  if (rows.ndim() != 2) throw py::value_error(what + " must have two dimensions");
+  const Matrix matrix = matrix_of(rows, static_cast<std::size_t>(rows.shape(1)), what.c_str());
+  py::array_t<float> rounded({matrix.rows, matrix.columns});
+  float* data = rounded.mutable_data();
+  call_core(what.c_str(), [&] {
+    const DefaultFloatEnvironment environment;
+    convert_rows(matrix, 0, matrix.rows, data);
+  });
+  return rounded;
+}
+
 py::dict explain(const Database& database) {
   Explanation found{};
   call_core("codes", [&] { found = database.explain(); });
@@ -183,7 +213,10 @@ void register_database(py::module_& module) {
       .def("explain", &explain)
       .def("search", &search, py::arg("queries"), py::arg("k"), py::arg("allowed"), py::arg("threads"),
            py::arg("scores64"))
-      .def("search_self", &search_self, py::arg("k"), py::arg("threads"), py::arg("scores64"));
+      .def("search_self", &search_self, py::arg("k"), py::arg("threads"), py::arg("scores64"))
+      .def("score", &score, py::arg("queries"), py::arg("positions"), py::arg("k"), py::arg("threads"));
+  module.def("round_rows", &round_rows, py::arg("rows"), py::arg("what"),
+             "Rows as float32, refusing what an index refuses.");
 }
 
 }  // namespace latentknn::bindings

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "candidate_scoring.h"
 #include "exhaustive_search.h"
 #include "float_environment.h"
 #include "isa.h"
@@ -240,11 +241,21 @@ bool Database::copy_rows(float* out, std::size_t count) const {
 void Database::search(const SearchRequest& request) const {
   const DefaultFloatEnvironment environment;
   const std::shared_lock lock(mutex_);
-  std::vector<float> scratch(dim_);
-  for (std::size_t row = 0; row < request.queries.rows; ++row) {
-    convert_rows(request.queries, row, row + 1, scratch.data());
-  }
+  check(request.queries);
   run(request);
+}
+
+void Database::score(const SearchRequest& request, const std::int64_t* positions, std::size_t per_query) const {
+  const DefaultFloatEnvironment environment;
+  const std::shared_lock lock(mutex_);
+  check(request.queries);
+  score_candidates(kernels_, view(), request, positions, per_query);
+}
+
+// Throws InvalidRow for the first bad query.
+void Database::check(const Matrix& queries) const {
+  std::vector<float> scratch(dim_);
+  for (std::size_t row = 0; row < queries.rows; ++row) convert_rows(queries, row, row + 1, scratch.data());
 }
 
 bool Database::search_self(SearchRequest request) const {

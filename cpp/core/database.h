@@ -64,12 +64,16 @@ class Database {
   // outputs are made for: false where the database holds another number by now.
   bool search_self(SearchRequest request) const;
 
+  // The k best of each query's own candidates; see score_candidates() in candidate_scoring.h.
+  void score(const SearchRequest& request, const std::int64_t* positions, std::size_t per_query) const;
+
  private:
   void take_back(std::size_t count, bool had_ids);
   void derive(std::size_t first, std::size_t threads, const ThreadPool::Poll& poll);
   void choose(std::size_t threads, const ThreadPool::Poll& poll);
   bool pack(Screen& screen, const Layout& layout, std::size_t first, std::size_t threads,
             const ThreadPool::Poll& poll) const;
+  void check(const Matrix& queries) const;
   void run(SearchRequest request) const;
   Rows view() const;
 

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from latentknn._core import __version__
+from latentknn.engines import FaissEngine
 from latentknn.explanation import Explanation
 from latentknn.index import CosineIndex, SearchResult, cosine_search
 
@@ -17,6 +18,7 @@ __all__ = [
     "CosineIndex",
     "CosineKNNClassifier",
     "Explanation",
+    "FaissEngine",
     "SearchResult",
     "__version__",
     "cosine_search",

@@ -1,13 +1,13 @@
 """Search among the codes of each class apart."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentknn import _core
-
-Answer = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]
+from latentknn.engines import Database
+from latentknn.engines.database import Answer
 
 
 class ClassSearch:
@@ -18,8 +18,8 @@ class ClassSearch:
     codes : ndarray of shape (n, d), float32
     ids : ndarray of shape (n,), int64
     labels : ndarray of shape (n,)
-    strategy : str
-        Screening strategy of every database.
+    make_database : callable
+        Returns an empty database for the codes of a class.
     threads : int
 
     Attributes
@@ -35,7 +35,7 @@ class ClassSearch:
         codes: NDArray[np.float32],
         ids: NDArray[np.int64],
         labels: NDArray[Any],
-        strategy: str,
+        make_database: Callable[[], Database],
         threads: int,
     ) -> None:
         self.classes, class_of_row, self.counts = np.unique(labels, return_inverse=True, return_counts=True)
@@ -43,7 +43,7 @@ class ClassSearch:
         self._rows = np.split(by_class, np.cumsum(self.counts)[:-1])
         self._databases = []
         for rows in self._rows:
-            database = _core.Database(codes.shape[1], strategy)
+            database = make_database()
             database.add(codes[rows], ids[rows], threads)
             self._databases.append(database)
 

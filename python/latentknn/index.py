@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from latentknn import _core, storage
 from latentknn.arrays import as_flags, as_int64, as_rows
 from latentknn.class_search import ClassSearch
+from latentknn.engines import Database, FaissEngine, make_database
+from latentknn.engines.database import Answer
 from latentknn.explanation import Consideration, Explanation
 
 _MOST_THREADS = 1024
@@ -59,8 +62,9 @@ class CosineIndex:
     ----------
     dim : int
         Dimensions of a code.
-    engine : {"auto", "cpu"}
-        What runs the searches.
+    engine : {"auto", "cpu", "faiss", "faiss-gpu"} or FaissEngine
+        What runs the searches; "auto" is the fastest that is exact. Only "cpu" is exact; what is said here
+        about exactness holds for it.
     strategy : {"auto", "fp32", "int16", "int8", "pca", "float64"}
         How rows are screened before they are scored exactly: in float32, in 16-bit integers, in 8-bit
         integers, in integers in the codes' principal subspace with an exact bound for the rest, or not at
@@ -71,6 +75,8 @@ class CosineIndex:
 
     Raises
     ------
+    ImportError, RuntimeError
+        Where what the engine needs is missing; no other engine takes its place.
     ValueError
         For an unknown engine or strategy, or where the environment variable ``LATENTKNN_ISA`` names an
         instruction set that this processor lacks.
@@ -82,17 +88,15 @@ class CosineIndex:
     """
 
     def __init__(
-        self, dim: int, *, engine: str = "auto", strategy: str = "auto", threads: int | None = None
+        self, dim: int, *, engine: str | FaissEngine = "auto", strategy: str = "auto", threads: int | None = None
     ) -> None:
         dim = _positive(dim, "dim")
-        if engine not in ("auto", "cpu"):
-            raise ValueError(f"unknown engine {engine!r}; choose one of auto, cpu")
         if threads is not None:
             threads = _positive(threads, "threads")
             if threads > _MOST_THREADS:
                 raise ValueError(f"threads must be at most {_MOST_THREADS}, received {threads}")
-        self._database = _core.Database(dim, strategy)
-        self._wanted_strategy = strategy
+        self._make_database = partial(make_database, engine, dim, strategy)
+        self._engine, self._database = self._make_database()
         self._by_class: ClassSearch | None = None  # made when it is first asked for
         self._threads = threads
         self._changes = threading.Lock()
@@ -107,7 +111,7 @@ class CosineIndex:
         labels: ArrayLike | None = None,
         ids: ArrayLike | None = None,
         *,
-        engine: str = "auto",
+        engine: str | FaissEngine = "auto",
         strategy: str = "auto",
         threads: int | None = None,
     ) -> Self:
@@ -125,12 +129,12 @@ class CosineIndex:
     @property
     def engine(self) -> str:
         """The engine that runs the searches."""
-        return "cpu"
+        return self._engine
 
     @property
     def exact(self) -> bool:
         """Whether the answers keep the exactness contract."""
-        return True
+        return self._engine == "cpu"
 
     @property
     def strategy(self) -> str:
@@ -361,7 +365,7 @@ class CosineIndex:
                 if self._labels is None:
                     raise ValueError("the index has no labels; pass labels= with the codes")
                 self._by_class = ClassSearch(
-                    self.codes, self.ids, self._labels, self._wanted_strategy, self._thread_count()
+                    self.codes, self.ids, self._labels, self._another_database, self._thread_count()
                 )
             by_class = self._by_class
         names = by_class.classes.tolist()
@@ -377,6 +381,39 @@ class CosineIndex:
         else:
             per_class = [as_rows(queries, "queries", self.dim)] * len(by_class.classes)
         return self._result(by_class.search(per_class, k, self._thread_count(), scores64))
+
+    def recall(self, queries: ArrayLike, k: int = 10) -> float:
+        """Return which share of the queries' exact k nearest codes a search finds; 1 for an exact engine.
+
+        Parameters
+        ----------
+        queries : array-like of shape (M, d)
+            At least one.
+        k : int
+            Neighbours a query, from 1 to the number of codes.
+
+        Returns
+        -------
+        float
+            From 0 to 1. A code as similar as the exact k-th counts as found.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `search`, or if there are no queries.
+        """
+        rows = as_rows(queries, "queries", self.dim)
+        if len(rows) == 0:
+            raise ValueError("received no queries to measure the recall with")
+        k = _neighbours(k, len(self), "codes in the index")
+        found = self.search(rows, k).positions
+        exact = _core.Database(self.dim, "float64")
+        exact.add(self.codes, None, self._thread_count())
+        *_, wanted = exact.search(rows, k, None, self._thread_count(), True)
+        *_, scores = exact.score(rows, found, k, self._thread_count())
+        assert wanted is not None
+        assert scores is not None
+        return float(np.mean(scores >= wanted[:, -1:]))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to one safetensors file, atomically: codes, ids and labels, no pickle.
@@ -394,7 +431,7 @@ class CosineIndex:
         cls,
         path: str | os.PathLike[str],
         *,
-        engine: str = "auto",
+        engine: str | FaissEngine = "auto",
         strategy: str = "auto",
         threads: int | None = None,
     ) -> Self:
@@ -415,6 +452,9 @@ class CosineIndex:
             raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error
         index._next_id = stored.next_id
         return index
+
+    def _another_database(self) -> Database:
+        return self._make_database()[1]
 
     def _thread_count(self) -> int:
         return _core.usable_processors() if self._threads is None else self._threads
@@ -458,7 +498,7 @@ class CosineIndex:
 
     def _result(
         self,
-        answer: tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None],
+        answer: Answer,
     ) -> SearchResult:
         similarities, positions, ids, scores64 = answer
         return SearchResult(similarities, ids, positions, scores64)

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from latentknn import CosineIndex, _core
+from latentknn import CosineIndex, _core, engines
 from latentknn.cli.table import format_table
 
 
@@ -12,22 +12,18 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "engines",
         help="list what can run a search on this machine",
-        description="List the engines, the instruction sets of this processor (the environment variable "
-        "LATENTKNN_ISA chooses another than the default) and the number of threads.",
+        description="List the engines, what their kernels were made for, and what is missing where one cannot "
+        "run. The environment variable LATENTKNN_ISA chooses another instruction set of the engine cpu than "
+        "the best.",
     )
     parser.set_defaults(command=_list)
 
 
 def _list(arguments: argparse.Namespace) -> None:
+    rows = [("engine", "exact", "available", "kernels, or what is missing")]
+    for each in engines.availability():
+        answers = ("yes" if yes else "no" for yes in (each.exact, each.available))
+        rows.append((each.name, *answers, each.kernels or each.missing))
     index = CosineIndex(1)
-    rows = [
-        ("engine", "exact", "in use", "available", "threads"),
-        (
-            index.engine,
-            "yes" if index.exact else "no",
-            index.isa,
-            ", ".join(_core.available_isas()),
-            str(_core.usable_processors()),
-        ),
-    ]
     print(format_table(rows))
+    print(f"\nauto takes {index.engine}, here with {index.isa} and {_core.usable_processors()} threads.")

@@ -1,0 +1,82 @@
+"""What can run a search: the core on the CPU, or FAISS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from latentknn import _core
+from latentknn.engines.database import Database
+from latentknn.engines.faiss_engine import FAISS, FaissDatabase, FaissEngine, import_faiss
+
+NAMES = ("cpu", *FAISS)
+
+__all__ = ["NAMES", "Availability", "Database", "FaissEngine", "availability", "make_database"]
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether an engine can run here.
+
+    Parameters
+    ----------
+    name : str
+        The engine.
+    exact : bool
+        Whether its answers keep the exactness contract.
+    kernels : str
+        What its kernels were made for; empty where it cannot run.
+    missing : str
+        What is missing and what to do, empty where nothing is.
+    """
+
+    name: str
+    exact: bool
+    kernels: str
+    missing: str
+
+    @property
+    def available(self) -> bool:
+        """Whether it can run."""
+        return not self.missing
+
+
+def make_database(engine: str | FaissEngine, dim: int, strategy: str) -> tuple[str, Database]:
+    """Return the name of the engine that will run, and an empty database of it.
+
+    Parameters
+    ----------
+    engine : str or FaissEngine
+        "auto" takes the CPU.
+    dim : int
+        Dimensions of a row.
+    strategy : str
+        Screening strategy of the engine "cpu"; "auto" for the others.
+
+    Raises
+    ------
+    ImportError, RuntimeError
+        Where what a named engine needs is missing; nothing else takes its place.
+    ValueError
+        For an unknown engine, or a strategy that the engine does not have.
+    """
+    if engine in ("auto", "cpu"):
+        return "cpu", _core.Database(dim, strategy)
+    if isinstance(engine, str):
+        if engine not in FAISS:
+            raise ValueError(f"unknown engine {engine!r}; choose one of auto, {', '.join(NAMES)}")
+        engine = FAISS[engine]
+    if strategy != "auto":
+        raise ValueError(f"strategy={strategy!r} is one of the engine 'cpu'; FAISS takes a factory string")
+    return engine.name, FaissDatabase(engine, dim)
+
+
+def availability() -> list[Availability]:
+    """Say of every engine whether it can run here."""
+    found = [Availability("cpu", True, ", ".join(_core.available_isas()), "")]
+    for name, engine in FAISS.items():
+        try:
+            kernels = str(import_faiss(engine.gpu).get_compile_options()).strip()
+            found.append(Availability(name, False, kernels, ""))
+        except (ImportError, RuntimeError) as error:
+            found.append(Availability(name, False, "", str(error)))
+    return found

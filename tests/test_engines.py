@@ -1,0 +1,312 @@
+"""Every engine behaves alike; what FAISS adds and what it cannot do."""
+
+from __future__ import annotations
+
+import sys
+from itertools import product
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+import latentknn as lk
+import reference
+from checking import assert_same_bytes
+from latentknn import engines
+from latentknn.engines import faiss_engine
+
+DIM, CODES, QUERIES = 16, 3000, 40
+
+EXHAUSTIVE = {
+    "cpu": "cpu",
+    "faiss": "faiss",
+    "faiss, all lists": lk.FaissEngine("IVF16,Flat", {"nprobe": 16}),
+    "faiss, rescored": lk.FaissEngine(rescore=3),
+}
+"""Engines that look at every code, and so find the true neighbours where no two are nearly alike."""
+
+
+@pytest.fixture(params=EXHAUSTIVE)
+def engine(request):
+    return EXHAUSTIVE[request.param]
+
+
+@pytest.fixture(scope="module")
+def problem():
+    rng = np.random.default_rng(0)
+    codes = rng.standard_normal((CODES, DIM)) * rng.uniform(0.1, 9, (CODES, 1))
+    return codes.astype(np.float32), rng.integers(0, 4, CODES), rng.standard_normal((QUERIES, DIM))
+
+
+# What all engines do
+
+
+def test_finds_the_neighbours(engine, problem):
+    codes, labels, queries = problem
+    index = lk.CosineIndex.from_codes(codes, labels, engine=engine, threads=2)
+    expected = reference.search(codes, queries, 10)
+    found = index.search(queries, 10, scores64=True)
+    assert found.similarities.dtype == np.float32
+    assert found.ids.dtype == found.positions.dtype == np.int64
+    assert found.scores64.dtype == np.float64
+    assert np.array_equal(found.ids, expected.ids)
+    assert np.array_equal(found.ids, found.positions)
+    np.testing.assert_allclose(found.similarities, expected.similarities, atol=2e-6)
+    assert index.search(queries, 10).scores64 is None
+    assert index.recall(queries, 10) == 1
+    assert index.exact == (index.engine == "cpu")
+
+
+def test_own_ids_labels_and_classes(engine, problem):
+    codes, labels, queries = problem
+    ids = np.random.default_rng(1).permutation(10 * CODES)[:CODES]
+    index = lk.CosineIndex.from_codes(codes[:2000], labels[:2000], ids[:2000], engine=engine)
+    index.add(codes[2000:], labels[2000:], ids[2000:])
+    expected = reference.search(codes, queries, 5, ids=ids)
+    found = index.search(queries, 5)
+    assert np.array_equal(found.ids, expected.ids)
+    assert np.array_equal(ids[found.positions], found.ids)
+    assert np.array_equal(
+        index.search_per_class(queries, 3).ids,
+        reference.search_per_class(codes, labels, queries, 3, ids=ids).ids,
+    )
+
+
+def test_ids_that_begin_later(engine, problem):
+    codes, _, queries = problem
+    index = lk.CosineIndex.from_codes(codes[:1000], engine=engine)
+    index.add(codes[1000:], ids=np.arange(5000, 7000))
+    ids = np.concatenate([np.arange(1000), np.arange(5000, 7000)])
+    assert np.array_equal(index.search(queries, 4).ids, reference.search(codes, queries, 4, ids=ids).ids)
+
+
+def test_allowed_codes(engine, problem):
+    codes, _, queries = problem
+    allowed = np.random.default_rng(2).random(CODES) < 0.3
+    index = lk.CosineIndex.from_codes(codes, engine=engine)
+    expected = reference.search(codes, queries, 6, allowed=allowed)
+    assert np.array_equal(index.search(queries, 6, allowed=allowed).ids, expected.ids)
+
+
+def test_every_code_among_the_others(engine, problem):
+    codes = problem[0][:500]
+    found = lk.CosineIndex.from_codes(codes, engine=engine).search_self(3)
+    scores = reference.scores(codes, codes)
+    np.fill_diagonal(scores, -2)
+    assert np.array_equal(found.ids, np.argsort(-scores, axis=1, kind="stable")[:, :3])
+
+
+def test_equal_codes_among_the_others(engine):
+    """A code leaves itself out by its position, and finds its copies."""
+    codes = np.repeat(np.eye(4, dtype=np.float32), 20, axis=0)
+    found = lk.CosineIndex.from_codes(codes, engine=engine).search_self(5)
+    assert (found.positions != np.arange(80)[:, None]).all()
+    assert (found.positions // 20 == np.arange(80)[:, None] // 20).all()
+    assert (found.similarities == 1).all()
+
+
+def test_removed_codes_are_gone(engine, problem):
+    codes, labels, queries = problem
+    index = lk.CosineIndex.from_codes(codes, labels, engine=engine)
+    gone = np.arange(0, CODES, 3)
+    index.remove(gone)
+    kept = np.delete(np.arange(CODES), gone)
+    assert index.codes.tobytes() == codes[kept].tobytes()
+    expected = reference.search(codes[kept], queries, 5, ids=kept)
+    assert np.array_equal(index.search(queries, 5).ids, expected.ids)
+
+
+def test_zero_codes_and_queries_have_similarity_zero(engine):
+    codes = np.concatenate([np.zeros((2, 3)), np.eye(3), -np.eye(3)])
+    index = lk.CosineIndex.from_codes(np.tile(codes, (20, 1)), engine=engine)
+    assert (index.search(np.zeros((1, 3)), 5).similarities == 0).all()
+    similarities, ids = index.search([[1, 1, 1]], 160)
+    assert (similarities[np.isin(ids % 8, [0, 1])] == 0).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e39])
+def test_bad_input_changes_nothing(engine, problem, bad):
+    codes, _, queries = problem
+    index = lk.CosineIndex.from_codes(codes, engine=engine)
+    before = index.search(queries, 5)
+    broken = codes[:10].astype(np.float64)
+    broken[7, 2] = bad
+    with pytest.raises(ValueError, match="row 7 of the codes"):
+        index.add(broken)
+    with pytest.raises(ValueError, match="row 7 of the queries"):
+        index.search(broken, 5)
+    with pytest.raises(ValueError, match="k must be from 1 to 3000"):
+        index.search(queries, 3001)
+    with pytest.raises(ValueError, match="codes must have 16 columns"):
+        index.add(np.ones((2, 3)))
+    assert len(index) == CODES
+    assert index.search(queries, 5).ids.tobytes() == before.ids.tobytes()
+
+
+def test_empty_index_and_batch(engine, problem):
+    codes, _, queries = problem
+    index = lk.CosineIndex(DIM, engine=engine)
+    with pytest.raises(ValueError, match="k must be from 1 to 0"):
+        index.search(queries, 1)
+    index.add(codes)
+    assert index.search(queries[:0], 3).ids.shape == (0, 3)
+
+
+def test_save_and_load(engine, problem, tmp_path):
+    codes, labels, queries = problem
+    index = lk.CosineIndex.from_codes(codes, labels, engine=engine)
+    index.save(tmp_path / "index.safetensors")
+    loaded = lk.CosineIndex.load(tmp_path / "index.safetensors", engine=engine)
+    assert loaded.engine == index.engine
+    assert_same_bytes(loaded.search(queries, 7, scores64=True), index.search(queries, 7, scores64=True))
+
+
+def test_classifier(engine, problem):
+    codes, labels, queries = problem
+    classifier = clone(lk.CosineKNNClassifier(5, engine=engine)).fit(codes, labels)
+    expected = lk.CosineKNNClassifier(5).fit(codes, labels).predict(queries)
+    assert np.array_equal(classifier.predict(queries), expected)
+    assert classifier.index_.engine == ("cpu" if engine == "cpu" else "faiss")
+
+
+# FAISS
+
+
+def test_rescored_similarities_are_exact(problem):
+    codes, _, queries = problem
+    index = lk.CosineIndex.from_codes(codes, engine=lk.FaissEngine(rescore=4))
+    assert_same_bytes(index.search(queries, 10, scores64=True), reference.search(codes, queries, 10))
+
+
+@pytest.mark.parametrize("rescore", [0, 4])
+def test_approximate_indexes(problem, rescore):
+    """They find most neighbours, more of them where they search more."""
+    codes, _, queries = problem
+    recalls = [
+        lk.CosineIndex.from_codes(codes, engine=lk.FaissEngine("IVF32,Flat", {"nprobe": n}, rescore)).recall(
+            queries, 10
+        )
+        for n in (2, 8, 32)
+    ]
+    assert 0.1 < recalls[0] < recalls[1] < recalls[2] == 1
+    graph = lk.CosineIndex.from_codes(codes, engine=lk.FaissEngine("HNSW16", {"efSearch": 64}, rescore))
+    assert graph.recall(queries, 10) > 0.8
+    assert graph.strategy == "HNSW16"
+    allowed = np.arange(CODES) % 2 == 0
+    assert (graph.search(queries, 5, allowed=allowed).ids % 2 == 0).all()
+
+
+def test_explanation_and_repr(problem):
+    codes, _, queries = problem
+    index = lk.CosineIndex.from_codes(codes, engine="faiss")
+    index.search(queries, 3)
+    assert "engine='faiss', strategy='Flat'" in repr(index)
+    explained = index.explain()
+    assert explained.queries == QUERIES
+    assert explained.arithmetic == "fp32"
+
+
+def test_too_few_neighbours_found(problem):
+    codes, _, queries = problem
+    index = lk.CosineIndex.from_codes(codes, engine=lk.FaissEngine("IVF64,Flat", {"nprobe": 1}))
+    with pytest.raises(ValueError, match=r"FAISS found \d+ of 500 neighbours of query \d+: ask for fewer"):
+        index.search(queries, 500)
+
+
+def test_what_faiss_refuses_is_said_and_changes_nothing(problem):
+    codes, _, queries = problem
+    with pytest.raises(ValueError, match="FAISS makes no index of 16 dimensions from 'IFV8'"):
+        lk.CosineIndex(DIM, engine=lk.FaissEngine("IFV8"))
+    with pytest.raises(ValueError, match="FAISS makes no index of 16 dimensions from 'Flat' with"):
+        lk.CosineIndex(DIM, engine=lk.FaissEngine(parameters={"nproob": 3}))
+    index = lk.CosineIndex(DIM, engine=lk.FaissEngine("IVF64,Flat", {"nprobe": 64}))
+    with pytest.raises(ValueError, match="FAISS cannot make 'IVF64,Flat' of 10 codes"):
+        index.add(codes[:10])
+    assert len(index) == 0
+    index.add(codes)
+    assert index.recall(queries, 5) == 1
+    with pytest.raises(ValueError, match="rescore must be at least 0, received -1"):
+        lk.FaissEngine(rescore=-1)
+    with pytest.raises(ValueError, match="strategy='int8' is one of the engine 'cpu'"):
+        lk.CosineIndex(DIM, engine="faiss", strategy="int8")
+
+
+def test_allowed_codes_of_an_index_that_cannot(problem):
+    codes, _, queries = problem
+    index = lk.CosineIndex.from_codes(codes, engine=lk.FaissEngine("PCA8,Flat"))
+    with pytest.raises(ValueError, match="'PCA8,Flat' cannot search among allowed codes only"):
+        index.search(queries, 3, allowed=np.ones(CODES, np.bool_))
+
+
+def test_the_number_of_threads_is_put_back(problem):
+    codes, _, queries = problem
+    faiss = faiss_engine.import_faiss()
+    before = faiss.omp_get_max_threads()
+    lk.CosineIndex.from_codes(codes, engine="faiss", threads=1).search(queries, 3)
+    assert faiss.omp_get_max_threads() == before
+
+
+# What is there
+
+
+def test_availability():
+    found = {each.name: each for each in engines.availability()}
+    assert set(found) == {"cpu", "faiss", "faiss-gpu"}
+    assert found["cpu"].exact
+    assert found["cpu"].available
+    assert found["faiss"].available
+    assert not found["faiss"].exact
+    for each in found.values():
+        assert bool(each.kernels) == each.available
+
+
+def test_faiss_that_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(ImportError, match=r"FAISS is not installed: pip install 'latentknn\[faiss\]'"):
+        lk.CosineIndex(3, engine="faiss")
+    missing = {each.name: each.missing for each in engines.availability()}
+    assert "latentknn[faiss]" in missing["faiss"]
+    assert "latentknn[faiss-gpu]" in missing["faiss-gpu"]
+
+
+def test_named_engine_is_never_replaced():
+    """A GPU that is asked for is there or is an error."""
+    (gpu,) = (each for each in engines.availability() if each.name == "faiss-gpu")
+    if gpu.available:
+        assert lk.CosineIndex(3, engine="faiss-gpu").engine == "faiss-gpu"
+    else:
+        with pytest.raises((ImportError, RuntimeError)) as caught:
+            lk.CosineIndex(3, engine="faiss-gpu")
+        assert str(caught.value) == gpu.missing
+
+
+@pytest.mark.parametrize("name", ["gpu", "FAISS", ""])
+def test_unknown_engine(name):
+    with pytest.raises(ValueError, match=f"unknown engine '{name}'; choose one of auto, cpu, faiss, faiss-gpu"):
+        lk.CosineIndex(3, engine=name)
+
+
+# Scoring candidates
+
+
+def test_candidates_are_scored_by_the_contract(isa, problem):
+    codes, _, queries = problem
+    index = lk.CosineIndex.from_codes(codes, engine=lk.FaissEngine(rescore=50))
+    rng = np.random.default_rng(3)
+    positions = rng.integers(-1, CODES, (QUERIES, 200))
+    similarities, found, ids, scores = index._database._store.score(queries, positions, 20, 2)
+    everything = reference.scores(codes, queries)
+    for query, candidates in enumerate(positions):
+        rows = np.unique(candidates[candidates >= 0])
+        best = rows[np.lexsort((rows, -everything[query, rows]))[:20]]
+        assert found[query].tolist() == ids[query].tolist() == best.tolist()
+        assert scores[query].tobytes() == everything[query, best].tobytes()
+        assert similarities[query].tobytes() == everything[query, best].astype(np.float32).tobytes()
+
+
+@pytest.mark.parametrize(("position", "said"), list(product([-1], ["has 2 candidates"])) + [(9999, "9999")])
+def test_candidates_that_are_wrong(problem, position, said):
+    codes, _, queries = problem
+    store = lk.CosineIndex.from_codes(codes, engine="faiss")._database._store
+    with pytest.raises(ValueError, match=said):
+        store.score(queries[:1], np.array([[5, 6, position]]), 3, 1)
