@@ -17,7 +17,7 @@ from matplotlib.image import imread
 from safetensors.numpy import load_file
 
 import latentknn as lk
-from latentknn import _core
+from latentknn import _core, engines
 from latentknn.cli import main
 
 HANG = 120
@@ -315,11 +315,14 @@ def test_models(capsys):
 
 def test_engines(capsys):
     assert main(["engines"]) == 0
-    header, line = capsys.readouterr().out.splitlines()
-    assert header.split() == ["engine", "exact", "in", "use", "available", "threads"]
-    assert line.startswith("cpu")
-    assert ", ".join(_core.available_isas()) in line
-    assert line.endswith(f" {_core.usable_processors()}")
+    header, *lines, _, choice = capsys.readouterr().out.splitlines()
+    assert header.split()[:3] == ["engine", "exact", "available"]
+    assert [line.split()[:3] for line in lines[:2]] == [["cpu", "yes", "yes"], ["faiss", "no", "yes"]]
+    assert lines[0].endswith(", ".join(_core.available_isas()))
+    for line, each in zip(lines, engines.availability(), strict=True):
+        assert line.endswith(each.kernels or each.missing)
+    assert choice.startswith("auto takes cpu, here with ")
+    assert choice.endswith(f" and {_core.usable_processors()} threads.")
 
 
 def test_datasets(capsys, monkeypatch, tmp_path):
