@@ -125,7 +125,36 @@ def all_tables(folder: Path) -> str:
             "\n".join([speed_head(names), *(speed_row(line, names) for line in lines)]),
             "\n".join([COST_HEAD, *(cost_row(line, content["cases"][line["case"]]) for line in lines)]),
         ]
+    approximate = folder / "approximate.json"
+    if approximate.is_file():
+        parts += approximate_tables(json.loads(approximate.read_text()))
     return "\n\n".join(parts) + "\n"
+
+
+def approximate_tables(content: Record) -> list[str]:
+    """Set approximate indexes beside exact search: what they find, and how long they take."""
+    about, lines = content["about"], content["lines"]
+    exact = {line["dim"]: line for line in lines if line["engine"] == "exact"}
+    heading = (
+        "### Approximate search\n\n60,000 codes of conv_ae, 10,000 queries, k = 10, by `approximate.py`: "
+        f"{about['processor']}, {about['threads']} threads, {about['rounds']} rounds, {about['date']}; "
+        f"faiss-cpu {about['packages']['faiss-cpu']}. × exact: how many times longer exact search took."
+    )
+    rows = (
+        _row(
+            [
+                str(line["dim"]),
+                line["engine"],
+                f"{line['recall']:.4f}",
+                _seconds(Spread.of(line["seconds"])),
+                str(harness.ratios(exact[line["dim"]]["seconds"], line["seconds"])),
+                f"{line['build_seconds']:.3g}",
+            ]
+        )
+        for line in lines
+    )
+    head = _head(["d", "index", "recall@10", "seconds", "× exact", "build, s"])
+    return [heading, "\n".join([head, *rows])]
 
 
 def _others(names: Iterable[str]) -> list[str]:
