@@ -98,7 +98,7 @@ void BlockScorer::score(const std::vector<Pair>& pairs, const std::vector<std::u
     sorted_[at] = pair;
     sorted_rows_[at] = order[pair.place];
   }
-  fetched_.assign(chunk, 0);
+  fetched_.resize(chunk, 0);
   std::size_t asked = 0;
   for (std::size_t begin = 0; begin < sorted_.size();) {
     const std::uint32_t query = sorted_[begin].query;
@@ -106,14 +106,15 @@ void BlockScorer::score(const std::vector<Pair>& pairs, const std::vector<std::u
     while (end < std::min(begin + kAhead, sorted_.size()) && sorted_[end].query == query) ++end;
     for (; asked < std::min(end + kAhead, sorted_.size()); ++asked) {
       const std::uint32_t place = sorted_[asked].place;
-      std::size_t& fetched_for = fetched_[place % chunk];
-      if (fetched_for == place / chunk + 1) continue;
+      const auto at = chunks_ + static_cast<std::uint32_t>(place / chunk - first + 1);
+      if (fetched_[place % chunk] == at) continue;
       fetch(sorted_rows_[asked]);
-      fetched_for = place / chunk + 1;
+      fetched_[place % chunk] = at;
     }
     score(query, sorted_rows_.data() + begin, end - begin, best[query]);
     begin = end;
   }
+  chunks_ += static_cast<std::uint32_t>(last - first + 1);
 }
 
 }  // namespace latentknn

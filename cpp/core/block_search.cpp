@@ -27,7 +27,8 @@ float round_down(double value) {
 
 std::size_t first_width(std::size_t wanted, std::size_t cell_rows) { return kFirstCells + 2 * wanted / cell_rows; }
 
-// Room for what is first visited. Scores that bound from above only leave more rows to wait for a better threshold.
+// Room for what is first visited around a query's own place. Scores that bound from above only leave more rows to wait
+// for a better threshold.
 std::size_t list_capacity(const Screen& screen, std::size_t cell_rows, std::size_t wanted) {
   const std::size_t first = first_width(wanted, cell_rows) * cell_rows;
   return first + (screen.two_sided() ? 16 : std::min(14 * wanted, 2 * wanted + 2048) + 512);
@@ -44,12 +45,10 @@ void BlockSearch::search(const PlacedQueries& placed, std::size_t begin, std::si
   start(placed, begin, end, {cell_begin, cell_end}, sink);
   add_unscreened();
   const std::size_t all = cell_end - cell_begin;
-  std::size_t seen = 0;
   for (std::size_t width = first_width(request_.k, layout_.cell_rows()); width < all / 2; width *= kWiden) {
     visit(width);
     score_some();
-    if (seen > 0 && screen_.two_sided()) find_crowded(seen * layout_.cell_rows());
-    seen = width;
+    if (screen_.two_sided()) find_crowded();
   }
   visit(all);
   score_candidates();
@@ -195,12 +194,14 @@ void BlockSearch::score_cell(std::size_t cell, std::size_t query_tile) {
 
 // Finds queries whose rows are closer to each other than two-sided scores can tell. (The others need not be close:
 // they are far from their bounds, above all near the query, and cheaper screened than scored.) Of
-// rows without any order, a share of k / seen are better than the best of those that were seen.
-void BlockSearch::find_crowded(std::size_t seen) {
-  const double better = std::min(1.0, static_cast<double>(request_.k) / static_cast<double>(seen));
+// rows without any order, a share of k / seen are better than the best of those that were seen before.
+void BlockSearch::find_crowded() {
   const std::size_t per_tile = screen_.kernel().query_tile;
-  const double natural = std::min(4.0 * better, (1.0 + better) / 2.0);
   for (std::size_t tile = 0; tile < cell_visits_.tiles(); ++tile) {
+    const std::size_t seen = cell_visits_.visited(tile) * layout_.cell_rows();
+    if (seen == 0) continue;
+    const double better = std::min(1.0, static_cast<double>(request_.k) / static_cast<double>(seen));
+    const double natural = std::min(4.0 * better, (1.0 + better) / 2.0);
     const std::size_t first = tile * per_tile, last = std::min(first + per_tile, queries_.size());
     std::size_t left = 0;
     for (std::size_t q = first; q < last; ++q) left += left_[q];

@@ -56,7 +56,7 @@ class BlockSearch {
   void exchange_thresholds();
   double still_wanted(std::size_t q) const;
   void score_cell(std::size_t cell, std::size_t query_tile);
-  void find_crowded(std::size_t seen);
+  void find_crowded();
   void score_some();
   void score_candidates();
   void hand_over(std::size_t shard);

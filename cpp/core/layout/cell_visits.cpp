@@ -43,6 +43,12 @@ void CellVisits::widen(std::size_t width) {
   runs_.erase(std::unique(runs_.begin(), runs_.end()), runs_.end());
 }
 
+std::size_t CellVisits::visited(std::size_t tile) const {
+  std::size_t count = 0;
+  for (const Window& window : visited_[tile]) count += window.end - window.begin;
+  return count;
+}
+
 Window CellVisits::around(std::size_t home, std::size_t width) const {
   const std::size_t last = cells_.end - width;
   const std::size_t begin = std::clamp(home, cells_.begin + width / 2, last + width / 2) - width / 2;

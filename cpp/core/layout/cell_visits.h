@@ -30,6 +30,9 @@ class CellVisits {
 
   std::size_t tiles() const { return wanted_.size(); }
 
+  // Cells that a tile visited before the last widening.
+  std::size_t visited(std::size_t tile) const;
+
   // So many cells around each query's own are wanted, but for those that were before.
   void widen(std::size_t width);
 
