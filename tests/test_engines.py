@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
-from itertools import product
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from sklearn.base import clone
 import latentknn as lk
 import reference
 from checking import assert_same_bytes
-from latentknn import engines
+from latentknn import _core, engines
 from latentknn.engines import faiss_engine
 
 DIM, CODES, QUERIES = 16, 3000, 40
@@ -167,6 +167,9 @@ def test_classifier(engine, problem):
     expected = lk.CosineKNNClassifier(5).fit(codes, labels).predict(queries)
     assert np.array_equal(classifier.predict(queries), expected)
     assert classifier.index_.engine == ("cpu" if engine == "cpu" else "faiss")
+    again = pickle.loads(pickle.dumps(classifier))
+    assert np.array_equal(again.predict(queries), expected)
+    assert again.index_.engine == classifier.index_.engine
 
 
 # FAISS
@@ -203,21 +206,63 @@ def test_explanation_and_repr(problem):
     assert "engine='faiss', strategy='Flat'" in repr(index)
     explained = index.explain()
     assert explained.queries == QUERIES
-    assert explained.arithmetic == "fp32"
+    assert explained.candidates_per_query is None
+    assert "searched by FAISS in float32, 40 queries so far" in str(explained)
+    assert "float64" not in str(explained)
 
 
-def test_too_few_neighbours_found(problem):
+def test_queries_that_faiss_finds_too_few_for_are_answered_exactly(problem):
+    codes, labels, queries = problem
+    index = lk.CosineIndex.from_codes(codes, labels, engine=lk.FaissEngine("IVF64,Flat", {"nprobe": 1}))
+    allowed = labels < 3
+    expected = reference.search(codes, queries, 500, allowed=allowed)
+    assert np.array_equal(index.search(queries, 500, allowed=allowed).ids, expected.ids)
+    others = index.search_self(500)
+    assert (others.positions != np.arange(CODES)[:, None]).all()
+    assert index.recall(queries, 500) == 1
+    assert index.recall(queries, 2) < 1
+
+
+def test_removing_keeps_what_was_trained(problem):
+    """Fewer codes than the lists that were trained on more."""
     codes, _, queries = problem
-    index = lk.CosineIndex.from_codes(codes, engine=lk.FaissEngine("IVF64,Flat", {"nprobe": 1}))
-    with pytest.raises(ValueError, match=r"FAISS found \d+ of 500 neighbours of query \d+: ask for fewer"):
-        index.search(queries, 500)
+    index = lk.CosineIndex.from_codes(codes, engine=lk.FaissEngine("IVF64,Flat", {"nprobe": 64}))
+    index.remove(np.arange(20, CODES))
+    assert np.array_equal(index.search(queries, 5).ids, reference.search(codes[:20], queries, 5).ids)
+    index.remove(np.arange(20))
+    assert len(index) == 0
+
+
+def test_an_add_that_fails_late_changes_nothing(problem, monkeypatch):
+    codes, _, queries = problem
+    index = lk.CosineIndex.from_codes(codes[:2000], engine="faiss")
+
+    class Full:
+        def __getattr__(self, name):
+            return getattr(store, name)
+
+        def __len__(self):
+            return len(store)
+
+        def add(self, *arguments):
+            raise MemoryError("no more")
+
+    store = index._database._store
+    monkeypatch.setattr(index._database, "_store", Full())
+    with pytest.raises(MemoryError, match="no more"):
+        index.add(codes[2000:])
+    monkeypatch.undo()
+    assert len(index) == 2000
+    index.add(codes[2500:])
+    kept = np.delete(codes, np.arange(2000, 2500), axis=0)
+    assert np.array_equal(index.search(queries, 5).positions, reference.search(kept, queries, 5).positions)
 
 
 def test_what_faiss_refuses_is_said_and_changes_nothing(problem):
     codes, _, queries = problem
-    with pytest.raises(ValueError, match="FAISS makes no index of 16 dimensions from 'IFV8'"):
+    with pytest.raises(ValueError, match="FAISS cannot make an index of 16 dimensions from 'IFV8'"):
         lk.CosineIndex(DIM, engine=lk.FaissEngine("IFV8"))
-    with pytest.raises(ValueError, match="FAISS makes no index of 16 dimensions from 'Flat' with"):
+    with pytest.raises(ValueError, match="FAISS cannot make an index of 16 dimensions from 'Flat' with"):
         lk.CosineIndex(DIM, engine=lk.FaissEngine(parameters={"nproob": 3}))
     index = lk.CosineIndex(DIM, engine=lk.FaissEngine("IVF64,Flat", {"nprobe": 64}))
     with pytest.raises(ValueError, match="FAISS cannot make 'IVF64,Flat' of 10 codes"):
@@ -234,7 +279,7 @@ def test_what_faiss_refuses_is_said_and_changes_nothing(problem):
 def test_allowed_codes_of_an_index_that_cannot(problem):
     codes, _, queries = problem
     index = lk.CosineIndex.from_codes(codes, engine=lk.FaissEngine("PCA8,Flat"))
-    with pytest.raises(ValueError, match="'PCA8,Flat' cannot search among allowed codes only"):
+    with pytest.raises(ValueError, match="cannot search 'PCA8,Flat' among allowed codes only"):
         index.search(queries, 3, allowed=np.ones(CODES, np.bool_))
 
 
@@ -242,8 +287,12 @@ def test_the_number_of_threads_is_put_back(problem):
     codes, _, queries = problem
     faiss = faiss_engine.import_faiss()
     before = faiss.omp_get_max_threads()
-    lk.CosineIndex.from_codes(codes, engine="faiss", threads=1).search(queries, 3)
-    assert faiss.omp_get_max_threads() == before
+    faiss.omp_set_num_threads(3)
+    try:
+        lk.CosineIndex.from_codes(codes, engine="faiss", threads=1).search(queries, 3)
+        assert faiss.omp_get_max_threads() == 3
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 # What is there
@@ -280,9 +329,9 @@ def test_named_engine_is_never_replaced():
         assert str(caught.value) == gpu.missing
 
 
-@pytest.mark.parametrize("name", ["gpu", "FAISS", ""])
+@pytest.mark.parametrize("name", ["gpu", "FAISS", "", None, 3])
 def test_unknown_engine(name):
-    with pytest.raises(ValueError, match=f"unknown engine '{name}'; choose one of auto, cpu, faiss, faiss-gpu"):
+    with pytest.raises(ValueError, match=f"unknown engine {name!r}; choose one of auto, cpu, faiss, faiss-gpu"):
         lk.CosineIndex(3, engine=name)
 
 
@@ -291,10 +340,11 @@ def test_unknown_engine(name):
 
 def test_candidates_are_scored_by_the_contract(isa, problem):
     codes, _, queries = problem
-    index = lk.CosineIndex.from_codes(codes, engine=lk.FaissEngine(rescore=50))
+    database = _core.Database(DIM, "float64")
+    database.add(codes, None, 2)
     rng = np.random.default_rng(3)
     positions = rng.integers(-1, CODES, (QUERIES, 200))
-    similarities, found, ids, scores = index._database._store.score(queries, positions, 20, 2)
+    similarities, found, ids, scores = database.score(queries, positions, 20, 2)
     everything = reference.scores(codes, queries)
     for query, candidates in enumerate(positions):
         rows = np.unique(candidates[candidates >= 0])
@@ -304,9 +354,13 @@ def test_candidates_are_scored_by_the_contract(isa, problem):
         assert similarities[query].tobytes() == everything[query, best].astype(np.float32).tobytes()
 
 
-@pytest.mark.parametrize(("position", "said"), list(product([-1], ["has 2 candidates"])) + [(9999, "9999")])
-def test_candidates_that_are_wrong(problem, position, said):
+@pytest.mark.parametrize(
+    ("position", "k", "said"),
+    [(-1, 3, "has 2 candidates"), (5, 3, "has 2 candidates"), (9999, 3, "9999"), (7, 0, "k must be at least 1")],
+)
+def test_candidates_that_are_wrong(problem, position, k, said):
     codes, _, queries = problem
-    store = lk.CosineIndex.from_codes(codes, engine="faiss")._database._store
+    database = _core.Database(DIM, "float64")
+    database.add(codes, None, 2)
     with pytest.raises(ValueError, match=said):
-        store.score(queries[:1], np.array([[5, 6, position]]), 3, 1)
+        database.score(queries[:1], np.array([[5, 6, position]]), k, 1)

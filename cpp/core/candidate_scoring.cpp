@@ -32,6 +32,7 @@ std::vector<std::uint32_t> rows_of(const std::int64_t* positions, std::size_t co
 
 void score_candidates(const KernelTable& kernels, const Rows& rows, const SearchRequest& request,
                       const std::int64_t* positions, std::size_t per_query) {
+  if (request.k < 1) throw std::invalid_argument("k must be at least 1");
   const std::size_t count = request.queries.rows;
   const auto task = [&](std::size_t index) {
     BlockScorer scorer(kernels, rows);

@@ -31,8 +31,10 @@ class Explanation:
 
     Parameters
     ----------
+    engine : str
+        The engine.
     strategy : str
-        The screening strategy in use.
+        The screening strategy in use, or FAISS's factory string.
     arithmetic : str
         Of the screen: "fp32", "int16" or "int8"; "float64" where every row is scored exactly.
     isa : str
@@ -55,6 +57,7 @@ class Explanation:
         Rows scored exactly a query, over all searches so far; None before the first.
     """
 
+    engine: str
     strategy: str
     arithmetic: str
     isa: str
@@ -69,7 +72,9 @@ class Explanation:
 
     def __str__(self) -> str:
         lines = [f"{self.rows:,} codes of {self.dim} dimensions, strategy {self.strategy!r} on {self.isa}"]
-        if self.screened_dims:
+        if self.engine != "cpu":
+            lines.append(f"searched by FAISS in float32, {self.queries:,} queries so far")
+        elif self.screened_dims:
             lines.append(
                 f"screened in {self.arithmetic}, {self.screened_dims} dimensions;"
                 " what is left is scored in float64"

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentknn import _core, storage
 from latentknn.arrays import as_flags, as_int64, as_rows
 from latentknn.class_search import ClassSearch
-from latentknn.engines import Database, FaissEngine, make_database
+from latentknn.engines import Database, FaissEngine, FaissRefusal, make_database
 from latentknn.engines.database import Answer
 from latentknn.explanation import Consideration, Explanation
 
@@ -153,6 +153,7 @@ class CosineIndex:
         queries, screened, scored = found["queries"], found["screened_rows"], found["scored_rows"]
         considered = (Consideration(*each) for each in found["considered"])
         return Explanation(
+            engine=self.engine,
             strategy=found["strategy"],
             arithmetic=found["arithmetic"],
             isa=self.isa,
@@ -162,8 +163,8 @@ class CosineIndex:
             unscreened_rows=found["unscreened_rows"],
             considered=tuple(sorted(considered, key=lambda each: each.cost)),
             queries=queries,
-            screened_per_query=screened / queries if queries else None,
-            candidates_per_query=scored / queries if queries else None,
+            screened_per_query=screened / queries if queries and self.exact else None,
+            candidates_per_query=scored / queries if queries and self.exact else None,
         )
 
     @property
@@ -407,7 +408,7 @@ class CosineIndex:
             raise ValueError("received no queries to measure the recall with")
         k = _neighbours(k, len(self), "codes in the index")
         found = self.search(rows, k).positions
-        exact = _core.Database(self.dim, "float64")
+        exact = _core.Database(self.dim, "auto")
         exact.add(self.codes, None, self._thread_count())
         *_, wanted = exact.search(rows, k, None, self._thread_count(), True)
         *_, scores = exact.score(rows, found, k, self._thread_count())
@@ -435,7 +436,7 @@ class CosineIndex:
         strategy: str = "auto",
         threads: int | None = None,
     ) -> Self:
-        """Read an index that `save` wrote; it gives the same answers to the bit.
+        """Read an index that `save` wrote; it gives the same answers to the bit, if its engine is exact.
 
         Raises
         ------
@@ -448,6 +449,8 @@ class CosineIndex:
         index = cls(stored.codes.shape[1], engine=engine, strategy=strategy, threads=threads)
         try:
             index.add(stored.codes, labels=stored.labels, ids=stored.ids)
+        except FaissRefusal:
+            raise
         except ValueError as error:
             raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error
         index._next_id = stored.next_id

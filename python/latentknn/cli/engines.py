@@ -12,15 +12,15 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "engines",
         help="list what can run a search on this machine",
-        description="List the engines, what their kernels were made for, and what is missing where one cannot "
-        "run. The environment variable LATENTKNN_ISA chooses another instruction set of the engine cpu than "
-        "the best.",
+        description="List the engines, what their kernels were made for, and what is missing where one "
+        "cannot run. The environment variable LATENTKNN_ISA chooses another instruction set of the engine "
+        "cpu than the best.",
     )
     parser.set_defaults(command=_list)
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    rows = [("engine", "exact", "available", "kernels, or what is missing")]
+    rows: list[tuple[str, ...]] = [("engine", "exact", "available", "kernels, or what is missing")]
     for each in engines.availability():
         answers = ("yes" if yes else "no" for yes in (each.exact, each.available))
         rows.append((each.name, *answers, each.kernels or each.missing))

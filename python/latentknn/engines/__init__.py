@@ -6,11 +6,17 @@ from dataclasses import dataclass
 
 from latentknn import _core
 from latentknn.engines.database import Database
-from latentknn.engines.faiss_engine import FAISS, FaissDatabase, FaissEngine, import_faiss
+from latentknn.engines.faiss_engine import (
+    FAISS,
+    FaissDatabase,
+    FaissEngine,
+    FaissRefusal,
+    import_faiss,
+)
 
 NAMES = ("cpu", *FAISS)
 
-__all__ = ["NAMES", "Availability", "Database", "FaissEngine", "availability", "make_database"]
+__all__ = ["NAMES", "Availability", "Database", "FaissEngine", "FaissRefusal", "availability", "make_database"]
 
 
 @dataclass(frozen=True)
@@ -62,9 +68,11 @@ def make_database(engine: str | FaissEngine, dim: int, strategy: str) -> tuple[s
     if engine in ("auto", "cpu"):
         return "cpu", _core.Database(dim, strategy)
     if isinstance(engine, str):
-        if engine not in FAISS:
-            raise ValueError(f"unknown engine {engine!r}; choose one of auto, {', '.join(NAMES)}")
-        engine = FAISS[engine]
+        engine = FAISS.get(engine, engine)
+    if not isinstance(engine, FaissEngine):
+        raise ValueError(
+            f"unknown engine {engine!r}; choose one of auto, {', '.join(NAMES)}, or pass a FaissEngine"
+        )
     if strategy != "auto":
         raise ValueError(f"strategy={strategy!r} is one of the engine 'cpu'; FAISS takes a factory string")
     return engine.name, FaissDatabase(engine, dim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,19 +16,27 @@ from numpy.typing import NDArray
 from latentknn import _core
 from latentknn.engines.database import Answer
 
+_ROWS_AT_ONCE = 8192
+
+
+class FaissRefusal(ValueError):
+    """FAISS cannot do what it was asked for, as its message says."""
+
 
 @dataclass(frozen=True)
 class FaissEngine:
     """How FAISS is to search; the argument ``engine`` of an index takes it.
 
     FAISS computes in float32, in an order of its own, and most of its indexes find most neighbours, not all:
-    `CosineIndex.exact` is False, and `CosineIndex.recall` measures what is found.
+    `CosineIndex.exact` is False, and `CosineIndex.recall` measures what is found. A query for which it finds
+    fewer than k neighbours is searched for exactly, among all codes. What it trains is trained on the first
+    codes that are added, and anew where an index is loaded.
 
     Parameters
     ----------
     factory : str
         What ``faiss.index_factory`` makes the index from, such as "Flat", "HNSW32", "IVF1024,Flat" or
-        "IVF1024,PQ16". It is trained on the codes that are added first.
+        "IVF1024,PQ16".
     parameters : mapping of str to number
         Search parameters as FAISS names them, such as ``{"nprobe": 16}`` or ``{"efSearch": 64}``.
     rescore : int
@@ -38,8 +47,8 @@ class FaissEngine:
 
     Raises
     ------
-    ValueError
-        If ``rescore`` is negative.
+    TypeError, ValueError
+        If ``rescore`` is no integer or negative.
 
     References
     ----------
@@ -47,12 +56,13 @@ class FaissEngine:
     """
 
     factory: str = "Flat"
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, float] = field(default_factory=dict, hash=False)
     rescore: int = 0
     gpu: bool = False
 
     def __post_init__(self) -> None:
-        if self.rescore < 0:
+        object.__setattr__(self, "parameters", dict(self.parameters))
+        if operator.index(self.rescore) < 0:
             raise ValueError(f"rescore must be at least 0, received {self.rescore}")
 
     @property
@@ -73,23 +83,30 @@ class FaissEngine:
             If FAISS does not understand the factory string or a parameter.
         """
         faiss = import_faiss(self.gpu)
-        try:
+        settings = f"{self.factory!r}" + (f" with {dict(self.parameters)}" if self.parameters else "")
+        with _translated(f"make an index of {dim} dimensions from {settings}"):
             index = faiss.index_factory(dim, self.factory, faiss.METRIC_INNER_PRODUCT)
-            if self.gpu:
-                index = faiss.index_cpu_to_all_gpus(index)
-            space = faiss.GpuParameterSpace() if self.gpu else faiss.ParameterSpace()
+            space = faiss.ParameterSpace()
             for name, value in self.parameters.items():
-                space.set_index_parameter(index, name, value)
-        except RuntimeError as error:
-            raise ValueError(
-                f"FAISS makes no index of {dim} dimensions from {self.factory!r} with "
-                f"{dict(self.parameters)}: {_reason(error)}"
-            ) from error
-        return index
+                space.set_index_parameter(index, name, float(value))
+            return self._placed(index)
+
+    def emptied(self, index: Any) -> Any:
+        """Return an empty index that is trained and set as a given one."""
+        faiss = import_faiss(self.gpu)
+        with _translated("copy its index"):
+            fresh = faiss.index_gpu_to_cpu(index) if self.gpu else faiss.clone_index(index)
+            fresh.reset()
+            return self._placed(fresh)
+
+    def _placed(self, index: Any) -> Any:
+        return import_faiss(True).index_cpu_to_all_gpus(index) if self.gpu else index
 
 
 class FaissDatabase:
     """Rows in a FAISS index, and beside it as they came, for rescoring, saving and rebuilding.
+
+    Searches of several threads run one after the other.
 
     Parameters
     ----------
@@ -100,7 +117,7 @@ class FaissDatabase:
 
     def __init__(self, engine: FaissEngine, dim: int) -> None:
         self._engine = engine
-        self._index = engine.make_index(dim)
+        self._index = engine.make_index(dim)  # None: to be made again from the store
         self._store = _core.Database(dim, "float64")
         self._ids: NDArray[np.int64] | None = None
         self._queries = 0
@@ -129,43 +146,46 @@ class FaissDatabase:
         rounded = _core.round_rows(rows, "codes")
         with self._lock:
             before = len(self)
+            index, self._index = self._ready_index(threads), None  # as long as it may be half changed
             try:
-                self._fill(self._index, rounded, threads)
+                _fill(index, self.strategy, rounded, threads)
                 self._store.add(rounded, ids, threads)
-            except BaseException:
-                if len(self) == before:
-                    self._index = self._rebuilt(self._store.rows(), threads)
-                raise
+                self._index = index
             finally:
                 if ids is not None and len(self) > before:
                     earlier = np.arange(before, dtype=np.int64) if self._ids is None else self._ids
                     self._ids = np.concatenate([earlier, ids])
 
     def keep(self, flags: NDArray[np.uint8], threads: int) -> None:
-        """Remove the rows whose flag is zero, by building the index anew: few FAISS indexes can remove."""
+        """Remove the rows whose flag is zero, by filling an index anew: few FAISS indexes can remove."""
         kept = flags.view(np.bool_)
         with self._lock:
-            index = self._rebuilt(self._store.rows()[kept], threads)
-            ids = np.arange(len(self), dtype=np.int64) if self._ids is None else self._ids
-            self._store.keep(flags, threads)
-            self._index, self._ids = index, ids[kept]
+            before = len(self)
+            fresh = self._engine.emptied(self._ready_index(threads))
+            _fill(fresh, self.strategy, self._store.rows()[kept], threads)
+            ids = (np.arange(before, dtype=np.int64) if self._ids is None else self._ids)[kept]
+            try:
+                self._store.keep(flags, threads)
+            finally:
+                if len(self) != before:
+                    self._index, self._ids = fresh, ids
 
     def rows(self) -> NDArray[np.float32]:
         """Return a copy of all rows, as they came."""
         return self._store.rows()
 
     def explain(self) -> dict[str, Any]:
-        """Return what ``Explanation`` is made from."""
+        """Return what ``Explanation`` is made from; FAISS does not count what it looks at."""
         return {
             "strategy": self.strategy,
             "arithmetic": "fp32",
             "rows": len(self),
-            "screened_dims": self.dim,
+            "screened_dims": 0,
             "unscreened_rows": 0,
             "considered": [],
             "queries": self._queries,
-            "screened_rows": 0,
-            "scored_rows": 0,
+            "screened_rows": None,
+            "scored_rows": None,
         }
 
     def search(
@@ -181,8 +201,10 @@ class FaissDatabase:
         with self._lock:
             self._queries += len(rounded)
             available = len(self) if allowed is None else int(np.count_nonzero(allowed))
+            if k > available:
+                raise ValueError(f"k must be from 1 to {available}, the codes left by now, received {k}")
             wanted = min(k * max(self._engine.rescore, 1), available)
-            similarities, positions = self._find(rounded, wanted, allowed, threads)
+            similarities, positions = self._find(rounded, wanted, k, allowed, threads)
             return self._answer(rounded, similarities, positions, k, threads, scores64)
 
     def search_self(self, k: int, threads: int, scores64: bool) -> Answer:
@@ -191,7 +213,7 @@ class FaissDatabase:
             rows = self._store.rows()
             self._queries += len(rows)
             wanted = min(k * max(self._engine.rescore, 1) + 1, len(rows))
-            similarities, positions = self._find(rows, wanted, None, threads)
+            similarities, positions = self._find(rows, wanted, k + 1, None, threads)
             others = positions != np.arange(len(rows))[:, np.newaxis]
             others[others.all(axis=1), -1] = False
             shape = (len(rows), wanted - 1)
@@ -199,29 +221,38 @@ class FaissDatabase:
             return self._answer(rows, similarities, positions, k, threads, scores64)
 
     def _find(
-        self, rows: NDArray[np.float32], wanted: int, allowed: NDArray[np.uint8] | None, threads: int
+        self,
+        rows: NDArray[np.float32],
+        wanted: int,
+        needed: int,
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        parameters = None if allowed is None else self._selecting(allowed)
-        with _threads(threads):
-            found: tuple[NDArray[np.float32], NDArray[np.int64]] = self._index.search(
-                _unit(rows), wanted, params=parameters
-            )
-        return found
+        """Find `wanted` neighbours of each row, or at least as many as are needed and -1 for the others."""
+        index = self._ready_index(threads)
+        parameters = None if allowed is None else self._selecting(index, allowed)
+        with _translated(f"search {self.strategy!r} for {wanted} neighbours"), _threads(threads):
+            similarities, positions = index.search(_unit(rows), wanted, params=parameters)
+        short = np.flatnonzero((positions >= 0).sum(axis=1) < needed)
+        if len(short) > 0:
+            exact = self._store.search(rows[short], wanted, allowed, threads, False)
+            similarities[short], positions[short] = exact[0], exact[1]
+        return similarities, positions
 
-    def _selecting(self, allowed: NDArray[np.uint8]) -> Any:
+    def _selecting(self, index: Any, allowed: NDArray[np.uint8]) -> Any:
         """Return FAISS's parameters for a search among allowed rows; they must name all others again."""
         faiss = import_faiss(self._engine.gpu)
-        index = faiss.downcast_index(self._index)
+        index = faiss.downcast_index(index)
         chosen = faiss.IDSelectorBatch(np.flatnonzero(allowed).astype(np.int64))
         if isinstance(index, faiss.IndexIVF):
-            return faiss.SearchParametersIVF(sel=chosen, nprobe=index.nprobe)
+            return faiss.SearchParametersIVF(sel=chosen, nprobe=index.nprobe, max_codes=index.max_codes)
         if isinstance(index, faiss.IndexHNSW):
             return faiss.SearchParametersHNSW(sel=chosen, efSearch=index.hnsw.efSearch)
         if isinstance(index, faiss.IndexFlat):
             return faiss.SearchParameters(sel=chosen)
-        raise ValueError(
-            f"the FAISS index {self.strategy!r} cannot search among allowed codes only; use a flat, IVF or "
-            "HNSW index, or engine='cpu'"
+        raise FaissRefusal(
+            f"the engine {self._engine.name!r} cannot search {self.strategy!r} among allowed codes only; use "
+            "a flat, IVF or HNSW index of engine 'faiss', or engine='cpu'"
         )
 
     def _answer(
@@ -233,13 +264,6 @@ class FaissDatabase:
         threads: int,
         scores64: bool,
     ) -> Answer:
-        found = (positions >= 0).sum(axis=1)
-        if len(found) > 0 and found.min() < k:
-            query = int(found.argmin())
-            raise ValueError(
-                f"FAISS found {found[query]} of {k} neighbours of query {query}: ask for fewer, or give a "
-                f"search parameter (nprobe, efSearch) a higher value than in {dict(self._engine.parameters)}"
-            )
         if self._engine.rescore:
             exact = self._store.score(queries, np.ascontiguousarray(positions), k, threads)
             return exact if scores64 else (*exact[:3], None)
@@ -248,24 +272,13 @@ class FaissDatabase:
         ids = positions.copy() if self._ids is None else self._ids[positions]
         return similarities, positions, ids, similarities.astype(np.float64) if scores64 else None
 
-    def _rebuilt(self, rows: NDArray[np.float32], threads: int) -> Any:
-        index = self._engine.make_index(self.dim)
-        self._fill(index, rows, threads)
-        return index
-
-    def _fill(self, index: Any, rows: NDArray[np.float32], threads: int) -> None:
-        if len(rows) == 0:
-            return
-        units = _unit(rows)
-        with _threads(threads):
-            try:
-                if not index.is_trained:
-                    index.train(units)
-                index.add(units)
-            except RuntimeError as error:
-                raise ValueError(
-                    f"FAISS cannot make {self.strategy!r} of {len(rows)} codes: {_reason(error)}"
-                ) from error
+    def _ready_index(self, threads: int) -> Any:
+        """Return the index, made again where a change of it was broken off."""
+        if self._index is None:
+            index = self._engine.make_index(self.dim)
+            _fill(index, self.strategy, self._store.rows(), threads)
+            self._index = index
+        return self._index
 
 
 def import_faiss(gpu: bool = False) -> ModuleType:
@@ -282,12 +295,35 @@ def import_faiss(gpu: bool = False) -> ModuleType:
         )
     if gpu and faiss.get_num_gpus() == 0:
         raise RuntimeError("FAISS finds no GPU")
-    return faiss  # type: ignore[no-any-return]
+    return faiss
+
+
+def _fill(index: Any, factory: str, rows: NDArray[np.float32], threads: int) -> None:
+    """Add rows to an index, after training it on them where it wants that."""
+    if len(rows) == 0:
+        return
+    units = _unit(rows)
+    with _translated(f"make {factory!r} of {len(rows)} codes"), _threads(threads):
+        if not index.is_trained:
+            index.train(units)
+        index.add(units)
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn FAISS's errors into ours, without the place in its source."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).rsplit("Error: ", 1)[-1].strip()
+        if "memory" in reason.lower():
+            raise MemoryError(f"FAISS has not the memory to {what}: {reason}") from error
+        raise FaissRefusal(f"FAISS cannot {what}: {reason}") from error
 
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """Let FAISS use so many threads; the number is the process's, so it is put back."""
+    """Let FAISS use so many threads; the number is put back, because OpenMP keeps one for all its users."""
     faiss = import_faiss()
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(count)
@@ -299,14 +335,12 @@ def _threads(count: int) -> Iterator[None]:
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale rows to length 1, in float64; zero rows stay, and so have similarity 0 to everything."""
-    wide = rows.astype(np.float64)
-    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, np.newaxis]
-    return np.ascontiguousarray(wide / np.where(norms == 0, 1, norms), dtype=np.float32)
-
-
-def _reason(error: RuntimeError) -> str:
-    """Return what FAISS says without the place in its source."""
-    return str(error).rsplit("Error: ", 1)[-1].strip()
+    units = np.empty(rows.shape, np.float32)
+    for begin in range(0, len(rows), _ROWS_AT_ONCE):
+        wide = rows[begin : begin + _ROWS_AT_ONCE].astype(np.float64)
+        norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, np.newaxis]
+        units[begin : begin + _ROWS_AT_ONCE] = wide / np.where(norms == 0, 1, norms)
+    return units
 
 
 FAISS = MappingProxyType({"faiss": FaissEngine(), "faiss-gpu": FaissEngine(gpu=True)})
