@@ -179,7 +179,7 @@ void BlockSearch::score_cell(std::size_t cell, std::size_t query_tile) {
     const std::uint32_t row = layout_.order()[place];
     if (run_.distinct.empty() || !layout_.repeats(place)) {
       scorer_.fetch(row);
-    run_.distinct.push_back(row);
+      run_.distinct.push_back(row);
       run_.ends.push_back(run_.members.size());
     }
     run_.members.push_back(row);
