@@ -5,21 +5,21 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Interruption(Exception):
+class InterruptedCallError(Exception):
     """What the handler raises."""
 
 
 def is_interrupted(call: Callable[[], Any], milliseconds: float) -> bool:
-    """Call, in the main thread, and interrupt so much later; return whether that came before the call's end."""
+    """Call, in the main thread, interrupting so much later; return whether that came before the end."""
     signal.signal(signal.SIGALRM, _raise)
     try:
         signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)
         call()
         signal.setitimer(signal.ITIMER_REAL, 0)
-    except Interruption:
+    except InterruptedCallError:
         return True
     return False
 
 
 def _raise(number: int, frame: Any) -> None:
-    raise Interruption
+    raise InterruptedCallError
