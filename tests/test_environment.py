@@ -435,17 +435,10 @@ def test_kernel_that_this_cpu_lacks(monkeypatch):
 def test_an_interrupted_add_of_rows_that_the_screen_does_not_suit(strategy):
     """Rows that were noted as unscreened before the interruption are gone with the others."""
     script = f"""
-        import signal
         import numpy as np
         import latentknn as lk
+        from interrupting import is_interrupted
 
-        class Stop(Exception):
-            pass
-
-        def stop(number, frame):
-            raise Stop
-
-        signal.signal(signal.SIGALRM, stop)
         rng = np.random.default_rng(0)
         rows = (rng.standard_normal((20_005, 400)) * np.geomspace(1, 0.01, 400)).astype(np.float32)
         others = rng.standard_normal((15_000, 400)).astype(np.float32)
@@ -454,11 +447,7 @@ def test_an_interrupted_add_of_rows_that_the_screen_does_not_suit(strategy):
         expected = index.search(queries, 5)
         stopped = 0
         for milliseconds in range(20, 300, 20):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)
-                index.add(others)
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            except Stop:
+            if is_interrupted(lambda: index.add(others), milliseconds):
                 stopped += len(index) == 20_005
             if len(index) > 20_005:
                 index = lk.CosineIndex.from_codes(rows, strategy={strategy!r}, threads=1)
@@ -474,17 +463,10 @@ def test_an_interrupted_add_of_rows_that_the_screen_does_not_suit(strategy):
 def test_interrupted_changes_leave_the_index_whole(strategy):
     """Wherever in a change the signal comes: codes, labels, ids and answers agree after it."""
     script = f"""
-        import signal
         import numpy as np
         import latentknn as lk
+        from interrupting import is_interrupted
 
-        class Stop(Exception):
-            pass
-
-        def stop(number, frame):
-            raise Stop
-
-        signal.signal(signal.SIGALRM, stop)
         rng = np.random.default_rng(0)
         few, many, queries = (rng.standard_normal((n, 128), dtype=np.float32) for n in (5_000, 45_000, 20))
         stopped = 0
@@ -494,12 +476,7 @@ def test_interrupted_changes_leave_the_index_whole(strategy):
                 (lambda: index.add(many, np.arange(5_000, 50_000)), (5_000, 50_000)),
                 (lambda: index.remove(index.ids[::2]), (2_500, 5_000, 25_000, 50_000)),
             ):
-                try:
-                    signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)
-                    change()
-                    signal.setitimer(signal.ITIMER_REAL, 0)
-                except Stop:
-                    stopped += 1
+                stopped += is_interrupted(change, milliseconds)
                 assert len(index) in sizes
                 assert len(index.labels) == len(index.ids) == len(index)
                 assert np.array_equal(index.labels, index.ids)

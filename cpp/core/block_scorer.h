@@ -80,7 +80,7 @@ class BlockScorer {
   std::vector<double> products_;
   std::vector<Pair> sorted_;
   std::vector<std::uint32_t> sorted_rows_;
-  std::vector<std::size_t> ends_;      // of each chunk of places
+  std::vector<std::size_t> ends_;       // of each chunk of places
   std::vector<std::uint32_t> fetched_;  // of each place of a chunk: the chunk that it was fetched for, counted
   std::uint32_t chunks_ = 0;            // over all calls
   std::uint64_t scored_rows_ = 0;

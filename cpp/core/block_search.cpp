@@ -179,7 +179,7 @@ void BlockSearch::score_cell(std::size_t cell, std::size_t query_tile) {
     const std::uint32_t row = layout_.order()[place];
     if (run_.distinct.empty() || !layout_.repeats(place)) {
       scorer_.fetch(row);
-    run_.distinct.push_back(row);
+      run_.distinct.push_back(row);
       run_.ends.push_back(run_.members.size());
     }
     run_.members.push_back(row);
@@ -192,8 +192,8 @@ void BlockSearch::score_cell(std::size_t cell, std::size_t query_tile) {
   }
 }
 
-// Finds queries whose rows are closer to each other than two-sided scores can tell. (The others need not be close:
-// they are far from their bounds, above all near the query, and cheaper screened than scored.) Of
+// Finds queries whose rows are closer to each other than two-sided scores can tell. (Rows that one-sided scores leave
+// need not be close: they are far from their bounds, above all near the query, and cheaper screened than scored.) Of
 // rows without any order, a share of k / seen are better than the best of those that were seen before.
 void BlockSearch::find_crowded() {
   const std::size_t per_tile = screen_.kernel().query_tile;
@@ -278,7 +278,7 @@ void BlockSearch::hand_over(std::size_t shard) {
 }
 
 // Excluding by the screened scores alone is the cheap way, where they allow it, and nearly always enough.
-// Where they bound from above only, scoring the likeliest few raises the threshold, and the others wait:
+// Where they bound from above only, scoring the likeliest raises the threshold, and the others wait:
 // most will be excluded unscored. Where neither makes room, as too many scores lie within the error of
 // each other, the rest is scored exactly.
 void BlockSearch::make_room(std::size_t q) {

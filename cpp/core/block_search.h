@@ -103,7 +103,7 @@ class BlockSearch {
   std::uint64_t screened_rows_ = 0;
   ScreenTask task_{};
   std::vector<Hit> hits_;
-  std::size_t capacity_ = 0;   // of a list
+  std::size_t capacity_ = 0;      // of a list
   std::size_t scored_first_ = 0;  // rows of a list: as many as are wanted, or a few more
   AlignedBuffer<Candidate> candidates_;
   std::vector<CandidateList> lists_;

@@ -212,9 +212,8 @@ void cells_out_of_reach_hold_nothing() {
         kernels.squared_norms(rows.data(), kCount, dim, norms.data());
         latentknn::Layout layout(
             kernels,
-            latentknn::principal_directions(kernels, {rows.data(), norms.data(), nullptr, kCount, dim},
-                                            std::min<std::size_t>(8, dim), 2),
-            dim);
+            latentknn::principal_directions(kernels, {rows.data(), norms.data(), nullptr, kCount, dim}, dim, 2), dim,
+            circle ? latentknn::Layout::kFewDirections : latentknn::Layout::kManyDirections);
         const std::size_t first = kCount / 2;  // in two pieces, the second beginning within a cell
         layout.extend({rows.data(), norms.data(), nullptr, first, dim}, 2, nullptr);
         layout.extend({rows.data(), norms.data(), nullptr, kCount, dim}, 2, nullptr);

@@ -41,8 +41,7 @@ CandidateForecast::CandidateForecast(const KernelTable& kernels, const Principal
   queries.insert(queries.end(), mean.begin(), mean.end());
   query_scales.push_back(1.0);
   using Side = PackedVectors::Side;
-  const PackedVectors left(kernels, Side::queries, queries.data(), query_scales.size(), dim_,
-                           query_scales.data());
+  const PackedVectors left(kernels, Side::queries, queries.data(), query_scales.size(), dim_, query_scales.data());
   const PackedVectors right(kernels, Side::rows, sample.values, count_, dim_, scales.data());
   multiply(kernels, left, right, dim_, products_);
   stride_ = right.padded_count();

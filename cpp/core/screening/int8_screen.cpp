@@ -13,9 +13,9 @@ namespace {
 constexpr double kQueryLargest = 63.0;
 constexpr double kRowLargest = 127.0;
 constexpr double kSlack = 1.0 + 0x1p-40;
-constexpr double kMargin = 1.02;             // over what the sample shows,
-constexpr double kOutside = 0.02;            // of similarities
-constexpr double kLeftOut = 2e-4;            // share of the rows that need not be screened
+constexpr double kMargin = 1.02;   // over what the sample shows,
+constexpr double kOutside = 0.02;  // of similarities
+constexpr double kLeftOut = 2e-4;  // share of the rows that need not be screened
 
 double product(const double* a, const double* b, std::size_t count) {
   double sum = 0.0;
