@@ -2,8 +2,8 @@
 
     python benchmarks/approximate.py      # some minutes; tables.py writes the table
 
-10,000 test images of Fashion-MNIST among 60,000, as codes of conv_ae; k = 10. All engines search once a round,
-each round another permutation of the queries. The recall is measured against the exact neighbours.
+10,000 test images of Fashion-MNIST among 60,000, as codes of conv_ae; k = 10. All engines search once a
+round, each round another permutation of the queries. The recall is measured against the exact neighbours.
 """
 
 import time

@@ -331,7 +331,9 @@ def test_named_engine_is_never_replaced():
 
 @pytest.mark.parametrize("name", ["gpu", "FAISS", "", None, 3])
 def test_unknown_engine(name):
-    with pytest.raises(ValueError, match=f"unknown engine {name!r}; choose one of auto, cpu, faiss, faiss-gpu"):
+    with pytest.raises(
+        ValueError, match=f"unknown engine {name!r}; choose one of auto, cpu, faiss, faiss-gpu"
+    ):
         lk.CosineIndex(3, engine=name)
 
 
@@ -356,7 +358,12 @@ def test_candidates_are_scored_by_the_contract(isa, problem):
 
 @pytest.mark.parametrize(
     ("position", "k", "said"),
-    [(-1, 3, "has 2 candidates"), (5, 3, "has 2 candidates"), (9999, 3, "9999"), (7, 0, "k must be at least 1")],
+    [
+        (-1, 3, "has 2 candidates"),
+        (5, 3, "has 2 candidates"),
+        (9999, 3, "9999"),
+        (7, 0, "k must be at least 1"),
+    ],
 )
 def test_candidates_that_are_wrong(problem, position, k, said):
     codes, _, queries = problem

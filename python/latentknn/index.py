@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentknn import _core, storage
 from latentknn.arrays import as_flags, as_int64, as_rows
 from latentknn.class_search import ClassSearch
-from latentknn.engines import Database, FaissEngine, FaissRefusal, make_database
+from latentknn.engines import Database, FaissEngine, FaissRequestError, make_database
 from latentknn.engines.database import Answer
 from latentknn.explanation import Consideration, Explanation
 
@@ -88,7 +88,12 @@ class CosineIndex:
     """
 
     def __init__(
-        self, dim: int, *, engine: str | FaissEngine = "auto", strategy: str = "auto", threads: int | None = None
+        self,
+        dim: int,
+        *,
+        engine: str | FaissEngine = "auto",
+        strategy: str = "auto",
+        threads: int | None = None,
     ) -> None:
         dim = _positive(dim, "dim")
         if threads is not None:
@@ -449,7 +454,7 @@ class CosineIndex:
         index = cls(stored.codes.shape[1], engine=engine, strategy=strategy, threads=threads)
         try:
             index.add(stored.codes, labels=stored.labels, ids=stored.ids)
-        except FaissRefusal:
+        except FaissRequestError:
             raise
         except ValueError as error:
             raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error

@@ -10,13 +10,21 @@ from latentknn.engines.faiss_engine import (
     FAISS,
     FaissDatabase,
     FaissEngine,
-    FaissRefusal,
+    FaissRequestError,
     import_faiss,
 )
 
 NAMES = ("cpu", *FAISS)
 
-__all__ = ["NAMES", "Availability", "Database", "FaissEngine", "FaissRefusal", "availability", "make_database"]
+__all__ = [
+    "NAMES",
+    "Availability",
+    "Database",
+    "FaissEngine",
+    "FaissRequestError",
+    "availability",
+    "make_database",
+]
 
 
 @dataclass(frozen=True)

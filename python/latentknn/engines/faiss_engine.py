@@ -19,7 +19,7 @@ from latentknn.engines.database import Answer
 _ROWS_AT_ONCE = 8192
 
 
-class FaissRefusal(ValueError):
+class FaissRequestError(ValueError):
     """FAISS cannot do what it was asked for, as its message says."""
 
 
@@ -250,7 +250,7 @@ class FaissDatabase:
             return faiss.SearchParametersHNSW(sel=chosen, efSearch=index.hnsw.efSearch)
         if isinstance(index, faiss.IndexFlat):
             return faiss.SearchParameters(sel=chosen)
-        raise FaissRefusal(
+        raise FaissRequestError(
             f"the engine {self._engine.name!r} cannot search {self.strategy!r} among allowed codes only; use "
             "a flat, IVF or HNSW index of engine 'faiss', or engine='cpu'"
         )
@@ -318,7 +318,7 @@ def _translated(what: str) -> Iterator[None]:
         reason = str(error).rsplit("Error: ", 1)[-1].strip()
         if "memory" in reason.lower():
             raise MemoryError(f"FAISS has not the memory to {what}: {reason}") from error
-        raise FaissRefusal(f"FAISS cannot {what}: {reason}") from error
+        raise FaissRequestError(f"FAISS cannot {what}: {reason}") from error
 
 
 @contextmanager
