@@ -11,7 +11,7 @@ from latentknn.evaluation.accuracy import Accuracy
 from latentknn.evaluation.choosing import VoteScore, best_vote, score_votes
 from latentknn.evaluation.classification import Classification
 from latentknn.evaluation.experiment import Experiment, classify_by_pixels, run_experiment
-from latentknn.evaluation.neighbours import Neighbours, find_neighbours, find_neighbours_per_class
+from latentknn.evaluation.neighbours import Neighbours, find_neighbours
 from latentknn.evaluation.projection import project
 from latentknn.evaluation.splitting import hold_out
 from latentknn.evaluation.stages import Stage, Stopwatch
@@ -36,7 +36,6 @@ __all__ = [
     "best_vote",
     "classify_by_pixels",
     "find_neighbours",
-    "find_neighbours_per_class",
     "hold_out",
     "project",
     "run_experiment",
