@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import latentknn as lk
-from latentknn import arrays, index
+from latentknn import arrays, datasets, index
 from latentknn.atomic_file import atomic_file
 
 RESULTS = Path(__file__).parent / "results"
+CACHE = datasets.cache_folder("fashion_mnist").parents[1] / "benchmarks"  # what is trained once on a machine
 _REST_SECONDS = 0.05  # between runs: idle OpenMP workers of a peer spin for a while before they sleep
 
 

@@ -12,6 +12,7 @@ import json
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ from latentknn.evaluation import Experiment, Stopwatch, find_neighbours, run_exp
 from recipes import DATA, RECIPES, Recipe
 
 Row = dict[str, Any]
+
+
+def model_file(recipe: Recipe, data: str) -> Path:
+    """Return where a trained model is kept, in the user's cache."""
+    return harness.CACHE / "zoo" / data / f"{zoo_tables.file_name(recipe)}.keras"
 
 
 def measure(recipe: Recipe, data: str) -> Row:
@@ -50,6 +56,8 @@ def measure(recipe: Recipe, data: str) -> Row:
         verbose=2,
         stopwatch=stopwatch,
     )
+    model_file(recipe, data).parent.mkdir(parents=True, exist_ok=True)
+    model.save(model_file(recipe, data))
     training = stopwatch.stages[0]
     classifying = ("encode test images", "search codes", "vote")
     chosen = max(experiment.vote_scores, key=lambda score: score.accuracy.value)

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import harness
+from latentknn.datasets.published import PUBLISHED
 from latentknn.evaluation import Accuracy
 from recipes import DATA, RECIPES, Recipe
 
 PAGE = Path(__file__).parent / "zoo.md"
 BEGIN, END = "<!-- zoo_tables.py writes from here -->\n", "<!-- to here -->\n"
 NOTHING = "–"
+GENERATED = harness.RESULTS / "generated_fashion_mnist.json"
 
 Row = dict[str, Any]
 Rows = dict[str, Row]
@@ -36,6 +38,12 @@ _COLUMNS = [
     "10,000 images, s",
     "changes",
     "published, and how it was measured",
+]
+_GENERATED_COLUMNS = [
+    "images",
+    *PUBLISHED["fashion_mnist"].class_names,
+    "similarity to training images",
+    "to each other",
 ]
 _PROTOCOL_COLUMNS = ["model", "whole test set, 1-NN", "1,000 drawn, no copies", "95 % of such draws"]
 
@@ -61,6 +69,11 @@ def read_rows(data: str) -> Rows:
         for recipe in RECIPES
         if recipe.key in rows and rows[recipe.key]["recipe"] == recipe.described(data)
     }
+
+
+def file_name(recipe: Recipe) -> str:
+    """Return a name for files about a recipe, without an ending."""
+    return recipe.key.replace(",", "").replace(" ", "-")
 
 
 def result_line(recipe: Recipe, row: Row) -> str:
@@ -98,7 +111,25 @@ def all_tables() -> str:
         rows = read_rows(data)
         if rows:
             parts.append(f"### {_TITLES[data]}\n\n{results_table(rows)}\n\n{_environments(rows)}")
+    if GENERATED.is_file():
+        parts.append(f"### Generated images, Fashion-MNIST\n\n{generated_table(json.loads(GENERATED.read_text()))}")
     return "\n\n".join(parts) + "\n"
+
+
+def generated_table(results: Rows) -> str:
+    """Say which classes generated images are of, and how similar they are to real ones and to each other."""
+    return _table(
+        _GENERATED_COLUMNS,
+        (
+            [
+                key,
+                *(f"{share:.1%}" for share in result["shares"]),
+                f"{result['to_training']:.3f}",
+                f"{result['to_each_other']:.3f}",
+            ]
+            for key, result in results.items()
+        ),
+    )
 
 
 def write_page() -> None:

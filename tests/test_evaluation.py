@@ -24,6 +24,7 @@ from latentknn.evaluation import (
     hold_out,
     project,
     run_experiment,
+    sample_like,
     score_votes,
 )
 
@@ -150,6 +151,30 @@ def test_neighbours_per_class():
         assert found.classes[query].tolist() == [labels[row] for _, row in nearest]
     with pytest.raises(ValueError, match=r"codes of class \d, the smallest"):
         find_neighbours(index, queries, 60, 4)
+
+
+def test_codes_are_imitated():
+    """Draws have the groups, the means and the spreads of the codes, in the directions that the codes have."""
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.standard_normal((40, 3)))[0].T
+    centres = np.float64([[10, 0, 0], [0, 10, 0], [0, 0, -10]])
+    group = rng.choice(3, 3000, p=[0.5, 0.3, 0.2])
+    codes = ((centres[group] + rng.standard_normal((3000, 3)) * [1, 0.3, 2]) @ axes).astype(np.float32)
+    drawn = sample_like(codes, 3000, seed=1)
+    assert drawn.shape == (3000, 40)
+    assert drawn.dtype == np.float32
+    inside = drawn @ axes.T
+    np.testing.assert_allclose(inside @ axes, drawn, atol=1e-2)
+    nearest = np.linalg.norm(inside[:, None] - centres, axis=2).argmin(axis=1)
+    np.testing.assert_allclose(np.bincount(nearest) / 3000, [0.5, 0.3, 0.2], atol=0.04)
+    for number, centre in enumerate(centres):
+        np.testing.assert_allclose(inside[nearest == number].mean(axis=0), centre, atol=0.3)
+        np.testing.assert_allclose(inside[nearest == number].std(axis=0), [1, 0.3, 2], atol=0.3)
+    assert np.array_equal(drawn, sample_like(codes, 3000, seed=1))
+    assert not np.array_equal(drawn, sample_like(codes, 3000, seed=2))
+    assert sample_like(np.ones((5, 2), np.float32), 3).tolist() == [[1, 1]] * 3
+    with pytest.raises(ValueError, match="received 1 codes to draw 3 from, expected at least two finite"):
+        sample_like(codes[:1], 3)
 
 
 def test_vote_of_more_neighbours_than_found():

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 HELD_OUT_SHARE = 1 / 12
 """Share of the training images that are held out: 5,000 of MNIST's 60,000."""
 
+_IMAGES_TO_IMITATE = 2000
+
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
@@ -46,7 +48,7 @@ class Experiment:
     history : dict of str to list of float
         Losses and metrics of every epoch.
     samples : dict of int to ndarray of float32, shape (n, H, W, C)
-        What a model that can generate generated after each epoch, counted from 1.
+        What a model that can generate or decode generated after each epoch, counted from 1.
     held_out : ndarray of shape (H,), intp
         Training images that were not trained on.
     index : CosineIndex
@@ -148,8 +150,10 @@ def run_experiment(
     from latentknn.evaluation.samples import SampleRecorder
     from latentknn.models.backend import keras
 
-    this_session, recorder = keras.callbacks.History(), SampleRecorder()
-    generates = "generate" in model.capabilities
+    this_session = keras.callbacks.History()
+    few = kept[:_IMAGES_TO_IMITATE]
+    recorder = SampleRecorder(train_images[few], train_labels[few])
+    generates = not model.capabilities.isdisjoint({"generate", "decode"})
     with stopwatch.measure("train", 0, "images") as stage:
         history = model.fit(
             train_images[kept],
