@@ -431,6 +431,45 @@ def test_kernel_that_this_cpu_lacks(monkeypatch):
         lk.CosineIndex.from_codes(np.eye(3))
 
 
+@pytest.mark.parametrize("strategy", ["int8", "pca"])
+def test_an_interrupted_add_of_rows_that_the_screen_does_not_suit(strategy):
+    """Rows that were noted as unscreened before the interruption are gone with the others."""
+    script = f"""
+        import signal
+        import numpy as np
+        import latentknn as lk
+
+        class Stop(Exception):
+            pass
+
+        def stop(number, frame):
+            raise Stop
+
+        signal.signal(signal.SIGALRM, stop)
+        rng = np.random.default_rng(0)
+        rows = (rng.standard_normal((20_005, 400)) * np.geomspace(1, 0.01, 400)).astype(np.float32)
+        others = rng.standard_normal((15_000, 400)).astype(np.float32)
+        queries = np.concatenate([rows[:20], others[:20]])
+        index = lk.CosineIndex.from_codes(rows, strategy={strategy!r}, threads=1)
+        expected = index.search(queries, 5)
+        stopped = 0
+        for milliseconds in range(20, 300, 20):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)
+                index.add(others)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except Stop:
+                stopped += len(index) == 20_005
+            if len(index) > 20_005:
+                index = lk.CosineIndex.from_codes(rows, strategy={strategy!r}, threads=1)
+            found = index.search(queries, 5)
+            assert found.ids.tobytes() == expected.ids.tobytes()
+            assert found.similarities.tobytes() == expected.similarities.tobytes()
+        assert stopped > 0
+    """
+    run_script(script)
+
+
 @pytest.mark.parametrize("strategy", ["fp32", "pca"])
 def test_interrupted_changes_leave_the_index_whole(strategy):
     """Wherever in a change the signal comes: codes, labels, ids and answers agree after it."""

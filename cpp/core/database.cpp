@@ -5,6 +5,7 @@
 #include <atomic>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <numeric>
 #include <stdexcept>
 
@@ -112,14 +113,25 @@ void Database::add(const Matrix& rows, const std::int64_t* ids, std::size_t thre
     if (found) std::rethrow_exception(found);
     derive(before, threads, poll);
     count_ = after;
+  } catch (const std::bad_alloc&) {
+    take_back(before, had_ids);
+    // It may be half packed. Without a screen every search is still exact.
+    screen_.reset();
+    chosen_for_ = 0;
+    throw;
   } catch (...) {
-    values_.resize(before * dim_);
-    squared_norms_.resize(before);
-    ids_.resize(had_ids ? before : 0);
-    if (layout_) layout_->truncate(std::min(before, layout_->order().size()));
-    // The last tile may hold rows that are gone; they are beyond the count and never looked at.
+    take_back(before, had_ids);
     throw;
   }
+}
+
+// Forgets the rows from `count` on. The last tile may still hold some; they are beyond the count and never looked at.
+void Database::take_back(std::size_t count, bool had_ids) {
+  values_.resize(count * dim_);
+  squared_norms_.resize(count);
+  ids_.resize(had_ids ? count : 0);
+  if (layout_) layout_->truncate(std::min(count, layout_->order().size()));
+  if (screen_) screen_->reserve_rows(count);
 }
 
 // Norms, places and packed rows of everything from row `first` on.

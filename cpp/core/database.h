@@ -65,6 +65,7 @@ class Database {
   bool search_self(SearchRequest request) const;
 
  private:
+  void take_back(std::size_t count, bool had_ids);
   void derive(std::size_t first, std::size_t threads, const ThreadPool::Poll& poll);
   void choose(std::size_t threads, const ThreadPool::Poll& poll);
   bool pack(Screen& screen, const Layout& layout, std::size_t first, std::size_t threads,

@@ -32,11 +32,11 @@ class CellVisits {
   // So many cells around each tile's own are wanted, but for those that were before.
   void widen(std::size_t width);
 
-  // The runs of CellCaps::kRun cells that wanted ones are in.
+  // The runs of CellCaps::kRun cells from the first to the last that wanted ones are in.
   Window runs() const;
 
-  // Takes the next run, where query i of the block looks for similarities of at least `similarities[i]`. Returns
-  // the cells of the run that some tile wants.
+  // Takes a run, where query i of the block looks for similarities of at least `similarities[i]`. Returns its cells
+  // from the first to the last that are wanted by any tile; wants() tells which.
   Window enter(std::size_t run, const std::vector<double>& similarities);
 
   // Whether a tile visits a cell of the run that was entered last.
