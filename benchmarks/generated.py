@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import harness
 import zoo_tables
 from latentknn import CosineIndex, CosineKNNClassifier, datasets
-from recipes import RECIPES, Recipe
+from recipes import Recipe, recipes_on
 from zoo import model_file
 
 DATA = "fashion_mnist"
@@ -42,7 +42,7 @@ class Judge:
     def of(cls, dataset: datasets.Dataset) -> "Judge":
         from latentknn import models
 
-        (recipe,) = (recipe for recipe in RECIPES if recipe.model == "metric")
+        (recipe,) = (recipe for recipe in recipes_on(DATA) if recipe.model == "metric")
         model = models.load(_trained(recipe))
         vote = zoo_tables.read_rows(DATA)[recipe.key]["vote"]
         classifier = CosineKNNClassifier(
@@ -94,7 +94,7 @@ def _flat(images: NDArray[Any]) -> NDArray[Any]:
 
 
 def main() -> None:
-    chosen = [recipe for recipe in RECIPES if recipe.model in GENERATIVE]
+    chosen = [recipe for recipe in recipes_on(DATA) if recipe.model in GENERATIVE]
     results = {"test images": harness.in_fresh_process(measure_test_images)}
     for recipe in chosen:
         print(recipe.key, flush=True)

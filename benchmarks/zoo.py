@@ -22,7 +22,7 @@ import seed_protocol
 import zoo_tables
 from latentknn import datasets
 from latentknn.evaluation import Experiment, Stopwatch, find_neighbours, run_experiment
-from recipes import DATA, RECIPES, Recipe
+from recipes import DATA, RECIPES, Recipe, recipes_on
 
 Row = dict[str, Any]
 
@@ -42,7 +42,7 @@ def measure(recipe: Recipe, data: str) -> Row:
     given = {"input_shape": dataset.image_shape, "seed": recipe.seed}
     if models.MODELS[recipe.model].uses_labels:
         given["num_classes"] = len(dataset.class_names)
-    model = models.create(recipe.model, **given, **recipe.options_on(data))
+    model = models.create(recipe.model, **given, **recipe.options)
 
     processor_seconds = {}
     stopwatch = Stopwatch(lambda stage: processor_seconds.setdefault(stage.name, time.process_time()))
@@ -54,6 +54,7 @@ def measure(recipe: Recipe, data: str) -> Row:
         batch_size=recipe.batch_size,
         seed=recipe.seed,
         verbose=2,
+        record_samples=False,
         stopwatch=stopwatch,
     )
     model_file(recipe, data).parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +68,7 @@ def measure(recipe: Recipe, data: str) -> Row:
     )
 
     return {
-        "recipe": recipe.described(data),
+        "recipe": recipe.described(),
         "uses_labels": model.uses_labels,
         "latent_dim": model.latent_dim,
         "parameters": model.count_params(),
@@ -120,18 +121,18 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(sorted(unknown)) or arguments.data}")
 
     for data in arguments.data.split(","):
-        rows = zoo_tables.read_rows(data)
-        for recipe in RECIPES:
-            if recipe.model not in chosen or recipe.key in rows:
+        for recipe in recipes_on(data):
+            if recipe.model not in chosen or recipe.key in zoo_tables.read_rows(data):
                 continue
             print(f"{data}: {recipe.key}", flush=True)
             # TensorFlow's threads and memory end with the process.
-            rows[recipe.key] = json.loads(json.dumps(harness.in_fresh_process(measure, recipe, data)))
-            harness.write_json(f"zoo_{data}", rows)
+            row = json.loads(json.dumps(harness.in_fresh_process(measure, recipe, data)))
+            # Read again: another process may have measured other rows meanwhile.
+            harness.write_json(f"zoo_{data}", {**zoo_tables.read_rows(data), recipe.key: row})
             zoo_tables.write_page()
-            print(zoo_tables.result_line(recipe, rows[recipe.key]), flush=True)
+            print(zoo_tables.result_line(recipe, row), flush=True)
         if arguments.protocol == "seed":
-            print(zoo_tables.protocol_table(rows))
+            print(zoo_tables.protocol_table(zoo_tables.read_rows(data)))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 import harness
 from latentknn.datasets.published import PUBLISHED
 from latentknn.evaluation import Accuracy
-from recipes import DATA, RECIPES, Recipe
+from recipes import DATA, Recipe, recipes_on
 
 PAGE = Path(__file__).parent / "zoo.md"
 BEGIN, END = "<!-- zoo_tables.py writes from here -->\n", "<!-- to here -->\n"
@@ -66,8 +66,8 @@ def read_rows(data: str) -> Rows:
     rows = json.loads(path.read_text()) if path.is_file() else {}
     return {
         recipe.key: rows[recipe.key]
-        for recipe in RECIPES
-        if recipe.key in rows and rows[recipe.key]["recipe"] == recipe.described(data)
+        for recipe in recipes_on(data)
+        if recipe.key in rows and rows[recipe.key]["recipe"] == recipe.described()
     }
 
 
@@ -81,9 +81,9 @@ def result_line(recipe: Recipe, row: Row) -> str:
     return f"{recipe.key}: 1-NN {_interval(row['nearest'])}, {_vote(row)} {_interval(row['chosen'])}"
 
 
-def results_table(rows: Rows) -> str:
+def results_table(data: str, rows: Rows) -> str:
     """Return everything that was measured on a data set, in the order of the recipes."""
-    recipes = {recipe.key: recipe for recipe in RECIPES}
+    recipes = {recipe.key: recipe for recipe in recipes_on(data)}
     first = next(iter(rows.values()))
     return _table(_COLUMNS, [_baseline(first), *(_result(recipes[key], row) for key, row in rows.items())])
 
@@ -110,9 +110,11 @@ def all_tables() -> str:
     for data in DATA:
         rows = read_rows(data)
         if rows:
-            parts.append(f"### {_TITLES[data]}\n\n{results_table(rows)}\n\n{_environments(rows)}")
+            parts.append(f"### {_TITLES[data]}\n\n{results_table(data, rows)}\n\n{_environments(rows)}")
     if GENERATED.is_file():
-        parts.append(f"### Generated images, Fashion-MNIST\n\n{generated_table(json.loads(GENERATED.read_text()))}")
+        parts.append(
+            f"### Generated images, Fashion-MNIST\n\n{generated_table(json.loads(GENERATED.read_text()))}"
+        )
     return "\n\n".join(parts) + "\n"
 
 

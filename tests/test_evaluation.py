@@ -154,7 +154,7 @@ def test_neighbours_per_class():
 
 
 def test_codes_are_imitated():
-    """Draws have the groups, the means and the spreads of the codes, in the directions that the codes have."""
+    """Draws have the groups, the means and the spreads of the codes, in the codes' own directions."""
     rng = np.random.default_rng(0)
     axes = np.linalg.qr(rng.standard_normal((40, 3)))[0].T
     centres = np.float64([[10, 0, 0], [0, 10, 0], [0, 0, -10]])

@@ -53,4 +53,5 @@ def sample_like(codes: NDArray[np.floating[Any]], n: int, seed: int = 0) -> NDAr
     spread = np.linalg.cholesky(mixture.covariances_)[component]
     noise = rng.standard_normal((n, reduced.shape[1]))
     drawn = mixture.means_[component] + np.einsum("nij,nj->ni", spread, noise)
-    return directions.inverse_transform(drawn).astype(np.float32)
+    imitated: NDArray[np.float64] = directions.inverse_transform(drawn)
+    return imitated.astype(np.float32)

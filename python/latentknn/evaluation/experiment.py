@@ -101,6 +101,7 @@ def run_experiment(
     checkpoint_dir: str | PathLike[str] | None = None,
     resume: bool = False,
     verbose: str | int = "auto",
+    record_samples: bool = True,
     stopwatch: Stopwatch | None = None,
 ) -> Experiment:
     """Train a model, index its codes, choose a vote and classify the whole test set once.
@@ -126,6 +127,8 @@ def run_experiment(
         Threads of the searches; by default every processor that the process may use.
     checkpoint_dir, resume, verbose
         As `ImageEncoder.fit` takes them.
+    record_samples : bool
+        Whether a model that can generate or decode generates a few images after every epoch.
     stopwatch : Stopwatch, optional
         Measures the stages.
 
@@ -153,7 +156,7 @@ def run_experiment(
     this_session = keras.callbacks.History()
     few = kept[:_IMAGES_TO_IMITATE]
     recorder = SampleRecorder(train_images[few], train_labels[few])
-    generates = not model.capabilities.isdisjoint({"generate", "decode"})
+    generates = record_samples and not model.capabilities.isdisjoint({"generate", "decode"})
     with stopwatch.measure("train", 0, "images") as stage:
         history = model.fit(
             train_images[kept],

@@ -79,7 +79,8 @@ class VectorQuantizedAutoencoder(Autoencoder):
             quantizer = VectorQuantizer(codebook_size, averaging)
             quantizer.build(encoder.output_shape)
             decoder = _decoder(input_shape, filters, encoder.output_shape[1:])
-            prior = grid_prior(*encoder.output_shape[1:3], codebook_size)
+            _, height, width, _ = encoder.output_shape
+            prior = grid_prior(height, width, codebook_size)
 
         # Model
         super().__init__(
