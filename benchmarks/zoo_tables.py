@@ -16,6 +16,7 @@ from recipes import DATA, Recipe, recipes_on
 PAGE = Path(__file__).parent / "zoo.md"
 BEGIN, END = "<!-- zoo_tables.py writes from here -->\n", "<!-- to here -->\n"
 NOTHING = "–"
+TRAINING = harness.RESULTS / "training.json"
 GENERATED = harness.RESULTS / "generated_fashion_mnist.json"
 
 Row = dict[str, Any]
@@ -111,11 +112,30 @@ def all_tables() -> str:
         rows = read_rows(data)
         if rows:
             parts.append(f"### {_TITLES[data]}\n\n{results_table(data, rows)}\n\n{_environments(rows)}")
+    if TRAINING.is_file():
+        measured = json.loads(TRAINING.read_text())
+        parts.append(f"### Training, images per processor second\n\n{training_table(measured['models'])}")
     if GENERATED.is_file():
         parts.append(
             f"### Generated images, Fashion-MNIST\n\n{generated_table(json.loads(GENERATED.read_text()))}"
         )
     return "\n\n".join(parts) + "\n"
+
+
+def training_table(models: dict[str, Any]) -> str:
+    """Say how fast models are trained, and how many times as fast as in other ways."""
+    others = list(next(iter(models.values()))["over"])
+    return _table(
+        ["model", "images/s", *(f"× {way}" for way in others)],
+        (
+            [
+                name,
+                _spread(found["images/s"], ",.0f"),
+                *(_spread(found["over"][way], ".2f") for way in others),
+            ]
+            for name, found in models.items()
+        ),
+    )
 
 
 def generated_table(results: Rows) -> str:
@@ -171,6 +191,10 @@ def _result(recipe: Recipe, row: Row) -> list[str]:
 
 def _interval(accuracy: dict[str, float]) -> str:
     return "{value:.4f} ({low:.4f}–{high:.4f})".format(**accuracy)
+
+
+def _spread(found: dict[str, float], form: str) -> str:
+    return f"{found['median']:{form}} ({found['low']:{form}}–{found['high']:{form}})"
 
 
 def _vote(row: Row) -> str:

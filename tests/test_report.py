@@ -300,7 +300,7 @@ def test_page_shows_everything(folder, experiment):
 
 def test_pictures_of_a_report(folder):
     pictures = sorted(folder.path.glob("*.png"))
-    assert len(pictures) == 6
+    assert len(pictures) == 7
     for path in pictures:
         read_picture(path)
 

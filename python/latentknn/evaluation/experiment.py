@@ -252,7 +252,8 @@ def _score_candidates(
 ) -> tuple[VoteScore, ...]:
     # A class that is searched by itself has no more neighbours to give than it has codes.
     _, sizes = np.unique(np.asarray(index.labels), return_counts=True)
-    votes = [vote for vote in CANDIDATES if vote.k <= sizes.min()]
+    most = len(index) if queries.ndim == 2 else sizes.min()
+    votes = [vote for vote in CANDIDATES if vote.k <= most]
     neighbours = find_neighbours(index, queries, max(vote.k for vote in votes), class_count)
     return score_votes(neighbours, labels, votes)
 
