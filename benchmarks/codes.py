@@ -96,8 +96,7 @@ def _flat_images() -> tuple[Codes, Codes]:
 
 
 def _cache_file(model: str, dim: int) -> Path:
-    cache = datasets.cache_folder("fashion_mnist").parents[1]
-    return cache / "benchmarks" / f"{model}-{dim}-dimensions-{EPOCHS}-epochs.npz"
+    return harness.CACHE / f"{model}-{dim}-dimensions-{EPOCHS}-epochs.npz"
 
 
 def main() -> None:

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import latentknn as lk
-from latentknn import arrays, index
+from latentknn import arrays, datasets, index
 from latentknn.atomic_file import atomic_file
 
 RESULTS = Path(__file__).parent / "results"
+CACHE = datasets.cache_folder("fashion_mnist").parents[1] / "benchmarks"  # what is trained once on a machine
 _REST_SECONDS = 0.05  # between runs: idle OpenMP workers of a peer spin for a while before they sleep
 
 
@@ -47,6 +48,7 @@ def paired_times(
     make_input: Callable[[int], Any],
     rounds: int,
     check: Callable[[str, int, Any], None] = lambda name, round_number, answer: None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Time every run once a round, on the round's own input, starting each round with another one.
 
@@ -59,9 +61,9 @@ def paired_times(
         turn = round_number % len(names)
         for name in names[turn:] + names[:turn]:
             time.sleep(_REST_SECONDS)
-            began = time.perf_counter()
+            began = clock()
             answer = runs[name](given)
-            took = time.perf_counter() - began
+            took = clock() - began
             check(name, round_number, answer)
             del answer
             if round_number > 0:  # the first round warms up

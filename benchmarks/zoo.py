@@ -10,8 +10,9 @@ A row that is there is not measured again, unless its recipe has changed.
 import argparse
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,40 +21,15 @@ import harness
 import seed_protocol
 import zoo_tables
 from latentknn import datasets
-from latentknn.evaluation import (
-    CANDIDATES,
-    Accuracy,
-    Experiment,
-    Neighbours,
-    Stopwatch,
-    Vote,
-    VoteScore,
-    best_vote,
-    find_neighbours,
-    find_neighbours_per_class,
-    run_experiment,
-    score_votes,
-)
-from recipes import DATA, RECIPES, Recipe
+from latentknn.evaluation import Experiment, Stopwatch, find_neighbours, run_experiment
+from recipes import DATA, RECIPES, Recipe, recipes_on
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Search:
-    """The votes tried on held-out images, and the neighbours of the test images, searched after that."""
-
-    vote_scores: tuple[VoteScore, ...]
-    neighbours: Neighbours
-    seconds: float  # to encode, search and classify the test images
-
-    @property
-    def vote(self) -> Vote:
-        return best_vote(self.vote_scores)
-
-    @property
-    def held_out_accuracy(self) -> Accuracy:
-        return max((score.accuracy for score in self.vote_scores), key=lambda accuracy: accuracy.value)
+def model_file(recipe: Recipe, data: str) -> Path:
+    """Return where a trained model is kept, in the user's cache."""
+    return harness.CACHE / "zoo" / data / f"{zoo_tables.file_name(recipe)}.keras"
 
 
 def measure(recipe: Recipe, data: str) -> Row:
@@ -66,7 +42,7 @@ def measure(recipe: Recipe, data: str) -> Row:
     given = {"input_shape": dataset.image_shape, "seed": recipe.seed}
     if models.MODELS[recipe.model].uses_labels:
         given["num_classes"] = len(dataset.class_names)
-    model = models.create(recipe.model, **given, **recipe.options_on(data))
+    model = models.create(recipe.model, **given, **recipe.options)
 
     processor_seconds = {}
     stopwatch = Stopwatch(lambda stage: processor_seconds.setdefault(stage.name, time.process_time()))
@@ -78,67 +54,43 @@ def measure(recipe: Recipe, data: str) -> Row:
         batch_size=recipe.batch_size,
         seed=recipe.seed,
         verbose=2,
+        record_samples=False,
         stopwatch=stopwatch,
     )
+    model_file(recipe, data).parent.mkdir(parents=True, exist_ok=True)
+    model.save(model_file(recipe, data))
     training = stopwatch.stages[0]
-    search = _search_per_class if "encode_per_class" in model.capabilities else _search
-    found = search(experiment, stopwatch)
-
-    def accuracy(vote: Vote) -> Row:
-        right = found.neighbours.predict(vote) == dataset.test_labels
-        return zoo_tables.describe(Accuracy(int(np.count_nonzero(right)), len(right)))
+    classifying = ("encode test images", "search codes", "vote")
+    chosen = max(experiment.vote_scores, key=lambda score: score.accuracy.value)
+    # Once more, untimed, as deep as the seeds' protocol needs.
+    neighbours = find_neighbours(
+        experiment.index, experiment.test_queries, seed_protocol.DEPTH, len(dataset.class_names)
+    )
 
     return {
-        "recipe": recipe.described(data),
+        "recipe": recipe.described(),
         "uses_labels": model.uses_labels,
         "latent_dim": model.latent_dim,
         "parameters": model.count_params(),
         "training_seconds": training.seconds,
         "training_processor_seconds": processor_seconds[training.name] - began,
         "training_images": training.items,
-        "classifying_seconds": found.seconds,
+        "classifying_seconds": sum(
+            stage.seconds for stage in stopwatch.stages if stage.name.split(",")[0] in classifying
+        ),
         "reconstruction_error": _reconstruction_error(experiment),
         "images_held_out": len(experiment.held_out),
-        "vote": asdict(found.vote),
-        "held_out": zoo_tables.describe(found.held_out_accuracy),
-        "nearest": accuracy(Vote(1)),
-        "chosen": accuracy(found.vote),
-        "seed_protocol": seed_protocol.measure(found.neighbours, dataset.test_labels, recipe.seed),
+        "vote": asdict(experiment.chosen.vote),
+        "held_out": zoo_tables.describe(chosen.accuracy),
+        "nearest": zoo_tables.describe(experiment.nearest.accuracy),
+        "chosen": zoo_tables.describe(experiment.chosen.accuracy),
+        "seed_protocol": seed_protocol.measure(neighbours, dataset.test_labels, recipe.seed),
         "pixels": zoo_tables.describe(experiment.pixels.accuracy),
         "history": experiment.history,
         "config": model.get_config(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": describe_environment(None),
     }
-
-
-def _search(experiment: Experiment, stopwatch: Stopwatch) -> Search:
-    """Take the votes of the experiment, and search again, untimed, as deep as the seed's protocol needs."""
-    timed = ("encode test images", "search codes", "vote")
-    seconds = sum(stage.seconds for stage in stopwatch.stages if stage.name.split(",")[0] in timed)
-    depth = max(best_vote(experiment.vote_scores).k, seed_protocol.DEPTH)
-    classes = len(experiment.dataset.class_names)
-    neighbours = find_neighbours(experiment.index, experiment.test_codes, depth, classes)
-    return Search(experiment.vote_scores, neighbours, seconds)
-
-
-def _search_per_class(experiment: Experiment, stopwatch: Stopwatch) -> Search:
-    """Encode each query under every class, and compare it with the codes of that class."""
-    dataset, model, held_out = experiment.dataset, experiment.model, experiment.held_out
-    images, labels = dataset.train_images, dataset.train_labels
-    codes = model.encode(images, labels=labels)
-    kept = np.delete(np.arange(len(labels)), held_out)
-    queries = model.encode_per_class(images[held_out])
-    deepest = max(vote.k for vote in CANDIDATES)
-    scores = score_votes(
-        find_neighbours_per_class(codes[kept], labels[kept], queries, deepest), labels[held_out]
-    )
-    with stopwatch.measure("classify", len(dataset.test_images), "images") as stage:
-        depth = max(best_vote(scores).k, seed_protocol.DEPTH)
-        queries = model.encode_per_class(dataset.test_images)
-        neighbours = find_neighbours_per_class(codes, labels, queries, depth)
-        neighbours.predict(best_vote(scores))
-    return Search(scores, neighbours, stage.seconds)
 
 
 def _reconstruction_error(experiment: Experiment) -> float | None:
@@ -169,18 +121,18 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(sorted(unknown)) or arguments.data}")
 
     for data in arguments.data.split(","):
-        rows = zoo_tables.read_rows(data)
-        for recipe in RECIPES:
-            if recipe.model not in chosen or recipe.key in rows:
+        for recipe in recipes_on(data):
+            if recipe.model not in chosen or recipe.key in zoo_tables.read_rows(data):
                 continue
             print(f"{data}: {recipe.key}", flush=True)
             # TensorFlow's threads and memory end with the process.
-            rows[recipe.key] = json.loads(json.dumps(harness.in_fresh_process(measure, recipe, data)))
-            harness.write_json(f"zoo_{data}", rows)
+            row = json.loads(json.dumps(harness.in_fresh_process(measure, recipe, data)))
+            # Read again: another process may have measured other rows meanwhile.
+            harness.write_json(f"zoo_{data}", {**zoo_tables.read_rows(data), recipe.key: row})
             zoo_tables.write_page()
-            print(zoo_tables.result_line(recipe, rows[recipe.key]), flush=True)
+            print(zoo_tables.result_line(recipe, row), flush=True)
         if arguments.protocol == "seed":
-            print(zoo_tables.protocol_table(rows))
+            print(zoo_tables.protocol_table(zoo_tables.read_rows(data)))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import harness
+from latentknn.datasets.published import PUBLISHED
 from latentknn.evaluation import Accuracy
-from recipes import DATA, RECIPES, Recipe
+from recipes import DATA, Recipe, recipes_on
 
 PAGE = Path(__file__).parent / "zoo.md"
 BEGIN, END = "<!-- zoo_tables.py writes from here -->\n", "<!-- to here -->\n"
 NOTHING = "–"
+TRAINING = harness.RESULTS / "training.json"
+GENERATED = harness.RESULTS / "generated_fashion_mnist.json"
 
 Row = dict[str, Any]
 Rows = dict[str, Row]
@@ -37,6 +40,12 @@ _COLUMNS = [
     "changes",
     "published, and how it was measured",
 ]
+_GENERATED_COLUMNS = [
+    "images",
+    *PUBLISHED["fashion_mnist"].class_names,
+    "similarity to training images",
+    "to each other",
+]
 _PROTOCOL_COLUMNS = ["model", "whole test set, 1-NN", "1,000 drawn, no copies", "95 % of such draws"]
 
 
@@ -58,9 +67,14 @@ def read_rows(data: str) -> Rows:
     rows = json.loads(path.read_text()) if path.is_file() else {}
     return {
         recipe.key: rows[recipe.key]
-        for recipe in RECIPES
-        if recipe.key in rows and rows[recipe.key]["recipe"] == recipe.described(data)
+        for recipe in recipes_on(data)
+        if recipe.key in rows and rows[recipe.key]["recipe"] == recipe.described()
     }
+
+
+def file_name(recipe: Recipe) -> str:
+    """Return a name for files about a recipe, without an ending."""
+    return recipe.key.replace(",", "").replace(" ", "-")
 
 
 def result_line(recipe: Recipe, row: Row) -> str:
@@ -68,9 +82,9 @@ def result_line(recipe: Recipe, row: Row) -> str:
     return f"{recipe.key}: 1-NN {_interval(row['nearest'])}, {_vote(row)} {_interval(row['chosen'])}"
 
 
-def results_table(rows: Rows) -> str:
+def results_table(data: str, rows: Rows) -> str:
     """Return everything that was measured on a data set, in the order of the recipes."""
-    recipes = {recipe.key: recipe for recipe in RECIPES}
+    recipes = {recipe.key: recipe for recipe in recipes_on(data)}
     first = next(iter(rows.values()))
     return _table(_COLUMNS, [_baseline(first), *(_result(recipes[key], row) for key, row in rows.items())])
 
@@ -97,8 +111,47 @@ def all_tables() -> str:
     for data in DATA:
         rows = read_rows(data)
         if rows:
-            parts.append(f"### {_TITLES[data]}\n\n{results_table(rows)}\n\n{_environments(rows)}")
+            parts.append(f"### {_TITLES[data]}\n\n{results_table(data, rows)}\n\n{_environments(rows)}")
+    if TRAINING.is_file():
+        measured = json.loads(TRAINING.read_text())
+        parts.append(f"### Training, images per processor second\n\n{training_table(measured['models'])}")
+    if GENERATED.is_file():
+        parts.append(
+            f"### Generated images, Fashion-MNIST\n\n{generated_table(json.loads(GENERATED.read_text()))}"
+        )
     return "\n\n".join(parts) + "\n"
+
+
+def training_table(models: dict[str, Any]) -> str:
+    """Say how fast models are trained, and how many times as fast as in other ways."""
+    others = list(next(iter(models.values()))["over"])
+    return _table(
+        ["model", "images/s", *(f"× {way}" for way in others)],
+        (
+            [
+                name,
+                _spread(found["images/s"], ",.0f"),
+                *(_spread(found["over"][way], ".2f") for way in others),
+            ]
+            for name, found in models.items()
+        ),
+    )
+
+
+def generated_table(results: Rows) -> str:
+    """Say which classes generated images are of, and how similar they are to real ones and to each other."""
+    return _table(
+        _GENERATED_COLUMNS,
+        (
+            [
+                key,
+                *(f"{share:.1%}" for share in result["shares"]),
+                f"{result['to_training']:.3f}",
+                f"{result['to_each_other']:.3f}",
+            ]
+            for key, result in results.items()
+        ),
+    )
 
 
 def write_page() -> None:
@@ -138,6 +191,10 @@ def _result(recipe: Recipe, row: Row) -> list[str]:
 
 def _interval(accuracy: dict[str, float]) -> str:
     return "{value:.4f} ({low:.4f}–{high:.4f})".format(**accuracy)
+
+
+def _spread(found: dict[str, float], form: str) -> str:
+    return f"{found['median']:{form}} ({found['low']:{form}}–{found['high']:{form}})"
 
 
 def _vote(row: Row) -> str:

@@ -61,6 +61,7 @@ def test_files_of_a_run(finished_run):
         "code_map.png",
         "codes.png",
         "interpolation.png",
+        "samples.png",
     }
     assert {path.name for path in out.iterdir()} == pictures | {
         "checkpoint",

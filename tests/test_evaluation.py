@@ -21,10 +21,10 @@ from latentknn.evaluation import (
     VoteScore,
     best_vote,
     find_neighbours,
-    find_neighbours_per_class,
     hold_out,
     project,
     run_experiment,
+    sample_like,
     score_votes,
 )
 
@@ -134,24 +134,13 @@ def test_one_search_gives_the_votes_of_the_classifier(noisy_classes):
     assert len({score.accuracy.correct for score in scores}) > 3
 
 
-def test_neighbours_among_allowed_codes(noisy_classes):
-    codes, labels, queries, _ = noisy_classes
-    allowed = labels != 2
-    neighbours = find_neighbours(
-        lk.CosineIndex.from_codes(codes, labels), queries, 5, class_count=5, allowed=allowed
-    )
-    assert not (neighbours.classes == 2).any()
-    alone = find_neighbours(lk.CosineIndex.from_codes(codes[allowed], labels[allowed]), queries, 5, 5)
-    assert np.array_equal(neighbours.classes, alone.classes)
-    assert np.array_equal(neighbours.similarities, alone.similarities)
-
-
 def test_neighbours_per_class():
     """A query has one code a class, compared with that class alone; equal neighbours come by position."""
     rng = np.random.default_rng(0)
     codes, labels = rng.integers(-2, 3, (60, 3)).astype(np.float32), rng.integers(0, 4, 60)
     queries = rng.integers(-2, 3, (4, 20, 3)).astype(np.float32)
-    found = find_neighbours_per_class(codes, labels, queries, 5)
+    index = lk.CosineIndex.from_codes(codes, labels)
+    found = find_neighbours(index, queries, 5, 4)
     for query in range(20):
         everyone = [
             (-reference.scores(codes[row : row + 1], queries[label, query : query + 1])[0, 0], row)
@@ -160,8 +149,32 @@ def test_neighbours_per_class():
         nearest = sorted(everyone)[:5]
         assert found.similarities[query].tolist() == [-similarity for similarity, _ in nearest]
         assert found.classes[query].tolist() == [labels[row] for _, row in nearest]
-    with pytest.raises(ValueError, match="class 4 has 0 codes, expected at least k = 5"):
-        find_neighbours_per_class(codes, labels, rng.random((5, 2, 3)), 5)
+    with pytest.raises(ValueError, match=r"codes of class \d, the smallest"):
+        find_neighbours(index, queries, 60, 4)
+
+
+def test_codes_are_imitated():
+    """Draws have the groups, the means and the spreads of the codes, in the codes' own directions."""
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.standard_normal((40, 3)))[0].T
+    centres = np.float64([[10, 0, 0], [0, 10, 0], [0, 0, -10]])
+    group = rng.choice(3, 3000, p=[0.5, 0.3, 0.2])
+    codes = ((centres[group] + rng.standard_normal((3000, 3)) * [1, 0.3, 2]) @ axes).astype(np.float32)
+    drawn = sample_like(codes, 3000, seed=1)
+    assert drawn.shape == (3000, 40)
+    assert drawn.dtype == np.float32
+    inside = drawn @ axes.T
+    np.testing.assert_allclose(inside @ axes, drawn, atol=1e-2)
+    nearest = np.linalg.norm(inside[:, None] - centres, axis=2).argmin(axis=1)
+    np.testing.assert_allclose(np.bincount(nearest) / 3000, [0.5, 0.3, 0.2], atol=0.04)
+    for number, centre in enumerate(centres):
+        np.testing.assert_allclose(inside[nearest == number].mean(axis=0), centre, atol=0.3)
+        np.testing.assert_allclose(inside[nearest == number].std(axis=0), [1, 0.3, 2], atol=0.3)
+    assert np.array_equal(drawn, sample_like(codes, 3000, seed=1))
+    assert not np.array_equal(drawn, sample_like(codes, 3000, seed=2))
+    assert sample_like(np.ones((5, 2), np.float32), 3).tolist() == [[1, 1]] * 3
+    with pytest.raises(ValueError, match="received 1 codes to draw 3 from, expected at least two finite"):
+        sample_like(codes[:1], 3)
 
 
 def test_vote_of_more_neighbours_than_found():
@@ -354,6 +367,30 @@ def test_training_sees_only_the_images_that_are_kept(experiment, small_digits, m
     images, labels = received["validation_data"]
     assert np.array_equal(images, small_digits.train_images[experiment.held_out])
     assert np.array_equal(labels, small_digits.train_labels[experiment.held_out])
+
+
+def test_conditional_model_is_classified_per_class(small_digits):
+    """The database holds codes under the images' own classes, and a query is encoded under every class."""
+    model = lk.models.create(
+        "conditional_ae",
+        input_shape=small_digits.image_shape,
+        latent_dim=6,
+        filters=(4, 8),
+        strides=(1, 2),
+        class_loss_weight=0.1,
+    )
+    experiment = run_experiment(small_digits, model, epochs=3, batch_size=32, seed=5, verbose=0)
+    images, labels = small_digits.train_images, small_digits.train_labels
+    codes, queries = model.encode(images, labels=labels), model.encode_per_class(small_digits.test_images)
+    assert experiment.index.codes.tobytes() == codes.tobytes()
+    assert experiment.test_queries.tobytes() == queries.tobytes()
+    nearest = lk.ClassConditionalKNNClassifier().fit(codes, labels).predict(queries)
+    assert np.array_equal(experiment.nearest.predictions, nearest)
+    assert np.array_equal(experiment.test_codes, queries[nearest, np.arange(150)])
+    vote = experiment.chosen.vote
+    chosen = lk.ClassConditionalKNNClassifier(vote.k, weights=vote.weights, temperature=vote.temperature)
+    assert np.array_equal(experiment.chosen.predictions, chosen.fit(codes, labels).predict(queries))
+    assert experiment.chosen.accuracy.value > 0.4
 
 
 def test_experiment_on_few_images(small_digits):

@@ -101,6 +101,16 @@ def test_scores64_only_when_asked_for():
     assert index.search_self(2, scores64=True).scores64.dtype == np.float64
 
 
+def test_scores_are_the_best_that_were_asked_for():
+    index = lk.CosineIndex.from_codes(CODES)
+    exact = index.search([[3, 2, 1]], 4, scores64=True)
+    assert exact.scores is exact.scores64
+    rounded = index.search([[3, 2, 1]], 4).scores
+    assert rounded.dtype == np.float64
+    assert np.array_equal(rounded, exact.similarities)
+    assert not np.array_equal(rounded, exact.scores)
+
+
 def test_k_is_ten_by_default():
     codes = np.random.default_rng(0).standard_normal((20, 3))
     index = lk.CosineIndex.from_codes(codes)

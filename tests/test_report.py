@@ -300,7 +300,7 @@ def test_page_shows_everything(folder, experiment):
 
 def test_pictures_of_a_report(folder):
     pictures = sorted(folder.path.glob("*.png"))
-    assert len(pictures) == 6
+    assert len(pictures) == 7
     for path in pictures:
         read_picture(path)
 
@@ -353,14 +353,16 @@ def test_report_of_every_kind_of_model(experiment, tmp_path):
     """What a model has of its own is on the page, and nothing else."""
     options = {
         "vae": {"latent_dim": 4},
+        "simple_ae": {"latent_dim": 4},
         "gan": {"filters": (4,), "latent_dim": 4},
         "conditional_ae": {"filters": (4,), "strides": (2,), "latent_dim": 4},
         "triplet": {"filters": (4,), "strides": (2,), "latent_dim": 4},
     }
     expected = {
         "vae": {"reconstructions", "codes", "interpolation", "samples"},
+        "simple_ae": {"reconstructions", "codes", "interpolation", "samples"},
         "gan": {"samples"},
-        "conditional_ae": {"reconstructions", "codes", "interpolation"},
+        "conditional_ae": {"reconstructions", "codes", "interpolation", "samples"},
         "triplet": set(),
     }
     for name, own in expected.items():

@@ -402,6 +402,8 @@ def test_codes_under_a_class(digits):
     assert per_class.dtype == np.float32
     own = model.encode(images, labels=labels)
     assert own.dtype == np.float32
+    assert model.encode_labelled(images, labels).tobytes() == own.tobytes()
+    assert model.encode_queries(images).tobytes() == per_class.tobytes()
     assert np.array_equal(per_class[labels, np.arange(30)], own)
     vectors = model.embedding.embeddings.numpy()
     np.testing.assert_allclose(own, model.encode(images) * vectors[labels], rtol=1e-6)

@@ -6,6 +6,7 @@ import pytest
 from latentknn import models
 from latentknn.datasets import load
 from latentknn.models.backend import keras, tf
+from latentknn.models.grid_prior import grid_prior, sample_grids
 from latentknn.models.vector_quantizer import VectorQuantizer
 
 SHAPE = (8, 8, 1)
@@ -89,14 +90,43 @@ def test_training(averaging, images):
         learning_rate=1e-2,
     )
     history = model.fit(images, batch_size=32, epochs=12, verbose=0, validation_data=images[:40]).history
-    parts = {"reconstruction", "commitment"} | ({"codebook"} if averaging == 0 else set())
+    parts = {"reconstruction", "commitment", "prior"} | ({"codebook"} if averaging == 0 else set())
     assert set(history) == {
         f"{prefix}{name}" for prefix in ("", "val_") for name in {"loss", "perplexity", *parts}
     }
     total = sum(np.array(history[part]) for part in parts)
     np.testing.assert_allclose(history["loss"], total, rtol=1e-5)
     assert history["reconstruction"][-1] < 0.8 * history["reconstruction"][0]
+    assert history["prior"][-1] < 0.9 * np.log(16)
     assert 1 <= min(history["perplexity"]) <= max(history["perplexity"]) <= 16
+
+
+def test_the_prior_foretells_a_cell_from_those_before_it():
+    """Logits of a cell change with earlier cells and with nothing else; draws follow the distribution."""
+    prior = grid_prior(4, 3, 5)
+    rng = np.random.default_rng(0)
+    grid = rng.integers(0, 5, (1, 4, 3))
+    logits = prior(grid).numpy().reshape(12, 5)
+    for changed in range(12):
+        other = grid.copy().reshape(1, 12)
+        other[0, changed] = (other[0, changed] + 1) % 5
+        differs = (prior(other.reshape(1, 4, 3)).numpy().reshape(12, 5) != logits).any(axis=1)
+        assert not differs[: changed + 1].any()
+        if changed < 11:
+            assert differs[changed + 1 :].any()
+    drawn = sample_grids(prior, 4000, seed=1)
+    assert np.array_equal(drawn[:7], sample_grids(prior, 7, seed=1))
+    shares = np.bincount(drawn[:, 0, 0], minlength=5) / 4000
+    expected = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    np.testing.assert_allclose(shares, expected, atol=0.03)
+    with pytest.raises(ValueError, match="cannot generate -1 images"):
+        sample_grids(prior, -1, seed=1)
+
+
+def test_images_are_generated_by_entries(images):
+    model = models.create("vqvae", input_shape=SHAPE, embedding_dim=3, codebook_size=16, filters=(8,))
+    grids = sample_grids(model.prior, 3, seed=2)
+    assert np.array_equal(model.generate(3, seed=2), model.decode(model.codebook[grids].reshape(3, -1)))
 
 
 def test_codes_are_made_of_entries(images):

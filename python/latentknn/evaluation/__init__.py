@@ -2,16 +2,18 @@
 
 ``run_experiment`` trains a model, indexes its codes, chooses the vote on held-out training images and
 classifies the test set; the functions that it is made of stand on their own. ``KNNAccuracy`` and
-``SampleRecorder`` are Keras callbacks, and TensorFlow is imported when they are asked for.
+``SampleRecorder`` are Keras callbacks; TensorFlow is imported when they or ``generate_images`` are asked for.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from latentknn.evaluation.accuracy import Accuracy
 from latentknn.evaluation.choosing import VoteScore, best_vote, score_votes
 from latentknn.evaluation.classification import Classification
+from latentknn.evaluation.code_mixture import sample_like
 from latentknn.evaluation.experiment import Experiment, classify_by_pixels, run_experiment
-from latentknn.evaluation.neighbours import Neighbours, find_neighbours, find_neighbours_per_class
+from latentknn.evaluation.neighbours import Neighbours, find_neighbours
 from latentknn.evaluation.projection import project
 from latentknn.evaluation.splitting import hold_out
 from latentknn.evaluation.stages import Stage, Stopwatch
@@ -19,7 +21,7 @@ from latentknn.evaluation.votes import CANDIDATES, Vote
 
 if TYPE_CHECKING:
     from latentknn.evaluation.knn_accuracy import KNNAccuracy
-    from latentknn.evaluation.samples import SampleRecorder
+    from latentknn.evaluation.samples import SampleRecorder, generate_images
 
 __all__ = [
     "CANDIDATES",
@@ -36,21 +38,20 @@ __all__ = [
     "best_vote",
     "classify_by_pixels",
     "find_neighbours",
-    "find_neighbours_per_class",
+    "generate_images",
     "hold_out",
     "project",
     "run_experiment",
+    "sample_like",
     "score_votes",
 ]
 
 
+# What needs TensorFlow is imported when it is asked for.
+_MODULES = {"KNNAccuracy": "knn_accuracy", "SampleRecorder": "samples", "generate_images": "samples"}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "KNNAccuracy":
-        from latentknn.evaluation.knn_accuracy import KNNAccuracy
-
-        return KNNAccuracy
-    if name == "SampleRecorder":
-        from latentknn.evaluation.samples import SampleRecorder
-
-        return SampleRecorder
+    if name in _MODULES:
+        return getattr(import_module(f"latentknn.evaluation.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

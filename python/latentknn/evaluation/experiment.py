@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 HELD_OUT_SHARE = 1 / 12
 """Share of the training images that are held out: 5,000 of MNIST's 60,000."""
+
+_IMAGES_TO_IMITATE = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +48,15 @@ class Experiment:
     history : dict of str to list of float
         Losses and metrics of every epoch.
     samples : dict of int to ndarray of float32, shape (n, H, W, C)
-        What a model that can generate generated after each epoch, counted from 1.
+        What a model that can generate or decode generated after each epoch, counted from 1.
     held_out : ndarray of shape (H,), intp
         Training images that were not trained on.
     index : CosineIndex
         The codes of all training images, the held-out ones included, with their labels.
+    test_queries : ndarray of shape (M, d), or (C, M, d), float32
+        What was searched for: the codes of the test images, of a conditional model under every class.
     test_codes : ndarray of shape (M, d), float32
-        The codes of the test images.
+        The codes of the test images, of a conditional model under the class of the nearest neighbour.
     vote_scores : tuple of VoteScore
         Every vote that was tried on the held-out images.
     nearest : Classification
@@ -73,6 +77,7 @@ class Experiment:
     samples: dict[int, NDArray[np.float32]]
     held_out: NDArray[np.intp]
     index: CosineIndex
+    test_queries: NDArray[np.float32]
     test_codes: NDArray[np.float32]
     vote_scores: tuple[VoteScore, ...]
     nearest: Classification
@@ -96,6 +101,7 @@ def run_experiment(
     checkpoint_dir: str | PathLike[str] | None = None,
     resume: bool = False,
     verbose: str | int = "auto",
+    record_samples: bool = True,
     stopwatch: Stopwatch | None = None,
 ) -> Experiment:
     """Train a model, index its codes, choose a vote and classify the whole test set once.
@@ -121,6 +127,8 @@ def run_experiment(
         Threads of the searches; by default every processor that the process may use.
     checkpoint_dir, resume, verbose
         As `ImageEncoder.fit` takes them.
+    record_samples : bool
+        Whether a model that can generate or decode generates a few images after every epoch.
     stopwatch : Stopwatch, optional
         Measures the stages.
 
@@ -138,14 +146,17 @@ def run_experiment(
     stopwatch = stopwatch or Stopwatch()
     batch_size = model.default_batch_size if batch_size is None else batch_size
     train_images, train_labels = dataset.train_images, dataset.train_labels
+    class_count = len(dataset.class_names)
     kept, held_out = hold_out(train_labels, max(1, round(HELD_OUT_SHARE * len(train_labels))), seed)
 
     # Imported here so that what only measures codes needs no TensorFlow.
     from latentknn.evaluation.samples import SampleRecorder
     from latentknn.models.backend import keras
 
-    this_session, recorder = keras.callbacks.History(), SampleRecorder()
-    generates = "generate" in model.capabilities
+    this_session = keras.callbacks.History()
+    few = kept[:_IMAGES_TO_IMITATE]
+    recorder = SampleRecorder(train_images[few], train_labels[few])
+    generates = record_samples and not model.capabilities.isdisjoint({"generate", "decode"})
     with stopwatch.measure("train", 0, "images") as stage:
         history = model.fit(
             train_images[kept],
@@ -161,10 +172,10 @@ def run_experiment(
         stage.items = len(this_session.epoch) * len(kept)
 
     with stopwatch.measure("encode training images", len(train_images), "images"):
-        train_codes = model.encode(train_images)
+        train_codes = model.encode_labelled(train_images, train_labels)
     with stopwatch.measure("encode test images", len(dataset.test_images), "images"):
-        test_codes = model.encode(dataset.test_images)
-    if not (np.isfinite(train_codes).all() and np.isfinite(test_codes).all()):
+        test_queries = model.encode_queries(dataset.test_images)
+    if not (np.isfinite(train_codes).all() and np.isfinite(test_queries).all()):
         raise FloatingPointError(
             f"the training of {model.registry_name} diverged: its codes are not finite; "
             "train with a lower learning rate"
@@ -173,12 +184,14 @@ def run_experiment(
         index = CosineIndex.from_codes(train_codes, train_labels, threads=threads)
 
     with stopwatch.measure("choose vote", len(held_out), "queries"):
-        vote_scores = _score_candidates(index, train_codes, train_labels, kept, held_out, dataset)
+        among = CosineIndex.from_codes(train_codes[kept], train_labels[kept], threads=threads)
+        queries = model.encode_queries(train_images[held_out])
+        vote_scores = _score_candidates(among, queries, train_labels[held_out], class_count)
     chosen_vote = best_vote(vote_scores)
 
-    with stopwatch.measure(f"search codes, k = {chosen_vote.k}", len(test_codes), "queries"):
-        neighbours = find_neighbours(index, test_codes, chosen_vote.k, len(dataset.class_names))
-    with stopwatch.measure("vote", len(test_codes), "queries"):
+    with stopwatch.measure(f"search codes, k = {chosen_vote.k}", len(dataset.test_labels), "queries"):
+        neighbours = find_neighbours(index, test_queries, chosen_vote.k, class_count)
+    with stopwatch.measure("vote", len(dataset.test_labels), "queries"):
         nearest, chosen = (
             Classification(vote, dataset.test_labels, neighbours.predict(vote), dataset.class_names)
             for vote in (Vote(1), chosen_vote)
@@ -195,7 +208,8 @@ def run_experiment(
         samples=recorder.samples,
         held_out=held_out,
         index=index,
-        test_codes=test_codes,
+        test_queries=test_queries,
+        test_codes=_one_encoding(test_queries, nearest.predictions),
         vote_scores=vote_scores,
         nearest=nearest,
         chosen=chosen,
@@ -234,16 +248,15 @@ def classify_by_pixels(
 
 
 def _score_candidates(
-    index: CosineIndex,
-    codes: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    kept: NDArray[np.intp],
-    held_out: NDArray[np.intp],
-    dataset: Dataset,
+    index: CosineIndex, queries: NDArray[np.float32], labels: NDArray[np.int64], class_count: int
 ) -> tuple[VoteScore, ...]:
-    votes = [vote for vote in CANDIDATES if vote.k <= len(kept)]
-    allowed = np.zeros(len(index), np.bool_)
-    allowed[kept] = True
-    largest = max(vote.k for vote in votes)
-    neighbours = find_neighbours(index, codes[held_out], largest, len(dataset.class_names), allowed=allowed)
-    return score_votes(neighbours, labels[held_out], votes)
+    # A class that is searched by itself has no more neighbours to give than it has codes.
+    _, sizes = np.unique(np.asarray(index.labels), return_counts=True)
+    most = len(index) if queries.ndim == 2 else sizes.min()
+    votes = [vote for vote in CANDIDATES if vote.k <= most]
+    neighbours = find_neighbours(index, queries, max(vote.k for vote in votes), class_count)
+    return score_votes(neighbours, labels, votes)
+
+
+def _one_encoding(queries: NDArray[np.float32], classes: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+    return queries if queries.ndim == 2 else queries[classes, np.arange(len(classes))]

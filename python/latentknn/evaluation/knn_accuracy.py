@@ -79,7 +79,8 @@ class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
 
     def evaluate(self) -> float:
         """Return the accuracy of the model as it is, from 0 to 1."""
-        codes, queries = self.model.encode(self.images), self.model.encode(self.validation_images)
+        codes = self.model.encode_labelled(self.images, self.labels)
+        queries = self.model.encode_queries(self.validation_images)
         if not (np.isfinite(codes).all() and np.isfinite(queries).all()):
             return 0.0
         index = CosineIndex.from_codes(codes, self._class_numbers, threads=self.threads)

@@ -45,27 +45,20 @@ class Neighbours:
         return voting.winning_classes(self.classes[:, : vote.k], weights, self.class_count)
 
 
-def find_neighbours(
-    index: CosineIndex,
-    queries: ArrayLike,
-    k: int,
-    class_count: int,
-    *,
-    allowed: NDArray[np.bool_] | None = None,
-) -> Neighbours:
+def find_neighbours(index: CosineIndex, queries: ArrayLike, k: int, class_count: int) -> Neighbours:
     """Search once for the k nearest codes of every query.
 
     Parameters
     ----------
     index : CosineIndex
         Codes whose labels are class numbers.
-    queries : array-like of shape (M, d)
+    queries : array-like of shape (M, d), or (C, M, d)
+        As `encode_queries` returns them. In three dimensions, the encoding of every query under each class of
+        the index, in ascending order, which is compared with the codes of that class alone.
     k : int
-        Neighbours a query.
+        Neighbours a query, of all classes together.
     class_count : int
         Number of classes.
-    allowed : ndarray of shape (n,), bool, optional
-        Search only the codes whose flag is true.
 
     Returns
     -------
@@ -74,52 +67,14 @@ def find_neighbours(
     Raises
     ------
     ValueError
-        If the index has no labels, or as `CosineIndex.search`.
+        If the index has no labels, or as `CosineIndex.search` or `CosineIndex.search_per_class`.
     """
     labels = index.labels
     if labels is None:
         raise ValueError("the index has no labels; pass labels= with the codes")
-    found = index.search(queries, k, allowed=allowed, scores64=True)
+    if np.ndim(queries) == 3:
+        found = index.search_per_class(queries, k, scores64=True)
+        scores, class_numbers = nearest_of_all(found.scores, found.ids)
+        return Neighbours(scores, index.classes[class_numbers], class_count)
+    found = index.search(queries, k, scores64=True)
     return Neighbours(found.scores, labels[found.positions], class_count)
-
-
-def find_neighbours_per_class(
-    codes: NDArray[np.floating[Any]],
-    labels: NDArray[np.integer[Any]],
-    queries: NDArray[np.floating[Any]],
-    k: int,
-    *,
-    threads: int | None = None,
-) -> Neighbours:
-    """Compare the encoding of every query under a class with the codes of that class, for every class.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n, d), float
-        Codes of images under their own class.
-    labels : ndarray of shape (n,), integer
-        Those classes, in [0, C).
-    queries : ndarray of shape (C, M, d), float
-        The queries under every class, as `encode_per_class` returns them.
-    k : int
-        Neighbours a query.
-    threads : int, optional
-        Threads of the searches; by default every processor that the process may use.
-
-    Returns
-    -------
-    Neighbours
-        The k nearest of all classes together.
-
-    Raises
-    ------
-    ValueError
-        If a class has fewer than `k` codes.
-    """
-    sizes = np.bincount(labels, minlength=len(queries))
-    if sizes.min() < k:
-        raise ValueError(f"class {sizes.argmin()} has {sizes.min()} codes, expected at least k = {k}")
-    index = CosineIndex.from_codes(codes, labels, threads=threads)
-    found = index.search_per_class(queries, k, scores64=True)
-    scores, classes = nearest_of_all(found.scores, found.ids)
-    return Neighbours(scores, classes, len(queries))

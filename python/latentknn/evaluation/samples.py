@@ -5,9 +5,44 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from latentknn.evaluation.code_mixture import sample_like
 from latentknn.models.backend import keras
+from latentknn.models.image_encoder import ImageEncoder
+
+
+def generate_images(
+    model: ImageEncoder, n: int, images: ArrayLike, labels: ArrayLike, seed: int = 0
+) -> NDArray[np.float32]:
+    """Generate images, if need be from a mixture of normal distributions that is fitted to codes.
+
+    Parameters
+    ----------
+    model : ImageEncoder
+        One that can generate or decode.
+    n : int
+        Number of images.
+    images : array_like, shape (N, H, W, C), or (N, H, W) where C is 1
+        What the codes are of, where the model has no distribution of its own.
+    labels : array_like of int, shape (N,)
+        Their classes, on which the codes of conditional models depend.
+    seed : int
+        Seed of everything random.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, H, W, C)
+        Images from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If codes are not finite.
+    """
+    if "generate" in model.capabilities:
+        return model.generate(n, seed=seed)
+    return model.decode(sample_like(model.encode_labelled(images, labels), n, seed))
 
 
 class SampleRecorder(keras.callbacks.Callback):  # type: ignore[misc]
@@ -15,6 +50,8 @@ class SampleRecorder(keras.callbacks.Callback):  # type: ignore[misc]
 
     Parameters
     ----------
+    images, labels : array_like
+        As ``generate_images`` takes them; some thousands are enough.
     count : int
         Images an epoch.
     seed : int
@@ -23,15 +60,21 @@ class SampleRecorder(keras.callbacks.Callback):  # type: ignore[misc]
     Attributes
     ----------
     samples : dict of int to ndarray of float32, shape (count, H, W, C)
-        The images by epoch, counted from 1. Those before a resumed checkpoint are not there.
+        The images by epoch, counted from 1. Those before a resumed checkpoint are not there, nor are those of
+        a training that has diverged.
     """
 
-    def __init__(self, count: int = 10, seed: int = 0) -> None:
+    def __init__(self, images: ArrayLike, labels: ArrayLike, count: int = 10, seed: int = 0) -> None:
         super().__init__()
+        self.images = images
+        self.labels = labels
         self.count = count
         self.seed = seed
         self.samples: dict[int, NDArray[np.float32]] = {}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Generate and keep."""
-        self.samples[epoch + 1] = self.model.generate(self.count, seed=self.seed)
+        if logs is None or np.isfinite(logs.get("loss", 0.0)):
+            self.samples[epoch + 1] = generate_images(
+                self.model, self.count, self.images, self.labels, self.seed
+            )

@@ -146,6 +146,14 @@ class ConditionalAutoencoder(Autoencoder):
             return codes
         return np.asarray(codes * self._class_vectors()[self._check_labels(labels, len(codes))])
 
+    def encode_labelled(self, x: ArrayLike, labels: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+        """Turn images into codes under their classes: ``encode`` with labels."""
+        return self.encode(x, batch_size, labels)
+
+    def encode_queries(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+        """Turn images into codes under every class: ``encode_per_class``."""
+        return self.encode_per_class(x, batch_size)
+
     def encode_per_class(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Turn images into codes under every class.
 

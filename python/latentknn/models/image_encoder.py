@@ -274,6 +274,52 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         """Turn a tensor of scaled images (N, H, W, C) into a tensor of codes; every model has its own way."""
         raise NotImplementedError(f"{type(self).__name__} must implement encode_scaled")
 
+    def encode_labelled(self, x: ArrayLike, labels: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+        """Turn images whose classes are known into codes for a database.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, H, W, C), or (N, H, W) where C is 1
+            Images, as ``encode`` takes them.
+        labels : array_like, shape (N,)
+            Class of every image; a conditional model's codes depend on it, those of others do not.
+        batch_size : int
+            Images that are computed at once.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, latent_dim)
+            The codes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As ``encode``, or if labels that matter are wrong.
+        """
+        return self.encode(x, batch_size)
+
+    def encode_queries(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+        """Turn images of unknown class into what is searched for among the codes of ``encode_labelled``.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, H, W, C), or (N, H, W) where C is 1
+            Images, as ``encode`` takes them.
+        batch_size : int
+            Images that are computed at once.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, latent_dim), or (num_classes, N, latent_dim)
+            The codes; of a conditional model, those under every class.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As ``encode``.
+        """
+        return self.encode(x, batch_size)
+
     def encode_per_class(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Encode every image under every class: (C, N, latent_dim); only for conditional models."""
         raise UnsupportedOperationError(self.registry_name, "encode_per_class")

@@ -164,11 +164,6 @@ class MetricEncoder(SupervisedEncoder):
 
     def schedule(self, total_steps: int | None) -> list[Any]:
         """Return the callback that sets the learning rate."""
-        if total_steps is None:
-            raise ValueError(
-                "the cycle of the learning rate needs the number of batches, which this dataset does not "
-                "know; give it by dataset.apply(tf.data.experimental.assert_cardinality(...))"
-            )
         return [OneCycle(self.learning_rate, total_steps)]
 
     def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:

@@ -18,8 +18,13 @@ class OneCycle(keras.callbacks.Callback):  # type: ignore[misc]
     ----------
     peak : float
         Highest learning rate.
-    total_steps : int
-        Batches of the whole training, those before a resumed checkpoint included.
+    total_steps : int or None
+        Batches of the whole training, those before a resumed checkpoint included; None: unknown.
+
+    Raises
+    ------
+    ValueError
+        If the number of batches is unknown.
 
     References
     ----------
@@ -27,8 +32,13 @@ class OneCycle(keras.callbacks.Callback):  # type: ignore[misc]
     Rates", 2018.
     """
 
-    def __init__(self, peak: float, total_steps: int) -> None:
+    def __init__(self, peak: float, total_steps: int | None) -> None:
         super().__init__()
+        if total_steps is None:
+            raise ValueError(
+                "the cycle of the learning rate needs the number of batches, which this dataset does not "
+                "know; give it by dataset.apply(tf.data.experimental.assert_cardinality(...))"
+            )
         self.peak = peak
         self.total_steps = total_steps
         self._step = 0

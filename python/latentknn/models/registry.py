@@ -110,7 +110,7 @@ MODELS = MappingProxyType(
                 name="vqvae",
                 class_name="VectorQuantizedAutoencoder",
                 description="convolutional autoencoder to a 7x7 grid of 128 codebook entries of 32",
-                capabilities=_AUTOENCODER,
+                capabilities=_GENERATIVE_AUTOENCODER,
             ),
             ModelEntry(
                 name="adversarial_ae",

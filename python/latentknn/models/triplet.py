@@ -7,6 +7,7 @@ from latentknn.models.backend import keras
 from latentknn.models.conv_networks import conv_encoder
 from latentknn.models.images import check_input_shape
 from latentknn.models.metric_losses import batch_all_loss, batch_hard_loss
+from latentknn.models.one_cycle import OneCycle
 from latentknn.models.seeding import seeded_layers
 from latentknn.models.supervised_encoder import SupervisedEncoder
 
@@ -38,6 +39,9 @@ class TripletEncoder(SupervisedEncoder):
         By how much the negative should be farther than the positive; None: the soft margin.
     classification_weight : float
         What the cross-entropy is multiplied by; 0: triplets alone.
+    one_cycle : bool
+        Whether the learning rate rises and falls once in the training, ``learning_rate`` being its peak. A
+        resumed training must then have the same number of epochs.
     learning_rate : float
         Of Adam.
     seed : int
@@ -72,6 +76,7 @@ class TripletEncoder(SupervisedEncoder):
         mining: str = "batch_all",
         margin: float | None = 1.0,
         classification_weight: float = 1.0,
+        one_cycle: bool = False,
         learning_rate: float = 1e-3,
         seed: int = 0,
         **kwargs: Any,
@@ -105,7 +110,12 @@ class TripletEncoder(SupervisedEncoder):
         self.mining = mining
         self.margin = margin
         self.classification_weight = classification_weight
+        self.one_cycle = one_cycle
         self.finish_classifier()
+
+    def schedule(self, total_steps: int | None) -> list[Any]:
+        """Return the callback that sets the learning rate, if it is to vary."""
+        return [OneCycle(self.learning_rate, total_steps)] if self.one_cycle else []
 
     def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
         """Return the loss of the triplets and the weighted cross-entropy of the head."""

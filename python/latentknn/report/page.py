@@ -78,7 +78,7 @@ def make_page(
     if experiment.samples:
         sections += [
             "<h2>Generated images</h2>",
-            _picture(folder.samples, "After some of the epochs; the images of a column have the same noise."),
+            _picture(folder.samples, f"After some of the epochs. {_origin_of_samples(experiment)}"),
         ]
     sections += [
         "<h2>Map of the codes</h2>",
@@ -123,6 +123,12 @@ def _accuracies(experiment: Experiment) -> str:
         low, high = result.accuracy.interval()
         rows.append((name, str(result.vote), f"{result.accuracy.value:.4f}", f"{low:.4f} to {high:.4f}"))
     return _table(("", "vote", "accuracy", "95 % interval (Wilson)"), rows, headline=len(rows) - 1)
+
+
+def _origin_of_samples(experiment: Experiment) -> str:
+    if "generate" in experiment.model.capabilities:
+        return "The images of a column have the same noise."
+    return "Decoded from a mixture of normal distributions that was fitted to training codes."
 
 
 def _choice(experiment: Experiment) -> str:

@@ -90,21 +90,15 @@ def _draw_reconstructions(experiment: Experiment, folder: RunFolder) -> None:
     decoded = experiment.model.reconstruct(images)
     save_figure(draw_reconstructions(images, decoded, names), folder.reconstructions)
     few = slice(COLUMNS)
-    codes = experiment.model.encode(images[few])
+    codes = experiment.model.encode_labelled(images[few], dataset.test_labels[shown][few])
     save_figure(draw_codes(images[few], codes, decoded[few], names[few]), folder.codes)
 
 
 def _draw_interpolation(experiment: Experiment, folder: RunFolder) -> None:
-    from latentknn.models import ConditionalAutoencoder
-
     dataset, model = experiment.dataset, experiment.model
     shown = choose_examples(dataset.test_labels, rows=1)
     images, labels = dataset.test_images[shown], dataset.test_labels[shown]
-    # A conditional model decodes only codes under a class.
-    if isinstance(model, ConditionalAutoencoder):
-        codes = model.encode(images, labels=labels)
-    else:
-        codes = model.encode(images)
+    codes = model.encode_labelled(images, labels)
     middle = len(shown) // 2
     first, last = codes[:middle], codes[middle : 2 * middle]
     save_figure(draw_interpolation(model.decode, first, last, [""] * middle), folder.interpolation)

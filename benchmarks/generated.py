@@ -1,0 +1,107 @@
+"""What generative models generate, judged by eye and by number.
+
+    python benchmarks/generated.py        # after zoo.py, whose trained models it takes from the user's cache
+
+Draws a grid of images of every model into docs/samples/ and writes a table into zoo.md: which classes the
+codes of `metric` say 1,000 images are of, and how similar an image is to the most similar training image and
+to the most similar other one. Copies of training images would show in the first similarity, collapse to a few
+images in the second; real test images stand beside them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import harness
+import zoo_tables
+from latentknn import CosineIndex, CosineKNNClassifier, datasets
+from recipes import Recipe, recipes_on
+from zoo import model_file
+
+DATA = "fashion_mnist"
+IMAGES = 1000
+SEED = 0
+PICTURES = Path(__file__).parents[1] / "docs" / "samples"
+GENERATIVE = ("vae", "adversarial_ae", "gan", "wgan_gp", "vqvae")
+
+Images = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Looks at images through the codes of `metric` and through their pixels."""
+
+    model: Any
+    classifier: CosineKNNClassifier
+    pixels: CosineIndex
+
+    @classmethod
+    def of(cls, dataset: datasets.Dataset) -> "Judge":
+        from latentknn import models
+
+        (recipe,) = (recipe for recipe in recipes_on(DATA) if recipe.model == "metric")
+        model = models.load(_trained(recipe))
+        vote = zoo_tables.read_rows(DATA)[recipe.key]["vote"]
+        classifier = CosineKNNClassifier(
+            vote["k"], weights=vote["weights"], temperature=vote["temperature"]
+        ).fit(model.encode(dataset.train_images), dataset.train_labels)
+        return cls(model, classifier, CosineIndex.from_codes(_flat(dataset.train_images)))
+
+    def judge(self, images: NDArray[Any]) -> dict[str, Any]:
+        classes = self.classifier.predict(self.model.encode(images))
+        among = CosineIndex.from_codes(_flat(images))
+        return {
+            "shares": (np.bincount(classes, minlength=10) / len(images)).tolist(),
+            "to_training": float(self.pixels.search(_flat(images), 1).similarities.mean()),
+            "to_each_other": float(among.search_self(1).similarities.mean()),
+        }
+
+
+def measure(recipe: Recipe) -> dict[str, Any]:
+    """Let a model generate, draw the first images and judge all of them."""
+    from latentknn import models
+    from latentknn.report.drawing import save_figure
+    from latentknn.report.image_grid import draw_image_grid
+
+    images = models.load(_trained(recipe)).generate(IMAGES, seed=SEED)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    shown = images[:40].reshape(4, 10, *images.shape[1:])
+    save_figure(draw_image_grid(shown, [""] * len(shown)), PICTURES / f"{zoo_tables.file_name(recipe)}.png")
+    return Judge.of(datasets.load(DATA)).judge(images)
+
+
+def measure_test_images() -> dict[str, Any]:
+    """Judge real images."""
+    dataset = datasets.load(DATA)
+    return Judge.of(dataset).judge(dataset.test_images[:IMAGES])
+
+
+def _trained(recipe: Recipe) -> Path:
+    path = model_file(recipe, DATA)
+    if not path.is_file():
+        raise SystemExit(
+            f"{recipe.key} is not trained here: delete its row of results/zoo_{DATA}.json and run "
+            f"python benchmarks/zoo.py --only {recipe.model} --data {DATA}"
+        )
+    return path
+
+
+def _flat(images: NDArray[Any]) -> NDArray[Any]:
+    return images.reshape(len(images), -1)
+
+
+def main() -> None:
+    chosen = [recipe for recipe in recipes_on(DATA) if recipe.model in GENERATIVE]
+    results = {"test images": harness.in_fresh_process(measure_test_images)}
+    for recipe in chosen:
+        print(recipe.key, flush=True)
+        results[recipe.key] = harness.in_fresh_process(measure, recipe)
+    harness.write_json(f"generated_{DATA}", results)
+    zoo_tables.write_page()
+
+
+if __name__ == "__main__":
+    main()
