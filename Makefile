@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 OUT ?= report
 ONLY ?= A,B,C,D,E,F,G
 SOURCES := CMakeLists.txt pyproject.toml $(shell find cpp python -type f -not -name '*.pyc')
-CLANG_FORMATTED := $(shell find cpp tests/cpp benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.inl')
+CLANG_FORMATTED := $(shell find cpp tests/cpp benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu*')
 
 .PHONY: demo data test test-core test-python test-neon bench lint format wheel clean
 

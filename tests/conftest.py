@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from latentknn import _core
+import fake_cuda
+import latentknn
+from latentknn import _core, engines
 
 # The same cases in every run; --hypothesis-profile=explore draws new ones.
 settings.register_profile("reproducible", deadline=None, derandomize=True, database=None)
@@ -36,6 +39,29 @@ def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 def strategy(request: pytest.FixtureRequest) -> str:
     """Each screening strategy."""
     return request.param
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--require-cuda", action="store_true", help="fail where no CUDA device can be used")
+
+
+@pytest.fixture
+def cuda_device(request: pytest.FixtureRequest) -> None:
+    """Skip, or fail if it is required, where there is no CUDA device."""
+    (cuda,) = (each for each in engines.availability() if each.name == "cuda")
+    if not cuda.available:
+        (pytest.fail if request.config.getoption("--require-cuda") else pytest.skip)(cuda.missing)
+
+
+@pytest.fixture
+def cuda_or_fake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the engine "cuda" run on a device, or on what stands in for one."""
+    (cuda,) = (each for each in engines.availability() if each.name == "cuda")
+    if request.config.getoption("--require-cuda"):
+        request.getfixturevalue("cuda_device")
+    elif not cuda.available:
+        monkeypatch.setattr(latentknn, "_cuda", fake_cuda, raising=False)
+        monkeypatch.setitem(sys.modules, "latentknn._cuda", fake_cuda)
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""Every engine behaves alike; what FAISS adds and what it cannot do."""
+"""Every engine behaves alike; what CUDA and FAISS add and what they cannot do."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+import fake_cuda
 import latentknn as lk
 import reference
 from checking import assert_same_bytes
@@ -19,6 +20,7 @@ DIM, CODES, QUERIES = 16, 3000, 40
 
 EXHAUSTIVE = {
     "cpu": "cpu",
+    "cuda": "cuda",
     "faiss": "faiss",
     "faiss, all lists": lk.FaissEngine("IVF16,Flat", {"nprobe": 16}),
     "faiss, rescored": lk.FaissEngine(rescore=3),
@@ -28,6 +30,8 @@ EXHAUSTIVE = {
 
 @pytest.fixture(params=EXHAUSTIVE)
 def engine(request):
+    if request.param == "cuda":
+        request.getfixturevalue("cuda_or_fake")
     return EXHAUSTIVE[request.param]
 
 
@@ -54,7 +58,7 @@ def test_finds_the_neighbours(engine, problem):
     np.testing.assert_allclose(found.similarities, expected.similarities, atol=2e-6)
     assert index.search(queries, 10).scores64 is None
     assert index.recall(queries, 10) == 1
-    assert index.exact == (index.engine == "cpu")
+    assert index.exact == (index.engine in ("cpu", "cuda"))
 
 
 def test_own_ids_labels_and_classes(engine, problem):
@@ -166,7 +170,7 @@ def test_classifier(engine, problem):
     classifier = clone(lk.CosineKNNClassifier(5, engine=engine)).fit(codes, labels)
     expected = lk.CosineKNNClassifier(5).fit(codes, labels).predict(queries)
     assert np.array_equal(classifier.predict(queries), expected)
-    assert classifier.index_.engine == ("cpu" if engine == "cpu" else "faiss")
+    assert classifier.index_.engine == (engine if isinstance(engine, str) else "faiss")
     again = pickle.loads(pickle.dumps(classifier))
     assert np.array_equal(again.predict(queries), expected)
     assert again.index_.engine == classifier.index_.engine
@@ -207,7 +211,7 @@ def test_explanation_and_repr(problem):
     explained = index.explain()
     assert explained.queries == QUERIES
     assert explained.candidates_per_query is None
-    assert "searched by FAISS in float32, 40 queries so far" in str(explained)
+    assert "searched by FAISS in float32\n40 queries so far" in str(explained)
     assert "float64" not in str(explained)
 
 
@@ -295,12 +299,108 @@ def test_the_number_of_threads_is_put_back(problem):
         faiss.omp_set_num_threads(before)
 
 
+# CUDA
+
+
+@pytest.mark.usefixtures("cuda_or_fake")
+def test_cuda_gives_the_same_bytes(problem):
+    codes, labels, queries = problem
+    ids = np.random.default_rng(2).permutation(10 * CODES)[:CODES]
+    index = lk.CosineIndex.from_codes(codes, labels, ids, engine="cuda")
+    allowed = labels == 2
+    for found, expected in (
+        (index.search(queries, 10, scores64=True), reference.search(codes, queries, 10, ids=ids)),
+        (
+            index.search(queries, 10, allowed=allowed, scores64=True),
+            reference.search(codes, queries, 10, ids=ids, allowed=allowed),
+        ),
+        (index.search_self(5, scores64=True), reference.search_self(codes, 5, ids=ids)),
+    ):
+        assert_same_bytes(found, expected)
+    index.remove(ids[::2])
+    index.add(codes[::2], labels[::2], ids[::2])
+    ids = np.concatenate([ids[1::2], ids[::2]])
+    moved = np.concatenate([codes[1::2], codes[::2]])
+    assert_same_bytes(index.search(queries, 7, scores64=True), reference.search(moved, queries, 7, ids=ids))
+
+
+@pytest.mark.usefixtures("cuda_or_fake")
+def test_cuda_explains(problem):
+    codes, _, queries = problem
+    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    index.search(queries, 3)
+    assert index.strategy == "fp16"
+    assert index.isa.startswith("sm_")
+    said = str(index.explain())
+    assert "screened in fp16, 16 dimensions; what is left is scored in float64" in said
+    assert f"{QUERIES} queries so far" in said
+
+
+def test_a_device_without_room_changes_nothing(problem, cuda_or_fake, monkeypatch):
+    codes, _, queries = problem
+    if engines.import_cuda() is not fake_cuda:
+        pytest.skip("a real device has room")
+    index = lk.CosineIndex.from_codes(codes[:1000], engine="cuda")
+    expected = index.search(queries, 5, scores64=True)
+    monkeypatch.setattr(fake_cuda.DeviceRows, "room", 1000 * DIM * 4)
+    with pytest.raises(MemoryError, match="no 3968 bytes to give"):
+        index.add(codes[1000:1062])
+    assert len(index) == 1000
+    assert_same_bytes(index.search(queries, 5, scores64=True), expected)
+
+
+def test_an_add_that_the_host_refuses_changes_nothing_on_the_device(problem, cuda_or_fake):
+    codes, _, queries = problem
+    index = lk.CosineIndex.from_codes(codes[:1000], engine="cuda")
+    expected = index.search(queries, 5, scores64=True)
+    with pytest.raises(ValueError, match="row 1"):
+        index.add(np.array([[1] * DIM, [np.nan] * DIM]))
+    assert_same_bytes(index.search(queries, 5, scores64=True), expected)
+    index.add(codes[1000:])
+    assert np.array_equal(index.search(queries, 5).ids, reference.search(codes, queries, 5).ids)
+
+
+def test_cuda_that_is_not_built(monkeypatch):
+    monkeypatch.setitem(sys.modules, "latentknn._cuda", None)
+    monkeypatch.delattr(lk, "_cuda", raising=False)
+    with pytest.raises(ImportError, match=r"latentknn was built without CUDA: .*LATENTKNN_CUDA=ON"):
+        lk.CosineIndex(3, engine="cuda")
+
+
+@pytest.mark.parametrize(
+    ("devices", "said"),
+    [
+        (([], "there is no NVIDIA driver"), "no CUDA device can be used: there is no NVIDIA driver"),
+        (([("GTX 1080", (6, 1), 8)], ""), "GTX 1080 has compute capability 6.1, and 8.0 is needed"),
+    ],
+)
+def test_devices_that_cannot_be_used(monkeypatch, cuda_or_fake, devices, said):
+    monkeypatch.setattr(engines.import_cuda(), "devices", lambda: devices)
+    with pytest.raises(RuntimeError, match=said):
+        lk.CosineIndex(3, engine="cuda")
+    (missing,) = (each.missing for each in engines.availability() if each.name == "cuda")
+    assert said in missing
+
+
+@pytest.mark.usefixtures("cuda_device")
+@pytest.mark.parametrize(("count", "dim", "k"), [(50_000, 128, 10), (20_000, 768, 100), (9_000, 31, 5_000)])
+def test_a_device_gives_the_same_bytes_at_size(count, dim, k):
+    rng = np.random.default_rng(3)
+    codes = rng.standard_normal((count, dim), np.float32)
+    codes[1::50] = codes[::50]
+    queries = np.concatenate([codes[:100], rng.standard_normal((200, dim), np.float32), np.zeros((3, dim))])
+    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    exact = lk.CosineIndex.from_codes(codes, engine="cpu")
+    assert_same_bytes(index.search(queries, k, scores64=True), exact.search(queries, k, scores64=True))
+
+
 # What is there
 
 
 def test_availability():
     found = {each.name: each for each in engines.availability()}
-    assert set(found) == {"cpu", "faiss", "faiss-gpu"}
+    assert set(found) == {"cpu", "cuda", "faiss", "faiss-gpu"}
+    assert found["cuda"].exact
     assert found["cpu"].exact
     assert found["cpu"].available
     assert found["faiss"].available
@@ -318,21 +418,22 @@ def test_faiss_that_is_missing(monkeypatch):
     assert "latentknn[faiss-gpu]" in missing["faiss-gpu"]
 
 
-def test_named_engine_is_never_replaced():
+@pytest.mark.parametrize("name", ["cuda", "faiss-gpu"])
+def test_named_engine_is_never_replaced(name):
     """A GPU that is asked for is there or is an error."""
-    (gpu,) = (each for each in engines.availability() if each.name == "faiss-gpu")
+    (gpu,) = (each for each in engines.availability() if each.name == name)
     if gpu.available:
-        assert lk.CosineIndex(3, engine="faiss-gpu").engine == "faiss-gpu"
+        assert lk.CosineIndex(3, engine=name).engine == name
     else:
         with pytest.raises((ImportError, RuntimeError)) as caught:
-            lk.CosineIndex(3, engine="faiss-gpu")
+            lk.CosineIndex(3, engine=name)
         assert str(caught.value) == gpu.missing
 
 
 @pytest.mark.parametrize("name", ["gpu", "FAISS", "", None, 3])
 def test_unknown_engine(name):
     with pytest.raises(
-        ValueError, match=f"unknown engine {name!r}; choose one of auto, cpu, faiss, faiss-gpu"
+        ValueError, match=f"unknown engine {name!r}; choose one of auto, cpu, cuda, faiss, faiss-gpu"
     ):
         lk.CosineIndex(3, engine=name)
 

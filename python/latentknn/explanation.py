@@ -36,9 +36,9 @@ class Explanation:
     strategy : str
         The screening strategy in use, or FAISS's factory string.
     arithmetic : str
-        Of the screen: "fp32", "int16" or "int8"; "float64" where every row is scored exactly.
+        Of the screen: "fp32", "int16", "int8" or "fp16"; "float64" where every row is scored exactly.
     isa : str
-        The instruction set whose kernels are in use.
+        The instruction set whose kernels are in use, or the device's compute capability.
     rows, dim : int
         Shape of the codes.
     screened_dims : int
@@ -52,9 +52,9 @@ class Explanation:
         Queries of all searches so far.
     screened_per_query : float or None
         Rows that the screen compared a query with, over all searches so far; the others were out of its
-        reach. None before the first.
+        reach. None before the first, and where the engine does not count them.
     candidates_per_query : float or None
-        Rows scored exactly a query, over all searches so far; None before the first.
+        Rows scored exactly a query, over all searches so far; None as before.
     """
 
     engine: str
@@ -72,8 +72,8 @@ class Explanation:
 
     def __str__(self) -> str:
         lines = [f"{self.rows:,} codes of {self.dim} dimensions, strategy {self.strategy!r} on {self.isa}"]
-        if self.engine != "cpu":
-            lines.append(f"searched by FAISS in float32, {self.queries:,} queries so far")
+        if self.engine.startswith("faiss"):
+            lines.append("searched by FAISS in float32")
         elif self.screened_dims:
             lines.append(
                 f"screened in {self.arithmetic}, {self.screened_dims} dimensions;"
@@ -93,4 +93,6 @@ class Explanation:
                 f"{self.queries:,} queries so far, {self.screened_per_query:,.0f} codes a query screened,"
                 f" {self.candidates_per_query:,.1f} scored in float64"
             )
+        elif self.queries:
+            lines.append(f"{self.queries:,} queries so far")
         return "\n".join(lines)

@@ -62,9 +62,8 @@ class CosineIndex:
     ----------
     dim : int
         Dimensions of a code.
-    engine : {"auto", "cpu", "faiss", "faiss-gpu"} or FaissEngine
-        What runs the searches; "auto" is the fastest that is exact. Only "cpu" is exact; what is said here
-        about exactness holds for it.
+    engine : {"auto", "cpu", "cuda", "faiss", "faiss-gpu"} or FaissEngine
+        What runs the searches; "auto" is "cpu". What is said here about exactness holds for "cpu" and "cuda".
     strategy : {"auto", "fp32", "int16", "int8", "pca", "float64"}
         How rows are screened before they are scored exactly: in float32, in 16-bit integers, in 8-bit
         integers, in integers in the codes' principal subspace with an exact bound for the rest, or not at
@@ -139,7 +138,7 @@ class CosineIndex:
     @property
     def exact(self) -> bool:
         """Whether the answers keep the exactness contract."""
-        return self._engine == "cpu"
+        return self._engine in ("cpu", "cuda")
 
     @property
     def strategy(self) -> str:
@@ -168,8 +167,8 @@ class CosineIndex:
             unscreened_rows=found["unscreened_rows"],
             considered=tuple(sorted(considered, key=lambda each: each.cost)),
             queries=queries,
-            screened_per_query=screened / queries if queries and self.exact else None,
-            candidates_per_query=scored / queries if queries and self.exact else None,
+            screened_per_query=screened / queries if queries and screened is not None else None,
+            candidates_per_query=scored / queries if queries and scored is not None else None,
         )
 
     @property

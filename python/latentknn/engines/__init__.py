@@ -1,10 +1,11 @@
-"""What can run a search: the core on the CPU, or FAISS."""
+"""What can run a search: the core on the CPU, CUDA, or FAISS."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from latentknn import _core
+from latentknn.engines.cuda_engine import CudaDatabase, import_cuda
 from latentknn.engines.database import Database
 from latentknn.engines.faiss_engine import (
     FAISS,
@@ -14,7 +15,7 @@ from latentknn.engines.faiss_engine import (
     import_faiss,
 )
 
-NAMES = ("cpu", *FAISS)
+NAMES = ("cpu", "cuda", *FAISS)
 
 __all__ = [
     "NAMES",
@@ -23,6 +24,7 @@ __all__ = [
     "FaissEngine",
     "FaissRequestError",
     "availability",
+    "import_cuda",
     "make_database",
 ]
 
@@ -75,20 +77,28 @@ def make_database(engine: str | FaissEngine, dim: int, strategy: str) -> tuple[s
     """
     if engine in ("auto", "cpu"):
         return "cpu", _core.Database(dim, strategy)
+    if strategy != "auto":
+        raise ValueError(f"strategy={strategy!r} is one of the engine 'cpu', not of {engine!r}")
+    if engine == "cuda":
+        return "cuda", CudaDatabase(dim)
     if isinstance(engine, str):
         engine = FAISS.get(engine, engine)
     if not isinstance(engine, FaissEngine):
         raise ValueError(
             f"unknown engine {engine!r}; choose one of auto, {', '.join(NAMES)}, or pass a FaissEngine"
         )
-    if strategy != "auto":
-        raise ValueError(f"strategy={strategy!r} is one of the engine 'cpu'; FAISS takes a factory string")
     return engine.name, FaissDatabase(engine, dim)
 
 
 def availability() -> list[Availability]:
     """Say of every engine whether it can run here."""
     found = [Availability("cpu", True, ", ".join(_core.available_isas()), "")]
+    try:
+        devices, _ = import_cuda().devices()
+        described = ", ".join("{} (sm_{}{})".format(name, *capability) for name, capability, _ in devices)
+        found.append(Availability("cuda", True, described, ""))
+    except (ImportError, RuntimeError) as error:
+        found.append(Availability("cuda", True, "", str(error)))
     for name, engine in FAISS.items():
         try:
             kernels = str(import_faiss(engine.gpu).get_compile_options()).strip()

@@ -1,0 +1,31 @@
+// How a search is cut into pieces that fit a device; host arithmetic only.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+namespace latentknn::cuda {
+
+// Rows [begin, end) that are screened with the same cutoffs.
+struct Stage {
+  std::size_t begin;
+  std::size_t end;
+};
+
+// Neighbours that one pass finds; more need another pass, which goes on behind the last.
+inline constexpr std::size_t kMostNeighbours = 2048;
+
+// Candidates of a query that a list holds.
+std::size_t list_capacity(std::size_t k);
+
+// Candidates of a query that are left for exact scoring, at most.
+std::size_t ranking_capacity(std::size_t k);
+
+// The first stage fills the lists, without cutoffs. Each further one is so long that, with rows in no order, about a
+// quarter of a list is filled anew.
+std::vector<Stage> stages(std::size_t rows, std::size_t k);
+
+// Queries that are searched at once with so much memory for their lists; at least 1.
+std::size_t queries_at_once(std::size_t bytes, std::size_t k, std::size_t dim);
+
+}  // namespace latentknn::cuda

@@ -1,0 +1,114 @@
+#include "contract.cuh"
+#include "kernels.h"
+
+namespace latentknn::cuda {
+namespace {
+
+constexpr unsigned kThreads = 128;
+constexpr unsigned kGroups = kThreads / kLanes;
+constexpr double kNothing = -2.0;  // below every similarity
+
+// What is ranked, in the block's memory.
+struct Ranking {
+  __device__ explicit Ranking(std::size_t capacity)
+      : scores(shared_memory<double>()),
+        ids(reinterpret_cast<std::int64_t*>(scores + capacity)),
+        numbers(reinterpret_cast<std::uint32_t*>(ids + capacity)) {}
+
+  __device__ bool ordered(unsigned a, unsigned b) const {
+    return scores[a] != scores[b] ? scores[a] > scores[b] : ids[a] <= ids[b];
+  }
+
+  __device__ void swap(unsigned a, unsigned b) {
+    const double score = scores[a];
+    const std::int64_t id = ids[a];
+    const std::uint32_t number = numbers[a];
+    scores[a] = scores[b];
+    ids[a] = ids[b];
+    numbers[a] = numbers[b];
+    scores[b] = score;
+    ids[b] = id;
+    numbers[b] = number;
+  }
+
+  // Bitonic, of `size` entries, a power of two. All threads of the block must call.
+  __device__ void sort(unsigned size) {
+    for (unsigned run = 2; run <= size; run *= 2) {
+      for (unsigned apart = run / 2; apart > 0; apart /= 2) {
+        __syncthreads();
+        for (unsigned i = threadIdx.x; i < size; i += kThreads) {
+          const unsigned other = i ^ apart;
+          if (other > i && ordered(i, other) != ((i & run) == 0)) swap(i, other);
+        }
+      }
+    }
+    __syncthreads();
+  }
+
+  static constexpr std::size_t kBytes = sizeof(double) + sizeof(std::int64_t) + sizeof(std::uint32_t);
+
+  double* scores;
+  std::int64_t* ids;
+  std::uint32_t* numbers;
+};
+
+__device__ std::int64_t id_of(const Search& search, std::uint32_t number) {
+  return search.ids == nullptr ? static_cast<std::int64_t>(number) : search.ids[number];
+}
+
+__global__ void rank_kernel(Search search) {
+  Ranking ranking(search.ranking_capacity);
+  const std::size_t query = blockIdx.x;
+  const std::uint32_t count = search.counts[query];
+  if (search.failed[query] != 0) return;
+  if (count > search.ranking_capacity) {
+    __syncthreads();  // all have seen that it had not failed
+    if (threadIdx.x == 0) search.failed[query] = 1;
+    return;
+  }
+  double* scores = search.scores + query * search.answer_stride;
+  std::uint32_t* numbers = search.numbers + query * search.answer_stride;
+  const double last = search.goes_on ? scores[-1] : INFINITY;
+  const std::int64_t last_id = search.goes_on ? id_of(search, numbers[-1]) : 0;
+
+  const Candidate* list = search.lists + query * search.list_capacity;
+  const float* values = search.queries + query * search.dim;
+  const double norm = search.query_norms[query];
+  const unsigned lane = threadIdx.x % kLanes;
+  for (std::uint32_t begin = 0; begin < count; begin += kGroups) {
+    const std::uint32_t i = begin + threadIdx.x / kLanes;
+    const std::uint32_t number = list[i < count ? i : count - 1].row;
+    const double sum = product(values, search.rows + number * search.dim, search.dim, lane);
+    if (lane != 0 || i >= count) continue;
+    const double score = similarity(sum, norm, search.row_norms[number]);
+    const std::int64_t id = id_of(search, number);
+    const bool known = score > last || (score == last && id <= last_id);
+    ranking.scores[i] = known ? kNothing : score;
+    ranking.ids[i] = id;
+    ranking.numbers[i] = number;
+  }
+  unsigned size = 1;
+  while (size < count) size *= 2;
+  for (unsigned i = count + threadIdx.x; i < size; i += kThreads) {
+    ranking.scores[i] = kNothing;
+    ranking.ids[i] = 0;
+  }
+  ranking.sort(size);
+  if (count < search.k || ranking.scores[search.k - 1] == kNothing) {
+    __syncthreads();
+    if (threadIdx.x == 0) search.failed[query] = 1;
+    return;
+  }
+  for (unsigned i = threadIdx.x; i < search.k; i += kThreads) {
+    scores[i] = ranking.scores[i];
+    numbers[i] = ranking.numbers[i];
+  }
+}
+
+}  // namespace
+
+void rank(const Search& search) {
+  launch(rank_kernel, search.query_count, kThreads, search.ranking_capacity * Ranking::kBytes, search);
+}
+
+}  // namespace latentknn::cuda

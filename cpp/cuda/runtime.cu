@@ -1,0 +1,116 @@
+#include <cuda_runtime.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "runtime.h"
+
+namespace latentknn::cuda {
+namespace {
+
+// CUDA does not survive a fork: the process that used it first.
+std::atomic<pid_t> owner{0};
+
+void check_process() {
+  const pid_t process = getpid();
+  pid_t first = 0;
+  if (!owner.compare_exchange_strong(first, process) && first != process) {
+    throw DeviceError(
+        "this process was forked from one that uses CUDA, which cannot be used in both; start processes with the "
+        "method 'spawn', or make the index in the child");
+  }
+}
+
+void check(cudaError_t result, const char* what) {
+  if (result == cudaSuccess) return;
+  cudaGetLastError();  // the next call starts clean
+  throw DeviceError(std::string(what) + " failed: " + cudaGetErrorString(result));
+}
+
+std::string version_name(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+// Why there is no device to count.
+std::string reason_of(cudaError_t result) {
+  if (result == cudaSuccess || result == cudaErrorNoDevice) return "there is no CUDA device";
+  int driver = 0;
+  if (result == cudaErrorInsufficientDriver && cudaDriverGetVersion(&driver) == cudaSuccess) {
+    if (driver == 0) return "there is no NVIDIA driver";
+    return "the NVIDIA driver knows CUDA " + version_name(driver) + ", and " + version_name(CUDART_VERSION) +
+           " is needed; update the driver";
+  }
+  return cudaGetErrorString(result);
+}
+
+}  // namespace
+
+std::vector<Device> devices(std::string* missing) {
+  int count = 0;
+  const cudaError_t result = cudaGetDeviceCount(&count);
+  if (result != cudaSuccess || count == 0) {
+    cudaGetLastError();
+    if (missing != nullptr) *missing = reason_of(result);
+    return {};
+  }
+  std::vector<Device> found;
+  for (int i = 0; i < count; ++i) {
+    cudaDeviceProp properties{};
+    check(cudaGetDeviceProperties(&properties, i), "reading a device's properties");
+    found.push_back({properties.name, properties.major, properties.minor,
+                     static_cast<std::size_t>(properties.multiProcessorCount), properties.totalGlobalMem});
+  }
+  return found;
+}
+
+OnDevice::OnDevice(int device) : before_(0) {
+  check_process();
+  check(cudaGetDevice(&before_), "asking for the current device");
+  check(cudaSetDevice(device), "choosing the device");
+}
+
+OnDevice::~OnDevice() { cudaSetDevice(before_); }
+
+std::size_t free_memory() {
+  std::size_t unused = 0, total = 0;
+  check(cudaMemGetInfo(&unused, &total), "asking for free memory");
+  return unused;
+}
+
+void* allocate(std::size_t bytes) {
+  if (bytes == 0) return nullptr;
+  void* pointer = nullptr;
+  const cudaError_t result = cudaMalloc(&pointer, bytes);
+  if (result == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    throw OutOfDeviceMemory("the device has no " + std::to_string(bytes) + " bytes to give, " +
+                            std::to_string(free_memory()) + " are free");
+  }
+  check(result, "allocating device memory");
+  return pointer;
+}
+
+void release(void* pointer) noexcept {
+  // A forked child holds pointers that are not its own.
+  if (pointer != nullptr && owner == getpid()) cudaFree(pointer);
+}
+
+void copy_to_device(void* to, const void* from, std::size_t bytes) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, cudaStreamPerThread), "copying to the device");
+}
+
+void copy_to_host(void* to, const void* from, std::size_t bytes) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, cudaStreamPerThread), "copying from the device");
+}
+
+void copy_within_device(void* to, const void* from, std::size_t bytes) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cudaStreamPerThread), "copying on the device");
+}
+
+void fill_bytes(void* to, int value, std::size_t bytes) {
+  check(cudaMemsetAsync(to, value, bytes, cudaStreamPerThread), "filling device memory");
+}
+
+void synchronize() { check(cudaStreamSynchronize(cudaStreamPerThread), "a kernel or a copy"); }
+
+}  // namespace latentknn::cuda

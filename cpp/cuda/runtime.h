@@ -1,0 +1,89 @@
+// Memory, copies and errors of a device behind plain C++; tests bring another implementation, on the processor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace latentknn::cuda {
+
+// A call of CUDA that failed; what() says which, and why.
+class DeviceError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class OutOfDeviceMemory : public DeviceError {
+ public:
+  using DeviceError::DeviceError;
+};
+
+struct Device {
+  std::string name;
+  int major;  // compute capability
+  int minor;
+  std::size_t multiprocessors;
+  std::size_t memory;  // bytes
+};
+
+// The devices that can be used. Empty where there is none; `missing`, if given, then says why.
+std::vector<Device> devices(std::string* missing = nullptr);
+
+// Makes a device the calling thread's own, for as long as it lives.
+class OnDevice {
+ public:
+  explicit OnDevice(int device);
+  ~OnDevice();
+  OnDevice(const OnDevice&) = delete;
+  OnDevice& operator=(const OnDevice&) = delete;
+
+ private:
+  int before_;
+};
+
+std::size_t free_memory();
+void* allocate(std::size_t bytes);
+void release(void* pointer) noexcept;
+// Copies and kernels of the calling thread's device follow each other; what is copied to the host is there after
+// synchronize().
+void copy_to_device(void* to, const void* from, std::size_t bytes);
+void copy_to_host(void* to, const void* from, std::size_t bytes);
+void copy_within_device(void* to, const void* from, std::size_t bytes);
+void fill_bytes(void* to, int value, std::size_t bytes);
+void synchronize();
+
+// Memory of the device that was current when it was made.
+template <class T>
+class DeviceArray {
+ public:
+  DeviceArray() = default;
+  explicit DeviceArray(std::size_t size) : data_(static_cast<T*>(allocate(size * sizeof(T)))), size_(size) {}
+  DeviceArray(DeviceArray&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  DeviceArray& operator=(DeviceArray&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~DeviceArray() { release(data_); }
+
+  T* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+  void copy_from(const T* host, std::size_t count) { copy_to_device(data_, host, count * sizeof(T)); }
+  std::vector<T> to_host(std::size_t count) const {
+    std::vector<T> host(count);
+    copy_to_host(host.data(), data_, count * sizeof(T));
+    synchronize();
+    return host;
+  }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace latentknn::cuda

@@ -1,0 +1,96 @@
+// What kernels use of a device, in one place, so that tests run the same kernels on a processor.
+#pragma once
+
+#ifdef LATENTKNN_EMULATED_DEVICE
+#include "emulated_device.h"
+#else
+
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+
+#include <cstdint>
+#include <string>
+
+#include "runtime.h"
+
+namespace latentknn::cuda {
+
+// The block's memory, as large as the launch asked for.
+template <class T>
+__device__ T* shared_memory() {
+  extern __shared__ __align__(128) unsigned char latentknn_shared_memory[];
+  return reinterpret_cast<T*>(latentknn_shared_memory);
+}
+
+__device__ inline std::uint16_t round_to_half(float value) { return __half_as_ushort(__float2half_rn(value)); }
+__device__ inline float half_value(std::uint16_t bits) { return __half2float(__ushort_as_half(bits)); }
+
+// From the lane that is so many above, within the warp.
+__device__ inline double from_above(double value, unsigned lanes) { return __shfl_down_sync(~0u, value, lanes); }
+// From the first of the eight lanes that the calling one is in.
+__device__ inline double first_of_eight(double value) { return __shfl_sync(~0u, value, 0, 8); }
+__device__ inline bool any_lane(bool value) { return __any_sync(~0u, value) != 0; }
+
+__device__ inline std::uint32_t add_to(std::uint32_t* counter, std::uint32_t value) {
+  return atomicAdd(counter, value);
+}
+// Floats that are not negative have the order of their bits.
+__device__ inline void raise_to(float* largest, float value) {
+  atomicMax(reinterpret_cast<unsigned*>(largest), __float_as_uint(value));
+}
+__device__ inline std::uint32_t bits_of(float value) { return __float_as_uint(value); }
+__device__ inline float float_of(std::uint32_t bits) { return __uint_as_float(bits); }
+
+// 16 bytes from global to shared memory, while the thread goes on.
+__device__ inline void copy_ahead(void* shared, const void* global) {
+  const auto to = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global));
+}
+__device__ inline void end_group() { asm volatile("cp.async.commit_group;"); }
+// Until at most so many groups of this thread's copies are unfinished.
+template <int kUnfinished>
+__device__ void await_groups() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kUnfinished));
+}
+
+// Four matrices of 8 x 8 halves: lane i gives the address of row i % 8 of matrix i / 8, and gets of each matrix
+// columns 2 (i % 4) and the next of row i / 4.
+__device__ inline void load_matrices(std::uint32_t (&parts)[4], const void* shared) {
+  const auto from = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(parts[0]), "=r"(parts[1]), "=r"(parts[2]), "=r"(parts[3])
+               : "r"(from));
+}
+
+// sums (16 x 8, float32) += a (16 x 16, halves) times the transpose of b (8 x 16, halves), over a warp.
+__device__ inline void multiply_add(float (&sums)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), std::size_t blocks, std::size_t threads, std::size_t shared_bytes,
+            const Arguments&... arguments) {
+  if (blocks == 0) return;
+  cudaError_t result =
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
+  if (result == cudaSuccess) {
+    cudaLaunchConfig_t config{};
+    config.gridDim = dim3(static_cast<unsigned>(blocks));
+    config.blockDim = dim3(static_cast<unsigned>(threads));
+    config.dynamicSmemBytes = shared_bytes;
+    config.stream = cudaStreamPerThread;
+    result = cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
+  }
+  if (result != cudaSuccess) {
+    cudaGetLastError();
+    throw DeviceError(std::string("launching a kernel failed: ") + cudaGetErrorString(result));
+  }
+}
+
+}  // namespace latentknn::cuda
+
+#endif

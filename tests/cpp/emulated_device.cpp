@@ -1,0 +1,241 @@
+#include "emulated_device.h"
+
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <map>
+#include <memory>
+#include <random>
+#include <vector>
+
+namespace latentknn::cuda {
+
+Place threadIdx{}, blockIdx{}, blockDim{}, gridDim{};
+
+namespace emulation {
+namespace {
+
+constexpr std::size_t kStackBytes = 1 << 16;
+constexpr std::size_t kMostShared = 232448;  // what a block can have on compute capability 9.0
+constexpr int kPoison = 0xFF;                // as halves and floats: not a number
+
+[[noreturn]] void give_up(const char* why) {
+  std::printf("FAILED: emulated device: %s (block %u, thread %u)\n", why, blockIdx.x, threadIdx.x);
+  std::exit(1);
+}
+
+struct Barrier {
+  unsigned arrived = 0;
+  unsigned generation = 0;
+};
+
+struct Copy {
+  void* to;
+  const void* from;
+};
+
+struct Fiber {
+  ucontext_t start;
+  jmp_buf place;
+  bool started = false;
+  std::unique_ptr<char[]> stack = std::make_unique<char[]>(kStackBytes);
+  bool finished = false;
+  std::deque<std::vector<Copy>> groups{1};  // the last one is still open
+};
+
+struct Warp {
+  Barrier barrier;
+  Exchange lanes[32];
+};
+
+struct Block {
+  std::vector<Fiber> fibers;
+  std::vector<Warp> warps;
+  std::vector<unsigned char> shared;
+  Barrier barrier;
+  unsigned alive = 0;
+  bool progress = false;
+  jmp_buf scheduler;
+  const std::function<void()>* kernel = nullptr;
+};
+
+Block block;
+std::size_t in_use = 0, most = std::size_t{8} << 30;
+std::map<void*, std::size_t> sizes;
+
+Fiber& fiber() { return block.fibers[threadIdx.x]; }
+
+// Jumps, because swapping contexts asks the system each time.
+void yield() {
+  if (_setjmp(fiber().place) == 0) _longjmp(block.scheduler, 1);
+}
+
+void go_on(Fiber& each) {
+  if (_setjmp(block.scheduler) != 0) return;
+  if (each.started) _longjmp(each.place, 1);
+  each.started = true;
+  setcontext(&each.start);
+}
+
+void await(Barrier& barrier, unsigned members) {
+  const unsigned generation = barrier.generation;
+  if (++barrier.arrived == members) {
+    barrier.arrived = 0;
+    ++barrier.generation;
+    block.progress = true;
+    return;
+  }
+  while (barrier.generation == generation) yield();
+}
+
+void begin_fiber() {
+  (*block.kernel)();
+  for (const auto& group : fiber().groups) {
+    if (!group.empty()) give_up("a copy ahead was never awaited");
+  }
+  fiber().finished = true;
+  --block.alive;
+  block.progress = true;
+  yield();
+}
+
+void run_block(std::size_t threads) {
+  std::memset(block.shared.data(), kPoison, block.shared.size());
+  block.barrier = Barrier{};
+  block.alive = static_cast<unsigned>(threads);
+  for (std::size_t i = 0; i < threads; ++i) {
+    Fiber& each = block.fibers[i];
+    each.finished = each.started = false;
+    getcontext(&each.start);
+    each.start.uc_stack.ss_sp = each.stack.get();
+    each.start.uc_stack.ss_size = kStackBytes;
+    each.start.uc_link = nullptr;
+    makecontext(&each.start, begin_fiber, 0);
+  }
+  while (block.alive > 0) {
+    block.progress = false;
+    for (std::size_t i = 0; i < threads; ++i) {
+      if (block.fibers[i].finished) continue;
+      threadIdx.x = static_cast<unsigned>(i);
+      go_on(block.fibers[i]);
+    }
+    if (!block.progress) give_up("threads wait for others that do not come");
+  }
+}
+
+}  // namespace
+
+void run(std::size_t blocks, std::size_t threads, std::size_t shared_bytes, const std::function<void()>& kernel) {
+  static std::mt19937 random(0);
+  if (shared_bytes > kMostShared) throw DeviceError("launching a kernel failed: too much shared memory");
+  if (block.fibers.size() < threads) block.fibers = std::vector<Fiber>(threads);
+  block.warps = std::vector<Warp>((threads + 31) / 32);
+  block.shared.resize(shared_bytes);
+  block.kernel = &kernel;
+  blockDim.x = static_cast<unsigned>(threads);
+  gridDim.x = static_cast<unsigned>(blocks);
+  std::vector<unsigned> order(blocks);
+  for (std::size_t i = 0; i < blocks; ++i) order[i] = static_cast<unsigned>(i);
+  std::shuffle(order.begin(), order.end(), random);
+  for (const unsigned each : order) {
+    blockIdx.x = each;
+    run_block(threads);
+  }
+}
+
+unsigned char* shared_memory() { return block.shared.data(); }
+
+void await_block() { await(block.barrier, block.alive); }
+
+Exchange* exchange(const Exchange& own) {
+  Warp& warp = block.warps[threadIdx.x / 32];
+  warp.lanes[threadIdx.x % 32] = own;
+  await(warp.barrier, 32);
+  return warp.lanes;
+}
+
+void done() { await(block.warps[threadIdx.x / 32].barrier, 32); }
+
+void copy_ahead(void* shared, const void* global) {
+  if (reinterpret_cast<std::uintptr_t>(shared) % 16 != reinterpret_cast<std::uintptr_t>(block.shared.data()) % 16 ||
+      reinterpret_cast<std::uintptr_t>(global) % 16 != 0) {
+    give_up("a copy ahead is not aligned");
+  }
+  std::memset(shared, kPoison, 16);
+  fiber().groups.back().push_back({shared, global});
+}
+
+void end_group() { fiber().groups.emplace_back(); }
+
+void await_groups(int unfinished) {
+  auto& groups = fiber().groups;
+  while (groups.size() > static_cast<std::size_t>(unfinished) + 1) {
+    for (const Copy& copy : groups.front()) std::memcpy(copy.to, copy.from, 16);
+    groups.pop_front();
+  }
+}
+
+float add_truncated(float sum, const double* terms, unsigned count) {
+  double largest = std::fabs(static_cast<double>(sum));
+  for (unsigned i = 0; i < count; ++i) largest = std::fmax(largest, std::fabs(terms[i]));
+  if (!(largest > 0.0) || !std::isfinite(largest)) {
+    double plain = sum;
+    for (unsigned i = 0; i < count; ++i) plain += terms[i];
+    return static_cast<float>(plain);
+  }
+  const double unit = std::ldexp(1.0, std::ilogb(largest) - 23);
+  double total = std::trunc(sum / unit);
+  for (unsigned i = 0; i < count; ++i) total += std::trunc(terms[i] / unit);
+  total *= unit;
+  if (total == 0.0) return 0.0f;
+  const double last = std::ldexp(1.0, std::ilogb(total) - 23);
+  return static_cast<float>(std::trunc(total / last) * last);
+}
+
+void limit_memory(std::size_t bytes) { most = in_use + bytes; }
+std::size_t allocated() { return in_use; }
+
+}  // namespace emulation
+
+std::vector<Device> devices(std::string*) { return {{"emulated", 9, 0, 3, std::size_t{8} << 30}}; }
+
+OnDevice::OnDevice(int device) : before_(device) {}
+OnDevice::~OnDevice() = default;
+
+std::size_t free_memory() { return emulation::most - emulation::in_use; }
+
+void* allocate(std::size_t bytes) {
+  if (bytes == 0) return nullptr;
+  if (emulation::in_use + bytes > emulation::most) {
+    throw OutOfDeviceMemory("the device has no " + std::to_string(bytes) + " bytes to give, " +
+                            std::to_string(free_memory()) + " are free");
+  }
+  void* pointer = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  std::memset(pointer, emulation::kPoison, bytes);
+  emulation::in_use += bytes;
+  emulation::sizes[pointer] = bytes;
+  return pointer;
+}
+
+void release(void* pointer) noexcept {
+  if (pointer == nullptr) return;
+  emulation::in_use -= emulation::sizes[pointer];
+  emulation::sizes.erase(pointer);
+  std::free(pointer);
+}
+
+void copy_to_device(void* to, const void* from, std::size_t bytes) {
+  std::copy_n(static_cast<const char*>(from), bytes, static_cast<char*>(to));
+}
+void copy_to_host(void* to, const void* from, std::size_t bytes) { copy_to_device(to, from, bytes); }
+void copy_within_device(void* to, const void* from, std::size_t bytes) { copy_to_device(to, from, bytes); }
+void fill_bytes(void* to, int value, std::size_t bytes) {
+  if (bytes > 0) std::memset(to, value, bytes);
+}
+void synchronize() {}
+
+}  // namespace latentknn::cuda

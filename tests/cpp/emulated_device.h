@@ -1,0 +1,143 @@
+// A device for tests: the kernels of cpp/cuda run on the processor, each thread of a block a fiber of its own. Slow,
+// and stricter than a device: memory begins poisoned, copies ahead arrive as late as they may, tensor cores cut off
+// what theirs may cut off, blocks run in random order, and a collective that not all lanes reach is an error.
+#pragma once
+
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "runtime.h"
+
+#define __global__
+#define __device__
+#define __launch_bounds__(...)
+
+namespace latentknn::cuda {
+
+struct Place {
+  unsigned x;
+};
+extern Place threadIdx, blockIdx, blockDim, gridDim;
+
+namespace emulation {
+
+struct Exchange {  // what a lane shows to the others of its warp
+  double number;
+  const void* address;
+  std::uint32_t words[6];
+};
+
+void run(std::size_t blocks, std::size_t threads, std::size_t shared_bytes, const std::function<void()>& kernel);
+unsigned char* shared_memory();
+void await_block();
+// Shows a value and waits for the warp's; done() must follow when they have been read.
+Exchange* exchange(const Exchange& own);
+void done();
+void copy_ahead(void* shared, const void* global);
+void end_group();
+void await_groups(int unfinished);
+float add_truncated(float sum, const double* terms, unsigned count);
+
+// Bytes that can be allocated in all from now on.
+void limit_memory(std::size_t bytes);
+std::size_t allocated();
+
+}  // namespace emulation
+
+inline void __syncthreads() { emulation::await_block(); }
+
+template <class T>
+T* shared_memory() {
+  return reinterpret_cast<T*>(emulation::shared_memory());
+}
+
+inline std::uint16_t round_to_half(float value) {
+  const auto half = static_cast<_Float16>(value);
+  std::uint16_t bits = 0;
+  std::memcpy(&bits, &half, sizeof(bits));
+  return bits;
+}
+
+inline float half_value(std::uint16_t bits) {
+  _Float16 half = 0;
+  std::memcpy(&half, &bits, sizeof(bits));
+  return static_cast<float>(half);
+}
+
+inline double from_above(double value, unsigned lanes) {
+  const unsigned lane = threadIdx.x % 32;
+  const double found = emulation::exchange({value, nullptr, {}})[lane + lanes < 32 ? lane + lanes : lane].number;
+  emulation::done();
+  return found;
+}
+
+inline double first_of_eight(double value) {
+  const double found = emulation::exchange({value, nullptr, {}})[threadIdx.x % 32 / 8 * 8].number;
+  emulation::done();
+  return found;
+}
+
+inline std::uint32_t add_to(std::uint32_t* counter, std::uint32_t value) {
+  const std::uint32_t before = *counter;
+  *counter += value;
+  return before;
+}
+inline void raise_to(float* largest, float value) { *largest = std::fmax(*largest, value); }
+inline std::uint32_t bits_of(float value) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+inline float float_of(std::uint32_t bits) {
+  float value = 0;
+  std::memcpy(&value, &bits, sizeof(bits));
+  return value;
+}
+
+inline void copy_ahead(void* shared, const void* global) { emulation::copy_ahead(shared, global); }
+inline void end_group() { emulation::end_group(); }
+template <int kUnfinished>
+void await_groups() {
+  emulation::await_groups(kUnfinished);
+}
+
+inline void load_matrices(std::uint32_t (&parts)[4], const void* shared) {
+  const unsigned lane = threadIdx.x % 32;
+  const emulation::Exchange* lanes = emulation::exchange({0.0, shared, {}});
+  for (unsigned matrix = 0; matrix < 4; ++matrix) {
+    const auto* row = static_cast<const unsigned char*>(lanes[8 * matrix + lane / 4].address);
+    std::memcpy(&parts[matrix], row + 4 * (lane % 4), 4);
+  }
+  emulation::done();
+}
+
+inline void multiply_add(float (&sums)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
+  const unsigned lane = threadIdx.x % 32;
+  const emulation::Exchange* lanes = emulation::exchange({0.0, nullptr, {a[0], a[1], a[2], a[3], b0, b1}});
+  const auto half = [&](unsigned from, unsigned word, unsigned k) {
+    return static_cast<double>(half_value(static_cast<std::uint16_t>(lanes[from].words[word] >> (k % 2 * 16))));
+  };
+  for (unsigned v = 0; v < 4; ++v) {
+    const unsigned row = lane / 4 + v / 2 * 8, column = lane % 4 * 2 + v % 2;
+    double terms[16];
+    for (unsigned k = 0; k < 16; ++k) {
+      terms[k] = half(row % 8 * 4 + k % 8 / 2, row / 8 + k / 8 * 2, k) * half(column * 4 + k % 8 / 2, 4 + k / 8, k);
+    }
+    sums[v] = emulation::add_truncated(sums[v], terms, 16);
+  }
+  emulation::done();
+}
+
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), std::size_t blocks, std::size_t threads, std::size_t shared_bytes,
+            const Arguments&... arguments) {
+  emulation::run(blocks, threads, shared_bytes, [&] { kernel(arguments...); });
+}
+
+}  // namespace latentknn::cuda
