@@ -360,6 +360,15 @@ def test_an_add_that_the_host_refuses_changes_nothing_on_the_device(problem, cud
     assert np.array_equal(index.search(queries, 5).ids, reference.search(codes, queries, 5).ids)
 
 
+def test_the_extension_can_be_imported_without_a_device():
+    cuda = pytest.importorskip("latentknn._cuda", reason="built without CUDA")
+    found, missing = cuda.devices()
+    assert bool(found) != bool(missing)
+    if not found:
+        with pytest.raises(RuntimeError, match="no CUDA device can be used: "):
+            cuda.DeviceRows(3, 0)
+
+
 def test_cuda_that_is_not_built(monkeypatch):
     monkeypatch.setitem(sys.modules, "latentknn._cuda", None)
     monkeypatch.delattr(lk, "_cuda", raising=False)

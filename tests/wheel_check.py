@@ -1,5 +1,6 @@
 """Run in an environment that holds the wheel and its dependencies alone: does it import and answer?"""
 
+import shutil
 import sys
 
 import numpy as np
@@ -14,4 +15,8 @@ expected = np.argmax(codes @ (codes / np.linalg.norm(codes, axis=1, keepdims=Tru
 for strategy in _core.strategy_names():
     index = lk.CosineIndex.from_codes(codes, strategy=strategy)
     assert np.array_equal(index.search(codes, k=1).ids[:, 0], expected), strategy
+if shutil.which("nvcc"):
+    from latentknn import _cuda
+
+    assert len(_cuda.devices()) == 2
 print(f"the wheel answers; kernels on this processor: {', '.join(_core.available_isas())}")
