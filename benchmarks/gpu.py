@@ -4,18 +4,21 @@
     python benchmarks/gpu.py --rows 1000000 --dims 128 --neighbours 10
 
 Arrays begin and end on the host for all. PyTorch and CuPy multiply the normalised queries with as many rows
-as fit at once, and keep the best by topk. Every case is kept in results/gpu.json as it is done; one that is
-there is not measured again.
+as fit at once, and keep the best: by topk, and by CuPy's argpartition, which sorts, and so is left out beyond
+100,000 rows. "clusters" stand one after the other, as codes that are sorted by class do. Cases are kept in
+results/gpu.json as they are done, and not measured again.
 """
 
 import argparse
 import gc
+import hashlib
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import cupy
@@ -24,9 +27,13 @@ import torch
 
 import harness
 import latentknn as lk
-from latentknn import engines
+from latentknn import _cuda, engines, index
+from latentknn.engines import cuda_engine
 
 ROWS, DIMS, NEIGHBOURS = (60_000, 1_000_000), (64, 128, 768), (1, 10, 100)
+KINDS = ("noise", "clusters")
+CLUSTERS, SPREAD = 100, 0.5
+MOST_SORTED = 100_000  # rows that CuPy sorts
 QUERIES = 10_000
 ROUNDS = 5
 CHECKED = 256  # queries, against the exact engine of the processor
@@ -84,7 +91,8 @@ def peers(rows: Codes, k: int) -> Iterator[tuple[str, Search]]:
     yield "PyTorch, fp32", torch_search(rows, k, torch.float32, tf32=False)
     yield "PyTorch, TF32", torch_search(rows, k, torch.float32, tf32=True)
     yield "PyTorch, fp16", torch_search(rows, k, torch.float16, tf32=False)
-    yield "CuPy, fp32", cupy_search(rows, k)
+    if len(rows) <= MOST_SORTED:
+        yield "CuPy, fp32", cupy_search(rows, k)
 
 
 def seconds_of(search: Search, queries: Codes) -> list[float]:
@@ -114,47 +122,79 @@ def fp16_peak() -> float:
     return 2 * side**3 / sorted(times)[len(times) // 2] / 1e12
 
 
-def measure(count: int, dim: int, k: int) -> dict[str, Any]:
-    """Time all on one case."""
+def make(kind: str, count: int, dim: int) -> tuple[Codes, Codes]:
+    """Return rows and queries, normally distributed or around centres, in the order of the centres."""
     rng = np.random.default_rng(0)
-    rows = rng.standard_normal((count, dim), np.float32)
-    queries = rng.standard_normal((QUERIES, dim), np.float32)
-    index = lk.CosineIndex.from_codes(rows, engine="cuda")
-    found = index.search(queries[:CHECKED], k, scores64=True)
-    exact = lk.CosineIndex.from_codes(rows, engine="cpu").search(queries[:CHECKED], k, scores64=True)
-    for name in ("ids", "similarities", "scores64"):
-        if getattr(found, name).tobytes() != getattr(exact, name).tobytes():
-            raise SystemExit(f"{name} differ from the exact ones: {count} rows, {dim} dimensions, k = {k}")
-    times = {"latentknn": seconds_of(partial(index.search, k=k), queries)}
-    del index
-    for name, search in peers(rows, k):
-        times[name] = seconds_of(search, queries)
-        del search
-        gc.collect()
-        torch.cuda.empty_cache()
-        cupy.get_default_memory_pool().free_all_blocks()
-    return {"seconds": times, "fp16_peak": fp16_peak()}
+    rows, queries = (rng.standard_normal((n, dim), np.float32) for n in (count, QUERIES))
+    if kind == "clusters":
+        centres = rng.standard_normal((CLUSTERS, dim), np.float32)
+        rows *= np.float32(SPREAD)
+        rows += centres[np.arange(count) * CLUSTERS // count]
+        queries = centres[rng.integers(CLUSTERS, size=QUERIES)] + np.float32(SPREAD) * queries
+    return rows, queries
+
+
+def measure(kind: str, count: int, dim: int, neighbours: Sequence[int]) -> dict[str, dict[str, Any]]:
+    """Check and time all on the same rows, for every number of neighbours."""
+    rows, queries = make(kind, count, dim)
+    on_device = lk.CosineIndex.from_codes(rows, engine="cuda")
+    exact = lk.CosineIndex.from_codes(rows, engine="cpu")
+    cases = {}
+    for k in neighbours:
+        found, expected = (each.search(queries[:CHECKED], k, scores64=True) for each in (on_device, exact))
+        for name in ("ids", "similarities", "scores64"):
+            if getattr(found, name).tobytes() != getattr(expected, name).tobytes():
+                raise SystemExit(
+                    f"{name} differ from the exact ones: {kind}, {count} rows, d = {dim}, k = {k}"
+                )
+        times = {"latentknn": seconds_of(partial(on_device.search, k=k), queries)}
+        for name, search in peers(rows, k):
+            times[name] = seconds_of(search, queries)
+            del search
+            gc.collect()
+            torch.cuda.empty_cache()
+            cupy.get_default_memory_pool().free_all_blocks()
+        cases[key_of(kind, count, dim, k)] = {"seconds": times, "fp16_peak": fp16_peak()}
+    return cases
+
+
+def key_of(kind: str, count: int, dim: int, k: int) -> str:
+    return f"{kind},{count},{dim},{k}"
+
+
+def build() -> str:
+    """Return a digest of what runs, by which results of different builds are told apart."""
+    digest = hashlib.sha256()
+    for module in (_cuda, cuda_engine, index):
+        digest.update(Path(module.__file__).read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def table(cases: dict[str, dict[str, Any]]) -> str:
     """Return a line a case."""
-    names = [name for name in next(iter(cases.values()))["seconds"] if name != "latentknn"]
-    head = ["rows", "d", "k", "seconds", "TFLOP/s", "of the fp16 peak", *(f"× {name}" for name in names)]
+    names = list(dict.fromkeys(name for case in cases.values() for name in case["seconds"]))[1:]
+    head = ["", "rows", "d", "k", "seconds", "TFLOP/s", "of the fp16 peak", *(f"× {name}" for name in names)]
     lines = [head, ["---"] * len(head)]
     for key, case in cases.items():
-        count, dim, k = map(int, key.split(","))
+        kind, count, dim, k = key.split(",")
         own = harness.Spread.of(case["seconds"]["latentknn"])
-        rate = 2 * QUERIES * count * dim / own.median / 1e12
-        ratios = (harness.ratios(case["seconds"][name], case["seconds"]["latentknn"]) for name in names)
+        rate = 2 * QUERIES * int(count) * int(dim) / own.median / 1e12
+        ratios = (
+            str(harness.ratios(case["seconds"][name], case["seconds"]["latentknn"]))
+            if name in case["seconds"]
+            else "–"
+            for name in names
+        )
         lines.append(
             [
-                f"{count:,}",
-                str(dim),
-                str(k),
+                kind,
+                f"{int(count):,}",
+                dim,
+                k,
                 f"{own.median:.4f}",
                 f"{rate:.0f}",
                 f"{rate / case['fp16_peak']:.0%}",
-                *(str(ratio) for ratio in ratios),
+                *ratios,
             ]
         )
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -166,27 +206,29 @@ def main() -> None:
     )
     for name, default in (("rows", ROWS), ("dims", DIMS), ("neighbours", NEIGHBOURS)):
         parser.add_argument(f"--{name}", type=int, nargs="+", default=default)
-    parser.add_argument("--results", default=harness.RESULTS, type=type(harness.RESULTS), metavar="FOLDER")
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
+    parser.add_argument("--results", default=harness.RESULTS, type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
     (cuda,) = (each for each in engines.availability() if each.name == "cuda")
     if not cuda.available:
         raise SystemExit(cuda.missing)
+    about = {"device": cuda.kernels, "torch": torch.__version__, "build": build()}
     path = arguments.results / "gpu.json"
-    about = {"device": cuda.kernels, "torch": torch.__version__, "build": harness.searching_code()}
     kept = json.loads(path.read_text()) if path.is_file() else {"about": about, "cases": {}}
-    if kept["about"] != about | {"date": kept["about"].get("date")}:
-        kept = {"about": about, "cases": {}}
-    for case in itertools.product(arguments.rows, arguments.dims, arguments.neighbours):
-        key = ",".join(map(str, case))
-        if key not in kept["cases"]:
-            kept["cases"][key] = harness.in_fresh_process(measure, *case)
-            kept["about"] |= {"date": datetime.now(UTC).date().isoformat()}
-            harness.write_json("gpu", kept, arguments.results)
-            print(
-                key,
-                {name: round(min(each), 4) for name, each in kept["cases"][key]["seconds"].items()},
-                flush=True,
-            )
+    if kept["about"] != about:
+        raise SystemExit(
+            f"{path} is of another device or build: delete it to measure anew, or give --results"
+        )
+    for kind, count, dim in itertools.product(arguments.kinds, arguments.rows, arguments.dims):
+        missing = [k for k in arguments.neighbours if key_of(kind, count, dim, k) not in kept["cases"]]
+        if not missing:
+            continue
+        cases = harness.in_fresh_process(measure, kind, count, dim, missing)
+        today = datetime.now(UTC).date().isoformat()
+        kept["cases"] |= {key: {**case, "date": today} for key, case in cases.items()}
+        harness.write_json("gpu", kept, arguments.results)
+        for key, case in cases.items():
+            print(key, {name: round(min(each), 4) for name, each in case["seconds"].items()}, flush=True)
     print(f"\n{kept['about']['device']}, PyTorch {torch.__version__}\n\n{table(kept['cases'])}")
 
 

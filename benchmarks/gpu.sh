@@ -12,17 +12,18 @@ capability=$(python3 -c 'import torch; print("%d%d" % torch.cuda.get_device_capa
 
 echo "== build for sm_$capability"
 python3 -m pip install --quiet --no-build-isolation --no-deps --target build/gpu --upgrade . \
-  -C cmake.define.LATENTKNN_CUDA=ON -C "cmake.define.CMAKE_CUDA_ARCHITECTURES=$capability"
+  -C build-dir=build/gpu-cmake -C cmake.define.LATENTKNN_CUDA=ON -C "cmake.define.CMAKE_CUDA_ARCHITECTURES=$capability"
 export PYTHONPATH=$PWD/build/gpu
 
 echo "== engines"
 python3 -c 'from latentknn.cli import main; main(["engines"])'
-python3 -m pytest -q -p no:cacheprovider tests/test_engines.py -k cuda --require-cuda
+python3 -m pytest -q -p no:cacheprovider tests/test_engines.py -k "cuda or device" --require-cuda
 
 echo "== memory errors"
 if command -v compute-sanitizer >/dev/null; then
-  compute-sanitizer --error-exitcode 1 python3 tests/cuda_small.py
-  compute-sanitizer --tool racecheck --error-exitcode 1 python3 tests/cuda_small.py
+  for tool in memcheck racecheck synccheck initcheck; do
+    compute-sanitizer --tool "$tool" --error-exitcode 1 python3 tests/cuda_small.py
+  done
 else
   echo "no compute-sanitizer" >&2
   exit 1

@@ -32,7 +32,7 @@ pybind11_add_module(_cuda NO_EXTRAS
   cpp/cuda/tighten.cu)
 # CMake 3.25 does not know that nvcc has C++20.
 set_target_properties(_cuda PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static)
-target_include_directories(_cuda PRIVATE cpp/cuda)
+target_include_directories(_cuda PRIVATE cpp/core cpp/cuda)
 target_link_libraries(_cuda PRIVATE Threads::Threads)
 target_compile_options(_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CXX>:${warnings}>

@@ -1,18 +1,28 @@
-"""A small search of every kind on a CUDA device, for compute-sanitizer."""
+"""Small searches of every kind on a CUDA device, for compute-sanitizer."""
 
 import numpy as np
 
 import latentknn as lk
 
 rng = np.random.default_rng(0)
-codes, queries = rng.standard_normal((2500, 40), np.float32), rng.standard_normal((130, 40), np.float32)
-found, exact = (lk.CosineIndex.from_codes(codes, engine=engine) for engine in ("cuda", "cpu"))
-allowed = np.arange(2500) % 2 == 0
+# More blocks of work than a device has multiprocessors.
+codes, queries = rng.standard_normal((20_000, 40), np.float32), rng.standard_normal((4_000, 40), np.float32)
+codes[1::9] = codes[::9][: len(codes[1::9])]
+ids = rng.permutation(len(codes))
+found, exact = (
+    lk.CosineIndex.from_codes(codes[:9000], ids=ids[:9000], engine=each) for each in ("cuda", "cpu")
+)
+for index in (found, exact):
+    index.add(codes[9000:], ids=ids[9000:])
+    index.remove(ids[::10])
+allowed = np.arange(len(exact)) % 2 == 0
 for search in (
-    lambda index: index.search(queries, 10),
-    lambda index: index.search(queries, 10, allowed=allowed),
-    lambda index: index.search(queries[:3], 2100),
-    lambda index: index.search_self(5),
+    lambda index: index.search(queries, 10, scores64=True),
+    lambda index: index.search(queries, 10, allowed=allowed, scores64=True),
+    lambda index: index.search(queries[:3], 2100, scores64=True),
+    lambda index: index.search_self(5, scores64=True),
 ):
-    assert search(found).ids.tobytes() == search(exact).ids.tobytes()
-print("the same ids")
+    ours, expected = search(found), search(exact)
+    assert ours.ids.tobytes() == expected.ids.tobytes()
+    assert ours.scores64.tobytes() == expected.scores64.tobytes()
+print("the same answers")

@@ -44,14 +44,15 @@ class DeviceRows:
 
     def search(
         self, queries: NDArray[np.float32] | None, k: int, among: NDArray[np.uint32] | None
-    ) -> tuple[NDArray[np.float64], NDArray[np.uint32], list[int]]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.uint32], list[int]]:
         allowed = np.isin(np.arange(len(self)), among) if among is not None else None
         found: Any = (
             reference.search_self(self._rows, k, ids=self._ids)
             if queries is None
             else reference.search(self._rows, queries, k, ids=self._ids, allowed=allowed)
         )
-        scores, positions = found.scores64.copy(), found.positions.astype(np.uint32)
+        similarities, scores = found.similarities.copy(), found.scores64.copy()
+        positions = found.positions.astype(np.uint32)
         given_up = list(range(len(scores)))[GIVEN_UP]
-        scores[given_up], positions[given_up] = np.nan, len(self) + 99
-        return scores, positions, given_up
+        similarities[given_up], scores[given_up], positions[given_up] = np.nan, np.nan, len(self) + 99
+        return similarities, scores, positions, given_up

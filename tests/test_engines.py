@@ -325,6 +325,15 @@ def test_cuda_gives_the_same_bytes(problem):
 
 
 @pytest.mark.usefixtures("cuda_or_fake")
+def test_cuda_among_equal_rows():
+    """More others are equal to a row than are wanted: itself need not be among them to be left out."""
+    codes = np.repeat(np.eye(5, dtype=np.float32), 20, axis=0)
+    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    assert_same_bytes(index.search_self(3, scores64=True), reference.search_self(codes, 3))
+    assert_same_bytes(index.search_self(99, scores64=True), reference.search_self(codes, 99))
+
+
+@pytest.mark.usefixtures("cuda_or_fake")
 def test_cuda_explains(problem):
     codes, _, queries = problem
     index = lk.CosineIndex.from_codes(codes, engine="cuda")

@@ -3,9 +3,11 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <memory>
 #include <optional>
 
 #include "device_rows.h"
+#include "float_environment.h"
 
 namespace py = pybind11;
 
@@ -15,6 +17,7 @@ namespace {
 using cuda::DeviceRows;
 using Floats = py::array_t<float, py::array::c_style>;
 using Ids = py::array_t<std::int64_t, py::array::c_style>;
+using Numbers = py::array_t<std::uint32_t, py::array::c_style>;
 
 template <class Function>
 void call_device(const Function& function) {
@@ -43,29 +46,33 @@ void add(DeviceRows& rows, const Floats& added, const std::optional<Ids>& ids) {
   call_device([&, values = added.data()] { rows.add(values, data, count); });
 }
 
-// Scores and row numbers, (M, k), and the queries that were not answered. Without queries the rows are searched for,
-// each among the others.
+// Similarities, float32 and float64, and row numbers, (M, k), and the queries that were not answered. Without queries
+// the rows are searched for, each among the others.
 py::tuple search(DeviceRows& rows, const std::optional<Floats>& queries, std::size_t k,
-                 const std::optional<std::vector<std::uint32_t>>& among) {
+                 const std::optional<Numbers>& among) {
   cuda::DeviceRequest request{};
   request.count = queries ? check_rows(*queries, rows.dim()) : rows.size();
   request.queries = queries ? queries->data() : nullptr;
-  const std::size_t available = among ? among->size() : rows.size() - (queries ? 0 : 1);
-  if (k < 1 || k > available) throw py::value_error("k must be from 1 to " + std::to_string(available));
   request.k = k;
-  request.among = among ? &*among : nullptr;
+  request.among = among ? among->data() : nullptr;
+  request.among_count = among ? static_cast<std::size_t>(among->size()) : 0;
   request.poll = [] {
     const py::gil_scoped_acquire gil;
     return PyErr_CheckSignals() != 0;
   };
   const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(request.count), static_cast<py::ssize_t>(k)};
+  py::array_t<float> similarities(shape);
   py::array_t<double> scores(shape);
   py::array_t<std::uint32_t> numbers(shape);
   request.scores = scores.mutable_data();
   request.numbers = numbers.mutable_data();
   std::vector<std::size_t> failed;
-  call_device([&] { failed = rows.search(request); });
-  return py::make_tuple(scores, numbers, failed);
+  call_device([&, rounded = similarities.mutable_data()] {
+    failed = rows.search(request);
+    const DefaultFloatEnvironment environment;
+    for (std::size_t i = 0; i < request.count * k; ++i) rounded[i] = static_cast<float>(request.scores[i]) + 0.0f;
+  });
+  return py::make_tuple(similarities, scores, numbers, failed);
 }
 
 // A list of (name, compute capability, bytes of memory), and what is missing if it is empty.
@@ -86,7 +93,12 @@ PYBIND11_MODULE(_cuda, module) {
   module.doc() = "The CUDA engine of latentknn.";
   module.def("devices", &devices);
   py::class_<DeviceRows>(module, "DeviceRows")
-      .def(py::init<std::size_t, int>(), py::arg("dim"), py::arg("device"))
+      .def(py::init([](std::size_t dim, int device) {
+             std::unique_ptr<DeviceRows> rows;
+             call_device([&] { rows = std::make_unique<DeviceRows>(dim, device); });
+             return rows;
+           }),
+           py::arg("dim"), py::arg("device"))
       .def("__len__", &DeviceRows::size)
       .def_property_readonly(
           "capability", [](const DeviceRows& rows) { return std::make_pair(rows.device().major, rows.device().minor); })

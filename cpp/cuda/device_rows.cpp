@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <stdexcept>
 #include <string>
 
 #include "plan.h"
@@ -38,14 +39,28 @@ DeviceRows::DeviceRows(std::size_t dim, int device)
   const OnDevice here(number_);
   rounding_ = DeviceArray<float>(1);
   fill_bytes(rounding_.data(), 0, sizeof(float));
+  synchronize();  // another thread may be the next to use it
 }
 
 DeviceRows::~DeviceRows() = default;
 
-// Room for `count` rows, those that there are included.
+// Room for `count` rows, those that there are included; for some more, where there is memory.
 void DeviceRows::reserve(std::size_t count, bool with_ids) {
-  if (count <= capacity_ && (ids_.size() > 0 || !with_ids)) return;
-  const std::size_t room = count <= capacity_ ? capacity_ : whole(std::max(count, capacity_ + capacity_ / 2), kRowTile);
+  if (count <= capacity_) {
+    if (with_ids && ids_.size() == 0) resize(capacity_, true);
+    return;
+  }
+  const std::size_t least = whole(count, kRowTile), ample = whole(capacity_ + capacity_ / 2, kRowTile);
+  if (ample > least) {
+    try {
+      return resize(ample, with_ids);
+    } catch (const OutOfDeviceMemory&) {
+    }
+  }
+  resize(least, with_ids);
+}
+
+void DeviceRows::resize(std::size_t room, bool with_ids) {
   DeviceArray<float> rows = enlarged(rows_, count_ * dim_, room * dim_);
   DeviceArray<double> norms = enlarged(norms_, count_, room);
   DeviceArray<float> roundings = enlarged(roundings_, count_, room);
@@ -67,22 +82,23 @@ void DeviceRows::add(const float* rows, const std::int64_t* ids, std::size_t cou
   const std::lock_guard lock(mutex_);
   const OnDevice here(number_);
   if (count == 0) return;
-  reserve(count_ + count, has_ids_ || ids != nullptr);
+  const bool with_ids = has_ids_ || ids != nullptr;
+  reserve(count_ + count, with_ids);
   copy_to_device(rows_.data() + count_ * dim_, rows, count * dim_ * sizeof(float));
-  std::vector<std::int64_t> numbers;
-  if (ids != nullptr) {
-    if (!has_ids_ && count_ > 0) {
-      numbers.resize(count_);
-      std::iota(numbers.begin(), numbers.end(), std::int64_t{0});
-      ids_.copy_from(numbers.data(), count_);
-    }
-    copy_to_device(ids_.data() + count_, ids, count * sizeof(std::int64_t));
+  std::vector<std::int64_t> names;
+  if (with_ids) {
+    // Of rows without ids of their own the numbers; those before may have none yet.
+    const std::size_t first = has_ids_ ? count_ : 0;
+    names.resize(count_ + count - first);
+    std::iota(names.begin(), names.end(), static_cast<std::int64_t>(first));
+    if (ids != nullptr) std::copy_n(ids, count, names.end() - static_cast<std::ptrdiff_t>(count));
+    copy_to_device(ids_.data() + first, names.data(), names.size() * sizeof(std::int64_t));
   }
   pack(rows_.data() + count_ * dim_, count, dim_, packed_dim_, norms_.data() + count_,
        packed_.data() + count_ * packed_dim_, roundings_.data() + count_);
   take_largest(roundings_.data() + count_, count, rounding_.data());
   synchronize();
-  has_ids_ = has_ids_ || ids != nullptr;
+  has_ids_ = with_ids;
   count_ += count;
 }
 
@@ -94,6 +110,17 @@ void DeviceRows::truncate(std::size_t count) {
 std::vector<std::size_t> DeviceRows::search(const DeviceRequest& request) {
   const std::lock_guard lock(mutex_);
   const OnDevice here(number_);
+  const std::size_t row_count = request.among == nullptr ? count_ : request.among_count;
+  if (request.k < 1 || request.k + (request.queries == nullptr ? 1 : 0) > row_count) {
+    throw std::invalid_argument("k must be from 1 to the codes left by now, " + std::to_string(row_count) +
+                                ", received " + std::to_string(request.k));
+  }
+  if (request.queries == nullptr && request.count != count_) {
+    throw std::invalid_argument("there are " + std::to_string(count_) + " rows by now");
+  }
+  if (request.among != nullptr && request.among[row_count - 1] >= count_) {
+    throw std::invalid_argument("one of the rows that are allowed is not there");
+  }
   Search database{};
   database.packed_rows = packed_.data();
   database.packed_dim = packed_dim_;
@@ -103,13 +130,15 @@ std::vector<std::size_t> DeviceRows::search(const DeviceRequest& request) {
   database.ids = has_ids_ ? ids_.data() : nullptr;
   database.row_rounding = rounding_.data();
 
-  std::size_t row_count = count_;
+  database.row_count = row_count;
+  database.tile_count = whole(row_count, kRowTile) / kRowTile;
+  database.tile_stride = tile_stride(database.tile_count);
+
   DeviceArray<std::uint32_t> among;
   DeviceArray<std::uint16_t> gathered;
   if (request.among != nullptr) {
-    row_count = request.among->size();
     among = DeviceArray<std::uint32_t>(row_count);
-    among.copy_from(request.among->data(), row_count);
+    among.copy_from(request.among, row_count);
     gathered = DeviceArray<std::uint16_t>(whole(row_count, kRowTile) * packed_dim_);
     fill_bytes(gathered.data(), 0, gathered.size() * sizeof(std::uint16_t));
     gather(packed_.data(), packed_dim_, among.data(), row_count, gathered.data());
@@ -118,16 +147,16 @@ std::vector<std::size_t> DeviceRows::search(const DeviceRequest& request) {
   }
 
   std::vector<std::size_t> failed;
-  const std::size_t at_once = queries_at_once(free_memory() / kListShare, std::min(request.k, kMostNeighbours), dim_);
+  const std::size_t at_once = queries_at_once(free_memory() / kListShare, request.k, dim_);
   for (std::size_t begin = 0; begin < request.count; begin += at_once) {
     if (request.poll && request.poll()) throw Stopped();
-    search_batch(request, begin, std::min(at_once, request.count - begin), database, row_count, failed);
+    search_batch(request, begin, std::min(at_once, request.count - begin), database, failed);
   }
   return failed;
 }
 
 void DeviceRows::search_batch(const DeviceRequest& request, std::size_t begin, std::size_t count,
-                              const Search& database, std::size_t row_count, std::vector<std::size_t>& failed) const {
+                              const Search& database, std::vector<std::size_t>& failed) const {
   const std::size_t widest = std::min(request.k, kMostNeighbours);
   const DeviceArray<std::uint16_t> packed(whole(count, kQueryTile) * packed_dim_);
   const DeviceArray<double> norms(count), scores(count * request.k);
@@ -168,7 +197,7 @@ void DeviceRows::search_batch(const DeviceRequest& request, std::size_t begin, s
     search.numbers = numbers.data() + known;
     start_pass(search);
     bool first = true;
-    for (const Stage& stage : stages(row_count, search.k)) {
+    for (const Stage& stage : stages(search.tile_count, search.k)) {
       screen(search, stage.begin, stage.end, first, properties_.multiprocessors);
       tighten(search);
       first = false;

@@ -15,9 +15,10 @@ namespace latentknn::cuda {
 struct DeviceRequest {
   const float* queries;  // (count, dim), on the host; null: the rows themselves, each without itself
   std::size_t count;
-  std::size_t k;                                      // from 1 to the rows there are
-  const std::vector<std::uint32_t>* among = nullptr;  // row numbers, ascending; null: all rows
-  std::function<bool()> poll;                         // asked now and then whether to stop
+  std::size_t k;                         // from 1 to the rows there are
+  const std::uint32_t* among = nullptr;  // row numbers, ascending; null: all rows
+  std::size_t among_count = 0;
+  std::function<bool()> poll;  // asked now and then whether to stop
 
   // (count, k), on the host
   double* scores;
@@ -43,14 +44,16 @@ class DeviceRows {
   // Forgets the rows from `count` on.
   void truncate(std::size_t count);
 
-  // Finds each query's k best by the contract. Returns the queries, ascending, whose answers were not found: too many
-  // rows score nearly alike.
+  // Finds each query's k best by the contract. Throws std::invalid_argument where there are fewer than k rows to find,
+  // or one of those that are allowed is not there. Returns the queries, ascending, whose answers were not found: too
+  // many rows score nearly alike.
   std::vector<std::size_t> search(const DeviceRequest& request);
 
  private:
   void reserve(std::size_t count, bool with_ids);
+  void resize(std::size_t room, bool with_ids);
   void search_batch(const DeviceRequest& request, std::size_t begin, std::size_t count, const Search& database,
-                    std::size_t row_count, std::vector<std::size_t>& failed) const;
+                    std::vector<std::size_t>& failed) const;
 
   const std::size_t dim_;
   const std::size_t packed_dim_;

@@ -33,6 +33,9 @@ struct Search {
   // Database
   const std::uint16_t* packed_rows;
   std::size_t packed_dim;
+  std::size_t row_count;
+  std::size_t tile_count;
+  std::size_t tile_stride;           // of the order in which tiles are screened
   const std::uint32_t* row_numbers;  // of the packed rows; null: their own places
   const float* rows;                 // (n, dim), not packed
   std::size_t dim;
@@ -68,8 +71,8 @@ struct Search {
 // Empty lists, no cutoffs; ceilings from the neighbours that are known.
 void start_pass(const Search& search);
 
-// Appends rows [begin, end) with scores from the cutoff to the ceiling to the queries' lists; if `everything`, which
-// only the first stage of a pass asks for, all of them, in order.
+// Appends the rows of tiles [begin, end) of the order with scores from the cutoff to the ceiling to the queries' lists;
+// if `everything`, which only the first stage of a pass asks for, all of them.
 void screen(const Search& search, std::size_t begin, std::size_t end, bool everything, std::size_t multiprocessors);
 
 // Raises the cutoffs by the k-th best score of each list, and drops what is below. A list that has overflowed fails.

@@ -1,6 +1,9 @@
 #include "plan.h"
 
 #include <algorithm>
+#include <numeric>
+
+#include "kernels.h"
 
 namespace latentknn::cuda {
 namespace {
@@ -22,24 +25,31 @@ std::size_t list_capacity(std::size_t k) { return std::max(kShortestList, next_p
 
 std::size_t ranking_capacity(std::size_t k) { return k <= kFewNeighbours ? 1024 : 2 * kMostNeighbours; }
 
-std::vector<Stage> stages(std::size_t rows, std::size_t k) {
+std::vector<Stage> stages(std::size_t tiles, std::size_t k) {
   std::vector<Stage> found;
-  std::size_t end = std::min(rows, list_capacity(k));
+  std::size_t end = std::min(tiles, list_capacity(k) / kRowTile);
   found.push_back({0, end});
   // Of so many rows, k of each `end` are expected above the k-th best of the first `end`.
-  const std::size_t step =
-      std::clamp<std::size_t>(list_capacity(k) / (4 * std::max<std::size_t>(k, 1)), 1, kLongestStep);
-  while (end < rows) {
+  const std::size_t step = std::clamp<std::size_t>(list_capacity(k) / (4 * k), 1, kLongestStep);
+  while (end < tiles) {
     const std::size_t begin = end;
-    end = rows - begin <= begin * step ? rows : begin + begin * step;
+    end = tiles - begin <= begin * step ? tiles : begin + begin * step;
     found.push_back({begin, end});
   }
   return found;
 }
 
+std::size_t tile_stride(std::size_t tiles) {
+  constexpr double kGolden = 0.6180339887498949;
+  auto stride = std::max<std::size_t>(1, static_cast<std::size_t>(kGolden * static_cast<double>(tiles)));
+  while (std::gcd(stride, tiles) != 1) ++stride;
+  return stride;
+}
+
 std::size_t queries_at_once(std::size_t bytes, std::size_t k, std::size_t dim) {
   // The list, the query as it came and as halves, and the answer.
-  const std::size_t each = list_capacity(k) * 8 + dim * 6 + k * 16 + 64;
+  const std::size_t list = list_capacity(std::min(k, kMostNeighbours)) * sizeof(Candidate);
+  const std::size_t each = list + dim * 6 + k * 12 + 64;
   return std::clamp<std::size_t>(bytes / each, 1, kMostQueries);
 }
 

@@ -6,7 +6,7 @@
 
 namespace latentknn::cuda {
 
-// Rows [begin, end) that are screened with the same cutoffs.
+// Tiles of rows, counted in the order of their screening, that are screened with the same cutoffs.
 struct Stage {
   std::size_t begin;
   std::size_t end;
@@ -23,9 +23,13 @@ std::size_t ranking_capacity(std::size_t k);
 
 // The first stage fills the lists, without cutoffs. Each further one is so long that, with rows in no order, about a
 // quarter of a list is filled anew.
-std::vector<Stage> stages(std::size_t rows, std::size_t k);
+std::vector<Stage> stages(std::size_t tiles, std::size_t k);
 
-// Queries that are searched at once with so much memory for their lists; at least 1.
+// Tile i of the order is tile i * stride % tiles of the rows: those of a stage come from everywhere, so that rows that
+// are sorted, by class for one, are screened as well as others. No tile comes twice.
+std::size_t tile_stride(std::size_t tiles);
+
+// Queries that are searched at once with so much memory for what they need; at least 1.
 std::size_t queries_at_once(std::size_t bytes, std::size_t k, std::size_t dim);
 
 }  // namespace latentknn::cuda

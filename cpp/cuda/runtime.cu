@@ -46,6 +46,7 @@ std::string reason_of(cudaError_t result) {
 }  // namespace
 
 std::vector<Device> devices(std::string* missing) {
+  check_process();
   int count = 0;
   const cudaError_t result = cudaGetDeviceCount(&count);
   if (result != cudaSuccess || count == 0) {
@@ -96,18 +97,22 @@ void release(void* pointer) noexcept {
 }
 
 void copy_to_device(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, cudaStreamPerThread), "copying to the device");
 }
 
 void copy_to_host(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, cudaStreamPerThread), "copying from the device");
 }
 
 void copy_within_device(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cudaStreamPerThread), "copying on the device");
 }
 
 void fill_bytes(void* to, int value, std::size_t bytes) {
+  if (bytes == 0) return;
   check(cudaMemsetAsync(to, value, bytes, cudaStreamPerThread), "filling device memory");
 }
 

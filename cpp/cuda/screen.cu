@@ -60,17 +60,19 @@ __device__ void multiply_slice(const char* queries, const char* rows, unsigned l
   }
 }
 
+// `at_everything` is where a list that takes everything has the row.
 template <bool kEverything>
-__device__ void take(const Search& search, std::size_t begin, std::size_t end, std::size_t query, std::size_t place,
+__device__ void take(const Search& search, std::size_t query, std::size_t place, std::size_t at_everything,
                      float score) {
-  if (query >= search.query_count || place >= end) return;
-  const std::uint32_t number =
-      search.row_numbers == nullptr ? static_cast<std::uint32_t>(place) : search.row_numbers[place];
-  const bool wanted =
-      score <= search.ceilings[query] && (search.self < 0 || static_cast<std::size_t>(search.self) + query != number);
+  if (query >= search.query_count) return;
+  const bool is_row = place < search.row_count;
+  const auto own = static_cast<std::uint32_t>(is_row ? place : 0);
+  const std::uint32_t number = search.row_numbers == nullptr ? own : search.row_numbers[own];
+  const bool wanted = is_row && score <= search.ceilings[query] &&
+                      (search.self < 0 || static_cast<std::size_t>(search.self) + query != number);
   Candidate* list = search.lists + query * search.list_capacity;
   if (kEverything) {
-    list[place - begin] = {wanted ? score : -INFINITY, number};
+    list[at_everything] = {wanted ? score : -INFINITY, number};
   } else if (wanted) {
     const std::uint32_t at = add_to(search.counts + query, 1);
     if (at < search.list_capacity) list[at] = {score, number};
@@ -83,7 +85,7 @@ __global__ void __launch_bounds__(kThreads, 1) screen_kernel(Search search, std:
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const unsigned first_query = warp / kWarpsAcross * kWarpSide, first_row = warp % kWarpsAcross * kWarpSide;
   const std::size_t query_tiles = (search.query_count + kQueryTile - 1) / kQueryTile;
-  const std::size_t tiles = (end - begin + kRowTile - 1) / kRowTile;
+  const std::size_t tiles = end - begin;
   const std::size_t items = query_tiles * ((tiles + kTilesPerItem - 1) / kTilesPerItem);
   const std::size_t steps_per_tile = search.packed_dim / kDimStep;
 
@@ -91,19 +93,23 @@ __global__ void __launch_bounds__(kThreads, 1) screen_kernel(Search search, std:
     const std::size_t query_begin = item % query_tiles * kQueryTile;
     const std::size_t tile_begin = item / query_tiles * kTilesPerItem;
     const std::size_t tile_count = tiles - tile_begin < kTilesPerItem ? tiles - tile_begin : kTilesPerItem;
+    const auto first_row_of = [&](std::size_t tile) {
+      return (begin + tile_begin + tile) * search.tile_stride % search.tile_count * kRowTile;
+    };
     const std::size_t steps = tile_count * steps_per_tile;
     if (kEverything && tile_begin == 0 && threadIdx.x < kQueryTile && query_begin + threadIdx.x < search.query_count) {
-      search.counts[query_begin + threadIdx.x] = static_cast<std::uint32_t>(end - begin);
+      search.counts[query_begin + threadIdx.x] = static_cast<std::uint32_t>(tiles * kRowTile);
     }
 
+    std::size_t copied_row = 0;
     const auto copy_step = [&](std::size_t step) {
       if (step < steps) {
-        const std::size_t row = begin + (tile_begin + step / steps_per_tile) * kRowTile;
         const std::size_t dim_begin = step % steps_per_tile * kDimStep;
+        if (dim_begin == 0) copied_row = first_row_of(step / steps_per_tile);
         char* slice = ring + step % kRing * kSliceBytes;
         copy_slice(slice, search.packed_queries + query_begin * search.packed_dim, kQueryTile, search.packed_dim,
                    dim_begin);
-        copy_slice(slice + kQueryTile * kVectorBytes, search.packed_rows + row * search.packed_dim, kRowTile,
+        copy_slice(slice + kQueryTile * kVectorBytes, search.packed_rows + copied_row * search.packed_dim, kRowTile,
                    search.packed_dim, dim_begin);
       }
       end_group();
@@ -139,7 +145,10 @@ __global__ void __launch_bounds__(kThreads, 1) screen_kernel(Search search, std:
         }
       }
       if (any) {
-        const std::size_t row = begin + (tile_begin + step / steps_per_tile) * kRowTile + first_row + lane % 4 * 2;
+        const std::size_t tile = step / steps_per_tile;
+        const std::size_t within = first_row + lane % 4 * 2;
+        const std::size_t row = first_row_of(tile) + within;
+        const std::size_t at = (tile_begin + tile) * kRowTile + within;
         const std::size_t query = query_begin + first_query + lane / 4;
 #pragma unroll
         for (unsigned i = 0; i < 4; ++i) {
@@ -149,7 +158,7 @@ __global__ void __launch_bounds__(kThreads, 1) screen_kernel(Search search, std:
             for (unsigned v = 0; v < 4; ++v) {
               const float score = sums.values[i][j][v];
               if (kEverything || score >= cutoffs[i][v / 2]) {
-                take<kEverything>(search, begin, end, query + 16 * i + v / 2 * 8, row + 8 * j + v % 2, score);
+                take<kEverything>(search, query + 16 * i + v / 2 * 8, row + 8 * j + v % 2, at + 8 * j + v % 2, score);
               }
             }
           }

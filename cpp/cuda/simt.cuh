@@ -9,6 +9,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 
 #include "runtime.h"
@@ -44,13 +45,13 @@ __device__ inline float float_of(std::uint32_t bits) { return __uint_as_float(bi
 // 16 bytes from global to shared memory, while the thread goes on.
 __device__ inline void copy_ahead(void* shared, const void* global) {
   const auto to = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
 }
-__device__ inline void end_group() { asm volatile("cp.async.commit_group;"); }
+__device__ inline void end_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 // Until at most so many groups of this thread's copies are unfinished.
 template <int kUnfinished>
 __device__ void await_groups() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(kUnfinished));
+  asm volatile("cp.async.wait_group %0;" ::"n"(kUnfinished) : "memory");
 }
 
 // Four matrices of 8 x 8 halves: lane i gives the address of row i % 8 of matrix i / 8, and gets of each matrix
@@ -59,7 +60,8 @@ __device__ inline void load_matrices(std::uint32_t (&parts)[4], const void* shar
   const auto from = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(parts[0]), "=r"(parts[1]), "=r"(parts[2]), "=r"(parts[3])
-               : "r"(from));
+               : "r"(from)
+               : "memory");
 }
 
 // sums (16 x 8, float32) += a (16 x 16, halves) times the transpose of b (8 x 16, halves), over a warp.
@@ -75,6 +77,9 @@ template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), std::size_t blocks, std::size_t threads, std::size_t shared_bytes,
             const Arguments&... arguments) {
   if (blocks == 0) return;
+  // The size is an attribute of the kernel, not of the launch.
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
   cudaError_t result =
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
   if (result == cudaSuccess) {

@@ -7,6 +7,7 @@ namespace {
 
 constexpr unsigned kThreads = 256;
 constexpr unsigned kDigits = 256;
+constexpr double kCeilingRounding = 0x1p-6;  // by how much a ceiling may have been rounded up, and more
 
 __device__ double error_of(const Search& search, std::size_t query) {
   return screening_error(search.query_roundings[query], *search.row_rounding, search.packed_dim);
@@ -85,7 +86,7 @@ __global__ void tighten_kernel(Search search) {
   // Neighbours that are known lie among the candidates if their scores are near the ceiling; k others are wanted.
   if (threadIdx.x == 0) shared.known = 0;
   __syncthreads();
-  const float lowest_known = round_down(search.ceilings[query] - twice_error);
+  const float lowest_known = round_down(search.ceilings[query] - twice_error - kCeilingRounding);
   for (std::uint32_t i = threadIdx.x; search.goes_on && i < count; i += kThreads) {
     if (list[i].score >= lowest_known) add_to(&shared.known, 1);
   }

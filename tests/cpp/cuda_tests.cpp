@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -107,7 +108,8 @@ std::size_t compare(DeviceRows& rows, const Problem& problem, std::size_t k,
   request.queries = self ? nullptr : problem.queries.data();
   request.count = count;
   request.k = k;
-  request.among = allowed.empty() ? nullptr : &among;
+  request.among = allowed.empty() ? nullptr : among.data();
+  request.among_count = among.size();
   request.scores = scores.data();
   request.numbers = numbers.data();
   const std::vector<std::size_t> failed = rows.search(request);
@@ -134,17 +136,21 @@ void add_all(DeviceRows& rows, const Problem& problem) {
 
 void plans_cover_all_rows() {
   for (const std::size_t k : {1, 10, 100, 512, 513, 2048}) {
-    for (const std::size_t rows : {1, 255, 2048, 2049, 60000, 1000000, 12345678}) {
+    for (const std::size_t tiles : {1, 2, 8, 9, 235, 3907, 48226}) {
       std::size_t end = 0;
-      bool follow = true, aligned = true;
-      for (const latentknn::cuda::Stage& stage : latentknn::cuda::stages(rows, k)) {
+      bool follow = true;
+      for (const latentknn::cuda::Stage& stage : latentknn::cuda::stages(tiles, k)) {
         follow = follow && stage.begin == end && stage.end > stage.begin;
-        aligned = aligned && stage.begin % latentknn::cuda::kRowTile == 0;
-        if (stage.begin == 0) check(stage.end <= latentknn::cuda::list_capacity(k), "the first stage fits the lists");
+        if (stage.begin == 0) {
+          check(stage.end * latentknn::cuda::kRowTile <= latentknn::cuda::list_capacity(k),
+                "the first stage fits the lists");
+        }
         end = stage.end;
       }
-      check(follow && end == rows, "stages follow each other to the last row");
-      check(aligned, "stages begin with a tile");
+      check(follow && end == tiles, "stages follow each other to the last tile");
+      std::vector<bool> seen(tiles);
+      for (std::size_t i = 0; i < tiles; ++i) seen[i * latentknn::cuda::tile_stride(tiles) % tiles] = true;
+      check(std::find(seen.begin(), seen.end(), false) == seen.end(), "the order has every tile");
     }
     check(latentknn::cuda::list_capacity(k) >= 4 * k, "a list holds more than is wanted");
     check(latentknn::cuda::ranking_capacity(k) >= 2 * k, "a ranking holds more than is wanted");
@@ -243,6 +249,8 @@ void screened_scores_keep_their_bound() {
     search.packed_rows = packed_rows.data();
     search.packed_queries = packed.data();
     search.packed_dim = packed_dim;
+    search.row_count = count;
+    search.tile_count = search.tile_stride = 1;
     search.query_roundings = roundings.data();
     search.row_rounding = largest.data();
     search.query_count = kQueryTile;
@@ -254,7 +262,7 @@ void screened_scores_keep_their_bound() {
     search.ceilings = ceilings.data();
     search.failed = failed.data();
     start_pass(search);
-    screen(search, 0, count, true, 2);
+    screen(search, 0, 1, true, 2);
     const Answers exact = by_core(problem, count, {}, false);
     const std::vector<Candidate> found = lists.to_host(kQueryTile * count);
     const std::vector<float> query_errors = roundings.to_host(kQueryTile), row_errors = row_roundings.to_host(count);
@@ -271,6 +279,43 @@ void screened_scores_keep_their_bound() {
     check(kept, "the bound holds in " + std::to_string(dim) + " dimensions");
   }
   check(closest > 0.1, "the bound is of the errors' size, which reach " + std::to_string(closest) + " of it");
+}
+
+// In consecutive classes, far apart: the first rows know nothing of most queries' neighbours.
+void rows_sorted_by_class() {
+  const std::size_t dim = 32, classes = 10, each = 1200;
+  Problem problem{"sorted by class", dim, {}, {}, {}};
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal;
+  const std::vector<float> centres = [&] {
+    std::vector<float> made(classes * dim);
+    for (float& value : made) value = normal(random);
+    return made;
+  }();
+  for (std::size_t i = 0; i < classes * each * dim; ++i) {
+    problem.rows.push_back(centres[i / (each * dim) * dim + i % dim] + 0.5f * normal(random));
+  }
+  for (std::size_t i = 0; i < 60 * dim; ++i) {
+    problem.queries.push_back(centres[i / dim % classes * dim + i % dim] + 0.5f * normal(random));
+  }
+  DeviceRows rows(dim, 0);
+  add_all(rows, problem);
+  check(compare(rows, problem, 10) == 0, "rows that are sorted by class are told apart");
+}
+
+// An add whose ids the caller takes back, as the Python layer does where the host has no room.
+void ids_that_are_taken_back() {
+  const std::size_t dim = 20;
+  Problem problem{"ids taken back", dim, vectors(400, dim, 12), {}, {}};
+  std::copy_n(problem.rows.begin(), 200 * dim, problem.rows.begin() + 200 * static_cast<std::ptrdiff_t>(dim));
+  problem.queries.assign(problem.rows.begin(), problem.rows.begin() + 30 * static_cast<std::ptrdiff_t>(dim));
+  const std::vector<std::int64_t> ids(200, -5);
+  DeviceRows rows(dim, 0);
+  rows.add(problem.rows.data(), nullptr, 200);
+  rows.add(problem.rows.data(), ids.data(), 200);
+  rows.truncate(200);
+  rows.add(problem.rows.data() + 200 * dim, nullptr, 200);
+  compare(rows, problem, 5);
 }
 
 void what_fails_changes_nothing() {
@@ -310,7 +355,13 @@ void what_fails_changes_nothing() {
 
     std::vector<double> scores(50);
     std::vector<std::uint32_t> numbers(50);
-    DeviceRequest request{problem.queries.data(), 10, 5, nullptr, [] { return true; }, scores.data(), numbers.data()};
+    DeviceRequest request{};
+    request.queries = problem.queries.data();
+    request.count = 10;
+    request.k = 5;
+    request.poll = [] { return true; };
+    request.scores = scores.data();
+    request.numbers = numbers.data();
     bool stopped = false;
     try {
       rows.search(request);
@@ -318,6 +369,30 @@ void what_fails_changes_nothing() {
       stopped = true;
     }
     check(stopped, "a poll that asks to stop ends the search");
+  }
+  {
+    DeviceRows rows(dim, 0);
+    rows.add(problem.rows.data(), nullptr, 3);
+    const std::uint32_t beyond = 3;
+    std::vector<double> scores(10);
+    std::vector<std::uint32_t> numbers(10);
+    for (const bool among : {false, true}) {
+      DeviceRequest request{};
+      request.queries = problem.queries.data();
+      request.count = 1;
+      request.k = among ? 1 : 4;
+      request.among = among ? &beyond : nullptr;
+      request.among_count = among ? 1 : 0;
+      request.scores = scores.data();
+      request.numbers = numbers.data();
+      bool refused = false;
+      try {
+        rows.search(request);
+      } catch (const std::invalid_argument&) {
+        refused = true;
+      }
+      check(refused, "rows that are not there are not searched for");
+    }
   }
   check(latentknn::cuda::emulation::allocated() == before, "all device memory is given back");
   for (const int number : {-1, 1, 99}) {
@@ -340,6 +415,8 @@ int main() {
   more_neighbours_than_a_pass_finds();
   rows_that_lie_together();
   screened_scores_keep_their_bound();
+  rows_sorted_by_class();
+  ids_that_are_taken_back();
   what_fails_changes_nothing();
   std::printf("%d passed, %d failed\n", checks - failures, failures);
   return failures == 0 ? 0 : 1;

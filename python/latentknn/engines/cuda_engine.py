@@ -65,15 +65,16 @@ class CudaDatabase:
         rounded = _core.round_rows(rows, "codes")
         with self._lock:
             before = len(self)
+            all_ids = None if ids is None else np.concatenate([self._known_ids(before), ids])
             device_rows, self._on_device = self._ready(), None  # as long as they may differ
             try:
                 device_rows.add(rounded, ids)
                 self._on_host.add(rounded, ids, threads)
             finally:
+                if len(self) > before and all_ids is not None:
+                    self._ids = all_ids
                 device_rows.truncate(len(self))
                 self._on_device = device_rows
-                if ids is not None and len(self) > before:
-                    self._ids = np.concatenate([self._known_ids(before), ids])
 
     def keep(self, flags: NDArray[np.uint8], threads: int) -> None:
         """Remove the rows whose flag is zero."""
@@ -117,38 +118,43 @@ class CudaDatabase:
         rounded = _core.round_rows(queries, "queries")
         with self._lock:
             self._queries += len(rounded)
-            among = None if allowed is None else np.flatnonzero(allowed).astype(np.uint32)
-            found = self._ready().search(rounded, k, among)
-            return self._answer(found, rounded, k, allowed, threads, scores64)
+            among = None
+            if allowed is not None:
+                if len(allowed) != len(self):
+                    raise ValueError(
+                        f"allowed must have one flag for each of the {len(self)} rows, "
+                        f"received {len(allowed)}"
+                    )
+                among = np.flatnonzero(allowed).astype(np.uint32)
+            similarities, scores, numbers, failed = self._ready().search(rounded, k, among)
+            positions = numbers.astype(np.int64)
+            if failed:
+                by_host = self._on_host.search(rounded[failed], k, allowed, threads, True)
+                similarities[failed], positions[failed], _, scores[failed] = by_host
+            return similarities, positions, self._ids_at(positions), scores if scores64 else None
 
     def search_self(self, k: int, threads: int, scores64: bool) -> Answer:
         """Find each row's k best others."""
         with self._lock:
             self._queries += len(self)
-            scores, numbers, failed = self._ready().search(None, k, None)
+            similarities, scores, numbers, failed = self._ready().search(None, k, None)
+            positions = numbers.astype(np.int64)
             if failed:
-                # The host leaves a row out by its position, so it searches for all of them.
-                return self._on_host.search_self(k, threads, scores64)
-            return self._answer((scores, numbers, failed), self.rows()[:0], k, None, threads, scores64)
+                by_host = self._on_host.search(self.rows()[failed], k + 1, None, threads, True)
+                # The row itself is among its neighbours, unless more others are equal to it.
+                others = by_host[1] != np.array(failed)[:, np.newaxis]
+                others[others.all(axis=1), -1] = False
+                for found, exact in (
+                    (similarities, by_host[0]),
+                    (positions, by_host[1]),
+                    (scores, by_host[3]),
+                ):
+                    assert exact is not None
+                    found[failed] = exact[others].reshape(len(failed), k)
+            return similarities, positions, self._ids_at(positions), scores if scores64 else None
 
-    def _answer(
-        self,
-        found: tuple[NDArray[np.float64], NDArray[np.uint32], list[int]],
-        queries: NDArray[np.float32],
-        k: int,
-        allowed: NDArray[np.uint8] | None,
-        threads: int,
-        scores64: bool,
-    ) -> Answer:
-        scores, numbers, failed = found
-        positions = numbers.astype(np.int64)
-        if failed:
-            _, by_host, _, exact = self._on_host.search(queries[failed], k, allowed, threads, True)
-            assert exact is not None
-            scores[failed], positions[failed] = exact, by_host
-        similarities = scores.astype(np.float32) + np.float32(0)  # -0 becomes +0
-        ids = positions.copy() if self._ids is None else self._ids[positions]
-        return similarities, positions, ids, scores if scores64 else None
+    def _ids_at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        return positions.copy() if self._ids is None else self._ids[positions]
 
     def _known_ids(self, count: int) -> NDArray[np.int64]:
         return np.arange(count, dtype=np.int64) if self._ids is None else self._ids
