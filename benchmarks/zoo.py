@@ -128,7 +128,7 @@ def main() -> None:
             # TensorFlow's threads and memory end with the process.
             row = json.loads(json.dumps(harness.in_fresh_process(measure, recipe, data)))
             # Read again: another process may have measured other rows meanwhile.
-            harness.write_json(f"zoo_{data}", {**zoo_tables.read_rows(data), recipe.key: row})
+            harness.write_json(f"zoo_{data}", {**zoo_tables.all_rows(data), recipe.key: row})
             zoo_tables.write_page()
             print(zoo_tables.result_line(recipe, row), flush=True)
         if arguments.protocol == "seed":

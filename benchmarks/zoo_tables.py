@@ -61,10 +61,15 @@ def describe(accuracy: Accuracy) -> dict[str, float]:
     }
 
 
+def all_rows(data: str) -> Rows:
+    """Return what was measured on a data set, by whatever recipes."""
+    path = harness.RESULTS / f"zoo_{data}.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
 def read_rows(data: str) -> Rows:
     """Return what was measured on a data set by today's recipes, by their keys and in their order."""
-    path = harness.RESULTS / f"zoo_{data}.json"
-    rows = json.loads(path.read_text()) if path.is_file() else {}
+    rows = all_rows(data)
     return {
         recipe.key: rows[recipe.key]
         for recipe in recipes_on(data)
