@@ -225,6 +225,14 @@ def test_metric_encoder_separates_the_classes(code_loss, digits):
         np.testing.assert_allclose(history["loss"], sum(np.array(history[part]) for part in parts), rtol=1e-4)
 
 
+def test_metric_codes_do_not_depend_on_the_side(digits):
+    mirrored = digits.train_images[:9, :, ::-1]
+    for mirror in (True, False):
+        model = models.create("metric", input_shape=SHAPE, filters=(4,), mirror=mirror)
+        codes, others = model.encode(digits.train_images[:9]), model.encode(mirrored)
+        assert np.allclose(codes, others, atol=1e-5) == mirror
+
+
 def test_metric_encoder_refuses_what_it_cannot_do():
     with pytest.raises(
         ValueError, match="code_loss 'triplet', expected one of none, contrastive, batch_hard"

@@ -52,8 +52,8 @@ class MetricEncoder(SupervisedEncoder):
     shift : int
         Most pixels by which training images are moved in each direction.
     mirror : bool
-        Whether training images are mirrored at random. Switch it off where left and right matter, as in
-        digits.
+        Whether training images are mirrored at random, and a code has the mean direction of the image's and
+        its mirror image's. Switch it off where left and right matter, as in digits.
     erase : float
         Probability that a rectangle of a training image is erased.
     weight_decay : float
@@ -169,6 +169,14 @@ class MetricEncoder(SupervisedEncoder):
     def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:
         """Return ``codes`` and ``logits``, of changed images if training."""
         return super().call(self.augmentation(scale_pixels(images), training=training), training)
+
+    def encode_scaled(self, images: Any) -> Any:
+        """Return the encoder's outputs, with ``mirror`` those for both sides, of length 1, added."""
+        codes = super().encode_scaled(images)
+        if not self.mirror:
+            return codes
+        mirrored = super().encode_scaled(images[:, :, ::-1])
+        return keras.ops.normalize(codes) + keras.ops.normalize(mirrored)
 
     def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
         """Return the cross-entropy of the head and the weighted second loss."""
