@@ -225,10 +225,12 @@ def test_metric_encoder_separates_the_classes(code_loss, digits):
         np.testing.assert_allclose(history["loss"], sum(np.array(history[part]) for part in parts), rtol=1e-4)
 
 
-def test_metric_codes_do_not_depend_on_the_side(digits):
+@pytest.mark.parametrize("name", ["metric", "triplet"])
+def test_codes_of_both_sides(name, digits):
+    """A model that sees mirrored images gives an image and its mirror image the same code."""
     mirrored = digits.train_images[:9, :, ::-1]
     for mirror in (True, False):
-        model = models.create("metric", input_shape=SHAPE, filters=(4,), mirror=mirror)
+        model = models.create(name, input_shape=SHAPE, mirror=mirror)
         codes, others = model.encode(digits.train_images[:9]), model.encode(mirrored)
         assert np.allclose(codes, others, atol=1e-5) == mirror
 

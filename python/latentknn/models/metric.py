@@ -10,7 +10,6 @@ from latentknn.models.images import check_input_shape
 from latentknn.models.metric_losses import batch_hard_loss, supervised_contrastive_loss
 from latentknn.models.one_cycle import OneCycle
 from latentknn.models.residual_network import residual_encoder
-from latentknn.models.scaling import scale_pixels
 from latentknn.models.seeding import seeded_layers
 from latentknn.models.supervised_encoder import SupervisedEncoder
 
@@ -122,13 +121,13 @@ class MetricEncoder(SupervisedEncoder):
             encoder=encoder,
             head=head,
             num_classes=num_classes,
+            augmentation=augmentation,
             input_shape=input_shape,
             latent_dim=latent_dim,
             learning_rate=learning_rate,
             seed=seed,
             **kwargs,
         )
-        self.augmentation = augmentation
 
         # Config
         self.filters = filters
@@ -165,18 +164,6 @@ class MetricEncoder(SupervisedEncoder):
     def schedule(self, total_steps: int | None) -> list[Any]:
         """Return the callback that sets the learning rate."""
         return [OneCycle(self.learning_rate, total_steps)]
-
-    def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:
-        """Return ``codes`` and ``logits``, of changed images if training."""
-        return super().call(self.augmentation(scale_pixels(images), training=training), training)
-
-    def encode_scaled(self, images: Any) -> Any:
-        """Return the encoder's outputs, with ``mirror`` those for both sides, of length 1, added."""
-        codes = super().encode_scaled(images)
-        if not self.mirror:
-            return codes
-        mirrored = super().encode_scaled(images[:, :, ::-1])
-        return keras.ops.normalize(codes) + keras.ops.normalize(mirrored)
 
     def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
         """Return the cross-entropy of the head and the weighted second loss."""

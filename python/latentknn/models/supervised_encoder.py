@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from latentknn.models.augmentation import RandomAugmentation
 from latentknn.models.backend import keras
 from latentknn.models.image_encoder import ImageEncoder
 from latentknn.models.scaling import scale_pixels
@@ -21,6 +22,9 @@ class SupervisedEncoder(ImageEncoder):
         From codes to logits (N, num_classes).
     num_classes : int
         Number of classes.
+    augmentation : RandomAugmentation or None
+        What changes the scaled images of a training. If it mirrors them, a code is the sum of the encoder's
+        outputs for both sides, each of length 1.
     input_shape, latent_dim, learning_rate, seed, **kwargs
         See ``ImageEncoder``.
     """
@@ -33,6 +37,7 @@ class SupervisedEncoder(ImageEncoder):
         encoder: Any,
         head: Any,
         num_classes: int,
+        augmentation: RandomAugmentation | None = None,
         input_shape: Iterable[int],
         latent_dim: int,
         learning_rate: float,
@@ -45,6 +50,7 @@ class SupervisedEncoder(ImageEncoder):
         self.encoder = encoder
         self.head = head
         self.num_classes = int(num_classes)
+        self.augmentation = augmentation
 
     def finish_classifier(self, label_smoothing: float = 0.0) -> None:
         """Build the model and compile it with cross-entropy and accuracy.
@@ -60,13 +66,20 @@ class SupervisedEncoder(ImageEncoder):
         )
 
     def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:
-        """Return ``codes`` and ``logits`` for images that are scaled or not."""
-        codes = self.encoder(scale_pixels(images), training=training)
+        """Return ``codes`` and ``logits`` for images that are scaled or not, changed if training."""
+        images = scale_pixels(images)
+        if self.augmentation is not None:
+            images = self.augmentation(images, training=training)
+        codes = self.encoder(images, training=training)
         return {"codes": codes, "logits": self.head(codes)}
 
     def encode_scaled(self, images: Any) -> Any:
-        """Return the encoder's outputs."""
-        return self.encoder(images, training=False)
+        """Return the encoder's outputs, where images are mirrored those for both sides, added."""
+        codes = self.encoder(images, training=False)
+        if self.augmentation is None or not self.augmentation.mirror:
+            return codes
+        mirrored = self.encoder(images[:, :, ::-1], training=False)
+        return keras.ops.normalize(codes) + keras.ops.normalize(mirrored)
 
     def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
         """Return the cross-entropy of the head, by the loss given to ``compile``."""

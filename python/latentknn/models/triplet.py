@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from latentknn.models.augmentation import RandomAugmentation
 from latentknn.models.backend import keras
 from latentknn.models.conv_networks import conv_encoder
 from latentknn.models.images import check_input_shape
@@ -39,6 +40,11 @@ class TripletEncoder(SupervisedEncoder):
         By how much the negative should be farther than the positive; None: the soft margin.
     classification_weight : float
         What the cross-entropy is multiplied by; 0: triplets alone.
+    shift : int
+        Most pixels by which training images are moved in each direction.
+    mirror : bool
+        Whether training images are mirrored at random, and a code has the mean direction of the image's and
+        its mirror image's.
     one_cycle : bool
         Whether the learning rate rises and falls once in the training, ``learning_rate`` being its peak. A
         resumed training must then have the same number of epochs.
@@ -76,6 +82,8 @@ class TripletEncoder(SupervisedEncoder):
         mining: str = "batch_all",
         margin: float | None = 1.0,
         classification_weight: float = 1.0,
+        shift: int = 0,
+        mirror: bool = False,
         one_cycle: bool = False,
         learning_rate: float = 1e-3,
         seed: int = 0,
@@ -90,12 +98,15 @@ class TripletEncoder(SupervisedEncoder):
             encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout)
             head = keras.layers.Dense(num_classes)
             head.build((None, latent_dim))
+            augmentation = RandomAugmentation(shift=shift, mirror=mirror, erase=0.0, seed=seed)
+            augmentation.build((None, *input_shape))
 
         # Model
         super().__init__(
             encoder=encoder,
             head=head,
             num_classes=num_classes,
+            augmentation=augmentation,
             input_shape=input_shape,
             latent_dim=latent_dim,
             learning_rate=learning_rate,
@@ -110,6 +121,8 @@ class TripletEncoder(SupervisedEncoder):
         self.mining = mining
         self.margin = margin
         self.classification_weight = classification_weight
+        self.shift = shift
+        self.mirror = mirror
         self.one_cycle = one_cycle
         self.finish_classifier()
 
