@@ -25,10 +25,6 @@ constexpr std::size_t kChooseAgain = 2;
 // A larger share of cells within a query's reach, and looking for the others costs more than it saves.
 constexpr double kReachedShare = 0.9;
 
-// Where more cells are within reach, more directions may tell them apart; they cost more and must save so much.
-constexpr double kTryManyDirections = 0.5;
-constexpr double kManyDirectionsPay = 0.7;
-
 // More rows than this that every search has to score, and the screen does not suit them.
 constexpr std::size_t kUnscreenedShare = 256;
 constexpr std::size_t kUnscreenedRows = 64;
@@ -167,21 +163,9 @@ void Database::choose(std::size_t threads, const ThreadPool::Poll& poll) {
   const Rows rows = view();
   const GatheredRows sample = deciding_rows(strategy_, rows);
   const std::vector<float> directions = directions_for(strategy_, kernels_, sample.view(), rows.count, threads);
-  const auto lay_out = [&](std::size_t most) {
-    auto layout = std::make_unique<Layout>(kernels_, directions, dim_, most);
-    layout->extend(rows, threads, poll);
-    return layout;
-  };
-  std::unique_ptr<Layout> layout = lay_out(Layout::kFewDirections);
+  auto layout = std::make_unique<Layout>(kernels_, directions, dim_);
+  layout->extend(rows, threads, poll);
   Choice fresh = choose_screen(strategy_, kernels_, sample.view(), rows.count, directions, *layout, threads);
-  if (fresh.reached > kTryManyDirections && directions.size() > Layout::kFewDirections * dim_) {
-    std::unique_ptr<Layout> other = lay_out(Layout::kManyDirections);
-    Choice choice = choose_screen(strategy_, kernels_, sample.view(), rows.count, directions, *other, threads);
-    if (choice.reached < kManyDirectionsPay * fresh.reached) {
-      layout = std::move(other);
-      fresh = std::move(choice);
-    }
-  }
   if (fresh.reached > kReachedShare) layout->forget_caps();
   if (fresh.screen && !pack(*fresh.screen, *layout, 0, threads, poll)) {
     fresh.screen = fallback_screen(kernels_, dim_);

@@ -212,8 +212,9 @@ void cells_out_of_reach_hold_nothing() {
         kernels.squared_norms(rows.data(), kCount, dim, norms.data());
         latentknn::Layout layout(
             kernels,
-            latentknn::principal_directions(kernels, {rows.data(), norms.data(), nullptr, kCount, dim}, dim, 2), dim,
-            circle ? latentknn::Layout::kFewDirections : latentknn::Layout::kManyDirections);
+            latentknn::principal_directions(kernels, {rows.data(), norms.data(), nullptr, kCount, dim},
+                                            std::min(latentknn::Layout::kDirections, dim), 2),
+            dim);
         const std::size_t first = kCount / 2;  // in two pieces, the second beginning within a cell
         layout.extend({rows.data(), norms.data(), nullptr, first, dim}, 2, nullptr);
         layout.extend({rows.data(), norms.data(), nullptr, kCount, dim}, 2, nullptr);

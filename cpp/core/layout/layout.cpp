@@ -7,10 +7,9 @@
 
 namespace latentknn {
 
-Layout::Layout(const KernelTable& kernels, std::vector<float> directions, std::size_t dim, std::size_t most)
-    : kernels_(kernels) {
+Layout::Layout(const KernelTable& kernels, std::vector<float> directions, std::size_t dim) : kernels_(kernels) {
   if (directions.empty()) return;
-  directions.resize(std::min(directions.size(), most * dim));
+  directions.resize(std::min(directions.size(), kDirections * dim));
   reduction_.emplace(kernels, directions, dim);
   caps_.emplace(kernels, reduction_->width(), reduction_->excess(), cell_rows());
 }

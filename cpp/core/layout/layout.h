@@ -18,12 +18,11 @@ namespace latentknn {
 class Layout {
  public:
   // More directions tell rows apart that fewer confuse, but widen the caps of cells: eight pruned best, or nearly,
-  // on codes of 32 to 128 dimensions and on raw pixels. Many clusters of about the same size need more.
-  static constexpr std::size_t kFewDirections = 8;
-  static constexpr std::size_t kManyDirections = 64;
+  // on codes of 32 to 128 dimensions and on raw pixels.
+  static constexpr std::size_t kDirections = 8;
 
-  // By the first of `directions`, as principal_directions() gives them, `most` at most; none: in the rows' own order.
-  Layout(const KernelTable& kernels, std::vector<float> directions, std::size_t dim, std::size_t most);
+  // By the first few of `directions`, as principal_directions() gives them; none: in the rows' own order.
+  Layout(const KernelTable& kernels, std::vector<float> directions, std::size_t dim);
 
   // Gives a place to the rows from order().size() on; those that have one keep it. Leaves the order as it was
   // where it throws.

@@ -114,7 +114,7 @@ std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels,
   const bool pca = strategy == Strategy::pca;
   if (strategy == Strategy::float64 || sample.dim > kManyDims || (row_count < kFewRows && !pca)) return {};
   const bool chosen_by_cost = pca || (strategy == Strategy::automatic && sample.dim >= kFewDims);
-  const std::size_t most = chosen_by_cost ? kMostDirections : Layout::kFewDirections;
+  const std::size_t most = chosen_by_cost ? kMostDirections : Layout::kDirections;
   return principal_directions(kernels, sample, std::min(sample.dim, most), threads);
 }
 
