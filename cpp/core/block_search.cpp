@@ -193,8 +193,8 @@ void BlockSearch::score_cell(std::size_t cell, std::size_t query_tile) {
 }
 
 // Finds queries whose rows are closer to each other than two-sided scores can tell. (Rows that one-sided scores leave
-// need not be close: they are far from their bounds, above all near the query, and cheaper screened than scored.) Of
-// rows without any order, a share of k / seen are better than the best of those that were seen before.
+// need not be close: they are far from their bounds, above all near the query, and cheaper screened than scored.)
+// Of rows without any order, a share of k / seen are better than the best of those that were seen before.
 void BlockSearch::find_crowded() {
   const std::size_t per_tile = screen_.kernel().query_tile;
   for (std::size_t tile = 0; tile < cell_visits_.tiles(); ++tile) {

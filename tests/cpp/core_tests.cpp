@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "checking.h"
 #include "database.h"
 #include "isa.h"
 #include "layout/layout.h"
@@ -19,19 +20,10 @@
 
 namespace {
 
+using checking::check;
 using latentknn::Database;
 using latentknn::ElementType;
 using latentknn::SearchRequest;
-
-int checks = 0;
-int failures = 0;
-
-void check(bool passed, const std::string& what) {
-  ++checks;
-  if (passed) return;
-  ++failures;
-  std::printf("FAILED: %s\n", what.c_str());
-}
 
 double reference_product(const float* a, const float* b, std::size_t dim) {
   double p[8] = {};
@@ -296,6 +288,5 @@ int main() {
   bad_rows_change_nothing();
   pool_stops_when_asked();
   pool_passes_exceptions_on();
-  std::printf("%d passed, %d failed\n", checks - failures, failures);
-  return failures == 0 ? 0 : 1;
+  return checking::summary();
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bound.h"
+#include "checking.h"
 #include "database.h"
 #include "device_rows.h"
 #include "emulated_device.h"
@@ -16,18 +17,9 @@
 
 namespace {
 
+using checking::check;
 using latentknn::cuda::DeviceRequest;
 using latentknn::cuda::DeviceRows;
-
-int checks = 0;
-int failures = 0;
-
-void check(bool passed, const std::string& what) {
-  ++checks;
-  if (passed) return;
-  ++failures;
-  std::printf("FAILED: %s\n", what.c_str());
-}
 
 struct Answers {
   std::vector<double> scores;
@@ -418,6 +410,5 @@ int main() {
   rows_sorted_by_class();
   ids_that_are_taken_back();
   what_fails_changes_nothing();
-  std::printf("%d passed, %d failed\n", checks - failures, failures);
-  return failures == 0 ? 0 : 1;
+  return checking::summary();
 }

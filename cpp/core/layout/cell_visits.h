@@ -39,8 +39,8 @@ class CellVisits {
   // The runs of CellCaps::kRun cells that wanted ones are in, in order.
   const std::vector<std::size_t>& runs() const { return runs_; }
 
-  // Takes a run, where query i of the block looks for similarities of at least `similarities[i]`. Returns its cells
-  // from the first to the last that are wanted by any tile; wants() tells which.
+  // Takes a run, where query i of the block looks for similarities of at least `similarities[i]`. Returns its cells;
+  // wants() tells which of them are wanted.
   Window enter(std::size_t run, const std::vector<double>& similarities);
 
   // Whether a tile visits a cell of the run that was entered last.
