@@ -39,9 +39,6 @@ class DeviceRows:
         self._rows = np.concatenate([self._rows, rows])
         self._ids = np.concatenate([self._ids, np.arange(before, after) if ids is None else ids])
 
-    def truncate(self, count: int) -> None:
-        self._rows, self._ids = self._rows[:count], self._ids[:count]
-
     def search(
         self, queries: NDArray[np.float32] | None, k: int, among: NDArray[np.uint32] | None
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.uint32], list[int]]:

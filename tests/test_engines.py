@@ -14,7 +14,7 @@ import latentknn as lk
 import reference
 from checking import assert_same_bytes
 from latentknn import _core, engines
-from latentknn.engines import faiss_engine
+from latentknn.engines import cuda_engine, faiss_engine
 
 DIM, CODES, QUERIES = 16, 3000, 40
 
@@ -347,7 +347,7 @@ def test_cuda_explains(problem):
 
 def test_a_device_without_room_changes_nothing(problem, cuda_or_fake, monkeypatch):
     codes, _, queries = problem
-    if engines.import_cuda() is not fake_cuda:
+    if cuda_engine.import_cuda() is not fake_cuda:
         pytest.skip("a real device has room")
     index = lk.CosineIndex.from_codes(codes[:1000], engine="cuda")
     expected = index.search(queries, 5, scores64=True)
@@ -393,7 +393,7 @@ def test_cuda_that_is_not_built(monkeypatch):
     ],
 )
 def test_devices_that_cannot_be_used(monkeypatch, cuda_or_fake, devices, said):
-    monkeypatch.setattr(engines.import_cuda(), "devices", lambda: devices)
+    monkeypatch.setattr(cuda_engine.import_cuda(), "devices", lambda: devices)
     with pytest.raises(RuntimeError, match=said):
         lk.CosineIndex(3, engine="cuda")
     (missing,) = (each.missing for each in engines.availability() if each.name == "cuda")

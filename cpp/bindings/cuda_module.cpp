@@ -103,6 +103,5 @@ PYBIND11_MODULE(_cuda, module) {
       .def_property_readonly(
           "capability", [](const DeviceRows& rows) { return std::make_pair(rows.device().major, rows.device().minor); })
       .def("add", &add, py::arg("rows"), py::arg("ids").none(true))
-      .def("truncate", &DeviceRows::truncate, py::arg("count"))
       .def("search", &search, py::arg("queries").none(true), py::arg("k"), py::arg("among").none(true));
 }

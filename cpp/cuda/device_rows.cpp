@@ -102,11 +102,6 @@ void DeviceRows::add(const float* rows, const std::int64_t* ids, std::size_t cou
   count_ += count;
 }
 
-void DeviceRows::truncate(std::size_t count) {
-  const std::lock_guard lock(mutex_);
-  count_ = std::min(count_, count);
-}
-
 std::vector<std::size_t> DeviceRows::search(const DeviceRequest& request) {
   const std::lock_guard lock(mutex_);
   const OnDevice here(number_);

@@ -41,9 +41,6 @@ class DeviceRows {
   // throws.
   void add(const float* rows, const std::int64_t* ids, std::size_t count);
 
-  // Forgets the rows from `count` on.
-  void truncate(std::size_t count);
-
   // Finds each query's k best by the contract. Throws std::invalid_argument where there are fewer than k rows to find,
   // or one of those that are allowed is not there. Returns the queries, ascending, whose answers were not found: too
   // many rows score nearly alike.

@@ -295,17 +295,17 @@ void rows_sorted_by_class() {
   check(compare(rows, problem, 10) == 0, "rows that are sorted by class are told apart");
 }
 
-// An add whose ids the caller takes back, as the Python layer does where the host has no room.
-void ids_that_are_taken_back() {
+// Rows without ids of their own among rows with: their numbers count.
+void ids_of_some_rows() {
   const std::size_t dim = 20;
-  Problem problem{"ids taken back", dim, vectors(400, dim, 12), {}, {}};
+  Problem problem{"ids of some rows", dim, vectors(400, dim, 12), {}, {}};
   std::copy_n(problem.rows.begin(), 200 * dim, problem.rows.begin() + 200 * static_cast<std::ptrdiff_t>(dim));
   problem.queries.assign(problem.rows.begin(), problem.rows.begin() + 30 * static_cast<std::ptrdiff_t>(dim));
-  const std::vector<std::int64_t> ids(200, -5);
   DeviceRows rows(dim, 0);
-  rows.add(problem.rows.data(), nullptr, 200);
-  rows.add(problem.rows.data(), ids.data(), 200);
-  rows.truncate(200);
+  for (std::size_t i = 0; i < 400; ++i)
+    problem.ids.push_back(i < 100 || i >= 200 ? static_cast<std::int64_t>(i) : -static_cast<std::int64_t>(i));
+  rows.add(problem.rows.data(), nullptr, 100);
+  rows.add(problem.rows.data() + 100 * dim, problem.ids.data() + 100, 100);
   rows.add(problem.rows.data() + 200 * dim, nullptr, 200);
   compare(rows, problem, 5);
 }
@@ -337,10 +337,7 @@ void what_fails_changes_nothing() {
     check(rows.size() == 500, "rows that found no room are not there");
     compare(rows, problem, 5);
 
-    std::vector<float> others = vectors(300, dim, 10);
-    rows.add(others.data(), nullptr, 300);
-    rows.truncate(500);
-    compare(rows, problem, 5);
+    const std::vector<float> others = vectors(300, dim, 10);
     rows.add(others.data(), nullptr, 300);
     problem.rows.insert(problem.rows.end(), others.begin(), others.end());
     compare(rows, problem, 5);
@@ -408,7 +405,7 @@ int main() {
   rows_that_lie_together();
   screened_scores_keep_their_bound();
   rows_sorted_by_class();
-  ids_that_are_taken_back();
+  ids_of_some_rows();
   what_fails_changes_nothing();
   return checking::summary();
 }

@@ -24,7 +24,6 @@ __all__ = [
     "FaissEngine",
     "FaissRequestError",
     "availability",
-    "import_cuda",
     "make_database",
 ]
 

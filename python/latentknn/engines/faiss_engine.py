@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentknn import _core
-from latentknn.engines.database import Answer
+from latentknn.engines.stored_database import Found, StoredDatabase, others_of
 
 _ROWS_AT_ONCE = 8192
 
@@ -103,10 +101,8 @@ class FaissEngine:
         return import_faiss(True).index_cpu_to_all_gpus(index) if self.gpu else index
 
 
-class FaissDatabase:
-    """Rows in a FAISS index, and beside it as they came, for rescoring, saving and rebuilding.
-
-    Searches of several threads run one after the other.
+class FaissDatabase(StoredDatabase):
+    """Rows in a FAISS index; the host rescores, and answers queries for which the index finds too little.
 
     Parameters
     ----------
@@ -115,21 +111,11 @@ class FaissDatabase:
         Dimensions of a row.
     """
 
+    arithmetic = "fp32"
+
     def __init__(self, engine: FaissEngine, dim: int) -> None:
         self._engine = engine
-        self._index = engine.make_index(dim)  # None: to be made again from the store
-        self._store = _core.Database(dim, "float64")
-        self._ids: NDArray[np.int64] | None = None
-        self._queries = 0
-        self._lock = threading.RLock()  # FAISS has no searches beside changes
-
-    def __len__(self) -> int:
-        return len(self._store)
-
-    @property
-    def dim(self) -> int:
-        """Dimensions of a row."""
-        return self._store.dim
+        super().__init__(dim)
 
     @property
     def isa(self) -> str:
@@ -141,86 +127,41 @@ class FaissDatabase:
         """The factory string."""
         return self._engine.factory
 
-    def add(self, rows: NDArray[Any], ids: NDArray[np.int64] | None, threads: int) -> None:
-        """Append rows, training the index on the first ones where it wants that."""
-        rounded = _core.round_rows(rows, "codes")
-        with self._lock:
-            before = len(self)
-            index, self._index = self._ready_index(threads), None  # as long as it may be half changed
-            try:
-                _fill(index, self.strategy, rounded, threads)
-                self._store.add(rounded, ids, threads)
-                self._index = index
-            finally:
-                if ids is not None and len(self) > before:
-                    earlier = np.arange(before, dtype=np.int64) if self._ids is None else self._ids
-                    self._ids = np.concatenate([earlier, ids])
+    def _made(self, threads: int) -> Any:
+        index = self._engine.make_index(self.dim)
+        _fill(index, self.strategy, self._store.rows(), threads)
+        return index
 
-    def keep(self, flags: NDArray[np.uint8], threads: int) -> None:
-        """Remove the rows whose flag is zero, by filling an index anew: few FAISS indexes can remove."""
-        kept = flags.view(np.bool_)
-        with self._lock:
-            before = len(self)
-            fresh = self._engine.emptied(self._ready_index(threads))
-            _fill(fresh, self.strategy, self._store.rows()[kept], threads)
-            ids = (np.arange(before, dtype=np.int64) if self._ids is None else self._ids)[kept]
-            try:
-                self._store.keep(flags, threads)
-            finally:
-                if len(self) != before:
-                    self._index, self._ids = fresh, ids
+    def _append(
+        self, engine_rows: Any, rows: NDArray[np.float32], ids: NDArray[np.int64] | None, threads: int
+    ) -> None:
+        _fill(engine_rows, self.strategy, rows, threads)
 
-    def rows(self) -> NDArray[np.float32]:
-        """Return a copy of all rows, as they came."""
-        return self._store.rows()
-
-    def explain(self) -> dict[str, Any]:
-        """Return what ``Explanation`` is made from; FAISS does not count what it looks at."""
-        return {
-            "strategy": self.strategy,
-            "arithmetic": "fp32",
-            "rows": len(self),
-            "screened_dims": 0,
-            "unscreened_rows": 0,
-            "considered": [],
-            "queries": self._queries,
-            "screened_rows": None,
-            "scored_rows": None,
-        }
-
-    def search(
-        self,
-        queries: NDArray[Any],
-        k: int,
-        allowed: NDArray[np.uint8] | None,
-        threads: int,
-        scores64: bool,
-    ) -> Answer:
-        """Find each query's k best rows, or nearly."""
-        rounded = _core.round_rows(queries, "queries")
-        with self._lock:
-            self._queries += len(rounded)
-            available = len(self) if allowed is None else int(np.count_nonzero(allowed))
-            if k > available:
-                raise ValueError(f"k must be from 1 to {available}, the codes left by now, received {k}")
-            wanted = min(k * max(self._engine.rescore, 1), available)
-            similarities, positions = self._find(rounded, wanted, k, allowed, threads)
-            return self._answer(rounded, similarities, positions, k, threads, scores64)
-
-    def search_self(self, k: int, threads: int, scores64: bool) -> Answer:
-        """Find each row's k best others, or nearly: itself is left out by its position."""
-        with self._lock:
-            rows = self._store.rows()
-            self._queries += len(rows)
-            wanted = min(k * max(self._engine.rescore, 1) + 1, len(rows))
-            similarities, positions = self._find(rows, wanted, k + 1, None, threads)
-            others = positions != np.arange(len(rows))[:, np.newaxis]
-            others[others.all(axis=1), -1] = False
-            shape = (len(rows), wanted - 1)
-            similarities, positions = similarities[others].reshape(shape), positions[others].reshape(shape)
-            return self._answer(rows, similarities, positions, k, threads, scores64)
+    def _remade(self, kept: NDArray[np.bool_], threads: int) -> Any:
+        # Few FAISS indexes can remove; the new one keeps what was trained.
+        fresh = self._engine.emptied(self._ready(threads))
+        _fill(fresh, self.strategy, self._store.rows()[kept], threads)
+        return fresh
 
     def _find(
+        self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.uint8] | None, threads: int
+    ) -> Found:
+        available = len(self) if allowed is None else int(np.count_nonzero(allowed))
+        wanted = min(k * max(self._engine.rescore, 1), available)
+        similarities, positions = self._candidates(queries, wanted, k, allowed, threads)
+        return self._best(queries, similarities, positions, k, threads)
+
+    def _find_others(self, k: int, threads: int) -> Found:
+        rows = self._store.rows()
+        wanted = min(k * max(self._engine.rescore, 1) + 1, len(rows))
+        similarities, positions = self._candidates(rows, wanted, k + 1, None, threads)
+        others = others_of(positions, np.arange(len(rows)))
+        shape = (len(rows), wanted - 1)
+        return self._best(
+            rows, similarities[others].reshape(shape), positions[others].reshape(shape), k, threads
+        )
+
+    def _candidates(
         self,
         rows: NDArray[np.float32],
         wanted: int,
@@ -229,7 +170,7 @@ class FaissDatabase:
         threads: int,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Find `wanted` neighbours of each row, or at least as many as are needed and -1 for the others."""
-        index = self._ready_index(threads)
+        index = self._ready(threads)
         parameters = None if allowed is None else self._selecting(index, allowed)
         with _translated(f"search {self.strategy!r} for {wanted} neighbours"), _threads(threads):
             similarities, positions = index.search(_unit(rows), wanted, params=parameters)
@@ -238,6 +179,21 @@ class FaissDatabase:
             exact = self._store.search(rows[short], wanted, allowed, threads, False)
             similarities[short], positions[short] = exact[0], exact[1]
         return similarities, positions
+
+    def _best(
+        self,
+        queries: NDArray[np.float32],
+        similarities: NDArray[np.float32],
+        positions: NDArray[np.int64],
+        k: int,
+        threads: int,
+    ) -> Found:
+        if self._engine.rescore:
+            exact = self._store.score(queries, np.ascontiguousarray(positions), k, threads)
+            assert exact[3] is not None
+            return exact[0], exact[1], exact[3]
+        similarities = np.clip(similarities[:, :k], -1, 1) + np.float32(0)
+        return similarities, np.ascontiguousarray(positions[:, :k]), similarities.astype(np.float64)
 
     def _selecting(self, index: Any, allowed: NDArray[np.uint8]) -> Any:
         """Return FAISS's parameters for a search among allowed rows; they must name all others again."""
@@ -254,31 +210,6 @@ class FaissDatabase:
             f"the engine {self._engine.name!r} cannot search {self.strategy!r} among allowed codes only; use "
             "a flat, IVF or HNSW index of engine 'faiss', or engine='cpu'"
         )
-
-    def _answer(
-        self,
-        queries: NDArray[np.float32],
-        similarities: NDArray[np.float32],
-        positions: NDArray[np.int64],
-        k: int,
-        threads: int,
-        scores64: bool,
-    ) -> Answer:
-        if self._engine.rescore:
-            exact = self._store.score(queries, np.ascontiguousarray(positions), k, threads)
-            return exact if scores64 else (*exact[:3], None)
-        similarities, positions = similarities[:, :k], np.ascontiguousarray(positions[:, :k])
-        similarities = np.clip(similarities, -1, 1) + np.float32(0)
-        ids = positions.copy() if self._ids is None else self._ids[positions]
-        return similarities, positions, ids, similarities.astype(np.float64) if scores64 else None
-
-    def _ready_index(self, threads: int) -> Any:
-        """Return the index, made again where a change of it was broken off."""
-        if self._index is None:
-            index = self._engine.make_index(self.dim)
-            _fill(index, self.strategy, self._store.rows(), threads)
-            self._index = index
-        return self._index
 
 
 def import_faiss(gpu: bool = False) -> ModuleType:

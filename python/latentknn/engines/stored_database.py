@@ -1,0 +1,177 @@
+"""What engines share that search elsewhere than in the core: they keep the rows on the host too."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentknn import _core
+from latentknn.engines.database import Answer
+
+Found = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]
+"""Similarities, positions and float64 similarities, each (M, k)."""
+
+
+class StoredDatabase(ABC):
+    """Rows of an engine, and the same on the host: for saving, and for what the engine cannot answer.
+
+    The engine's rows, whatever they are, are whole, or None until they are made again from those on the host.
+    Searches of several threads run one after the other.
+
+    Parameters
+    ----------
+    dim : int
+        Dimensions of a row.
+    """
+
+    arithmetic: str
+    screened_dims = 0
+
+    def __init__(self, dim: int) -> None:
+        self._store = _core.Database(dim, "float64")
+        self._engine_rows: Any = self._made(0)
+        self._ids: NDArray[np.int64] | None = None
+        self._queries = 0
+        self._lock = threading.RLock()
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of a row."""
+        return self._store.dim
+
+    @property
+    @abstractmethod
+    def isa(self) -> str:
+        """What the kernels were made for."""
+
+    @property
+    @abstractmethod
+    def strategy(self) -> str:
+        """How the rows are searched."""
+
+    def add(self, rows: NDArray[Any], ids: NDArray[np.int64] | None, threads: int) -> None:
+        """Append rows, to the engine's first: it is the one that may refuse them."""
+        rounded = _core.round_rows(rows, "codes")
+        with self._lock:
+            before = len(self)
+            all_ids = None if ids is None else np.concatenate([self._known_ids(), ids])
+            engine_rows, self._engine_rows = self._ready(threads), None  # as long as they may differ
+            try:
+                self._append(engine_rows, rounded, ids, threads)
+                self._store.add(rounded, ids, threads)
+                self._engine_rows = engine_rows
+            finally:
+                if len(self) != before:
+                    self._ids = all_ids
+
+    def keep(self, flags: NDArray[np.uint8], threads: int) -> None:
+        """Remove the rows whose flag is zero."""
+        with self._lock:
+            before = len(self)
+            kept = flags.view(np.bool_)
+            ids, engine_rows = self._known_ids()[kept], self._remade(kept, threads)
+            try:
+                self._store.keep(flags, threads)
+            finally:
+                if len(self) != before:
+                    self._ids, self._engine_rows = ids, engine_rows
+
+    def rows(self) -> NDArray[np.float32]:
+        """Return a copy of all rows, as they came."""
+        return self._store.rows()
+
+    def explain(self) -> dict[str, Any]:
+        """Return what ``Explanation`` is made from; what is looked at is not counted."""
+        return {
+            "strategy": self.strategy,
+            "arithmetic": self.arithmetic,
+            "rows": len(self),
+            "screened_dims": self.screened_dims,
+            "unscreened_rows": 0,
+            "considered": [],
+            "queries": self._queries,
+            "screened_rows": None,
+            "scored_rows": None,
+        }
+
+    def search(
+        self,
+        queries: NDArray[Any],
+        k: int,
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
+        scores64: bool,
+    ) -> Answer:
+        """Find each query's k best rows."""
+        rounded = _core.round_rows(queries, "queries")
+        with self._lock:
+            # Another thread may have removed rows since they were counted.
+            if allowed is not None and len(allowed) != len(self):
+                raise ValueError(
+                    f"allowed must have one flag for each of the {len(self)} rows, received {len(allowed)}"
+                )
+            available = len(self) if allowed is None else int(np.count_nonzero(allowed))
+            if k > available:
+                raise ValueError(f"k must be from 1 to {available}, the codes left by now, received {k}")
+            self._queries += len(rounded)
+            return self._answer(self._find(rounded, k, allowed, threads), scores64)
+
+    def search_self(self, k: int, threads: int, scores64: bool) -> Answer:
+        """Find each row's k best others."""
+        with self._lock:
+            if k >= len(self):
+                raise ValueError(f"k must be below {len(self)}, the codes left by now, received {k}")
+            self._queries += len(self)
+            return self._answer(self._find_others(k, threads), scores64)
+
+    def _answer(self, found: Found, scores64: bool) -> Answer:
+        similarities, positions, scores = found
+        ids = positions.copy() if self._ids is None else self._ids[positions]
+        return similarities, positions, ids, scores if scores64 else None
+
+    def _known_ids(self) -> NDArray[np.int64]:
+        return np.arange(len(self), dtype=np.int64) if self._ids is None else self._ids
+
+    def _ready(self, threads: int) -> Any:
+        """Return the engine's rows, made again where a change of them was broken off."""
+        if self._engine_rows is None:
+            self._engine_rows = self._made(threads)
+        return self._engine_rows
+
+    @abstractmethod
+    def _made(self, threads: int) -> Any:
+        """Return the engine's rows, made from those on the host, if any."""
+
+    @abstractmethod
+    def _append(
+        self, engine_rows: Any, rows: NDArray[np.float32], ids: NDArray[np.int64] | None, threads: int
+    ) -> None:
+        """Append to the engine's rows; they are given up if it throws."""
+
+    def _remade(self, kept: NDArray[np.bool_], threads: int) -> Any:
+        """Return the engine's rows without those that go, or None to make them when they are wanted."""
+        return None
+
+    @abstractmethod
+    def _find(
+        self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.uint8] | None, threads: int
+    ) -> Found:
+        """Find each query's k best rows."""
+
+    @abstractmethod
+    def _find_others(self, k: int, threads: int) -> Found:
+        """Find each row's k best others."""
+
+
+def others_of(positions: NDArray[np.int64], own: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return a mask of neighbours (M, k + 1) that leaves out each row itself, or else the last one."""
+    others = np.not_equal(positions, own[:, np.newaxis])
+    others[others.all(axis=1), -1] = False
+    return others
