@@ -235,6 +235,21 @@ def test_codes_of_both_sides(name, digits):
         assert np.allclose(codes, others, atol=1e-5) == mirror
 
 
+@pytest.mark.parametrize("name", ["metric", "triplet"])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_codes_of_shifted_views(name, mirror, digits):
+    """A code of several views is the sum of the directions of what each would have alone."""
+    model = models.create(name, input_shape=SHAPE, mirror=mirror, shifted_views=True)
+    plain = models.create(name, input_shape=SHAPE)  # of the same seed
+    plain.augmentation.mirror = False
+    padded = np.pad(digits.train_images[:9], ((0, 0), (1, 1), (1, 1)))
+    views = [padded[:, 1:-1, 1:-1], padded[:, :-2, :-2], padded[:, 2:, 2:]]
+    if mirror:
+        views += [view[:, :, ::-1] for view in views]
+    expected = sum(keras.ops.normalize(plain.encode(view)) for view in views)
+    np.testing.assert_allclose(model.encode(digits.train_images[:9]), expected, atol=1e-5)
+
+
 def test_metric_encoder_refuses_what_it_cannot_do():
     with pytest.raises(
         ValueError, match="code_loss 'triplet', expected one of none, contrastive, batch_hard"

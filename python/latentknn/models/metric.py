@@ -53,6 +53,9 @@ class MetricEncoder(SupervisedEncoder):
     mirror : bool
         Whether training images are mirrored at random, and a code has the mean direction of the image's and
         its mirror image's. Switch it off where left and right matter, as in digits.
+    shifted_views : bool
+        Whether a code also counts the image moved by a pixel along a diagonal, both ways: nearer to what
+        others of its class have, and three times as long to make.
     erase : float
         Probability that a rectangle of a training image is erased.
     weight_decay : float
@@ -97,6 +100,7 @@ class MetricEncoder(SupervisedEncoder):
         margin: float | None = 0.5,
         shift: int = 2,
         mirror: bool = True,
+        shifted_views: bool = False,
         erase: float = 0.5,
         weight_decay: float = 5e-3,
         averaging: float = 0.98,
@@ -122,6 +126,7 @@ class MetricEncoder(SupervisedEncoder):
             head=head,
             num_classes=num_classes,
             augmentation=augmentation,
+            shifted_views=shifted_views,
             input_shape=input_shape,
             latent_dim=latent_dim,
             learning_rate=learning_rate,

@@ -23,8 +23,11 @@ class SupervisedEncoder(ImageEncoder):
     num_classes : int
         Number of classes.
     augmentation : RandomAugmentation or None
-        What changes the scaled images of a training. If it mirrors them, a code is the sum of the encoder's
-        outputs for both sides, each of length 1.
+        What changes the scaled images of a training. If it mirrors them, a code counts the encoder's outputs
+        for both sides.
+    shifted_views : bool
+        Whether a code also counts the image moved by a pixel, down to the right and up to the left. A code
+        that counts several views is the sum of their outputs, each of length 1.
     input_shape, latent_dim, learning_rate, seed, **kwargs
         See ``ImageEncoder``.
     """
@@ -38,6 +41,7 @@ class SupervisedEncoder(ImageEncoder):
         head: Any,
         num_classes: int,
         augmentation: RandomAugmentation | None = None,
+        shifted_views: bool = False,
         input_shape: Iterable[int],
         latent_dim: int,
         learning_rate: float,
@@ -51,6 +55,7 @@ class SupervisedEncoder(ImageEncoder):
         self.head = head
         self.num_classes = int(num_classes)
         self.augmentation = augmentation
+        self.shifted_views = bool(shifted_views)
 
     def finish_classifier(self, label_smoothing: float = 0.0) -> None:
         """Build the model and compile it with cross-entropy and accuracy.
@@ -74,12 +79,18 @@ class SupervisedEncoder(ImageEncoder):
         return {"codes": codes, "logits": self.head(codes)}
 
     def encode_scaled(self, images: Any) -> Any:
-        """Return the encoder's outputs, where images are mirrored those for both sides, added."""
-        codes = self.encoder(images, training=False)
-        if self.augmentation is None or not self.augmentation.mirror:
-            return codes
-        mirrored = self.encoder(images[:, :, ::-1], training=False)
-        return keras.ops.normalize(codes) + keras.ops.normalize(mirrored)
+        """Return the encoder's outputs, where there are several views of an image their sum."""
+        outputs = [self.encoder(view, training=False) for view in self._views(images)]
+        return outputs[0] if len(outputs) == 1 else sum(map(keras.ops.normalize, outputs))
+
+    def _views(self, images: Any) -> list[Any]:
+        views = [images]
+        if self.shifted_views:
+            padded = keras.ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+            views += [padded[:, :-2, :-2], padded[:, 2:, 2:]]
+        if self.augmentation is not None and self.augmentation.mirror:
+            views += [view[:, :, ::-1] for view in views]
+        return views
 
     def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
         """Return the cross-entropy of the head, by the loss given to ``compile``."""

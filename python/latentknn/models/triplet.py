@@ -45,6 +45,9 @@ class TripletEncoder(SupervisedEncoder):
     mirror : bool
         Whether training images are mirrored at random, and a code has the mean direction of the image's and
         its mirror image's.
+    shifted_views : bool
+        Whether a code also counts the image moved by a pixel along a diagonal, both ways: nearer to what
+        others of its class have, and three times as long to make.
     one_cycle : bool
         Whether the learning rate rises and falls once in the training, ``learning_rate`` being its peak. A
         resumed training must then have the same number of epochs.
@@ -84,6 +87,7 @@ class TripletEncoder(SupervisedEncoder):
         classification_weight: float = 1.0,
         shift: int = 0,
         mirror: bool = False,
+        shifted_views: bool = False,
         one_cycle: bool = False,
         learning_rate: float = 1e-3,
         seed: int = 0,
@@ -107,6 +111,7 @@ class TripletEncoder(SupervisedEncoder):
             head=head,
             num_classes=num_classes,
             augmentation=augmentation,
+            shifted_views=shifted_views,
             input_shape=input_shape,
             latent_dim=latent_dim,
             learning_rate=learning_rate,
