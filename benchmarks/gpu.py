@@ -28,7 +28,7 @@ import torch
 import harness
 import latentknn as lk
 from latentknn import _cuda, engines, index
-from latentknn.engines import cuda_engine
+from latentknn.engines import cuda_engine, stored_database
 
 ROWS, DIMS, NEIGHBOURS = (60_000, 1_000_000), (64, 128, 768), (1, 10, 100)
 KINDS = ("noise", "clusters")
@@ -165,7 +165,7 @@ def key_of(kind: str, count: int, dim: int, k: int) -> str:
 def build() -> str:
     """Return a digest of what runs, by which results of different builds are told apart."""
     digest = hashlib.sha256()
-    for module in (_cuda, cuda_engine, index):
+    for module in (_cuda, cuda_engine, stored_database, index):
         digest.update(Path(module.__file__).read_bytes())
     return digest.hexdigest()[:12]
 

@@ -29,6 +29,8 @@ pybind11_add_module(_cuda NO_EXTRAS
   cpp/cuda/rank.cu
   cpp/cuda/runtime.cu
   cpp/cuda/screen.cu
+  cpp/cuda/sharded_rows.cpp
+  cpp/cuda/stop.cpp
   cpp/cuda/tighten.cu)
 # CMake 3.25 does not know that nvcc has C++20.
 set_target_properties(_cuda PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static)

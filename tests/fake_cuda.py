@@ -5,7 +5,7 @@ It also gives up queries, and answers nonsense for them, as a device does whose 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,36 +20,36 @@ def devices() -> tuple[list[tuple[str, tuple[int, int], int]], str]:
     return [("fake", (9, 0), 1 << 30)], ""
 
 
-class DeviceRows:
+class ShardedRows:
     room = 1 << 40
-    capability = (9, 0)
 
-    def __init__(self, dim: int, device: int) -> None:
+    def __init__(self, dim: int, devices: Sequence[int]) -> None:
         self._rows = np.empty((0, dim), np.float32)
         self._ids = np.empty(0, np.int64)
+        self._devices = len(devices)
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, rows: NDArray[np.float32], ids: NDArray[np.int64] | None) -> None:
+    @property
+    def shares(self) -> list[int]:
+        parts = np.array_split(self._ids, self._devices + 1)
+        return [len(part) for part in parts]
+
+    def add(self, rows: NDArray[np.float32], ids: NDArray[np.int64]) -> None:
         assert rows.dtype == np.float32
         if self._rows.nbytes + rows.nbytes > self.room:
             raise MemoryError(f"the device has no {rows.nbytes} bytes to give, 12 are free")
-        before, after = len(self._rows), len(self._rows) + len(rows)
         self._rows = np.concatenate([self._rows, rows])
-        self._ids = np.concatenate([self._ids, np.arange(before, after) if ids is None else ids])
+        self._ids = np.concatenate([self._ids, ids])
 
     def search(
-        self, queries: NDArray[np.float32] | None, k: int, among: NDArray[np.uint32] | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.uint32], list[int]]:
-        allowed = np.isin(np.arange(len(self)), among) if among is not None else None
-        found: Any = (
-            reference.search_self(self._rows, k, ids=self._ids)
-            if queries is None
-            else reference.search(self._rows, queries, k, ids=self._ids, allowed=allowed)
-        )
+        self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.int64], list[int]]:
+        flags = None if allowed is None else allowed.view(np.bool_)
+        found = reference.search(self._rows, queries, k, ids=self._ids, allowed=flags)
         similarities, scores = found.similarities.copy(), found.scores64.copy()
-        positions = found.positions.astype(np.uint32)
+        positions = found.positions.copy()
         given_up = list(range(len(scores)))[GIVEN_UP]
         similarities[given_up], scores[given_up], positions[given_up] = np.nan, np.nan, len(self) + 99
         return similarities, scores, positions, given_up

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import sys
 
 import numpy as np
@@ -345,13 +346,38 @@ def test_cuda_explains(problem):
     assert f"{QUERIES} queries so far" in said
 
 
+def test_cuda_on_chosen_devices(problem, cuda_or_fake):
+    codes, labels, queries = problem
+    index = lk.CosineIndex.from_codes(codes, labels, engine=lk.CudaEngine([0, 0]))
+    assert index.engine == "cuda"
+    assert index.exact
+    assert_same_bytes(index.search(queries, 10, scores64=True), reference.search(codes, queries, 10))
+    assert re.search(r"[0-9,]+ codes on device 0", str(index.explain()))
+    classified = lk.CosineKNNClassifier(engine=lk.CudaEngine()).fit(codes, labels).predict(queries)
+    assert np.array_equal(classified, labels[index.search(queries, 1).positions[:, 0]])
+
+
+@pytest.mark.parametrize(
+    ("devices", "error", "said"),
+    [
+        ([], ValueError, "at least one device"),
+        ([0.5], TypeError, "float"),
+        ([77], RuntimeError, "there is no CUDA device 77 to use; there are 0"),
+        ([-1], RuntimeError, "there is no CUDA device -1"),
+    ],
+)
+def test_devices_that_are_not_there(cuda_or_fake, devices, error, said):
+    with pytest.raises(error, match=said):
+        lk.CosineIndex(3, engine=lk.CudaEngine(devices))
+
+
 def test_a_device_without_room_changes_nothing(problem, cuda_or_fake, monkeypatch):
     codes, _, queries = problem
-    if cuda_engine.import_cuda() is not fake_cuda:
+    if cuda_engine.import_cuda()[0] is not fake_cuda:
         pytest.skip("a real device has room")
     index = lk.CosineIndex.from_codes(codes[:1000], engine="cuda")
     expected = index.search(queries, 5, scores64=True)
-    monkeypatch.setattr(fake_cuda.DeviceRows, "room", 1000 * DIM * 4)
+    monkeypatch.setattr(fake_cuda.ShardedRows, "room", 1000 * DIM * 4)
     with pytest.raises(MemoryError, match="no 3968 bytes to give"):
         index.add(codes[1000:1062])
     assert len(index) == 1000
@@ -375,7 +401,7 @@ def test_the_extension_can_be_imported_without_a_device():
     assert bool(found) != bool(missing)
     if not found:
         with pytest.raises(RuntimeError, match="no CUDA device can be used: "):
-            cuda.DeviceRows(3, 0)
+            cuda.ShardedRows(3, [0])
 
 
 def test_cuda_that_is_not_built(monkeypatch):
@@ -393,7 +419,7 @@ def test_cuda_that_is_not_built(monkeypatch):
     ],
 )
 def test_devices_that_cannot_be_used(monkeypatch, cuda_or_fake, devices, said):
-    monkeypatch.setattr(cuda_engine.import_cuda(), "devices", lambda: devices)
+    monkeypatch.setattr(cuda_engine.import_cuda()[0], "devices", lambda: devices)
     with pytest.raises(RuntimeError, match=said):
         lk.CosineIndex(3, engine="cuda")
     (missing,) = (each.missing for each in engines.availability() if each.name == "cuda")
@@ -401,13 +427,21 @@ def test_devices_that_cannot_be_used(monkeypatch, cuda_or_fake, devices, said):
 
 
 @pytest.mark.usefixtures("cuda_device")
-@pytest.mark.parametrize(("count", "dim", "k"), [(50_000, 128, 10), (20_000, 768, 100), (9_000, 31, 5_000)])
-def test_a_device_gives_the_same_bytes_at_size(count, dim, k):
+@pytest.mark.parametrize(
+    ("count", "dim", "k", "devices"),
+    [
+        (50_000, 128, 10, [0]),
+        (20_000, 768, 100, [0]),
+        (9_000, 31, 5_000, [0]),
+        (150_000, 40, 10, [0, 0]),  # as two devices: a part of the codes each
+    ],
+)
+def test_a_device_gives_the_same_bytes_at_size(count, dim, k, devices):
     rng = np.random.default_rng(3)
     codes = rng.standard_normal((count, dim), np.float32)
     codes[1::50] = codes[::50]
     queries = np.concatenate([codes[:100], rng.standard_normal((200, dim), np.float32), np.zeros((3, dim))])
-    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    index = lk.CosineIndex.from_codes(codes, engine=lk.CudaEngine(devices))
     exact = lk.CosineIndex.from_codes(codes, engine="cpu")
     assert_same_bytes(index.search(queries, k, scores64=True), exact.search(queries, k, scores64=True))
 

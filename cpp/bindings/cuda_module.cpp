@@ -6,18 +6,18 @@
 #include <memory>
 #include <optional>
 
-#include "device_rows.h"
 #include "float_environment.h"
+#include "sharded_rows.h"
 
 namespace py = pybind11;
 
 namespace latentknn::bindings {
 namespace {
 
-using cuda::DeviceRows;
+using cuda::ShardedRows;
 using Floats = py::array_t<float, py::array::c_style>;
 using Ids = py::array_t<std::int64_t, py::array::c_style>;
-using Numbers = py::array_t<std::uint32_t, py::array::c_style>;
+using Flags = py::array_t<std::uint8_t, py::array::c_style>;
 
 template <class Function>
 void call_device(const Function& function) {
@@ -39,23 +39,20 @@ std::size_t check_rows(const Floats& rows, std::size_t dim) {
   return static_cast<std::size_t>(rows.shape(0));
 }
 
-void add(DeviceRows& rows, const Floats& added, const std::optional<Ids>& ids) {
+void add(ShardedRows& rows, const Floats& added, const Ids& ids) {
   const std::size_t count = check_rows(added, rows.dim());
-  if (ids && static_cast<std::size_t>(ids->size()) != count) throw py::value_error("ids must be one a row");
-  const std::int64_t* data = ids ? ids->data() : nullptr;
-  call_device([&, values = added.data()] { rows.add(values, data, count); });
+  if (static_cast<std::size_t>(ids.size()) != count) throw py::value_error("ids must be one a row");
+  call_device([&, values = added.data(), names = ids.data()] { rows.add(values, names, count); });
 }
 
-// Similarities, float32 and float64, and row numbers, (M, k), and the queries that were not answered. Without queries
-// the rows are searched for, each among the others.
-py::tuple search(DeviceRows& rows, const std::optional<Floats>& queries, std::size_t k,
-                 const std::optional<Numbers>& among) {
-  cuda::DeviceRequest request{};
-  request.count = queries ? check_rows(*queries, rows.dim()) : rows.size();
-  request.queries = queries ? queries->data() : nullptr;
+// Similarities, float32 and float64, and positions, (M, k), and the queries that were not answered.
+py::tuple search(ShardedRows& rows, const Floats& queries, std::size_t k, const std::optional<Flags>& allowed) {
+  cuda::ShardedRequest request{};
+  request.count = check_rows(queries, rows.dim());
+  request.queries = queries.data();
   request.k = k;
-  request.among = among ? among->data() : nullptr;
-  request.among_count = among ? static_cast<std::size_t>(among->size()) : 0;
+  request.allowed = allowed ? allowed->data() : nullptr;
+  request.allowed_count = allowed ? static_cast<std::size_t>(allowed->size()) : 0;
   request.poll = [] {
     const py::gil_scoped_acquire gil;
     return PyErr_CheckSignals() != 0;
@@ -63,16 +60,16 @@ py::tuple search(DeviceRows& rows, const std::optional<Floats>& queries, std::si
   const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(request.count), static_cast<py::ssize_t>(k)};
   py::array_t<float> similarities(shape);
   py::array_t<double> scores(shape);
-  py::array_t<std::uint32_t> numbers(shape);
+  py::array_t<std::int64_t> positions(shape);
   request.scores = scores.mutable_data();
-  request.numbers = numbers.mutable_data();
+  request.positions = positions.mutable_data();
   std::vector<std::size_t> failed;
   call_device([&, rounded = similarities.mutable_data()] {
     failed = rows.search(request);
     const DefaultFloatEnvironment environment;
     for (std::size_t i = 0; i < request.count * k; ++i) rounded[i] = static_cast<float>(request.scores[i]) + 0.0f;
   });
-  return py::make_tuple(similarities, scores, numbers, failed);
+  return py::make_tuple(similarities, scores, positions, failed);
 }
 
 // A list of (name, compute capability, bytes of memory), and what is missing if it is empty.
@@ -92,16 +89,15 @@ PYBIND11_MODULE(_cuda, module) {
   using namespace latentknn::bindings;
   module.doc() = "The CUDA engine of latentknn.";
   module.def("devices", &devices);
-  py::class_<DeviceRows>(module, "DeviceRows")
-      .def(py::init([](std::size_t dim, int device) {
-             std::unique_ptr<DeviceRows> rows;
-             call_device([&] { rows = std::make_unique<DeviceRows>(dim, device); });
+  py::class_<ShardedRows>(module, "ShardedRows")
+      .def(py::init([](std::size_t dim, const std::vector<int>& devices) {
+             std::unique_ptr<ShardedRows> rows;
+             call_device([&] { rows = std::make_unique<ShardedRows>(dim, devices); });
              return rows;
            }),
-           py::arg("dim"), py::arg("device"))
-      .def("__len__", &DeviceRows::size)
-      .def_property_readonly(
-          "capability", [](const DeviceRows& rows) { return std::make_pair(rows.device().major, rows.device().minor); })
-      .def("add", &add, py::arg("rows"), py::arg("ids").none(true))
-      .def("search", &search, py::arg("queries").none(true), py::arg("k"), py::arg("among").none(true));
+           py::arg("dim"), py::arg("devices"))
+      .def("__len__", &ShardedRows::size)
+      .def_property_readonly("shares", &ShardedRows::shares)
+      .def("add", &add, py::arg("rows"), py::arg("ids"))
+      .def("search", &search, py::arg("queries"), py::arg("k"), py::arg("allowed").none(true));
 }

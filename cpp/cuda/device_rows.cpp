@@ -1,29 +1,14 @@
 #include "device_rows.h"
 
 #include <algorithm>
-#include <numeric>
-#include <stdexcept>
-#include <string>
+#include <atomic>
 
 #include "plan.h"
 
 namespace latentknn::cuda {
 namespace {
 
-constexpr std::size_t kListShare = 4;  // of the free memory, what a batch of queries may take
-
 std::size_t whole(std::size_t count, std::size_t tile) { return (count + tile - 1) / tile * tile; }
-
-Device device_of(int number) {
-  std::string missing;
-  const std::vector<Device> found = devices(&missing);
-  if (found.empty()) throw DeviceError("no CUDA device can be used: " + missing);
-  if (number < 0 || static_cast<std::size_t>(number) >= found.size()) {
-    throw DeviceError("there is no CUDA device " + std::to_string(number) + "; there are " +
-                      std::to_string(found.size()) + ", counted from 0");
-  }
-  return found[static_cast<std::size_t>(number)];
-}
 
 template <class T>
 DeviceArray<T> enlarged(const DeviceArray<T>& old, std::size_t used, std::size_t size) {
@@ -32,179 +17,207 @@ DeviceArray<T> enlarged(const DeviceArray<T>& old, std::size_t used, std::size_t
   return fresh;
 }
 
+// A batch of queries on a device, and what it takes to answer them.
+class Batch {
+ public:
+  // Of `most` queries at most.
+  Batch(const DeviceRequest& request, std::size_t most, const Search& database, std::size_t multiprocessors)
+      : request_(request),
+        search_(database),
+        multiprocessors_(multiprocessors),
+        widest_(std::min(request.k, kMostNeighbours)),
+        values_(most * database.dim),
+        packed_(whole(most, kQueryTile) * database.packed_dim),
+        norms_(most),
+        roundings_(most),
+        lists_(most * list_capacity(widest_)),
+        counts_(most),
+        cutoffs_(most),
+        ceilings_(most),
+        failures_(most),
+        scores_(most * request.k),
+        numbers_(most * request.k) {
+    search_.packed_queries = packed_.data();
+    search_.queries = values_.data();
+    search_.query_norms = norms_.data();
+    search_.query_roundings = roundings_.data();
+    search_.lists = lists_.data();
+    search_.counts = counts_.data();
+    search_.cutoffs = cutoffs_.data();
+    search_.ceilings = ceilings_.data();
+    search_.failed = failures_.data();
+    search_.answer_stride = request.k;
+    fill_bytes(packed_.data(), 0, packed_.size() * sizeof(std::uint16_t));  // the last tile is multiplied whole
+  }
+
+  // Answers queries [begin, begin + count) and flags those of `failed` that it cannot answer.
+  void search(std::size_t begin, std::size_t count, std::uint8_t* failed) {
+    const std::size_t dim = search_.dim, k = request_.k;
+    copy_to_device(values_.data(), request_.queries + begin * dim, count * dim * sizeof(float));
+    fill_bytes(failures_.data(), 0, count);
+    pack(values_.data(), count, dim, search_.packed_dim, norms_.data(), packed_.data(), roundings_.data());
+    search_.query_count = count;
+    for (std::size_t known = 0; known < k; known += search_.k) pass(known);
+    copy_to_host(request_.scores + begin * k, scores_.data(), count * k * sizeof(double));
+    copy_to_host(request_.numbers + begin * k, numbers_.data(), count * k * sizeof(std::uint32_t));
+    copy_to_host(failed + begin, failures_.data(), count);
+    synchronize();
+  }
+
+ private:
+  // Finds the neighbours behind those that are known.
+  void pass(std::size_t known) {
+    search_.k = std::min(widest_, request_.k - known);
+    search_.list_capacity = list_capacity(search_.k);
+    search_.ranking_capacity = ranking_capacity(search_.k);
+    search_.goes_on = known > 0;
+    search_.scores = scores_.data() + known;
+    search_.numbers = numbers_.data() + known;
+    start_pass(search_);
+    for (const Stage& stage : stages(search_.tile_count, search_.k)) {
+      screen(search_, stage.begin, stage.end, stage.begin == 0, multiprocessors_);
+      tighten(search_);
+    }
+    rank(search_);
+  }
+
+  const DeviceRequest& request_;
+  Search search_;
+  const std::size_t multiprocessors_;
+  const std::size_t widest_;
+  const DeviceArray<float> values_;
+  const DeviceArray<std::uint16_t> packed_;
+  const DeviceArray<double> norms_;
+  const DeviceArray<float> roundings_;
+  const DeviceArray<Candidate> lists_;
+  const DeviceArray<std::uint32_t> counts_;
+  const DeviceArray<float> cutoffs_, ceilings_;
+  const DeviceArray<std::uint8_t> failures_;
+  const DeviceArray<double> scores_;
+  const DeviceArray<std::uint32_t> numbers_;
+};
+
 }  // namespace
 
-DeviceRows::DeviceRows(std::size_t dim, int device)
-    : dim_(dim), packed_dim_(whole(dim, kDimStep)), number_(device), properties_(device_of(device)) {
+DeviceRows::DeviceRows(std::size_t dim, int number, const Device& device)
+    : dim_(dim), packed_dim_(whole(dim, kDimStep)), number_(number), properties_(device) {
   const OnDevice here(number_);
   rounding_ = DeviceArray<float>(1);
+  clear();
+}
+
+void DeviceRows::clear() {
+  const OnDevice here(number_);
   fill_bytes(rounding_.data(), 0, sizeof(float));
   synchronize();  // another thread may be the next to use it
+  count_ = 0;
 }
 
-DeviceRows::~DeviceRows() = default;
+std::size_t DeviceRows::bytes_of_a_row(std::size_t dim) {
+  return dim * sizeof(float) + whole(dim, kDimStep) * sizeof(std::uint16_t) + sizeof(double) + sizeof(std::int64_t) +
+         sizeof(float);
+}
+
+std::size_t DeviceRows::room() const {
+  const OnDevice here(number_);
+  const std::size_t kept = memory_for_searches(properties_.memory), unused = free_memory();
+  const std::size_t fresh = unused > kept ? (unused - kept) / bytes_of_a_row(dim_) / kRowTile * kRowTile : 0;
+  return std::max(capacity_, fresh) - count_;
+}
+
+std::size_t DeviceRows::chosen_at_once() const {
+  const std::size_t each = packed_dim_ * sizeof(std::uint16_t) + sizeof(std::uint32_t);
+  return std::max(bytes_brought(properties_.memory) / each / kRowTile * kRowTile, kRowTile);
+}
 
 // Room for `count` rows, those that there are included; for some more, where there is memory.
-void DeviceRows::reserve(std::size_t count, bool with_ids) {
-  if (count <= capacity_) {
-    if (with_ids && ids_.size() == 0) resize(capacity_, true);
-    return;
-  }
+void DeviceRows::reserve(std::size_t count) {
+  if (count <= capacity_) return;
   const std::size_t least = whole(count, kRowTile), ample = whole(capacity_ + capacity_ / 2, kRowTile);
-  if (ample > least) {
-    try {
-      return resize(ample, with_ids);
-    } catch (const OutOfDeviceMemory&) {
-    }
-  }
-  resize(least, with_ids);
+  resize(ample > least && ample <= count_ + room() ? ample : least);
 }
 
-void DeviceRows::resize(std::size_t room, bool with_ids) {
+void DeviceRows::resize(std::size_t room) {
   DeviceArray<float> rows = enlarged(rows_, count_ * dim_, room * dim_);
   DeviceArray<double> norms = enlarged(norms_, count_, room);
+  DeviceArray<std::int64_t> ids = enlarged(ids_, count_, room);
   DeviceArray<float> roundings = enlarged(roundings_, count_, room);
   DeviceArray<std::uint16_t> packed = enlarged(packed_, count_ * packed_dim_, room * packed_dim_);
-  DeviceArray<std::int64_t> ids;
-  if (with_ids) ids = enlarged(ids_, has_ids_ ? count_ : 0, room);
   // The last tile is multiplied whole.
   fill_bytes(packed.data() + count_ * packed_dim_, 0, (room - count_) * packed_dim_ * sizeof(std::uint16_t));
   synchronize();
   rows_ = std::move(rows);
   norms_ = std::move(norms);
+  ids_ = std::move(ids);
   roundings_ = std::move(roundings);
   packed_ = std::move(packed);
-  if (with_ids) ids_ = std::move(ids);
   capacity_ = room;
 }
 
 void DeviceRows::add(const float* rows, const std::int64_t* ids, std::size_t count) {
-  const std::lock_guard lock(mutex_);
-  const OnDevice here(number_);
   if (count == 0) return;
-  const bool with_ids = has_ids_ || ids != nullptr;
-  reserve(count_ + count, with_ids);
+  const OnDevice here(number_);
+  reserve(count_ + count);
   copy_to_device(rows_.data() + count_ * dim_, rows, count * dim_ * sizeof(float));
-  std::vector<std::int64_t> names;
-  if (with_ids) {
-    // Of rows without ids of their own the numbers; those before may have none yet.
-    const std::size_t first = has_ids_ ? count_ : 0;
-    names.resize(count_ + count - first);
-    std::iota(names.begin(), names.end(), static_cast<std::int64_t>(first));
-    if (ids != nullptr) std::copy_n(ids, count, names.end() - static_cast<std::ptrdiff_t>(count));
-    copy_to_device(ids_.data() + first, names.data(), names.size() * sizeof(std::int64_t));
-  }
+  copy_to_device(ids_.data() + count_, ids, count * sizeof(std::int64_t));
   pack(rows_.data() + count_ * dim_, count, dim_, packed_dim_, norms_.data() + count_,
        packed_.data() + count_ * packed_dim_, roundings_.data() + count_);
   take_largest(roundings_.data() + count_, count, rounding_.data());
   synchronize();
-  has_ids_ = with_ids;
   count_ += count;
 }
 
-std::vector<std::size_t> DeviceRows::search(const DeviceRequest& request) {
-  const std::lock_guard lock(mutex_);
+Search DeviceRows::database(std::size_t row_count) const {
+  Search search{};
+  search.packed_rows = packed_.data();
+  search.packed_dim = packed_dim_;
+  search.rows = rows_.data();
+  search.dim = dim_;
+  search.row_norms = norms_.data();
+  search.ids = ids_.data();
+  search.row_rounding = rounding_.data();
+  search.row_count = row_count;
+  search.tile_count = whole(row_count, kRowTile) / kRowTile;
+  search.tile_stride = tile_stride(search.tile_count);
+  return search;
+}
+
+std::vector<std::size_t> DeviceRows::search(const DeviceRequest& request, Stop& stop) const {
   const OnDevice here(number_);
-  const std::size_t row_count = request.among == nullptr ? count_ : request.among_count;
-  if (request.k < 1 || request.k + (request.queries == nullptr ? 1 : 0) > row_count) {
-    throw std::invalid_argument("k must be from 1 to the codes left by now, " + std::to_string(row_count) +
-                                ", received " + std::to_string(request.k));
-  }
-  if (request.queries == nullptr && request.count != count_) {
-    throw std::invalid_argument("there are " + std::to_string(count_) + " rows by now");
-  }
-  if (request.among != nullptr && request.among[row_count - 1] >= count_) {
-    throw std::invalid_argument("one of the rows that are allowed is not there");
-  }
-  Search database{};
-  database.packed_rows = packed_.data();
-  database.packed_dim = packed_dim_;
-  database.rows = rows_.data();
-  database.dim = dim_;
-  database.row_norms = norms_.data();
-  database.ids = has_ids_ ? ids_.data() : nullptr;
-  database.row_rounding = rounding_.data();
-
-  database.row_count = row_count;
-  database.tile_count = whole(row_count, kRowTile) / kRowTile;
-  database.tile_stride = tile_stride(database.tile_count);
-
+  Search searched = database(request.among == nullptr ? count_ : request.among_count);
   DeviceArray<std::uint32_t> among;
   DeviceArray<std::uint16_t> gathered;
   if (request.among != nullptr) {
-    among = DeviceArray<std::uint32_t>(row_count);
-    among.copy_from(request.among, row_count);
-    gathered = DeviceArray<std::uint16_t>(whole(row_count, kRowTile) * packed_dim_);
+    among = DeviceArray<std::uint32_t>(searched.row_count);
+    among.copy_from(request.among, searched.row_count);
+    gathered = DeviceArray<std::uint16_t>(searched.tile_count * kRowTile * packed_dim_);
     fill_bytes(gathered.data(), 0, gathered.size() * sizeof(std::uint16_t));
-    gather(packed_.data(), packed_dim_, among.data(), row_count, gathered.data());
-    database.packed_rows = gathered.data();
-    database.row_numbers = among.data();
+    gather(packed_.data(), packed_dim_, among.data(), searched.row_count, gathered.data());
+    searched.packed_rows = gathered.data();
+    searched.row_numbers = among.data();
+    synchronize();  // for all threads that search
   }
+
+  // Batches side by side: one is copied while the kernels of the other run.
+  const std::size_t at_once = queries_at_once(free_memory(), request.count, request.k, dim_);
+  const std::size_t batches = (request.count + at_once - 1) / at_once;
+  std::vector<std::uint8_t> failures(request.count);
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    const OnDevice here_too(number_);
+    Batch batch(request, std::min(at_once, request.count), searched, properties_.multiprocessors);
+    for (std::size_t begin; (begin = next.fetch_add(at_once)) < request.count;) {
+      stop.check();
+      batch.search(begin, std::min(at_once, request.count - begin), failures.data());
+    }
+  };
+  run_together(std::vector<std::function<void()>>(std::min(batches, kBatchesSideBySide), work), stop);
 
   std::vector<std::size_t> failed;
-  const std::size_t at_once = queries_at_once(free_memory() / kListShare, request.k, dim_);
-  for (std::size_t begin = 0; begin < request.count; begin += at_once) {
-    if (request.poll && request.poll()) throw Stopped();
-    search_batch(request, begin, std::min(at_once, request.count - begin), database, failed);
+  for (std::size_t i = 0; i < request.count; ++i) {
+    if (failures[i] != 0) failed.push_back(i);
   }
   return failed;
-}
-
-void DeviceRows::search_batch(const DeviceRequest& request, std::size_t begin, std::size_t count,
-                              const Search& database, std::vector<std::size_t>& failed) const {
-  const std::size_t widest = std::min(request.k, kMostNeighbours);
-  const DeviceArray<std::uint16_t> packed(whole(count, kQueryTile) * packed_dim_);
-  const DeviceArray<double> norms(count), scores(count * request.k);
-  const DeviceArray<float> roundings(count), cutoffs(count), ceilings(count);
-  const DeviceArray<std::uint32_t> counts(count), numbers(count * request.k);
-  const DeviceArray<std::uint8_t> failures(count);
-  const DeviceArray<Candidate> lists(count * list_capacity(widest));
-  DeviceArray<float> values;
-  const float* queries = rows_.data() + begin * dim_;
-  if (request.queries != nullptr) {
-    values = DeviceArray<float>(count * dim_);
-    values.copy_from(request.queries + begin * dim_, count * dim_);
-    queries = values.data();
-  }
-  fill_bytes(packed.data(), 0, packed.size() * sizeof(std::uint16_t));
-  fill_bytes(failures.data(), 0, count);
-  pack(queries, count, dim_, packed_dim_, norms.data(), packed.data(), roundings.data());
-
-  Search search = database;
-  search.packed_queries = packed.data();
-  search.queries = queries;
-  search.query_norms = norms.data();
-  search.query_roundings = roundings.data();
-  search.query_count = count;
-  search.self = request.queries == nullptr ? static_cast<std::int64_t>(begin) : -1;
-  search.lists = lists.data();
-  search.counts = counts.data();
-  search.cutoffs = cutoffs.data();
-  search.ceilings = ceilings.data();
-  search.failed = failures.data();
-  search.answer_stride = request.k;
-  for (std::size_t known = 0; known < request.k; known += search.k) {
-    search.k = std::min(widest, request.k - known);
-    search.list_capacity = list_capacity(search.k);
-    search.ranking_capacity = ranking_capacity(search.k);
-    search.goes_on = known > 0;
-    search.scores = scores.data() + known;
-    search.numbers = numbers.data() + known;
-    start_pass(search);
-    bool first = true;
-    for (const Stage& stage : stages(search.tile_count, search.k)) {
-      screen(search, stage.begin, stage.end, first, properties_.multiprocessors);
-      tighten(search);
-      first = false;
-    }
-    rank(search);
-  }
-  copy_to_host(request.scores + begin * request.k, scores.data(), count * request.k * sizeof(double));
-  copy_to_host(request.numbers + begin * request.k, numbers.data(), count * request.k * sizeof(std::uint32_t));
-  const std::vector<std::uint8_t> flags = failures.to_host(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (flags[i] != 0) failed.push_back(begin + i);
-  }
 }
 
 }  // namespace latentknn::cuda

@@ -1,65 +1,64 @@
-// The rows of a database on one device, and their search.
+// Rows on one device, and their search.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <mutex>
 #include <vector>
 
 #include "kernels.h"
 #include "runtime.h"
+#include "stop.h"
 
 namespace latentknn::cuda {
 
 struct DeviceRequest {
-  const float* queries;  // (count, dim), on the host; null: the rows themselves, each without itself
+  const float* queries;  // (count, dim), on the host
   std::size_t count;
   std::size_t k;                         // from 1 to the rows there are
   const std::uint32_t* among = nullptr;  // row numbers, ascending; null: all rows
   std::size_t among_count = 0;
-  std::function<bool()> poll;  // asked now and then whether to stop
 
   // (count, k), on the host
   double* scores;
   std::uint32_t* numbers;
 };
 
-// A poll asked to stop.
-class Stopped : public std::exception {};
-
 class DeviceRows {
  public:
-  DeviceRows(std::size_t dim, int device);
-  ~DeviceRows();
+  DeviceRows(std::size_t dim, int number, const Device& device);
 
-  std::size_t dim() const { return dim_; }
+  // Of the device, that a row takes.
+  static std::size_t bytes_of_a_row(std::size_t dim);
+
   std::size_t size() const { return count_; }
-  const Device& device() const { return properties_; }
 
-  // Appends rows (count, dim) and their ids; null: numbers, if those before have none either. Changes nothing where it
-  // throws.
+  // Rows that can be appended and leave a share of the device's memory to searches.
+  std::size_t room() const;
+
+  // Of a search among some rows, how many it should be given: they are gathered in the memory that is left to searches.
+  std::size_t chosen_at_once() const;
+
+  // Appends rows (count, dim) and their ids, from the host. Changes nothing where it throws.
   void add(const float* rows, const std::int64_t* ids, std::size_t count);
 
-  // Finds each query's k best by the contract. Throws std::invalid_argument where there are fewer than k rows to find,
-  // or one of those that are allowed is not there. Returns the queries, ascending, whose answers were not found: too
-  // many rows score nearly alike.
-  std::vector<std::size_t> search(const DeviceRequest& request);
+  // Forgets all rows and keeps their memory.
+  void clear();
+
+  // Finds each query's k best by the contract. Returns the queries, ascending, whose answers were not found: too many
+  // rows score nearly alike. Several threads may search at once.
+  std::vector<std::size_t> search(const DeviceRequest& request, Stop& stop) const;
 
  private:
-  void reserve(std::size_t count, bool with_ids);
-  void resize(std::size_t room, bool with_ids);
-  void search_batch(const DeviceRequest& request, std::size_t begin, std::size_t count, const Search& database,
-                    std::vector<std::size_t>& failed) const;
+  void reserve(std::size_t count);
+  void resize(std::size_t room);
+  Search database(std::size_t row_count) const;
 
-  const std::size_t dim_;
-  const std::size_t packed_dim_;
-  const int number_;
+  std::size_t dim_;
+  std::size_t packed_dim_;
+  int number_;
   Device properties_;
-  std::mutex mutex_;
   std::size_t count_ = 0;
   std::size_t capacity_ = 0;  // a multiple of kRowTile
-  bool has_ids_ = false;
   DeviceArray<float> rows_;
   DeviceArray<double> norms_;
   DeviceArray<std::int64_t> ids_;

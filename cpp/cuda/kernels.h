@@ -40,7 +40,7 @@ struct Search {
   const float* rows;                 // (n, dim), not packed
   std::size_t dim;
   const double* row_norms;
-  const std::int64_t* ids;    // null: row numbers
+  const std::int64_t* ids;
   const float* row_rounding;  // the largest
 
   // Queries
@@ -49,7 +49,6 @@ struct Search {
   const double* query_norms;
   const float* query_roundings;
   std::size_t query_count;
-  std::int64_t self;  // row number of the first query, each of which is not among its own neighbours; -1: none is a row
 
   // State of each query
   std::size_t k;

@@ -10,7 +10,10 @@ namespace {
 
 constexpr std::size_t kShortestList = 2048;
 constexpr std::size_t kFewNeighbours = 256;
-constexpr std::size_t kMostQueries = 16384;
+constexpr std::size_t kFewestQueries = 2048, kMostQueries = 16384;
+constexpr std::size_t kBatches = 4;      // at least, where there are enough queries
+constexpr std::size_t kBatchShare = 8;   // of the free memory, what a batch may take
+constexpr std::size_t kSearchShare = 8;  // of all memory, what is left to searches
 constexpr std::size_t kLongestStep = 8;  // a stage may be so many times as long as all before it
 
 std::size_t next_power_of_two(std::size_t value) {
@@ -46,11 +49,17 @@ std::size_t tile_stride(std::size_t tiles) {
   return stride;
 }
 
-std::size_t queries_at_once(std::size_t bytes, std::size_t k, std::size_t dim) {
+std::size_t queries_at_once(std::size_t free_bytes, std::size_t count, std::size_t k, std::size_t dim) {
   // The list, the query as it came and as halves, and the answer.
   const std::size_t list = list_capacity(std::min(k, kMostNeighbours)) * sizeof(Candidate);
   const std::size_t each = list + dim * 6 + k * 12 + 64;
-  return std::clamp<std::size_t>(bytes / each, 1, kMostQueries);
+  const std::size_t even = (count / kBatches + kQueryTile - 1) / kQueryTile * kQueryTile;
+  const std::size_t wanted = std::clamp(even, kFewestQueries, kMostQueries);
+  return std::clamp<std::size_t>(free_bytes / kBatchShare / each, 1, wanted);
 }
+
+std::size_t memory_for_searches(std::size_t memory) { return memory / kSearchShare; }
+
+std::size_t bytes_brought(std::size_t memory) { return memory_for_searches(memory) / 4; }
 
 }  // namespace latentknn::cuda

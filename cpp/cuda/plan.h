@@ -29,7 +29,17 @@ std::vector<Stage> stages(std::size_t tiles, std::size_t k);
 // are sorted, by class for one, are screened as well as others. No tile comes twice.
 std::size_t tile_stride(std::size_t tiles);
 
-// Queries that are searched at once with so much memory for what they need; at least 1.
-std::size_t queries_at_once(std::size_t bytes, std::size_t k, std::size_t dim);
+// Batches of queries that a device searches for at the same time.
+inline constexpr std::size_t kBatchesSideBySide = 2;
+
+// Queries of a batch, of `count` in all, on a device with so many free bytes; at least 1.
+std::size_t queries_at_once(std::size_t free_bytes, std::size_t count, std::size_t k, std::size_t dim);
+
+// Of a device's memory, what rows leave to searches.
+std::size_t memory_for_searches(std::size_t memory);
+
+// Bytes of rows that are brought to a device at a time, where the database is larger than the devices, or gathered for
+// a search among some: two of those brought, one gathered and the batches of queries share what is left to searches.
+std::size_t bytes_brought(std::size_t memory);
 
 }  // namespace latentknn::cuda

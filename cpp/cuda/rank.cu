@@ -52,10 +52,6 @@ struct Ranking {
   std::uint32_t* numbers;
 };
 
-__device__ std::int64_t id_of(const Search& search, std::uint32_t number) {
-  return search.ids == nullptr ? static_cast<std::int64_t>(number) : search.ids[number];
-}
-
 __global__ void rank_kernel(Search search) {
   Ranking ranking(search.ranking_capacity);
   const std::size_t query = blockIdx.x;
@@ -69,7 +65,7 @@ __global__ void rank_kernel(Search search) {
   double* scores = search.scores + query * search.answer_stride;
   std::uint32_t* numbers = search.numbers + query * search.answer_stride;
   const double last = search.goes_on ? scores[-1] : INFINITY;
-  const std::int64_t last_id = search.goes_on ? id_of(search, numbers[-1]) : 0;
+  const std::int64_t last_id = search.goes_on ? search.ids[numbers[-1]] : 0;
 
   const Candidate* list = search.lists + query * search.list_capacity;
   const float* values = search.queries + query * search.dim;
@@ -81,7 +77,7 @@ __global__ void rank_kernel(Search search) {
     const double sum = product(values, search.rows + number * search.dim, search.dim, lane);
     if (lane != 0 || i >= count) continue;
     const double score = similarity(sum, norm, search.row_norms[number]);
-    const std::int64_t id = id_of(search, number);
+    const std::int64_t id = search.ids[number];
     const bool known = score > last || (score == last && id <= last_id);
     ranking.scores[i] = known ? kNothing : score;
     ranking.ids[i] = id;

@@ -96,6 +96,21 @@ void release(void* pointer) noexcept {
   if (pointer != nullptr && owner == getpid()) cudaFree(pointer);
 }
 
+void* allocate_pinned(std::size_t bytes) {
+  void* pointer = nullptr;
+  const cudaError_t result = cudaHostAlloc(&pointer, bytes, cudaHostAllocPortable);
+  if (result == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    throw OutOfDeviceMemory("the host has no " + std::to_string(bytes) + " bytes of pinned memory to give");
+  }
+  check(result, "allocating pinned memory");
+  return pointer;
+}
+
+void release_pinned(void* pointer) noexcept {
+  if (pointer != nullptr && owner == getpid()) cudaFreeHost(pointer);
+}
+
 void copy_to_device(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, cudaStreamPerThread), "copying to the device");

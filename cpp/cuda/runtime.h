@@ -47,6 +47,9 @@ class OnDevice {
 std::size_t free_memory();
 void* allocate(std::size_t bytes);
 void release(void* pointer) noexcept;
+// Of the host, where devices can fetch it while a thread goes on.
+void* allocate_pinned(std::size_t bytes);
+void release_pinned(void* pointer) noexcept;
 // Copies and kernels of the calling thread's device follow each other; what is copied to the host is there after
 // synchronize().
 void copy_to_device(void* to, const void* from, std::size_t bytes);
@@ -84,6 +87,22 @@ class DeviceArray {
  private:
   T* data_ = nullptr;
   std::size_t size_ = 0;
+};
+
+template <class T>
+class PinnedArray {
+ public:
+  explicit PinnedArray(std::size_t size) : data_(static_cast<T*>(allocate_pinned(size * sizeof(T)))), size_(size) {}
+  PinnedArray(const PinnedArray&) = delete;
+  PinnedArray& operator=(const PinnedArray&) = delete;
+  ~PinnedArray() { release_pinned(data_); }
+
+  T* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  T* data_;
+  std::size_t size_;
 };
 
 }  // namespace latentknn::cuda

@@ -68,8 +68,7 @@ __device__ void take(const Search& search, std::size_t query, std::size_t place,
   const bool is_row = place < search.row_count;
   const auto own = static_cast<std::uint32_t>(is_row ? place : 0);
   const std::uint32_t number = search.row_numbers == nullptr ? own : search.row_numbers[own];
-  const bool wanted = is_row && score <= search.ceilings[query] &&
-                      (search.self < 0 || static_cast<std::size_t>(search.self) + query != number);
+  const bool wanted = is_row && score <= search.ceilings[query];
   Candidate* list = search.lists + query * search.list_capacity;
   if (kEverything) {
     list[at_everything] = {wanted ? score : -INFINITY, number};

@@ -30,7 +30,6 @@ __device__ inline float half_value(std::uint16_t bits) { return __half2float(__u
 __device__ inline double from_above(double value, unsigned lanes) { return __shfl_down_sync(~0u, value, lanes); }
 // From the first of the eight lanes that the calling one is in.
 __device__ inline double first_of_eight(double value) { return __shfl_sync(~0u, value, 0, 8); }
-__device__ inline bool any_lane(bool value) { return __any_sync(~0u, value) != 0; }
 
 __device__ inline std::uint32_t add_to(std::uint32_t* counter, std::uint32_t value) {
   return atomicAdd(counter, value);

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from latentknn._core import __version__
-from latentknn.engines import FaissEngine
+from latentknn.engines import CudaEngine, FaissEngine
 from latentknn.explanation import Explanation
 from latentknn.index import CosineIndex, SearchResult, cosine_search
 
@@ -17,6 +17,7 @@ __all__ = [
     "ClassConditionalKNNClassifier",
     "CosineIndex",
     "CosineKNNClassifier",
+    "CudaEngine",
     "Explanation",
     "FaissEngine",
     "SearchResult",

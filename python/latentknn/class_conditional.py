@@ -30,7 +30,7 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
         Weight of a neighbour's vote; see `CosineKNNClassifier`.
     temperature : float, default 0.07
         Temperature of ``weights="softmax"``.
-    engine : str or FaissEngine, default "auto"
+    engine : str, CudaEngine or FaissEngine, default "auto"
         Engine of the index, read by `fit`.
     n_jobs : int or None, default None
         Threads of the index, read by `fit`; see `CosineKNNClassifier`.

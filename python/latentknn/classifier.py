@@ -34,7 +34,7 @@ class CosineKNNClassifier(NeighbourClassifier):
         neighbour of the query; exp((s - max s) / temperature).
     temperature : float, default 0.07
         Temperature of ``weights="softmax"``, in units of cosine similarity; the other weights do not use it.
-    engine : str or FaissEngine, default "auto"
+    engine : str, CudaEngine or FaissEngine, default "auto"
         Engine of the index, read by `fit`; see `CosineIndex`.
     n_jobs : int or None, default None
         Threads of the index, read by `fit`: None leaves the number to the index (every core that the process

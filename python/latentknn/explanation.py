@@ -55,6 +55,8 @@ class Explanation:
         reach. None before the first, and where the engine does not count them.
     candidates_per_query : float or None
         Rows scored exactly a query, over all searches so far; None as before.
+    placement : str
+        Where the codes are, if the engine has a choice.
     """
 
     engine: str
@@ -69,6 +71,7 @@ class Explanation:
     queries: int
     screened_per_query: float | None
     candidates_per_query: float | None
+    placement: str = ""
 
     def __str__(self) -> str:
         lines = [f"{self.rows:,} codes of {self.dim} dimensions, strategy {self.strategy!r} on {self.isa}"]
@@ -81,6 +84,8 @@ class Explanation:
             )
         else:
             lines.append("every code is scored in float64")
+        if self.placement:
+            lines.append(self.placement)
         if self.unscreened_rows:
             lines.append(f"{self.unscreened_rows:,} codes unlike the others are always scored in float64")
         for each in self.considered[:5]:

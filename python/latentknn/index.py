@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentknn import _core, storage
 from latentknn.arrays import as_flags, as_int64, as_rows
 from latentknn.class_search import ClassSearch
-from latentknn.engines import Database, FaissEngine, FaissRequestError, make_database
+from latentknn.engines import Database, Engine, FaissRequestError, make_database
 from latentknn.engines.database import Answer
 from latentknn.explanation import Consideration, Explanation
 
@@ -62,7 +62,7 @@ class CosineIndex:
     ----------
     dim : int
         Dimensions of a code.
-    engine : {"auto", "cpu", "cuda", "faiss", "faiss-gpu"} or FaissEngine
+    engine : {"auto", "cpu", "cuda", "faiss", "faiss-gpu"}, CudaEngine or FaissEngine
         What runs the searches; "auto" is "cpu". What is said here about exactness holds for "cpu" and "cuda".
     strategy : {"auto", "fp32", "int16", "int8", "pca", "float64"}
         How rows are screened before they are scored exactly: in float32, in 16-bit integers, in 8-bit
@@ -90,7 +90,7 @@ class CosineIndex:
         self,
         dim: int,
         *,
-        engine: str | FaissEngine = "auto",
+        engine: Engine = "auto",
         strategy: str = "auto",
         threads: int | None = None,
     ) -> None:
@@ -115,7 +115,7 @@ class CosineIndex:
         labels: ArrayLike | None = None,
         ids: ArrayLike | None = None,
         *,
-        engine: str | FaissEngine = "auto",
+        engine: Engine = "auto",
         strategy: str = "auto",
         threads: int | None = None,
     ) -> Self:
@@ -169,6 +169,7 @@ class CosineIndex:
             queries=queries,
             screened_per_query=screened / queries if queries and screened is not None else None,
             candidates_per_query=scored / queries if queries and scored is not None else None,
+            placement=found.get("placement", ""),
         )
 
     @property
@@ -436,7 +437,7 @@ class CosineIndex:
         cls,
         path: str | os.PathLike[str],
         *,
-        engine: str | FaissEngine = "auto",
+        engine: Engine = "auto",
         strategy: str = "auto",
         threads: int | None = None,
     ) -> Self:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from latentknn import voting
-from latentknn.engines import FaissEngine
+from latentknn.engines import Engine
 
 
 class NeighbourClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -26,7 +26,7 @@ class NeighbourClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         weights: str = "uniform",
         temperature: float = 0.07,
-        engine: str | FaissEngine = "auto",
+        engine: Engine = "auto",
         n_jobs: int | None = None,
     ) -> None:
         self.n_neighbors = n_neighbors

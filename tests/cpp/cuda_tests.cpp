@@ -1,8 +1,10 @@
 // The CUDA engine without a device: its plans and its kernels, on an emulated device, against the core byte for byte.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <numeric>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -11,15 +13,18 @@
 #include "bound.h"
 #include "checking.h"
 #include "database.h"
-#include "device_rows.h"
 #include "emulated_device.h"
 #include "plan.h"
+#include "sharded_rows.h"
 
 namespace {
 
 using checking::check;
-using latentknn::cuda::DeviceRequest;
-using latentknn::cuda::DeviceRows;
+using latentknn::cuda::ShardedRequest;
+using latentknn::cuda::ShardedRows;
+namespace emulation = latentknn::cuda::emulation;
+
+constexpr std::size_t kAmple = std::size_t{8} << 30;
 
 struct Answers {
   std::vector<double> scores;
@@ -57,12 +62,12 @@ std::vector<float> vectors(std::size_t count, std::size_t dim, unsigned seed) {
   return found;
 }
 
-Answers by_core(const Problem& problem, std::size_t k, const std::vector<std::uint8_t>& allowed, bool self) {
+Answers by_core(const Problem& problem, std::size_t k, const std::vector<std::uint8_t>& allowed) {
   latentknn::Database database(problem.dim, latentknn::Strategy::float64);
   const std::int64_t* ids = problem.ids.empty() ? nullptr : problem.ids.data();
   database.add({problem.rows.data(), latentknn::ElementType::float32, problem.row_count(), problem.dim}, ids, 1,
                nullptr);
-  const std::size_t count = self ? problem.row_count() : problem.query_count();
+  const std::size_t count = problem.query_count();
   Answers found{std::vector<double>(count * k), std::vector<std::int64_t>(count * k)};
   std::vector<float> similarities(count * k);
   std::vector<std::int64_t> names(count * k);
@@ -77,53 +82,47 @@ Answers by_core(const Problem& problem, std::size_t k, const std::vector<std::ui
     request.allowed = allowed.data();
     request.allowed_count = allowed.size();
   }
-  if (self) {
-    check(database.search_self(request), "the core searches");
-  } else {
-    database.search(request);
-  }
+  database.search(request);
   return found;
 }
 
-// Compares what the device finds with the core, but for what it says that it has not found. Returns how much that is.
-std::size_t compare(DeviceRows& rows, const Problem& problem, std::size_t k,
-                    const std::vector<std::uint8_t>& allowed = {}, bool self = false) {
-  const Answers expected = by_core(problem, k, allowed, self);
-  const std::size_t count = self ? problem.row_count() : problem.query_count();
-  std::vector<double> scores(count * k);
-  std::vector<std::uint32_t> numbers(count * k);
-  std::vector<std::uint32_t> among;
-  for (std::uint32_t i = 0; i < allowed.size(); ++i) {
-    if (allowed[i] != 0) among.push_back(i);
-  }
-  DeviceRequest request{};
-  request.queries = self ? nullptr : problem.queries.data();
+// Compares what the devices find with the core, but for what they say that they have not found. Returns how much that
+// is.
+std::size_t compare(ShardedRows& rows, const Problem& problem, std::size_t k,
+                    const std::vector<std::uint8_t>& allowed = {}) {
+  const Answers expected = by_core(problem, k, allowed);
+  const std::size_t count = problem.query_count();
+  Answers found{std::vector<double>(count * k), std::vector<std::int64_t>(count * k)};
+  ShardedRequest request{};
+  request.queries = problem.queries.data();
   request.count = count;
   request.k = k;
-  request.among = allowed.empty() ? nullptr : among.data();
-  request.among_count = among.size();
-  request.scores = scores.data();
-  request.numbers = numbers.data();
+  request.allowed = allowed.empty() ? nullptr : allowed.data();
+  request.allowed_count = allowed.size();
+  request.scores = found.scores.data();
+  request.positions = found.positions.data();
   const std::vector<std::size_t> failed = rows.search(request);
   bool same = true;
   for (std::size_t q = 0; q < count; ++q) {
     if (std::binary_search(failed.begin(), failed.end(), q)) continue;
-    for (std::size_t i = q * k; i < (q + 1) * k; ++i) {
-      same = same && std::memcmp(&scores[i], &expected.scores[i], sizeof(double)) == 0 &&
-             numbers[i] == static_cast<std::uint64_t>(expected.positions[i]);
-    }
+    same = same && std::memcmp(&found.scores[q * k], &expected.scores[q * k], k * sizeof(double)) == 0 &&
+           std::equal(&found.positions[q * k], &found.positions[q * k] + k, &expected.positions[q * k]);
   }
-  check(same, problem.name + ", k = " + std::to_string(k) + (self ? ", itself" : "") +
-                  (allowed.empty() ? "" : ", some allowed") + ": the core's answers");
+  check(same, problem.name + ", k = " + std::to_string(k) + (allowed.empty() ? "" : ", some allowed") +
+                  ": the core's answers");
   return failed.size();
 }
 
-void add_all(DeviceRows& rows, const Problem& problem) {
-  const std::int64_t* ids = problem.ids.empty() ? nullptr : problem.ids.data();
-  const std::size_t first = problem.row_count() / 3;
-  rows.add(problem.rows.data(), ids, first);
-  rows.add(problem.rows.data() + first * problem.dim, ids == nullptr ? nullptr : ids + first,
-           problem.row_count() - first);
+void add(ShardedRows& rows, const Problem& problem, std::size_t begin, std::size_t end) {
+  std::vector<std::int64_t> ids(end - begin);
+  std::iota(ids.begin(), ids.end(), static_cast<std::int64_t>(begin));
+  if (!problem.ids.empty()) std::copy_n(&problem.ids[begin], ids.size(), ids.begin());
+  rows.add(&problem.rows[begin * problem.dim], ids.data(), ids.size());
+}
+
+void add_all(ShardedRows& rows, const Problem& problem) {
+  add(rows, problem, 0, problem.row_count() / 3);
+  add(rows, problem, problem.row_count() / 3, problem.row_count());
 }
 
 void plans_cover_all_rows() {
@@ -147,15 +146,19 @@ void plans_cover_all_rows() {
     check(latentknn::cuda::list_capacity(k) >= 4 * k, "a list holds more than is wanted");
     check(latentknn::cuda::ranking_capacity(k) >= 2 * k, "a ranking holds more than is wanted");
   }
-  check(latentknn::cuda::queries_at_once(0, 10, 128) == 1, "there is always room for one query");
-  check(latentknn::cuda::queries_at_once(std::size_t{1} << 40, 10, 128) == 16384, "batches have a largest size");
+  const std::size_t ample = std::size_t{1} << 40;
+  check(latentknn::cuda::queries_at_once(0, 1000, 10, 128) == 1, "there is always room for one query");
+  check(latentknn::cuda::queries_at_once(ample, 1000000, 10, 128) == 16384, "batches have a largest size");
+  check(latentknn::cuda::queries_at_once(ample, 10000, 10, 128) == 2560, "there are several batches to overlap");
+  const std::size_t memory = latentknn::cuda::memory_for_searches(ample);
+  check(2 * latentknn::cuda::bytes_brought(ample) < memory && memory < ample, "searches find memory left");
 }
 
 void answers_are_those_of_the_core() {
   for (const std::size_t dim : {1, 7, 50, 200}) {
     Problem problem{"d = " + std::to_string(dim), dim, vectors(2700, dim, 1), vectors(140, dim, 2), {}};
     std::copy_n(problem.rows.begin(), 20 * dim, problem.queries.begin());
-    DeviceRows rows(dim, 0);
+    ShardedRows rows(dim, {0});
     add_all(rows, problem);
     for (const std::size_t k : {1, 100}) {
       const std::size_t failed = compare(rows, problem, k);
@@ -174,10 +177,9 @@ void ids_decide_between_equal_rows() {
   for (std::size_t i = 0; i < 600; ++i) problem.ids.push_back(static_cast<std::int64_t>(i * 7919 % 600) - 300);
   for (std::size_t i = 1; i < 600; i += 2) std::copy_n(&problem.rows[(i - 1) * dim], dim, &problem.rows[i * dim]);
   problem.queries.assign(problem.rows.begin(), problem.rows.begin() + 50 * static_cast<std::ptrdiff_t>(dim));
-  DeviceRows rows(dim, 0);
+  ShardedRows rows(dim, {0});
   add_all(rows, problem);
   check(compare(rows, problem, 7) < 10, "queries among pairs of equal rows are answered");
-  compare(rows, problem, 7, {}, true);
 }
 
 void more_neighbours_than_a_pass_finds() {
@@ -192,7 +194,7 @@ void more_neighbours_than_a_pass_finds() {
     problem.ids.push_back(static_cast<std::int64_t>(i * 4999 % 9000));
   }
   problem.queries.assign(problem.rows.begin(), problem.rows.begin() + 3 * static_cast<std::ptrdiff_t>(dim));
-  DeviceRows rows(dim, 0);
+  ShardedRows rows(dim, {0});
   add_all(rows, problem);
   check(compare(rows, problem, k) == 0, "all queries are answered in several passes");
   check(compare(rows, problem, latentknn::cuda::kMostNeighbours) == 0, "all queries are answered in one full pass");
@@ -207,7 +209,7 @@ void rows_that_lie_together() {
     std::normal_distribution<float> normal;
     for (std::size_t i = 0; i < 3000 * dim; ++i) problem.rows.push_back(1.0f + spread * normal(random));
     problem.queries.assign(problem.rows.begin(), problem.rows.begin() + 40 * static_cast<std::ptrdiff_t>(dim));
-    DeviceRows rows(dim, 0);
+    ShardedRows rows(dim, {0});
     add_all(rows, problem);
     const std::size_t failed = compare(rows, problem, 10);
     check(spread < 0.1f ? failed > 0 : failed == 0, problem.name + ": " + std::to_string(failed) + " not answered");
@@ -246,7 +248,6 @@ void screened_scores_keep_their_bound() {
     search.query_roundings = roundings.data();
     search.row_rounding = largest.data();
     search.query_count = kQueryTile;
-    search.self = -1;
     search.list_capacity = count;
     search.lists = lists.data();
     search.counts = counts.data();
@@ -255,7 +256,7 @@ void screened_scores_keep_their_bound() {
     search.failed = failed.data();
     start_pass(search);
     screen(search, 0, 1, true, 2);
-    const Answers exact = by_core(problem, count, {}, false);
+    const Answers exact = by_core(problem, count, {});
     const std::vector<Candidate> found = lists.to_host(kQueryTile * count);
     const std::vector<float> query_errors = roundings.to_host(kQueryTile), row_errors = row_roundings.to_host(count);
     bool kept = true;
@@ -290,109 +291,173 @@ void rows_sorted_by_class() {
   for (std::size_t i = 0; i < 60 * dim; ++i) {
     problem.queries.push_back(centres[i / dim % classes * dim + i % dim] + 0.5f * normal(random));
   }
-  DeviceRows rows(dim, 0);
+  ShardedRows rows(dim, {0});
   add_all(rows, problem);
   check(compare(rows, problem, 10) == 0, "rows that are sorted by class are told apart");
 }
 
-// Rows without ids of their own among rows with: their numbers count.
-void ids_of_some_rows() {
-  const std::size_t dim = 20;
-  Problem problem{"ids of some rows", dim, vectors(400, dim, 12), {}, {}};
-  std::copy_n(problem.rows.begin(), 200 * dim, problem.rows.begin() + 200 * static_cast<std::ptrdiff_t>(dim));
-  problem.queries.assign(problem.rows.begin(), problem.rows.begin() + 30 * static_cast<std::ptrdiff_t>(dim));
-  DeviceRows rows(dim, 0);
-  for (std::size_t i = 0; i < 400; ++i)
-    problem.ids.push_back(i < 100 || i >= 200 ? static_cast<std::int64_t>(i) : -static_cast<std::int64_t>(i));
-  rows.add(problem.rows.data(), nullptr, 100);
-  rows.add(problem.rows.data() + 100 * dim, problem.ids.data() + 100, 100);
-  rows.add(problem.rows.data() + 200 * dim, nullptr, 200);
-  compare(rows, problem, 5);
+void parts_know_their_rows() {
+  latentknn::cuda::Numbering numbering;
+  numbering.append(10, 3);
+  numbering.append(13, 2);
+  numbering.append(20, 0);
+  numbering.append(30, 1);
+  check(numbering.size() == 6, "a part has its runs' rows");
+  const std::array<std::int64_t, 6> expected{10, 11, 12, 13, 14, 30};
+  for (std::size_t i = 0; i < 6; ++i) check(numbering.position(i) == expected[i], "a row has its position");
+  std::vector<std::uint8_t> flags(31);
+  flags[9] = flags[12] = flags[29] = flags[30] = 1;
+  check(numbering.flagged(flags.data()) == std::vector<std::uint32_t>{2, 5},
+        "a part knows which of its rows are meant");
 }
 
-void what_fails_changes_nothing() {
+// Devices share the rows; what they have no room for waits on the host.
+void rows_on_several_devices() {
+  const std::size_t dim = 40, count = 4000;
+  Problem problem{"several devices", dim, vectors(count, dim, 13), vectors(150, dim, 14), {}};
+  std::copy_n(problem.rows.begin(), 20 * dim, problem.queries.begin());
+  for (std::size_t i = 0; i < count; ++i) problem.ids.push_back(static_cast<std::int64_t>(i * 1871 % count) - 77);
+  std::vector<std::uint8_t> allowed(count);
+  for (std::size_t i = 0; i < count; ++i) allowed[i] = i % 3 == 0 || (i > 2000 && i < 2300);
+  std::vector<std::uint8_t> few(count);
+  few[3] = few[1999] = few[3999] = 1;
+
+  const auto check_searches = [&](ShardedRows& rows) {
+    for (const std::size_t k : {1, 10, 700}) compare(rows, problem, k);
+    compare(rows, problem, 10, allowed);
+    compare(rows, problem, 3, few);
+  };
+  {
+    emulation::set_devices(3, kAmple);
+    ShardedRows rows(dim, {2, 0, 1}, 500);
+    for (const std::size_t end : {300, 1100, 1101, 4000}) add(rows, problem, rows.size(), end);
+    const std::vector<std::size_t> shares = rows.shares();
+    check(*std::min_element(shares.begin(), shares.end() - 1) >= 1100 && shares.back() == 0,
+          "devices have about as many rows each");
+    check_searches(rows);
+  }
+  {
+    ShardedRows rows(dim, {0, 1, 2}, 5000);
+    add_all(rows, problem);
+    check(rows.shares() == std::vector<std::size_t>{count, 0, 0, 0}, "few rows stay on one device");
+    check_searches(rows);
+  }
+  const std::size_t before = emulation::allocated();
+  for (const std::size_t devices : {1, 2}) {
+    problem.name = std::to_string(devices) + " devices that are too small";
+    emulation::set_devices(devices, std::size_t{8} << 20);
+    emulation::limit_memory((std::size_t{1} << 20) + 300000);
+    std::vector<int> numbers(devices);
+    std::iota(numbers.begin(), numbers.end(), 0);
+    ShardedRows rows(dim, numbers, 500);
+    add(rows, problem, 0, 400);
+    add(rows, problem, 400, 3000);
+    add(rows, problem, 3000, count);
+    const std::vector<std::size_t> shares = rows.shares();
+    check(shares.front() > 500 && shares.back() > 500, problem.name + ": rows on the device and on the host");
+    check(std::accumulate(shares.begin(), shares.end(), std::size_t{0}) == count, problem.name + ": no row is lost");
+    // A search for few queries: the lists of many would not fit so small a device.
+    const std::vector<float> queries = problem.queries;
+    problem.queries.resize(12 * dim);
+    check_searches(rows);
+    problem.queries = queries;
+  }
+  check(emulation::allocated() == before, "all memory of devices and all pinned memory is given back");
+  emulation::set_devices(1, kAmple);
+}
+
+void what_fails_is_said() {
   const std::size_t dim = 16;
   Problem problem{"after errors", dim, vectors(500, dim, 8), vectors(10, dim, 9), {}};
-  const std::size_t before = latentknn::cuda::emulation::allocated();
+  const std::size_t before = emulation::allocated();
   {
-    DeviceRows rows(dim, 0);
-    rows.add(problem.rows.data(), nullptr, 500);
-    latentknn::cuda::emulation::limit_memory(1000);
+    ShardedRows rows(dim, {0});
+    add_all(rows, problem);
+    emulation::limit_memory(1000);
     std::string said;
-    try {
-      rows.add(problem.rows.data(), nullptr, 500);
-    } catch (const latentknn::cuda::OutOfDeviceMemory& error) {
-      said = error.what();
-    }
-    check(said.find("bytes to give") != std::string::npos && said.find("are free") != std::string::npos,
-          "out of memory says what was asked and what is free: " + said);
-    said.clear();
     try {
       compare(rows, problem, 5);
     } catch (const latentknn::cuda::OutOfDeviceMemory& error) {
       said = error.what();
     }
-    check(!said.empty(), "a search that does not fit is refused");
-    latentknn::cuda::emulation::limit_memory(std::size_t{8} << 30);
-    check(rows.size() == 500, "rows that found no room are not there");
+    check(said.find("bytes to give") != std::string::npos && said.find("are free") != std::string::npos,
+          "out of memory says what was asked and what is free: " + said);
+    emulation::limit_memory(kAmple);
     compare(rows, problem, 5);
 
-    const std::vector<float> others = vectors(300, dim, 10);
-    rows.add(others.data(), nullptr, 300);
-    problem.rows.insert(problem.rows.end(), others.begin(), others.end());
-    compare(rows, problem, 5);
-
-    std::vector<double> scores(50);
-    std::vector<std::uint32_t> numbers(50);
-    DeviceRequest request{};
-    request.queries = problem.queries.data();
-    request.count = 10;
-    request.k = 5;
-    request.poll = [] { return true; };
-    request.scores = scores.data();
-    request.numbers = numbers.data();
-    bool stopped = false;
-    try {
-      rows.search(request);
-    } catch (const latentknn::cuda::Stopped&) {
-      stopped = true;
-    }
-    check(stopped, "a poll that asks to stop ends the search");
-  }
-  {
-    DeviceRows rows(dim, 0);
-    rows.add(problem.rows.data(), nullptr, 3);
-    const std::uint32_t beyond = 3;
-    std::vector<double> scores(10);
-    std::vector<std::uint32_t> numbers(10);
-    for (const bool among : {false, true}) {
-      DeviceRequest request{};
+    const auto refused = [&](ShardedRequest request, auto expected) {
+      std::vector<double> scores(1000);
+      std::vector<std::int64_t> positions(1000);
       request.queries = problem.queries.data();
       request.count = 1;
-      request.k = among ? 1 : 4;
-      request.among = among ? &beyond : nullptr;
-      request.among_count = among ? 1 : 0;
       request.scores = scores.data();
-      request.numbers = numbers.data();
-      bool refused = false;
+      request.positions = positions.data();
       try {
         rows.search(request);
-      } catch (const std::invalid_argument&) {
-        refused = true;
+      } catch (const decltype(expected)&) {
+        return true;
       }
-      check(refused, "rows that are not there are not searched for");
-    }
+      return false;
+    };
+    ShardedRequest request{};
+    request.k = 5;
+    request.poll = [] { return true; };
+    check(refused(request, latentknn::cuda::Stopped()), "a poll that asks to stop ends the search");
+    request.poll = nullptr;
+    request.k = 501;
+    check(refused(request, std::invalid_argument("")), "more neighbours than rows are refused");
+    std::vector<std::uint8_t> allowed(500);
+    allowed[7] = 1;
+    request.allowed = allowed.data();
+    request.allowed_count = 500;
+    request.k = 2;
+    check(refused(request, std::invalid_argument("")), "more neighbours than rows that are allowed are refused");
+    request.k = 1;
+    request.allowed_count = 499;
+    check(refused(request, std::invalid_argument("")), "flags of other rows are refused");
   }
-  check(latentknn::cuda::emulation::allocated() == before, "all device memory is given back");
+  check(emulation::allocated() == before, "all device memory is given back");
   for (const int number : {-1, 1, 99}) {
     bool refused = false;
     try {
-      DeviceRows(dim, number);
+      ShardedRows(dim, {number});
     } catch (const latentknn::cuda::DeviceError&) {
       refused = true;
     }
     check(refused, "there is no device " + std::to_string(number));
   }
+}
+
+// One of several tasks fails: the others are told, and what it threw is thrown.
+void tasks_that_fail() {
+  latentknn::cuda::Stop stop([] { return false; });
+  const auto wait = [&] {
+    while (!stop.asked()) std::this_thread::yield();
+    stop.check();
+  };
+  std::string said;
+  try {
+    latentknn::cuda::run_together({wait, [] { throw std::runtime_error("the second"); }, wait}, stop);
+  } catch (const std::runtime_error& error) {
+    said = error.what();
+  }
+  check(said == "the second", "what the first to fail threw is thrown, not " + said);
+
+  // The caller has done its own part and waits: it is asked all the same.
+  int asked = 0;
+  latentknn::cuda::Stop other([&] { return ++asked == 2; });
+  bool stopped = false;
+  try {
+    latentknn::cuda::run_together({[] {},
+                                   [&] {
+                                     while (!other.asked()) std::this_thread::yield();
+                                     other.check();
+                                   }},
+                                  other);
+  } catch (const latentknn::cuda::Stopped&) {
+    stopped = true;
+  }
+  check(stopped, "a caller that waits is asked whether to stop");
 }
 
 }  // namespace
@@ -405,7 +470,9 @@ int main() {
   rows_that_lie_together();
   screened_scores_keep_their_bound();
   rows_sorted_by_class();
-  ids_of_some_rows();
-  what_fails_changes_nothing();
+  parts_know_their_rows();
+  rows_on_several_devices();
+  what_fails_is_said();
+  tasks_that_fail();
   return checking::summary();
 }

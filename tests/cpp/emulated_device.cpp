@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <vector>
 
@@ -64,8 +65,34 @@ struct Block {
 };
 
 Block block;
-std::size_t in_use = 0, most = std::size_t{8} << 30;
-std::map<void*, std::size_t> sizes;
+
+struct Memory {
+  std::size_t total = std::size_t{8} << 30;
+  std::size_t most = total;
+  std::size_t in_use = 0;
+};
+struct Allocation {
+  std::size_t bytes;
+  int device;  // -1: of the host
+};
+constexpr int kHost = -1;
+
+// Kernels run one at a time, and so does all that touches what there is of memory.
+std::recursive_mutex mutex;
+std::vector<Memory> memories(1);
+std::map<const void*, Allocation> allocations;
+thread_local int current = 0;
+
+void check_device(const void* pointer, const char* what) {
+  const std::lock_guard lock(mutex);
+  const auto next = allocations.upper_bound(pointer);
+  if (next == allocations.begin()) give_up(what);
+  const auto& [begin, allocation] = *std::prev(next);
+  if (static_cast<const char*>(pointer) > static_cast<const char*>(begin) + allocation.bytes ||
+      allocation.device != current) {
+    give_up(what);
+  }
+}
 
 Fiber& fiber() { return block.fibers[threadIdx.x]; }
 
@@ -130,6 +157,7 @@ void run_block(std::size_t threads) {
 }  // namespace
 
 void run(std::size_t blocks, std::size_t threads, std::size_t shared_bytes, const std::function<void()>& kernel) {
+  const std::lock_guard lock(mutex);
   static std::mt19937 random(0);
   if (shared_bytes > kMostShared) throw DeviceError("launching a kernel failed: too much shared memory");
   if (block.fibers.size() < threads) block.fibers = std::vector<Fiber>(threads);
@@ -196,45 +224,91 @@ float add_truncated(float sum, const double* terms, unsigned count) {
   return static_cast<float>(std::trunc(total / last) * last);
 }
 
-void limit_memory(std::size_t bytes) { most = in_use + bytes; }
-std::size_t allocated() { return in_use; }
+void set_devices(std::size_t count, std::size_t memory) { memories.assign(count, {memory, memory, 0}); }
+
+void limit_memory(std::size_t bytes) {
+  for (Memory& memory : memories) memory.most = memory.in_use + bytes;
+}
+
+std::size_t allocated() {
+  std::size_t bytes = 0;
+  for (const auto& [pointer, allocation] : allocations) bytes += allocation.bytes;
+  return bytes;
+}
 
 }  // namespace emulation
 
-std::vector<Device> devices(std::string*) { return {{"emulated", 9, 0, 3, std::size_t{8} << 30}}; }
+using emulation::allocations;
+using emulation::check_device;
+using emulation::current;
+using emulation::kHost;
+using emulation::memories;
 
-OnDevice::OnDevice(int device) : before_(device) {}
-OnDevice::~OnDevice() = default;
+std::vector<Device> devices(std::string*) {
+  std::vector<Device> found;
+  for (const emulation::Memory& memory : memories) found.push_back({"emulated", 9, 0, 3, memory.total});
+  return found;
+}
 
-std::size_t free_memory() { return emulation::most - emulation::in_use; }
+OnDevice::OnDevice(int device) : before_(std::exchange(current, device)) {}
+OnDevice::~OnDevice() { current = before_; }
+
+std::size_t free_memory() {
+  const std::lock_guard lock(emulation::mutex);
+  const emulation::Memory& memory = memories[static_cast<std::size_t>(current)];
+  return memory.most - memory.in_use;
+}
 
 void* allocate(std::size_t bytes) {
   if (bytes == 0) return nullptr;
-  if (emulation::in_use + bytes > emulation::most) {
+  const std::lock_guard lock(emulation::mutex);
+  if (bytes > free_memory()) {
     throw OutOfDeviceMemory("the device has no " + std::to_string(bytes) + " bytes to give, " +
                             std::to_string(free_memory()) + " are free");
   }
   void* pointer = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   std::memset(pointer, emulation::kPoison, bytes);
-  emulation::in_use += bytes;
-  emulation::sizes[pointer] = bytes;
+  memories[static_cast<std::size_t>(current)].in_use += bytes;
+  allocations[pointer] = {bytes, current};
+  return pointer;
+}
+
+void* allocate_pinned(std::size_t bytes) {
+  const std::lock_guard lock(emulation::mutex);
+  void* pointer = std::malloc(bytes);
+  allocations[pointer] = {bytes, kHost};
   return pointer;
 }
 
 void release(void* pointer) noexcept {
   if (pointer == nullptr) return;
-  emulation::in_use -= emulation::sizes[pointer];
-  emulation::sizes.erase(pointer);
+  const std::lock_guard lock(emulation::mutex);
+  const auto [bytes, device] = allocations[pointer];
+  if (device != kHost) memories[static_cast<std::size_t>(device)].in_use -= bytes;
+  allocations.erase(pointer);
   std::free(pointer);
 }
+void release_pinned(void* pointer) noexcept { release(pointer); }
 
 void copy_to_device(void* to, const void* from, std::size_t bytes) {
-  std::copy_n(static_cast<const char*>(from), bytes, static_cast<char*>(to));
+  if (bytes == 0) return;
+  check_device(to, "a copy to another device's memory");
+  std::memcpy(to, from, bytes);
 }
-void copy_to_host(void* to, const void* from, std::size_t bytes) { copy_to_device(to, from, bytes); }
-void copy_within_device(void* to, const void* from, std::size_t bytes) { copy_to_device(to, from, bytes); }
+void copy_to_host(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
+  check_device(from, "a copy from another device's memory");
+  std::memcpy(to, from, bytes);
+}
+void copy_within_device(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
+  check_device(from, "a copy from another device's memory");
+  copy_to_device(to, from, bytes);
+}
 void fill_bytes(void* to, int value, std::size_t bytes) {
-  if (bytes > 0) std::memset(to, value, bytes);
+  if (bytes == 0) return;
+  check_device(to, "filling another device's memory");
+  std::memset(to, value, bytes);
 }
 void synchronize() {}
 

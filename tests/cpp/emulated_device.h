@@ -44,8 +44,11 @@ void end_group();
 void await_groups(int unfinished);
 float add_truncated(float sum, const double* terms, unsigned count);
 
-// Bytes that can be allocated in all from now on.
+// So many devices from now on, each of so much memory.
+void set_devices(std::size_t count, std::size_t memory);
+// Bytes that can be allocated on each device from now on.
 void limit_memory(std::size_t bytes);
+// On all devices, and of pinned memory.
 std::size_t allocated();
 
 }  // namespace emulation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from latentknn import _core
-from latentknn.engines.cuda_engine import CudaDatabase, import_cuda
+from latentknn.engines.cuda_engine import CudaDatabase, CudaEngine, import_cuda
 from latentknn.engines.database import Database
 from latentknn.engines.faiss_engine import (
     FAISS,
@@ -17,10 +17,15 @@ from latentknn.engines.faiss_engine import (
 
 NAMES = ("cpu", "cuda", *FAISS)
 
+Engine = str | CudaEngine | FaissEngine
+"""What names an engine."""
+
 __all__ = [
     "NAMES",
     "Availability",
+    "CudaEngine",
     "Database",
+    "Engine",
     "FaissEngine",
     "FaissRequestError",
     "availability",
@@ -55,12 +60,12 @@ class Availability:
         return not self.missing
 
 
-def make_database(engine: str | FaissEngine, dim: int, strategy: str) -> tuple[str, Database]:
+def make_database(engine: Engine, dim: int, strategy: str) -> tuple[str, Database]:
     """Return the name of the engine that will run, and an empty database of it.
 
     Parameters
     ----------
-    engine : str or FaissEngine
+    engine : str, CudaEngine or FaissEngine
         "auto" takes the CPU.
     dim : int
         Dimensions of a row.
@@ -78,22 +83,24 @@ def make_database(engine: str | FaissEngine, dim: int, strategy: str) -> tuple[s
         return "cpu", _core.Database(dim, strategy)
     if strategy != "auto":
         raise ValueError(f"strategy={strategy!r} is one of the engine 'cpu', not of {engine!r}")
-    if engine == "cuda":
-        return "cuda", CudaDatabase(dim)
     if isinstance(engine, str):
-        engine = FAISS.get(engine, engine)
-    if not isinstance(engine, FaissEngine):
-        raise ValueError(
-            f"unknown engine {engine!r}; choose one of auto, {', '.join(NAMES)}, or pass a FaissEngine"
-        )
-    return engine.name, FaissDatabase(engine, dim)
+        engine = CudaEngine() if engine == "cuda" else FAISS.get(engine, engine)
+    if isinstance(engine, CudaEngine):
+        return engine.name, CudaDatabase(engine, dim)
+    if isinstance(engine, FaissEngine):
+        return engine.name, FaissDatabase(engine, dim)
+    raise ValueError(
+        f"unknown engine {engine!r}; choose one of auto, {', '.join(NAMES)}, or pass a CudaEngine or a "
+        "FaissEngine"
+    )
 
 
 def availability() -> list[Availability]:
     """Say of every engine whether it can run here."""
     found = [Availability("cpu", True, ", ".join(_core.available_isas()), "")]
     try:
-        devices, _ = import_cuda().devices()
+        cuda, _ = import_cuda()
+        devices, _ = cuda.devices()
         described = ", ".join("{} (sm_{}{})".format(name, *capability) for name, capability, _ in devices)
         found.append(Availability("cuda", True, described, ""))
     except (ImportError, RuntimeError) as error:

@@ -1,7 +1,10 @@
-"""The CUDA engine: rows on a device, screened by its tensor cores in halves, ranked by the contract."""
+"""The CUDA engine: rows on devices, screened by their tensor cores in halves, ranked by the contract."""
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -14,18 +17,52 @@ OLDEST_CAPABILITY = (8, 0)
 """Tensor cores with asynchronous copies."""
 
 
-class CudaDatabase(StoredDatabase):
-    """Rows on a device; the host answers queries that the device gives up.
+@dataclass(frozen=True)
+class CudaEngine:
+    """On which devices CUDA is to search; the argument ``engine`` of an index takes it.
 
-    The device gives up a query whose neighbours lie so close together that halves do not tell enough of them
+    Codes are spread over the devices, evenly where there are many of them; what they have no room for stays
+    on the host, and is brought to them for every search. The answers are the same.
+
+    Parameters
+    ----------
+    devices : sequence of int or None
+        Numbers of the devices, from 0; None: all that there are.
+
+    Raises
+    ------
+    ValueError
+        If there is no device among them.
+    TypeError
+        If a number is not an integer.
+    """
+
+    devices: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.devices is None:
+            return
+        object.__setattr__(self, "devices", tuple(operator.index(number) for number in self.devices))
+        if len(self.devices) == 0:
+            raise ValueError("devices must name at least one device, received none; None stands for all")
+
+    @property
+    def name(self) -> str:
+        """Name of the engine."""
+        return "cuda"
+
+
+class CudaDatabase(StoredDatabase):
+    """Rows on devices; the host answers queries that the devices give up.
+
+    A device gives up a query whose neighbours lie so close together that halves do not tell enough of them
     apart.
 
     Parameters
     ----------
+    engine : CudaEngine
     dim : int
         Dimensions of a row.
-    device : int
-        Number of the device.
 
     Raises
     ------
@@ -36,56 +73,66 @@ class CudaDatabase(StoredDatabase):
     strategy = "fp16"
     arithmetic = "fp16"
 
-    def __init__(self, dim: int, device: int = 0) -> None:
-        self._cuda = import_cuda()
-        self._device = device
+    def __init__(self, engine: CudaEngine, dim: int) -> None:
+        self._cuda, usable = import_cuda()
+        self._numbers = list(usable if engine.devices is None else engine.devices)
+        missing = [number for number in self._numbers if number not in usable]
+        if missing:
+            raise RuntimeError(f"there is no CUDA device {missing[0]} to use; there are {_listed(usable)}")
+        self._capabilities = {usable[number] for number in self._numbers}
         super().__init__(dim)
         self.screened_dims = dim
 
     @property
     def isa(self) -> str:
-        """Compute capability of the device."""
+        """Compute capability of the devices."""
+        return ", ".join("sm_{}{}".format(*capability) for capability in sorted(self._capabilities))
+
+    def _placement(self) -> str:
         with self._lock:
-            return "sm_{}{}".format(*self._ready(1).capability)
+            *shares, waiting = self._ready(1).shares
+        places = [(share, f"device {number}") for share, number in zip(shares, self._numbers, strict=True)]
+        places.append((waiting, "the host, brought for every search"))
+        return "; ".join(f"{share:,} codes on {place}" for share, place in places if share)
 
     def _made(self, threads: int) -> Any:
-        device_rows = self._cuda.DeviceRows(self.dim, self._device)
-        if len(self) > 0:
-            device_rows.add(self._store.rows(), self._ids)
-        return device_rows
+        engine_rows = self._cuda.ShardedRows(self.dim, self._numbers)
+        engine_rows.add(self._store.rows(), self._known_ids())
+        return engine_rows
 
     def _append(
-        self, engine_rows: Any, rows: NDArray[np.float32], ids: NDArray[np.int64] | None, threads: int
+        self, engine_rows: Any, rows: NDArray[np.float32], ids: NDArray[np.int64], threads: int
     ) -> None:
         engine_rows.add(rows, ids)
 
     def _find(
         self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.uint8] | None, threads: int
     ) -> Found:
-        among = None if allowed is None else np.flatnonzero(allowed).astype(np.uint32)
-        similarities, scores, numbers, failed = self._ready(threads).search(queries, k, among)
-        positions = numbers.astype(np.int64)
+        similarities, scores, positions, failed = self._ready(threads).search(queries, k, allowed)
         if failed:
             by_host = self._store.search(queries[failed], k, allowed, threads, True)
             similarities[failed], positions[failed], _, scores[failed] = by_host
         return similarities, positions, scores
 
     def _find_others(self, k: int, threads: int) -> Found:
-        similarities, scores, numbers, failed = self._ready(threads).search(None, k, None)
-        positions = numbers.astype(np.int64)
-        if failed:
-            exact = self._store.search(self.rows()[failed], k + 1, None, threads, True)
-            others = others_of(exact[1], np.array(failed))
-            for found, by_host in zip(
-                (similarities, positions, scores), (exact[0], exact[1], exact[3]), strict=True
-            ):
-                assert by_host is not None
-                found[failed] = by_host[others].reshape(len(failed), k)
-        return similarities, positions, scores
+        similarities, positions, scores = self._find(self.rows(), k + 1, None, threads)
+        others = others_of(positions, np.arange(len(self)))
+        shape = (len(self), k)
+        return (
+            similarities[others].reshape(shape),
+            positions[others].reshape(shape),
+            scores[others].reshape(shape),
+        )
 
 
-def import_cuda() -> ModuleType:
-    """Return the extension; ImportError or RuntimeError, saying what to do, without it or a device."""
+def import_cuda() -> tuple[ModuleType, dict[int, tuple[int, int]]]:
+    """Return the extension, and the compute capability of each device that can be used, by its number.
+
+    Raises
+    ------
+    ImportError, RuntimeError
+        Where there is no extension or no such device, saying what to do.
+    """
     try:
         from latentknn import _cuda
     except ImportError as error:
@@ -96,11 +143,16 @@ def import_cuda() -> ModuleType:
     found, missing = _cuda.devices()
     if not found:
         raise RuntimeError(f"no CUDA device can be used: {missing}")
-    name, capability, _ = found[0]
-    if capability < OLDEST_CAPABILITY:
+    usable = {i: capability for i, (_, capability, _) in enumerate(found) if capability >= OLDEST_CAPABILITY}
+    if not usable:
+        name, capability, _ = found[0]
         raise RuntimeError(
             "no CUDA device can be used: {} has compute capability {}.{}, and {}.{} is needed".format(
                 name, *capability, *OLDEST_CAPABILITY
             )
         )
-    return _cuda
+    return _cuda, usable
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(str(number) for number in numbers)

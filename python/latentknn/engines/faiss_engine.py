@@ -133,7 +133,7 @@ class FaissDatabase(StoredDatabase):
         return index
 
     def _append(
-        self, engine_rows: Any, rows: NDArray[np.float32], ids: NDArray[np.int64] | None, threads: int
+        self, engine_rows: Any, rows: NDArray[np.float32], ids: NDArray[np.int64], threads: int
     ) -> None:
         _fill(engine_rows, self.strategy, rows, threads)
 

@@ -33,8 +33,8 @@ class StoredDatabase(ABC):
 
     def __init__(self, dim: int) -> None:
         self._store = _core.Database(dim, "float64")
-        self._engine_rows: Any = self._made(0)
         self._ids: NDArray[np.int64] | None = None
+        self._engine_rows: Any = self._made(0)
         self._queries = 0
         self._lock = threading.RLock()
 
@@ -64,7 +64,8 @@ class StoredDatabase(ABC):
             all_ids = None if ids is None else np.concatenate([self._known_ids(), ids])
             engine_rows, self._engine_rows = self._ready(threads), None  # as long as they may differ
             try:
-                self._append(engine_rows, rounded, ids, threads)
+                new_ids = np.arange(before, before + len(rounded)) if ids is None else ids
+                self._append(engine_rows, rounded, new_ids, threads)
                 self._store.add(rounded, ids, threads)
                 self._engine_rows = engine_rows
             finally:
@@ -97,6 +98,7 @@ class StoredDatabase(ABC):
             "unscreened_rows": 0,
             "considered": [],
             "queries": self._queries,
+            "placement": self._placement(),
             "screened_rows": None,
             "scored_rows": None,
         }
@@ -131,6 +133,10 @@ class StoredDatabase(ABC):
             self._queries += len(self)
             return self._answer(self._find_others(k, threads), scores64)
 
+    def _placement(self) -> str:
+        """Say where the rows are, if there is a choice."""
+        return ""
+
     def _answer(self, found: Found, scores64: bool) -> Answer:
         similarities, positions, scores = found
         ids = positions.copy() if self._ids is None else self._ids[positions]
@@ -151,7 +157,7 @@ class StoredDatabase(ABC):
 
     @abstractmethod
     def _append(
-        self, engine_rows: Any, rows: NDArray[np.float32], ids: NDArray[np.int64] | None, threads: int
+        self, engine_rows: Any, rows: NDArray[np.float32], ids: NDArray[np.int64], threads: int
     ) -> None:
         """Append to the engine's rows; they are given up if it throws."""
 

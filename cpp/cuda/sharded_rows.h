@@ -1,0 +1,87 @@
+// The rows of a database, spread over devices; those that fit on none stay on the host and are brought for a search.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "device_rows.h"
+#include "numbering.h"
+#include "runtime.h"
+
+namespace latentknn::cuda {
+
+struct ShardedRequest {
+  const float* queries;  // (count, dim), on the host
+  std::size_t count;
+  std::size_t k;                          // from 1 to the rows that are allowed
+  const std::uint8_t* allowed = nullptr;  // a flag a row; null: all rows
+  std::size_t allowed_count = 0;
+  std::function<bool()> poll;  // asked now and then, on the calling thread, whether to stop
+
+  // (count, k), on the host
+  double* scores;
+  std::int64_t* positions;
+};
+
+class ShardedRows {
+ public:
+  // A device is given so many rows before the next one is used.
+  static constexpr std::size_t kLeastShare = 65536;
+
+  // On devices with these numbers.
+  ShardedRows(std::size_t dim, const std::vector<int>& numbers, std::size_t least_share = kLeastShare);
+
+  std::size_t dim() const { return dim_; }
+  std::size_t size() const { return ids_.size(); }
+  const std::vector<Device>& devices() const { return devices_; }
+  // Rows on each device, and on the host.
+  std::vector<std::size_t> shares() const;
+
+  // Appends rows (count, dim) and their ids, from the host. Where it throws, the object must not be used any more.
+  void add(const float* rows, const std::int64_t* ids, std::size_t count);
+
+  // Finds each query's k best by the contract. Throws std::invalid_argument where there are not so many rows. Returns
+  // the queries, ascending, whose answers were not found: too many rows score nearly alike.
+  std::vector<std::size_t> search(const ShardedRequest& request);
+
+ private:
+  // Rows on a device.
+  struct Resident {
+    DeviceRows rows;
+    Numbering numbering;
+  };
+  // Rows on the host.
+  struct Waiting {
+    explicit Waiting(std::size_t values) : rows(values) {}
+
+    PinnedArray<float> rows;
+    std::vector<std::int64_t> ids;
+    Numbering numbering;
+  };
+  class Answers;
+
+  std::size_t share(std::size_t place) const;
+  std::size_t add_to_device(std::size_t place, const float* rows, const std::int64_t* ids, std::size_t count);
+  void add_to_host(const float* rows, const std::int64_t* ids, std::size_t count);
+  void number(Numbering& numbering, const std::int64_t* ids, std::size_t count);
+  void search_device(std::size_t place, const ShardedRequest& request, Answers& answers, Stop& stop);
+  void search_part(const DeviceRows& rows, const Numbering& numbering, const ShardedRequest& request, Answers& answers,
+                   Stop& stop) const;
+
+  const std::size_t dim_;
+  const std::vector<int> numbers_;
+  const std::size_t least_share_;
+  std::vector<Device> devices_;
+  mutable std::mutex mutex_;
+  std::vector<std::deque<Resident>> resident_;   // of each device
+  std::deque<Waiting> waiting_;                  // by device in turn
+  std::vector<std::deque<DeviceRows>> brought_;  // two of each device, if rows are waiting
+  std::vector<std::int64_t> ids_;
+};
+
+}  // namespace latentknn::cuda

@@ -1,0 +1,40 @@
+// Ending a search early, and running parts of it side by side.
+#pragma once
+
+#include <atomic>
+#include <exception>
+#include <functional>
+#include <thread>
+#include <vector>
+
+namespace latentknn::cuda {
+
+// The caller asked to stop.
+class Stopped : public std::exception {};
+
+// Whether to stop: asked by the caller, whose question may be put on the thread that made this object only, or by a
+// part of the search that failed.
+class Stop {
+ public:
+  explicit Stop(std::function<bool()> poll) : poll_(std::move(poll)), thread_(std::this_thread::get_id()) {}
+
+  void ask() { asked_ = true; }
+  bool asked() {
+    if (poll_ && std::this_thread::get_id() == thread_ && poll_()) asked_ = true;
+    return asked_;
+  }
+  void check() {
+    if (asked()) throw Stopped();
+  }
+
+ private:
+  std::function<bool()> poll_;
+  std::thread::id thread_;
+  std::atomic<bool> asked_{false};
+};
+
+// Runs the tasks side by side, the first on the calling thread, and waits for all. What the first to fail threw is
+// thrown, and the others are asked to stop.
+void run_together(const std::vector<std::function<void()>>& tasks, Stop& stop);
+
+}  // namespace latentknn::cuda
