@@ -20,7 +20,9 @@ data: $(VENV)/installed-demo
 test: test-core test-python
 
 test-core: $(VENV)/installed-test
-	cmake -S . -B build/tests -DLATENTKNN_PYTHON=OFF -DLATENTKNN_TESTS=ON -DLATENTKNN_WARNINGS_AS_ERRORS=ON
+	cmake -S . -B build/tests -DLATENTKNN_PYTHON=OFF -DLATENTKNN_TESTS=ON -DLATENTKNN_WARNINGS_AS_ERRORS=ON \
+	  -DLATENTKNN_EMULATED_EXTENSION=ON -DPython_EXECUTABLE=$(abspath $(BIN))/python \
+	  -Dpybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir)
 	cmake --build build/tests --parallel 2
 	cd build/tests && ctest --output-on-failure
 

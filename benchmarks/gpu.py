@@ -137,7 +137,7 @@ def make(kind: str, count: int, dim: int) -> tuple[Codes, Codes]:
 def measure(kind: str, count: int, dim: int, neighbours: Sequence[int]) -> dict[str, dict[str, Any]]:
     """Check and time all on the same rows, for every number of neighbours."""
     rows, queries = make(kind, count, dim)
-    on_device = lk.CosineIndex.from_codes(rows, engine="cuda")
+    on_device = lk.CosineIndex.from_codes(rows, engine=lk.CudaEngine([0]))
     exact = lk.CosineIndex.from_codes(rows, engine="cpu")
     cases = {}
     for k in neighbours:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-import fake_cuda
+import emulated_cuda
 import latentknn
 from latentknn import _core, engines
 
@@ -54,14 +55,22 @@ def cuda_device(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def cuda_or_fake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the engine "cuda" run on a device, or on what stands in for one."""
-    (cuda,) = (each for each in engines.availability() if each.name == "cuda")
+def cuda_or_emulated(request: pytest.FixtureRequest) -> None:
+    """Let the engine "cuda" run on a device, or on emulated ones."""
     if request.config.getoption("--require-cuda"):
         request.getfixturevalue("cuda_device")
-    elif not cuda.available:
-        monkeypatch.setattr(latentknn, "_cuda", fake_cuda, raising=False)
-        monkeypatch.setitem(sys.modules, "latentknn._cuda", fake_cuda)
+    else:
+        request.getfixturevalue("emulated_devices")
+
+
+@pytest.fixture
+def emulated_devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the engine "cuda" run on emulated devices."""
+    module = emulated_cuda.load()
+    monkeypatch.setattr(latentknn, "_cuda", module, raising=False)
+    monkeypatch.setitem(sys.modules, "latentknn._cuda", module)
+    yield
+    emulated_cuda.limit_memory(emulated_cuda.AMPLE)
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

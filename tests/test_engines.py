@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-import fake_cuda
+import emulated_cuda
 import latentknn as lk
 import reference
 from checking import assert_same_bytes
 from latentknn import _core, engines
 from latentknn.engines import cuda_engine, faiss_engine
 
-DIM, CODES, QUERIES = 16, 3000, 40
+DIM, CODES, QUERIES = 16, 1500, 40
 
 EXHAUSTIVE = {
     "cpu": "cpu",
@@ -32,7 +32,7 @@ EXHAUSTIVE = {
 @pytest.fixture(params=EXHAUSTIVE)
 def engine(request):
     if request.param == "cuda":
-        request.getfixturevalue("cuda_or_fake")
+        request.getfixturevalue("cuda_or_emulated")
     return EXHAUSTIVE[request.param]
 
 
@@ -65,8 +65,8 @@ def test_finds_the_neighbours(engine, problem):
 def test_own_ids_labels_and_classes(engine, problem):
     codes, labels, queries = problem
     ids = np.random.default_rng(1).permutation(10 * CODES)[:CODES]
-    index = lk.CosineIndex.from_codes(codes[:2000], labels[:2000], ids[:2000], engine=engine)
-    index.add(codes[2000:], labels[2000:], ids[2000:])
+    index = lk.CosineIndex.from_codes(codes[:1000], labels[:1000], ids[:1000], engine=engine)
+    index.add(codes[1000:], labels[1000:], ids[1000:])
     expected = reference.search(codes, queries, 5, ids=ids)
     found = index.search(queries, 5)
     assert np.array_equal(found.ids, expected.ids)
@@ -80,8 +80,8 @@ def test_own_ids_labels_and_classes(engine, problem):
 def test_ids_that_begin_later(engine, problem):
     codes, _, queries = problem
     index = lk.CosineIndex.from_codes(codes[:1000], engine=engine)
-    index.add(codes[1000:], ids=np.arange(5000, 7000))
-    ids = np.concatenate([np.arange(1000), np.arange(5000, 7000)])
+    index.add(codes[1000:], ids=np.arange(5000, 5500))
+    ids = np.concatenate([np.arange(1000), np.arange(5000, 5500)])
     assert np.array_equal(index.search(queries, 4).ids, reference.search(codes, queries, 4, ids=ids).ids)
 
 
@@ -140,8 +140,8 @@ def test_bad_input_changes_nothing(engine, problem, bad):
         index.add(broken)
     with pytest.raises(ValueError, match="row 7 of the queries"):
         index.search(broken, 5)
-    with pytest.raises(ValueError, match="k must be from 1 to 3000"):
-        index.search(queries, 3001)
+    with pytest.raises(ValueError, match="k must be from 1 to 1500"):
+        index.search(queries, 1501)
     with pytest.raises(ValueError, match="codes must have 16 columns"):
         index.add(np.ones((2, 3)))
     assert len(index) == CODES
@@ -238,9 +238,15 @@ def test_removing_keeps_what_was_trained(problem):
     assert len(index) == 0
 
 
-def test_an_add_that_fails_late_changes_nothing(problem, monkeypatch):
+@pytest.mark.parametrize("factory", ["Flat", "IVF64,PQ4x4"])
+def test_an_add_that_fails_late_changes_nothing(problem, monkeypatch, factory):
+    """Nor what was trained, where it would be trained otherwise on the codes that are left."""
     codes, _, queries = problem
-    index = lk.CosineIndex.from_codes(codes[:2000], engine="faiss")
+    index = lk.CosineIndex.from_codes(
+        codes, engine=lk.FaissEngine(factory, {"nprobe": 64} if "IVF" in factory else {})
+    )
+    index.remove(np.arange(1000, CODES))
+    before = index.search(queries, 5)
 
     class Full:
         def __getattr__(self, name):
@@ -255,12 +261,16 @@ def test_an_add_that_fails_late_changes_nothing(problem, monkeypatch):
     store = index._database._store
     monkeypatch.setattr(index._database, "_store", Full())
     with pytest.raises(MemoryError, match="no more"):
-        index.add(codes[2000:])
+        index.add(codes[1000:])
     monkeypatch.undo()
-    assert len(index) == 2000
-    index.add(codes[2500:])
-    kept = np.delete(codes, np.arange(2000, 2500), axis=0)
-    assert np.array_equal(index.search(queries, 5).positions, reference.search(kept, queries, 5).positions)
+    assert len(index) == 1000
+    assert index.search(queries, 5).ids.tobytes() == before.ids.tobytes()
+    index.add(codes[1250:])
+    if factory == "Flat":
+        kept = np.delete(codes, np.arange(1000, 1250), axis=0)
+        assert np.array_equal(
+            index.search(queries, 5).positions, reference.search(kept, queries, 5).positions
+        )
 
 
 def test_what_faiss_refuses_is_said_and_changes_nothing(problem):
@@ -303,7 +313,7 @@ def test_the_number_of_threads_is_put_back(problem):
 # CUDA
 
 
-@pytest.mark.usefixtures("cuda_or_fake")
+@pytest.mark.usefixtures("cuda_or_emulated")
 def test_cuda_gives_the_same_bytes(problem):
     codes, labels, queries = problem
     ids = np.random.default_rng(2).permutation(10 * CODES)[:CODES]
@@ -325,7 +335,7 @@ def test_cuda_gives_the_same_bytes(problem):
     assert_same_bytes(index.search(queries, 7, scores64=True), reference.search(moved, queries, 7, ids=ids))
 
 
-@pytest.mark.usefixtures("cuda_or_fake")
+@pytest.mark.usefixtures("cuda_or_emulated")
 def test_cuda_among_equal_rows():
     """More others are equal to a row than are wanted: itself need not be among them to be left out."""
     codes = np.repeat(np.eye(5, dtype=np.float32), 20, axis=0)
@@ -334,7 +344,7 @@ def test_cuda_among_equal_rows():
     assert_same_bytes(index.search_self(99, scores64=True), reference.search_self(codes, 99))
 
 
-@pytest.mark.usefixtures("cuda_or_fake")
+@pytest.mark.usefixtures("cuda_or_emulated")
 def test_cuda_explains(problem):
     codes, _, queries = problem
     index = lk.CosineIndex.from_codes(codes, engine="cuda")
@@ -346,7 +356,7 @@ def test_cuda_explains(problem):
     assert f"{QUERIES} queries so far" in said
 
 
-def test_cuda_on_chosen_devices(problem, cuda_or_fake):
+def test_cuda_on_chosen_devices(problem, cuda_or_emulated):
     codes, labels, queries = problem
     index = lk.CosineIndex.from_codes(codes, labels, engine=lk.CudaEngine([0, 0]))
     assert index.engine == "cuda"
@@ -358,33 +368,57 @@ def test_cuda_on_chosen_devices(problem, cuda_or_fake):
 
 
 @pytest.mark.parametrize(
-    ("devices", "error", "said"),
+    ("wanted", "error", "said"),
     [
-        ([], ValueError, "at least one device"),
-        ([0.5], TypeError, "float"),
-        ([77], RuntimeError, "there is no CUDA device 77 to use; there are 0"),
-        ([-1], RuntimeError, "there is no CUDA device -1"),
+        ({"devices": []}, ValueError, "at least one device"),
+        ({"devices": [0.5]}, TypeError, "float"),
+        ({"devices": [77]}, RuntimeError, "there is no CUDA device 77 to use; there are 0"),
+        ({"devices": [-1]}, RuntimeError, "there is no CUDA device -1"),
+        ({"memory": 0}, ValueError, "at least one byte, received 0"),
     ],
 )
-def test_devices_that_are_not_there(cuda_or_fake, devices, error, said):
+def test_devices_that_are_not_there(cuda_or_emulated, wanted, error, said):
     with pytest.raises(error, match=said):
-        lk.CosineIndex(3, engine=lk.CudaEngine(devices))
+        lk.CosineIndex(3, engine=lk.CudaEngine(**wanted))
 
 
-def test_a_device_without_room_changes_nothing(problem, cuda_or_fake, monkeypatch):
+@pytest.mark.usefixtures("cuda_or_emulated")
+def test_queries_that_a_device_gives_up():
+    """Codes that halves cannot tell apart: the host answers."""
+    rng = np.random.default_rng(5)
+    codes = (1 + 1e-6 * rng.standard_normal((1500, 24))).astype(np.float32)
+    queries = np.concatenate([codes[:5], rng.standard_normal((5, 24), np.float32)])
+    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    assert_same_bytes(index.search(queries, 6, scores64=True), reference.search(codes, queries, 6))
+    allowed = np.arange(len(codes)) % 5 > 0
+    expected = reference.search(codes, queries, 6, allowed=allowed)
+    assert_same_bytes(index.search(queries, 6, allowed=allowed, scores64=True), expected)
+
+
+@pytest.mark.usefixtures("emulated_devices")
+def test_a_device_without_room_changes_nothing(problem):
     codes, _, queries = problem
-    if cuda_engine.import_cuda()[0] is not fake_cuda:
-        pytest.skip("a real device has room")
     index = lk.CosineIndex.from_codes(codes[:1000], engine="cuda")
     expected = index.search(queries, 5, scores64=True)
-    monkeypatch.setattr(fake_cuda.ShardedRows, "room", 1000 * DIM * 4)
-    with pytest.raises(MemoryError, match="no 3968 bytes to give"):
-        index.add(codes[1000:1062])
-    assert len(index) == 1000
+    emulated_cuda.limit_memory(12)
+    with pytest.raises(MemoryError, match=r"no \d+ bytes to give, 12 are free"):
+        index.search(queries, 5)
+    emulated_cuda.limit_memory(emulated_cuda.AMPLE)
     assert_same_bytes(index.search(queries, 5, scores64=True), expected)
 
 
-def test_an_add_that_the_host_refuses_changes_nothing_on_the_device(problem, cuda_or_fake):
+def test_codes_that_find_no_room_on_the_device(problem, cuda_or_emulated):
+    codes, _, queries = problem
+    index = lk.CosineIndex.from_codes(codes[:1000], engine=lk.CudaEngine([0], memory=150_000))
+    index.add(codes[1000:])
+    assert re.search(r"\d+ codes on device 0; \d+ codes on the host, brought", str(index.explain()))
+    assert_same_bytes(index.search(queries, 10, scores64=True), reference.search(codes, queries, 10))
+    index.remove(np.arange(100))
+    expected = reference.search(codes[100:], queries, 10, ids=np.arange(100, CODES))
+    assert_same_bytes(index.search(queries, 10, scores64=True), expected)
+
+
+def test_an_add_that_the_host_refuses_changes_nothing_on_the_device(problem, cuda_or_emulated):
     codes, _, queries = problem
     index = lk.CosineIndex.from_codes(codes[:1000], engine="cuda")
     expected = index.search(queries, 5, scores64=True)
@@ -401,7 +435,7 @@ def test_the_extension_can_be_imported_without_a_device():
     assert bool(found) != bool(missing)
     if not found:
         with pytest.raises(RuntimeError, match="no CUDA device can be used: "):
-            cuda.ShardedRows(3, [0])
+            cuda.ShardedRows(3, [0], 0)
 
 
 def test_cuda_that_is_not_built(monkeypatch):
@@ -418,7 +452,7 @@ def test_cuda_that_is_not_built(monkeypatch):
         (([("GTX 1080", (6, 1), 8)], ""), "GTX 1080 has compute capability 6.1, and 8.0 is needed"),
     ],
 )
-def test_devices_that_cannot_be_used(monkeypatch, cuda_or_fake, devices, said):
+def test_devices_that_cannot_be_used(monkeypatch, cuda_or_emulated, devices, said):
     monkeypatch.setattr(cuda_engine.import_cuda()[0], "devices", lambda: devices)
     with pytest.raises(RuntimeError, match=said):
         lk.CosineIndex(3, engine="cuda")

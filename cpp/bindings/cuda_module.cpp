@@ -26,7 +26,7 @@ void call_device(const Function& function) {
     function();
   } catch (const cuda::Stopped&) {
     throw py::error_already_set();  // set by PyErr_CheckSignals
-  } catch (const cuda::OutOfDeviceMemory& error) {
+  } catch (const cuda::OutOfMemory& error) {
     PyErr_SetString(PyExc_MemoryError, error.what());
     throw py::error_already_set();
   }
@@ -89,15 +89,16 @@ PYBIND11_MODULE(_cuda, module) {
   using namespace latentknn::bindings;
   module.doc() = "The CUDA engine of latentknn.";
   module.def("devices", &devices);
-  py::class_<ShardedRows>(module, "ShardedRows")
-      .def(py::init([](std::size_t dim, const std::vector<int>& devices) {
+  py::class_<ShardedRows>(module, "ShardedRows", py::module_local())
+      .def(py::init([](std::size_t dim, const std::vector<int>& devices, std::size_t memory) {
              std::unique_ptr<ShardedRows> rows;
-             call_device([&] { rows = std::make_unique<ShardedRows>(dim, devices); });
+             call_device([&] { rows = std::make_unique<ShardedRows>(dim, devices, memory); });
              return rows;
            }),
-           py::arg("dim"), py::arg("devices"))
-      .def("__len__", &ShardedRows::size)
-      .def_property_readonly("shares", &ShardedRows::shares)
+           py::arg("dim"), py::arg("devices"), py::arg("memory"))
+      .def("__len__", &ShardedRows::size, py::call_guard<py::gil_scoped_release>())
+      .def("shares", &ShardedRows::shares, py::call_guard<py::gil_scoped_release>())
+      .def("clear", &ShardedRows::clear, py::call_guard<py::gil_scoped_release>())
       .def("add", &add, py::arg("rows"), py::arg("ids"))
       .def("search", &search, py::arg("queries"), py::arg("k"), py::arg("allowed").none(true));
 }

@@ -55,6 +55,9 @@ class Batch {
     const std::size_t dim = search_.dim, k = request_.k;
     copy_to_device(values_.data(), request_.queries + begin * dim, count * dim * sizeof(float));
     fill_bytes(failures_.data(), 0, count);
+    // Of queries that are given up nothing else is written.
+    fill_bytes(scores_.data(), 0, count * k * sizeof(double));
+    fill_bytes(numbers_.data(), 0, count * k * sizeof(std::uint32_t));
     pack(values_.data(), count, dim, search_.packed_dim, norms_.data(), packed_.data(), roundings_.data());
     search_.query_count = count;
     for (std::size_t known = 0; known < k; known += search_.k) pass(known);
@@ -99,8 +102,12 @@ class Batch {
 
 }  // namespace
 
-DeviceRows::DeviceRows(std::size_t dim, int number, const Device& device)
-    : dim_(dim), packed_dim_(whole(dim, kDimStep)), number_(number), properties_(device) {
+DeviceRows::DeviceRows(std::size_t dim, int number, std::size_t multiprocessors, std::size_t memory)
+    : dim_(dim),
+      packed_dim_(whole(dim, kDimStep)),
+      number_(number),
+      multiprocessors_(multiprocessors),
+      memory_(memory) {
   const OnDevice here(number_);
   rounding_ = DeviceArray<float>(1);
   clear();
@@ -118,23 +125,22 @@ std::size_t DeviceRows::bytes_of_a_row(std::size_t dim) {
          sizeof(float);
 }
 
-std::size_t DeviceRows::room() const {
-  const OnDevice here(number_);
-  const std::size_t kept = memory_for_searches(properties_.memory), unused = free_memory();
+std::size_t DeviceRows::room(std::size_t unused) const {
+  const std::size_t kept = memory_for_searches(memory_);
   const std::size_t fresh = unused > kept ? (unused - kept) / bytes_of_a_row(dim_) / kRowTile * kRowTile : 0;
   return std::max(capacity_, fresh) - count_;
 }
 
 std::size_t DeviceRows::chosen_at_once() const {
   const std::size_t each = packed_dim_ * sizeof(std::uint16_t) + sizeof(std::uint32_t);
-  return std::max(bytes_brought(properties_.memory) / each / kRowTile * kRowTile, kRowTile);
+  return std::max(bytes_brought(memory_) / each / kRowTile * kRowTile, kRowTile);
 }
 
-// Room for `count` rows, those that there are included; for some more, where there is memory.
-void DeviceRows::reserve(std::size_t count) {
+// Memory for `count` rows, those that there are included.
+void DeviceRows::reserve(std::size_t count, std::size_t unused) {
   if (count <= capacity_) return;
   const std::size_t least = whole(count, kRowTile), ample = whole(capacity_ + capacity_ / 2, kRowTile);
-  resize(ample > least && ample <= count_ + room() ? ample : least);
+  resize(std::max(least, std::min(ample, count_ + room(unused))));
 }
 
 void DeviceRows::resize(std::size_t room) {
@@ -154,10 +160,10 @@ void DeviceRows::resize(std::size_t room) {
   capacity_ = room;
 }
 
-void DeviceRows::add(const float* rows, const std::int64_t* ids, std::size_t count) {
+void DeviceRows::add(const float* rows, const std::int64_t* ids, std::size_t count, std::size_t unused) {
   if (count == 0) return;
   const OnDevice here(number_);
-  reserve(count_ + count);
+  reserve(count_ + count, unused);
   copy_to_device(rows_.data() + count_ * dim_, rows, count * dim_ * sizeof(float));
   copy_to_device(ids_.data() + count_, ids, count * sizeof(std::int64_t));
   pack(rows_.data() + count_ * dim_, count, dim_, packed_dim_, norms_.data() + count_,
@@ -205,7 +211,7 @@ std::vector<std::size_t> DeviceRows::search(const DeviceRequest& request, Stop& 
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
     const OnDevice here_too(number_);
-    Batch batch(request, std::min(at_once, request.count), searched, properties_.multiprocessors);
+    Batch batch(request, std::min(at_once, request.count), searched, multiprocessors_);
     for (std::size_t begin; (begin = next.fetch_add(at_once)) < request.count;) {
       stop.check();
       batch.search(begin, std::min(at_once, request.count - begin), failures.data());

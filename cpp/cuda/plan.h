@@ -35,7 +35,7 @@ inline constexpr std::size_t kBatchesSideBySide = 2;
 // Queries of a batch, of `count` in all, on a device with so many free bytes; at least 1.
 std::size_t queries_at_once(std::size_t free_bytes, std::size_t count, std::size_t k, std::size_t dim);
 
-// Of a device's memory, what rows leave to searches.
+// Of the memory of a device that a database may use, what rows leave to searches.
 std::size_t memory_for_searches(std::size_t memory);
 
 // Bytes of rows that are brought to a device at a time, where the database is larger than the devices, or gathered for

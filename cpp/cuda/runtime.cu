@@ -84,7 +84,7 @@ void* allocate(std::size_t bytes) {
   const cudaError_t result = cudaMalloc(&pointer, bytes);
   if (result == cudaErrorMemoryAllocation) {
     cudaGetLastError();
-    throw OutOfDeviceMemory("the device has no " + std::to_string(bytes) + " bytes to give, " +
+    throw OutOfMemory("the device has no " + std::to_string(bytes) + " bytes to give, " +
                             std::to_string(free_memory()) + " are free");
   }
   check(result, "allocating device memory");
@@ -101,7 +101,7 @@ void* allocate_pinned(std::size_t bytes) {
   const cudaError_t result = cudaHostAlloc(&pointer, bytes, cudaHostAllocPortable);
   if (result == cudaErrorMemoryAllocation) {
     cudaGetLastError();
-    throw OutOfDeviceMemory("the host has no " + std::to_string(bytes) + " bytes of pinned memory to give");
+    throw OutOfMemory("the host has no " + std::to_string(bytes) + " bytes of pinned memory to give");
   }
   check(result, "allocating pinned memory");
   return pointer;

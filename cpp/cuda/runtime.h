@@ -16,7 +16,8 @@ class DeviceError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-class OutOfDeviceMemory : public DeviceError {
+// Of a device, or of the host's memory that devices reach.
+class OutOfMemory : public DeviceError {
  public:
   using DeviceError::DeviceError;
 };
@@ -92,17 +93,15 @@ class DeviceArray {
 template <class T>
 class PinnedArray {
  public:
-  explicit PinnedArray(std::size_t size) : data_(static_cast<T*>(allocate_pinned(size * sizeof(T)))), size_(size) {}
+  explicit PinnedArray(std::size_t size) : data_(static_cast<T*>(allocate_pinned(size * sizeof(T)))) {}
   PinnedArray(const PinnedArray&) = delete;
   PinnedArray& operator=(const PinnedArray&) = delete;
   ~PinnedArray() { release_pinned(data_); }
 
   T* data() const { return data_; }
-  std::size_t size() const { return size_; }
 
  private:
   T* data_;
-  std::size_t size_;
 };
 
 }  // namespace latentknn::cuda

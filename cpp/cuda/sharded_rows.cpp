@@ -91,13 +91,18 @@ class ShardedRows::Answers {
   std::size_t width_ = 0;  // neighbours of each query so far
 };
 
-ShardedRows::ShardedRows(std::size_t dim, const std::vector<int>& numbers, std::size_t least_share)
+ShardedRows::ShardedRows(std::size_t dim, const std::vector<int>& numbers, std::size_t memory, std::size_t least_share)
     : dim_(dim),
       numbers_(numbers),
       least_share_(least_share),
       devices_(devices_of(numbers)),
-      resident_(numbers.size()),
-      brought_(numbers.size()) {}
+      memory_(numbers.size(), memory),
+      resident_(numbers.size()) {}
+
+std::size_t ShardedRows::size() const {
+  const std::lock_guard lock(mutex_);
+  return ids_.size();
+}
 
 std::vector<std::size_t> ShardedRows::shares() const {
   const std::lock_guard lock(mutex_);
@@ -115,12 +120,24 @@ std::size_t ShardedRows::share(std::size_t place) const {
   return count;
 }
 
+// Of the device that is current, what rows may still take.
+std::size_t ShardedRows::unused(std::size_t place) const {
+  std::size_t used = 0;
+  for (const Resident& part : resident_[place]) used += part.rows.bytes();
+  return std::min(free_memory(), memory_[place] - std::min(memory_[place], used));
+}
+
+DeviceRows ShardedRows::rows_on(std::size_t place) const {
+  return DeviceRows(dim_, numbers_[place], devices_[place].multiprocessors, memory_[place]);
+}
+
 void ShardedRows::add(const float* rows, const std::int64_t* ids, std::size_t count) {
   const std::lock_guard lock(mutex_);
   const std::size_t devices = devices_.size();
   const std::size_t even = std::max((ids_.size() + count + devices - 1) / devices, least_share_);
   std::size_t done = 0;
   const auto give = [&](std::size_t place, std::size_t most) {
+    if (done == count || most == 0) return;
     done += add_to_device(place, rows + done * dim_, ids + done, std::min(most, count - done));
   };
   for (std::size_t i = 0; i < devices; ++i) give(i, even - std::min(even, share(i)));
@@ -128,36 +145,52 @@ void ShardedRows::add(const float* rows, const std::int64_t* ids, std::size_t co
   add_to_host(rows + done * dim_, ids + done, count - done);
 }
 
+void ShardedRows::clear() {
+  const std::lock_guard lock(mutex_);
+  for (auto& parts : resident_) parts.clear();
+  waiting_.clear();
+  ids_.clear();
+}
+
 // Returns how many rows the device had room for.
 std::size_t ShardedRows::add_to_device(std::size_t place, const float* rows, const std::int64_t* ids,
                                        std::size_t count) {
+  const OnDevice here(numbers_[place]);
+  if (memory_[place] == 0) memory_[place] = free_memory();
   std::deque<Resident>& parts = resident_[place];
   std::size_t done = 0;
-  while (done < count) {
-    // A part that cannot grow may leave memory for another.
-    if (parts.empty() || (parts.back().rows.size() > 0 && parts.back().rows.room() == 0)) {
-      parts.push_back({DeviceRows(dim_, numbers_[place], devices_[place]), {}});
+  try {
+    while (done < count) {
+      // A part that cannot grow may leave memory for another.
+      if (parts.empty() || (parts.back().rows.size() > 0 && parts.back().rows.room(unused(place)) == 0)) {
+        parts.push_back({rows_on(place), {}});
+      }
+      Resident& part = parts.back();
+      const std::size_t room = unused(place), taken = std::min(part.rows.room(room), count - done);
+      if (taken == 0) break;
+      part.rows.add(rows + done * dim_, ids + done, taken, room);
+      number(part.numbering, ids + done, taken);
+      done += taken;
     }
-    Resident& part = parts.back();
-    const std::size_t taken = std::min(part.rows.room(), count - done);
-    if (taken == 0) break;
-    part.rows.add(rows + done * dim_, ids + done, taken);
-    number(part.numbering, ids + done, taken);
-    done += taken;
+  } catch (const OutOfMemory&) {
+    // Somebody else has taken it meanwhile.
   }
   return done;
 }
 
 void ShardedRows::add_to_host(const float* rows, const std::int64_t* ids, std::size_t count) {
-  std::size_t bytes = SIZE_MAX;
-  for (const Device& device : devices_) bytes = std::min(bytes, bytes_brought(device.memory));
-  const std::size_t most = std::max<std::size_t>(bytes / DeviceRows::bytes_of_a_row(dim_), 1);
+  if (count == 0) return;
+  const OnDevice here(numbers_.front());  // one that is in use
+  const std::size_t least = *std::min_element(memory_.begin(), memory_.end());
+  const std::size_t most = std::max<std::size_t>(bytes_brought(least) / DeviceRows::bytes_of_a_row(dim_), 1);
   for (std::size_t done = 0; done < count;) {
-    if (waiting_.empty() || waiting_.back().ids.size() == most) {
-      waiting_.emplace_back(most * dim_);
+    if (waiting_.empty() || waiting_.back().ids.size() == waiting_.back().capacity) {
+      // As much again as there is, so that rows that come one by one make few parts.
+      const std::size_t there = waiting_.empty() ? 0 : waiting_.back().capacity;
+      waiting_.emplace_back(std::min(most, std::max(2 * there, count - done)), dim_);
     }
     Waiting& part = waiting_.back();
-    const std::size_t before = part.ids.size(), taken = std::min(most - before, count - done);
+    const std::size_t before = part.ids.size(), taken = std::min(part.capacity - before, count - done);
     std::copy_n(rows + done * dim_, taken * dim_, part.rows.data() + before * dim_);
     part.ids.insert(part.ids.end(), ids + done, ids + done + taken);
     number(part.numbering, ids + done, taken);
@@ -184,6 +217,7 @@ std::vector<std::size_t> ShardedRows::search(const ShardedRequest& request) {
     throw std::invalid_argument("k must be from 1 to the codes left by now, " + std::to_string(available) +
                                 ", received " + std::to_string(request.k));
   }
+  if (request.count == 0) return {};
   Answers answers(request, ids_);
   Stop stop(request.poll);
   std::vector<std::function<void()>> tasks;
@@ -195,26 +229,29 @@ std::vector<std::size_t> ShardedRows::search(const ShardedRequest& request) {
   return answers.failed();
 }
 
-void ShardedRows::search_device(std::size_t place, const ShardedRequest& request, Answers& answers, Stop& stop) {
-  std::deque<DeviceRows>& brought = brought_[place];
-  const auto bring = [&](std::size_t index) {
-    DeviceRows& to = brought[index / devices_.size() % 2];
-    to.clear();
-    to.add(waiting_[index].rows.data(), waiting_[index].ids.data(), waiting_[index].ids.size());
-  };
-  // Rows are brought while others are searched.
-  std::future<void> coming;
-  const auto expect = [&](std::size_t index) {
-    if (index >= waiting_.size()) return;
-    while (brought.size() < 2) brought.emplace_back(dim_, numbers_[place], devices_[place]);
-    coming = std::async(std::launch::async, bring, index);
-  };
-  expect(place);
-  for (const Resident& part : resident_[place]) search_part(part.rows, part.numbering, request, answers, stop);
+void ShardedRows::search_device(std::size_t place, const ShardedRequest& request, Answers& answers, Stop& stop) const {
+  // The device's share of the rows that wait: each part is brought while the one before is searched.
+  std::vector<const Waiting*> parts;
   for (std::size_t i = place; i < waiting_.size(); i += devices_.size()) {
+    const bool wanted = request.allowed == nullptr || !waiting_[i].numbering.flagged(request.allowed).empty();
+    if (wanted) parts.push_back(&waiting_[i]);
+  }
+  std::vector<DeviceRows> brought;
+  for (std::size_t i = 0; i < std::min<std::size_t>(parts.size(), 2); ++i) brought.push_back(rows_on(place));
+  std::future<void> coming;
+  const auto bring = [&](std::size_t i) {
+    if (i == parts.size()) return;
+    coming = std::async(std::launch::async, [&brought, &part = *parts[i], i] {
+      brought[i % 2].clear();
+      brought[i % 2].add(part.rows.data(), part.ids.data(), part.ids.size());
+    });
+  };
+  bring(0);
+  for (const Resident& part : resident_[place]) search_part(part.rows, part.numbering, request, answers, stop);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
     coming.get();
-    expect(i + devices_.size());
-    search_part(brought[i / devices_.size() % 2], waiting_[i].numbering, request, answers, stop);
+    bring(i + 1);
+    search_part(brought[i % 2], parts[i]->numbering, request, answers, stop);
   }
 }
 

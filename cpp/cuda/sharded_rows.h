@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -33,17 +32,20 @@ class ShardedRows {
   // A device is given so many rows before the next one is used.
   static constexpr std::size_t kLeastShare = 65536;
 
-  // On devices with these numbers.
-  ShardedRows(std::size_t dim, const std::vector<int>& numbers, std::size_t least_share = kLeastShare);
+  // On devices with these numbers, of each of which it may use so many bytes; 0: what is free when it is first used.
+  ShardedRows(std::size_t dim, const std::vector<int>& numbers, std::size_t memory = 0,
+              std::size_t least_share = kLeastShare);
 
   std::size_t dim() const { return dim_; }
-  std::size_t size() const { return ids_.size(); }
-  const std::vector<Device>& devices() const { return devices_; }
+  std::size_t size() const;
   // Rows on each device, and on the host.
   std::vector<std::size_t> shares() const;
 
   // Appends rows (count, dim) and their ids, from the host. Where it throws, the object must not be used any more.
   void add(const float* rows, const std::int64_t* ids, std::size_t count);
+
+  // Forgets all rows and gives their memory back.
+  void clear();
 
   // Finds each query's k best by the contract. Throws std::invalid_argument where there are not so many rows. Returns
   // the queries, ascending, whose answers were not found: too many rows score nearly alike.
@@ -57,8 +59,9 @@ class ShardedRows {
   };
   // Rows on the host.
   struct Waiting {
-    explicit Waiting(std::size_t values) : rows(values) {}
+    Waiting(std::size_t most, std::size_t dim) : capacity(most), rows(most * dim) {}
 
+    std::size_t capacity;
     PinnedArray<float> rows;
     std::vector<std::int64_t> ids;
     Numbering numbering;
@@ -66,21 +69,23 @@ class ShardedRows {
   class Answers;
 
   std::size_t share(std::size_t place) const;
+  std::size_t unused(std::size_t place) const;
+  DeviceRows rows_on(std::size_t place) const;
   std::size_t add_to_device(std::size_t place, const float* rows, const std::int64_t* ids, std::size_t count);
   void add_to_host(const float* rows, const std::int64_t* ids, std::size_t count);
   void number(Numbering& numbering, const std::int64_t* ids, std::size_t count);
-  void search_device(std::size_t place, const ShardedRequest& request, Answers& answers, Stop& stop);
+  void search_device(std::size_t place, const ShardedRequest& request, Answers& answers, Stop& stop) const;
   void search_part(const DeviceRows& rows, const Numbering& numbering, const ShardedRequest& request, Answers& answers,
                    Stop& stop) const;
 
   const std::size_t dim_;
   const std::vector<int> numbers_;
   const std::size_t least_share_;
-  std::vector<Device> devices_;
+  const std::vector<Device> devices_;
   mutable std::mutex mutex_;
-  std::vector<std::deque<Resident>> resident_;   // of each device
-  std::deque<Waiting> waiting_;                  // by device in turn
-  std::vector<std::deque<DeviceRows>> brought_;  // two of each device, if rows are waiting
+  std::vector<std::size_t> memory_;             // of each device, what may be used; 0: not known yet
+  std::vector<std::deque<Resident>> resident_;  // of each device
+  std::deque<Waiting> waiting_;                 // by device in turn
   std::vector<std::int64_t> ids_;
 };
 

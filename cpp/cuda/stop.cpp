@@ -30,6 +30,7 @@ void run_together(const std::vector<std::function<void()>>& tasks, Stop& stop) {
     while (other.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) stop.asked();
   }
   if (failure) std::rethrow_exception(failure);
+  if (!others.empty()) stop.check();
 }
 
 }  // namespace latentknn::cuda

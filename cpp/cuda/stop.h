@@ -5,6 +5,7 @@
 #include <exception>
 #include <functional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace latentknn::cuda {
@@ -20,7 +21,8 @@ class Stop {
 
   void ask() { asked_ = true; }
   bool asked() {
-    if (poll_ && std::this_thread::get_id() == thread_ && poll_()) asked_ = true;
+    // Once is enough: a caller who has said yes may not be able to say it again.
+    if (!asked_ && poll_ && std::this_thread::get_id() == thread_ && poll_()) asked_ = true;
     return asked_;
   }
   void check() {
@@ -34,7 +36,7 @@ class Stop {
 };
 
 // Runs the tasks side by side, the first on the calling thread, and waits for all. What the first to fail threw is
-// thrown, and the others are asked to stop.
+// thrown, and the others are asked to stop; Stopped is thrown too if the caller asked when all was done.
 void run_together(const std::vector<std::function<void()>>& tasks, Stop& stop);
 
 }  // namespace latentknn::cuda

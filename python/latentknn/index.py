@@ -83,7 +83,8 @@ class CosineIndex:
     Notes
     -----
     Safe to use from several threads. Memory: the codes as float32, one packed copy of them (half as large
-    for "int16", a quarter for "int8", smaller for "pca") and some tens of MiB while a search runs.
+    for "int16", a quarter for "int8", smaller for "pca") and some tens of MiB while a search runs. The other
+    engines keep the codes on the host, and what they search beside them: see `CudaEngine` and `FaissEngine`.
     """
 
     def __init__(

@@ -83,17 +83,6 @@ std::vector<Memory> memories(1);
 std::map<const void*, Allocation> allocations;
 thread_local int current = 0;
 
-void check_device(const void* pointer, const char* what) {
-  const std::lock_guard lock(mutex);
-  const auto next = allocations.upper_bound(pointer);
-  if (next == allocations.begin()) give_up(what);
-  const auto& [begin, allocation] = *std::prev(next);
-  if (static_cast<const char*>(pointer) > static_cast<const char*>(begin) + allocation.bytes ||
-      allocation.device != current) {
-    give_up(what);
-  }
-}
-
 Fiber& fiber() { return block.fibers[threadIdx.x]; }
 
 // Jumps, because swapping contexts asks the system each time.
@@ -224,10 +213,27 @@ float add_truncated(float sum, const double* terms, unsigned count) {
   return static_cast<float>(std::trunc(total / last) * last);
 }
 
+void check_device(const void* pointer, const char* what) {
+  const std::lock_guard lock(mutex);
+  const auto next = allocations.upper_bound(pointer);
+  if (next == allocations.begin()) give_up(what);
+  const auto& [begin, allocation] = *std::prev(next);
+  if (static_cast<const char*>(pointer) > static_cast<const char*>(begin) + allocation.bytes ||
+      allocation.device != current) {
+    give_up(what);
+  }
+}
+
 void set_devices(std::size_t count, std::size_t memory) { memories.assign(count, {memory, memory, 0}); }
 
 void limit_memory(std::size_t bytes) {
   for (Memory& memory : memories) memory.most = memory.in_use + bytes;
+}
+
+// For tests in Python.
+extern "C" [[gnu::visibility("default")]] void emulated_limit_memory(std::size_t bytes) { limit_memory(bytes); }
+extern "C" [[gnu::visibility("default")]] void emulated_set_devices(std::size_t count) {
+  set_devices(count, Memory{}.total);
 }
 
 std::size_t allocated() {
@@ -263,8 +269,8 @@ void* allocate(std::size_t bytes) {
   if (bytes == 0) return nullptr;
   const std::lock_guard lock(emulation::mutex);
   if (bytes > free_memory()) {
-    throw OutOfDeviceMemory("the device has no " + std::to_string(bytes) + " bytes to give, " +
-                            std::to_string(free_memory()) + " are free");
+    throw OutOfMemory("the device has no " + std::to_string(bytes) + " bytes to give, " +
+                      std::to_string(free_memory()) + " are free");
   }
   void* pointer = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   std::memset(pointer, emulation::kPoison, bytes);

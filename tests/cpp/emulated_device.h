@@ -10,6 +10,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "runtime.h"
@@ -44,6 +45,8 @@ void end_group();
 void await_groups(int unfinished);
 float add_truncated(float sum, const double* terms, unsigned count);
 
+// That memory is of the calling thread's device.
+void check_device(const void* pointer, const char* what);
 // So many devices from now on, each of so much memory.
 void set_devices(std::size_t count, std::size_t memory);
 // Bytes that can be allocated on each device from now on.
@@ -140,6 +143,17 @@ inline void multiply_add(float (&sums)[4], const std::uint32_t (&a)[4], std::uin
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), std::size_t blocks, std::size_t threads, std::size_t shared_bytes,
             const Arguments&... arguments) {
+  const auto check = [](const auto& argument) {
+    if constexpr (std::is_pointer_v<std::decay_t<decltype(argument)>>) {
+      emulation::check_device(argument, "a kernel is given another device's memory");
+    } else if constexpr (requires { argument.packed_rows; }) {
+      for (const void* each :
+           {static_cast<const void*>(argument.packed_rows), static_cast<const void*>(argument.packed_queries)}) {
+        emulation::check_device(each, "a search is given another device's memory");
+      }
+    }
+  };
+  (check(arguments), ...);
   emulation::run(blocks, threads, shared_bytes, [&] { kernel(arguments...); });
 }
 

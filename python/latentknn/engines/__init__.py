@@ -99,9 +99,9 @@ def availability() -> list[Availability]:
     """Say of every engine whether it can run here."""
     found = [Availability("cpu", True, ", ".join(_core.available_isas()), "")]
     try:
-        cuda, _ = import_cuda()
+        cuda, usable = import_cuda()
         devices, _ = cuda.devices()
-        described = ", ".join("{} (sm_{}{})".format(name, *capability) for name, capability, _ in devices)
+        described = ", ".join("{} (sm_{}{})".format(devices[number][0], *usable[number]) for number in usable)
         found.append(Availability("cuda", True, described, ""))
     except (ImportError, RuntimeError) as error:
         found.append(Availability("cuda", True, "", str(error)))

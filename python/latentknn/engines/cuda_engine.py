@@ -27,19 +27,25 @@ class CudaEngine:
     Parameters
     ----------
     devices : sequence of int or None
-        Numbers of the devices, from 0; None: all that there are.
+        Numbers of the devices, from 0; None: all that there are. They should be alike, because each gets as
+        many codes.
+    memory : int or None
+        Bytes that the index may use of each device; None: what is free when it gets its first codes.
 
     Raises
     ------
     ValueError
-        If there is no device among them.
+        If there is no device among them, or no memory.
     TypeError
         If a number is not an integer.
     """
 
     devices: Sequence[int] | None = None
+    memory: int | None = None
 
     def __post_init__(self) -> None:
+        if self.memory is not None and operator.index(self.memory) < 1:
+            raise ValueError(f"memory must be at least one byte, received {self.memory}")
         if self.devices is None:
             return
         object.__setattr__(self, "devices", tuple(operator.index(number) for number in self.devices))
@@ -79,6 +85,7 @@ class CudaDatabase(StoredDatabase):
         missing = [number for number in self._numbers if number not in usable]
         if missing:
             raise RuntimeError(f"there is no CUDA device {missing[0]} to use; there are {_listed(usable)}")
+        self._memory = engine.memory or 0  # 0: what is free
         self._capabilities = {usable[number] for number in self._numbers}
         super().__init__(dim)
         self.screened_dims = dim
@@ -90,13 +97,18 @@ class CudaDatabase(StoredDatabase):
 
     def _placement(self) -> str:
         with self._lock:
-            *shares, waiting = self._ready(1).shares
+            if not self._current:
+                return ""
+            *shares, waiting = self._engine_rows.shares()
         places = [(share, f"device {number}") for share, number in zip(shares, self._numbers, strict=True)]
         places.append((waiting, "the host, brought for every search"))
         return "; ".join(f"{share:,} codes on {place}" for share, place in places if share)
 
-    def _made(self, threads: int) -> Any:
-        engine_rows = self._cuda.ShardedRows(self.dim, self._numbers)
+    def _make(self) -> Any:
+        return self._cuda.ShardedRows(self.dim, self._numbers, self._memory)
+
+    def _remake(self, engine_rows: Any, threads: int) -> Any:
+        engine_rows.clear()
         engine_rows.add(self._store.rows(), self._known_ids())
         return engine_rows
 

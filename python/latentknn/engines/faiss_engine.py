@@ -127,21 +127,19 @@ class FaissDatabase(StoredDatabase):
         """The factory string."""
         return self._engine.factory
 
-    def _made(self, threads: int) -> Any:
-        index = self._engine.make_index(self.dim)
-        _fill(index, self.strategy, self._store.rows(), threads)
-        return index
+    def _make(self) -> Any:
+        return self._engine.make_index(self.dim)
+
+    def _remake(self, engine_rows: Any, threads: int) -> Any:
+        # Few FAISS indexes can remove; the new one keeps what was trained.
+        fresh = self._engine.emptied(engine_rows)
+        _fill(fresh, self.strategy, self._store.rows(), threads)
+        return fresh
 
     def _append(
         self, engine_rows: Any, rows: NDArray[np.float32], ids: NDArray[np.int64], threads: int
     ) -> None:
         _fill(engine_rows, self.strategy, rows, threads)
-
-    def _remade(self, kept: NDArray[np.bool_], threads: int) -> Any:
-        # Few FAISS indexes can remove; the new one keeps what was trained.
-        fresh = self._engine.emptied(self._ready(threads))
-        _fill(fresh, self.strategy, self._store.rows()[kept], threads)
-        return fresh
 
     def _find(
         self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.uint8] | None, threads: int

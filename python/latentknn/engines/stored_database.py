@@ -19,8 +19,8 @@ Found = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]
 class StoredDatabase(ABC):
     """Rows of an engine, and the same on the host: for saving, and for what the engine cannot answer.
 
-    The engine's rows, whatever they are, are whole, or None until they are made again from those on the host.
-    Searches of several threads run one after the other.
+    Where a change is broken off, or rows are removed, the engine's rows, whatever they are, follow those on
+    the host before they are used again. Searches of several threads run one after the other.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ class StoredDatabase(ABC):
     def __init__(self, dim: int) -> None:
         self._store = _core.Database(dim, "float64")
         self._ids: NDArray[np.int64] | None = None
-        self._engine_rows: Any = self._made(0)
+        self._engine_rows: Any = self._make()
+        self._current = True
         self._queries = 0
         self._lock = threading.RLock()
 
@@ -62,12 +63,13 @@ class StoredDatabase(ABC):
         with self._lock:
             before = len(self)
             all_ids = None if ids is None else np.concatenate([self._known_ids(), ids])
-            engine_rows, self._engine_rows = self._ready(threads), None  # as long as they may differ
+            new_ids = np.arange(before, before + len(rounded)) if ids is None else ids
+            engine_rows = self._ready(threads)
+            self._current = False
             try:
-                new_ids = np.arange(before, before + len(rounded)) if ids is None else ids
                 self._append(engine_rows, rounded, new_ids, threads)
                 self._store.add(rounded, ids, threads)
-                self._engine_rows = engine_rows
+                self._current = True
             finally:
                 if len(self) != before:
                     self._ids = all_ids
@@ -76,13 +78,13 @@ class StoredDatabase(ABC):
         """Remove the rows whose flag is zero."""
         with self._lock:
             before = len(self)
-            kept = flags.view(np.bool_)
-            ids, engine_rows = self._known_ids()[kept], self._remade(kept, threads)
+            ids = self._known_ids()[flags.view(np.bool_)]
+            self._current = False
             try:
                 self._store.keep(flags, threads)
             finally:
                 if len(self) != before:
-                    self._ids, self._engine_rows = ids, engine_rows
+                    self._ids = ids
 
     def rows(self) -> NDArray[np.float32]:
         """Return a copy of all rows, as they came."""
@@ -146,24 +148,25 @@ class StoredDatabase(ABC):
         return np.arange(len(self), dtype=np.int64) if self._ids is None else self._ids
 
     def _ready(self, threads: int) -> Any:
-        """Return the engine's rows, made again where a change of them was broken off."""
-        if self._engine_rows is None:
-            self._engine_rows = self._made(threads)
+        """Return the engine's rows, the same as those on the host."""
+        if not self._current:
+            self._engine_rows = self._remake(self._engine_rows, threads)
+            self._current = True
         return self._engine_rows
 
     @abstractmethod
-    def _made(self, threads: int) -> Any:
-        """Return the engine's rows, made from those on the host, if any."""
+    def _make(self) -> Any:
+        """Return no rows of the engine yet."""
+
+    @abstractmethod
+    def _remake(self, engine_rows: Any, threads: int) -> Any:
+        """Return the engine's rows as they are on the host, whatever they are now."""
 
     @abstractmethod
     def _append(
         self, engine_rows: Any, rows: NDArray[np.float32], ids: NDArray[np.int64], threads: int
     ) -> None:
-        """Append to the engine's rows; they are given up if it throws."""
-
-    def _remade(self, kept: NDArray[np.bool_], threads: int) -> Any:
-        """Return the engine's rows without those that go, or None to make them when they are wanted."""
-        return None
+        """Append to the engine's rows; they are made again if it throws."""
 
     @abstractmethod
     def _find(
