@@ -85,7 +85,7 @@ void* allocate(std::size_t bytes) {
   if (result == cudaErrorMemoryAllocation) {
     cudaGetLastError();
     throw OutOfMemory("the device has no " + std::to_string(bytes) + " bytes to give, " +
-                            std::to_string(free_memory()) + " are free");
+                      std::to_string(free_memory()) + " are free");
   }
   check(result, "allocating device memory");
   return pointer;
