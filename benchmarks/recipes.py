@@ -96,7 +96,7 @@ RECIPES = (
         "triplet",
         epochs=14,
         options={"dropout": 0.0, "shift": 1, "mirror": True, "shifted_views": True, "one_cycle": True},
-        changes="dropout 0 (default: 0.25), images moved a pixel and mirrored, in codes too; rate in one cycle",
+        changes="dropout 0 (default: 0.25), images moved and mirrored, in codes too; one cycle",
         published="0.69",
         measured_how="100 images",
     ),
