@@ -3,7 +3,8 @@
     python benchmarks/approximate.py      # some minutes; tables.py writes the table
 
 10,000 test images of Fashion-MNIST among 60,000, as codes of conv_ae; k = 10. All engines search once a
-round, each round another permutation of the queries. The recall is measured against the exact neighbours.
+round, each round another permutation of the queries. The recall is measured against the exact neighbours,
+a sample of which is compared with the float64 reference.
 """
 
 import time
@@ -15,6 +16,7 @@ import numpy as np
 import codes
 import harness
 from latentknn import CosineIndex, FaissEngine
+from truth import Truth
 
 DIMS = (32, 128)
 NEIGHBOURS = 10
@@ -39,6 +41,8 @@ def measure(dim: int) -> list[dict[str, Any]]:
         began = time.perf_counter()
         indexes[name] = CosineIndex.from_codes(rows, engine=engine, threads=THREADS)
         builds[name] = time.perf_counter() - began
+    exact = indexes["exact"].search(queries, NEIGHBOURS, scores64=True)
+    Truth(rows, queries, NEIGHBOURS).require_equal(exact, NEIGHBOURS, f"d = {dim}")
     seconds = harness.paired_times(
         {name: partial(_search, index) for name, index in indexes.items()},
         lambda round_number: queries[np.random.default_rng(round_number).permutation(len(queries))],
@@ -62,6 +66,7 @@ def _search(index: CosineIndex, queries: codes.Codes) -> Any:
 
 def main() -> None:
     about = harness.machine(THREADS, ["latentknn", "faiss-cpu", "numpy"])
+    about |= {"searching_code": harness.searching_code()}
     lines = []
     for dim in DIMS:
         lines += measure(dim)
