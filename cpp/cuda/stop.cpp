@@ -9,9 +9,14 @@ namespace latentknn::cuda {
 void run_together(const std::vector<std::function<void()>>& tasks, Stop& stop) {
   std::mutex mutex;
   std::exception_ptr failure;
+  bool stopped = false;
   const auto run = [&](const std::function<void()>& task) {
     try {
       task();
+    } catch (const Stopped&) {
+      // Perhaps because of a failure that is still on its way here, out of tasks within another task.
+      const std::lock_guard lock(mutex);
+      stopped = true;
     } catch (...) {
       const std::lock_guard lock(mutex);
       if (!failure) failure = std::current_exception();
@@ -30,7 +35,7 @@ void run_together(const std::vector<std::function<void()>>& tasks, Stop& stop) {
     while (other.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) stop.asked();
   }
   if (failure) std::rethrow_exception(failure);
-  if (!others.empty()) stop.check();
+  if (stopped || (!others.empty() && stop.asked())) throw Stopped();
 }
 
 }  // namespace latentknn::cuda

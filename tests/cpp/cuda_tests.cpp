@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -9,6 +10,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "bound.h"
@@ -472,6 +474,30 @@ void tasks_that_fail() {
     said = error.what();
   }
   check(said == "the second", "what the first to fail threw is thrown, not " + said);
+
+  // A failure within a task stops the others before it is out of that task.
+  latentknn::cuda::Stop nested([] { return false; });
+  std::atomic<bool> others_are_stopped{false};
+  said.clear();
+  try {
+    latentknn::cuda::run_together({[&] {
+                                     while (!nested.asked()) std::this_thread::yield();
+                                     others_are_stopped = true;
+                                     nested.check();
+                                   },
+                                   [&] {
+                                     nested.ask();
+                                     while (!others_are_stopped) std::this_thread::yield();
+                                     std::this_thread::sleep_for(std::chrono::milliseconds(50));
+                                     throw std::runtime_error("within");
+                                   }},
+                                  nested);
+  } catch (const std::runtime_error& error) {
+    said = error.what();
+  } catch (const latentknn::cuda::Stopped&) {
+    said = "stopped";
+  }
+  check(said == "within", "a failure counts for more than the stop that it causes, not " + said);
 
   // The caller has done its own part and waits: it is asked all the same.
   int asked = 0;
