@@ -434,6 +434,8 @@ def test_kernel_that_this_cpu_lacks(monkeypatch):
 def test_an_interrupted_add_of_rows_that_the_screen_does_not_suit():
     """Rows that were noted as unscreened before the interruption are gone with the others."""
     script = """
+        import time
+
         import numpy as np
         import latentknn as lk
         from interrupting import is_interrupted
@@ -445,11 +447,14 @@ def test_an_interrupted_add_of_rows_that_the_screen_does_not_suit():
         unlike = np.arange(9_000) % 200 == 0
         others[~unlike] *= spread
         queries = np.concatenate([rows[:5], others[unlike][:5]])
-        index = lk.CosineIndex.from_codes(rows, strategy="pca", threads=1)
+        whole, index = (lk.CosineIndex.from_codes(rows, strategy="pca", threads=1) for _ in range(2))
+        began = time.perf_counter()
+        whole.add(others)
+        milliseconds = 1000 * (time.perf_counter() - began)
         noted, expected = index.explain().unscreened_rows, index.search(queries, 5)
         stopped = 0
-        for milliseconds in range(40, 2000, 40):
-            if not is_interrupted(lambda: index.add(others), milliseconds):
+        for share in np.linspace(0.01, 2, 40):
+            if not is_interrupted(lambda: index.add(others), share * milliseconds):
                 break
             if len(index) > 9_100:
                 break

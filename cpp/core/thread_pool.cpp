@@ -68,7 +68,10 @@ struct ThreadPool::Job {
 
 namespace {
 thread_local const std::atomic<bool>* current_stop = nullptr;
-}
+
+// When the calling thread polls next. Kept from job to job, or work that consists of short ones would never poll.
+thread_local std::chrono::steady_clock::time_point next_poll;
+}  // namespace
 
 ThreadPool& ThreadPool::shared() {
   static const int registered = pthread_atfork(nullptr, nullptr, &forget_pool_in_child);
@@ -155,11 +158,13 @@ void ThreadPool::run(std::size_t count, std::size_t threads, const Task& task, c
 
   std::unique_lock lock(job->mutex);
   const auto finished = [&job] { return job->active == 0 && job->exhausted(); };
-  while (!job->idle.wait_for(lock, kPollInterval, finished)) {
+  while (poll && !job->idle.wait_until(lock, next_poll, finished)) {
     lock.unlock();
-    if (!job->stop && poll && poll()) job->stop = true;
+    if (!job->stop && poll()) job->stop = true;
+    next_poll = std::chrono::steady_clock::now() + kPollInterval;
     lock.lock();
   }
+  job->idle.wait(lock, finished);
   lock.unlock();
   {
     // Late workers must not find the job once its task is gone.

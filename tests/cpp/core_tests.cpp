@@ -266,6 +266,13 @@ void pool_stops_when_asked() {
   };
   check(throws<latentknn::Interrupted>([&] { latentknn::ThreadPool::shared().run(4, 2, task, [] { return true; }); }),
         "a poll that asks to stop interrupts endless tasks");
+
+  // Each is over long before a poll is due; all together are not.
+  const auto many_short_jobs = [] {
+    for (int i = 0; i < 1000000; ++i)
+      latentknn::ThreadPool::shared().run(2, 2, [](std::size_t) {}, [] { return true; });
+  };
+  check(throws<latentknn::Interrupted>(many_short_jobs), "a poll that asks to stop interrupts work of many short jobs");
 }
 
 void pool_passes_exceptions_on() {
