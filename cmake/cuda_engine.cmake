@@ -23,7 +23,9 @@ message(STATUS "latentknn: CUDA engine by nvcc ${CMAKE_CUDA_COMPILER_VERSION} fo
 
 pybind11_add_module(_cuda NO_EXTRAS
   cpp/bindings/cuda_module.cpp
+  cpp/bindings/exchanged_array.cpp
   cpp/cuda/device_rows.cpp
+  cpp/cuda/finite.cu
   cpp/cuda/pack.cu
   cpp/cuda/plan.cpp
   cpp/cuda/rank.cu

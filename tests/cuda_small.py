@@ -3,6 +3,7 @@
 import numpy as np
 
 import latentknn as lk
+from latentknn.engines.cuda_engine import import_cuda
 
 rng = np.random.default_rng(0)
 # More blocks of work than a device has multiprocessors.
@@ -28,5 +29,8 @@ for search in (
         ours = search(index)
         assert ours.ids.tobytes() == expected.ids.tobytes()
         assert ours.scores64.tobytes() == expected.scores64.tobytes()
+given = import_cuda()[0].DeviceArray.copy_of(queries, 0)
+expected, ours = exact.search(queries, 10), others[0].search(given, 10, on_device=True)
+assert ours.ids.to_host().tobytes() == expected.ids.tobytes()
 assert "brought for every search" in str(others[-1].explain())
 print("the same answers")

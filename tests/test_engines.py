@@ -480,6 +480,22 @@ def test_a_device_gives_the_same_bytes_at_size(count, dim, k, devices):
     assert_same_bytes(index.search(queries, k, scores64=True), exact.search(queries, k, scores64=True))
 
 
+@pytest.mark.usefixtures("cuda_device")
+@pytest.mark.parametrize("library", ["torch", "cupy"])
+def test_arrays_of_other_libraries_on_a_device(problem, library):
+    """Tests on emulated devices are in test_device_arrays.py; these arrays need a real one."""
+    module = pytest.importorskip(library)
+    codes, _, queries = problem
+    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    expected = lk.CosineIndex.from_codes(codes, engine="cpu").search(queries, 7, scores64=True)
+    given = module.asarray(queries)
+    given = given.cuda() if library == "torch" else given
+    assert_same_bytes(index.search(given, 7, scores64=True), expected)
+    assert_same_bytes(index.search(given * 1.0, 7, scores64=True), expected)
+    ids = module.from_dlpack(index.search(given, 7, on_device=True).ids)
+    assert ids.tolist() == expected.ids.tolist()
+
+
 # What is there
 
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "exchanged_array.h"
 #include "float_environment.h"
 #include "sharded_rows.h"
 
@@ -26,16 +27,23 @@ void call_device(const Function& function) {
     function();
   } catch (const cuda::Stopped&) {
     throw py::error_already_set();  // set by PyErr_CheckSignals
-  } catch (const cuda::OutOfMemory& error) {
-    PyErr_SetString(PyExc_MemoryError, error.what());
-    throw py::error_already_set();
   }
 }
 
-std::size_t check_rows(const Floats& rows, std::size_t dim) {
-  if (rows.ndim() != 2 || static_cast<std::size_t>(rows.shape(1)) != dim) {
-    throw py::value_error("rows must be float32 of shape (n, " + std::to_string(dim) + ")");
+void translate_out_of_memory(std::exception_ptr thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const cuda::OutOfMemory& error) {
+    PyErr_SetString(PyExc_MemoryError, error.what());
   }
+}
+
+[[noreturn]] void refuse_rows(std::size_t dim) {
+  throw py::value_error("rows must be float32 of shape (n, " + std::to_string(dim) + ")");
+}
+
+std::size_t check_rows(const Floats& rows, std::size_t dim) {
+  if (rows.ndim() != 2 || static_cast<std::size_t>(rows.shape(1)) != dim) refuse_rows(dim);
   return static_cast<std::size_t>(rows.shape(0));
 }
 
@@ -46,10 +54,11 @@ void add(ShardedRows& rows, const Floats& added, const Ids& ids) {
 }
 
 // Similarities, float32 and float64, and positions, (M, k), and the queries that were not answered.
-py::tuple search(ShardedRows& rows, const Floats& queries, std::size_t k, const std::optional<Flags>& allowed) {
+py::tuple answers(ShardedRows& rows, const float* queries, std::size_t count, std::size_t k,
+                  const std::optional<Flags>& allowed) {
   cuda::ShardedRequest request{};
-  request.count = check_rows(queries, rows.dim());
-  request.queries = queries.data();
+  request.count = count;
+  request.queries = queries;
   request.k = k;
   request.allowed = allowed ? allowed->data() : nullptr;
   request.allowed_count = allowed ? static_cast<std::size_t>(allowed->size()) : 0;
@@ -57,7 +66,7 @@ py::tuple search(ShardedRows& rows, const Floats& queries, std::size_t k, const 
     const py::gil_scoped_acquire gil;
     return PyErr_CheckSignals() != 0;
   };
-  const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(request.count), static_cast<py::ssize_t>(k)};
+  const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(count), static_cast<py::ssize_t>(k)};
   py::array_t<float> similarities(shape);
   py::array_t<double> scores(shape);
   py::array_t<std::int64_t> positions(shape);
@@ -67,9 +76,38 @@ py::tuple search(ShardedRows& rows, const Floats& queries, std::size_t k, const 
   call_device([&, rounded = similarities.mutable_data()] {
     failed = rows.search(request);
     const DefaultFloatEnvironment environment;
-    for (std::size_t i = 0; i < request.count * k; ++i) rounded[i] = static_cast<float>(request.scores[i]) + 0.0f;
+    for (std::size_t i = 0; i < count * k; ++i) rounded[i] = static_cast<float>(request.scores[i]) + 0.0f;
   });
   return py::make_tuple(similarities, scores, positions, failed);
+}
+
+py::tuple search(ShardedRows& rows, const Floats& queries, std::size_t k, const std::optional<Flags>& allowed) {
+  return answers(rows, queries.data(), check_rows(queries, rows.dim()), k, allowed);
+}
+
+py::tuple search_from_device(ShardedRows& rows, const ExchangedArray& queries, std::size_t k,
+                             const std::optional<Flags>& allowed) {
+  const std::vector<std::int64_t>& shape = queries.shape();
+  if (shape.size() != 2 || shape[1] != static_cast<std::int64_t>(rows.dim()) || !queries.is_float32()) {
+    refuse_rows(rows.dim());
+  }
+  return answers(rows, static_cast<const float*>(queries.data()), static_cast<std::size_t>(shape[0]), k, allowed);
+}
+
+// The keywords are those of the Python array API; the array is on its device, whole, when somebody has it.
+py::capsule to_dlpack(const ExchangedArray& array, const py::object&, const py::object&, const py::object& wanted,
+                      const py::object& copy) {
+  const auto own = py::make_tuple(array.dlpack_device().type, array.dlpack_device().number);
+  if ((!wanted.is_none() && !wanted.equal(own)) || copy.equal(py::bool_(true))) {
+    throw py::buffer_error("this array is given where it is, on CUDA device " + std::to_string(array.device()) +
+                           "; to_host() copies it to the host");
+  }
+  return array.to_dlpack();
+}
+
+std::string described(const ExchangedArray& array) {
+  return py::str("DeviceArray(shape={}, dtype={}, device={})")
+      .format(py::tuple(py::cast(array.shape())), array.dtype(), array.device());
 }
 
 // A list of (name, compute capability, bytes of memory), and what is missing if it is empty.
@@ -89,6 +127,23 @@ PYBIND11_MODULE(_cuda, module) {
   using namespace latentknn::bindings;
   module.doc() = "The CUDA engine of latentknn.";
   module.def("devices", &devices);
+  py::register_local_exception_translator(&translate_out_of_memory);
+  py::class_<ExchangedArray>(module, "DeviceArray", py::module_local(),
+                             "An array in the memory of a CUDA device; other libraries take it by DLPack.")
+      .def_static("of", &ExchangedArray::of, py::arg("array"))
+      .def_static("copy_of", &ExchangedArray::copy_of, py::arg("array"), py::arg("device"))
+      .def_property_readonly("shape", [](const ExchangedArray& array) { return py::tuple(py::cast(array.shape())); })
+      .def_property_readonly("dtype", &ExchangedArray::dtype)
+      .def_property_readonly("device", &ExchangedArray::device)
+      .def("__len__", [](const ExchangedArray& array) { return array.shape().at(0); })
+      .def("is_finite", &ExchangedArray::is_finite)
+      .def("to_host", &ExchangedArray::to_host)
+      .def("__repr__", &described)
+      .def("__dlpack__", &to_dlpack, py::kw_only(), py::arg("stream") = py::none(), py::arg("max_version") = py::none(),
+           py::arg("dl_device") = py::none(), py::arg("copy") = py::none())
+      .def("__dlpack_device__", [](const ExchangedArray& array) {
+        return py::make_tuple(array.dlpack_device().type, array.dlpack_device().number);
+      });
   py::class_<ShardedRows>(module, "ShardedRows", py::module_local())
       .def(py::init([](std::size_t dim, const std::vector<int>& devices, std::size_t memory) {
              std::unique_ptr<ShardedRows> rows;
@@ -100,5 +155,6 @@ PYBIND11_MODULE(_cuda, module) {
       .def("shares", &ShardedRows::shares, py::call_guard<py::gil_scoped_release>())
       .def("clear", &ShardedRows::clear, py::call_guard<py::gil_scoped_release>())
       .def("add", &add, py::arg("rows"), py::arg("ids"))
+      .def("search", &search_from_device, py::arg("queries"), py::arg("k"), py::arg("allowed").none(true))
       .def("search", &search, py::arg("queries"), py::arg("k"), py::arg("allowed").none(true));
 }

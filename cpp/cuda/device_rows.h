@@ -12,7 +12,7 @@
 namespace latentknn::cuda {
 
 struct DeviceRequest {
-  const float* queries;  // (count, dim), on the host
+  const float* queries;  // (count, dim), on the host or any device
   std::size_t count;
   std::size_t k;                         // from 1 to the rows there are
   const std::uint32_t* among = nullptr;  // row numbers, ascending; null: all rows

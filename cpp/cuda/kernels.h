@@ -21,6 +21,9 @@ struct Candidate {
 void pack(const float* vectors, std::size_t count, std::size_t dim, std::size_t packed_dim, double* squared_norms,
           std::uint16_t* packed, float* roundings);
 
+// Whether no value is infinite or not a number. Waits for the answer.
+bool are_finite(const float* values, std::size_t count);
+
 // The largest of some roundings, which are not negative, and of what is there already.
 void take_largest(const float* roundings, std::size_t count, float* largest);
 

@@ -113,7 +113,7 @@ void release_pinned(void* pointer) noexcept {
 
 void copy_to_device(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, cudaStreamPerThread), "copying to the device");
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, cudaStreamPerThread), "copying to the device");
 }
 
 void copy_to_host(void* to, const void* from, std::size_t bytes) {
@@ -132,5 +132,7 @@ void fill_bytes(void* to, int value, std::size_t bytes) {
 }
 
 void synchronize() { check(cudaStreamSynchronize(cudaStreamPerThread), "a kernel or a copy"); }
+
+void await_device() { check(cudaDeviceSynchronize(), "what was begun on the device before"); }
 
 }  // namespace latentknn::cuda

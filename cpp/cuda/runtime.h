@@ -52,12 +52,14 @@ void release(void* pointer) noexcept;
 void* allocate_pinned(std::size_t bytes);
 void release_pinned(void* pointer) noexcept;
 // Copies and kernels of the calling thread's device follow each other; what is copied to the host is there after
-// synchronize().
+// synchronize(). What is copied to the device may come from the host or from any device.
 void copy_to_device(void* to, const void* from, std::size_t bytes);
 void copy_to_host(void* to, const void* from, std::size_t bytes);
 void copy_within_device(void* to, const void* from, std::size_t bytes);
 void fill_bytes(void* to, int value, std::size_t bytes);
 void synchronize();
+// Until the device has done everything that anybody in this process has asked of it.
+void await_device();
 
 // Memory of the device that was current when it was made.
 template <class T>

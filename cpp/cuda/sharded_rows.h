@@ -15,7 +15,7 @@
 namespace latentknn::cuda {
 
 struct ShardedRequest {
-  const float* queries;  // (count, dim), on the host
+  const float* queries;  // (count, dim), on the host or any device
   std::size_t count;
   std::size_t k;                          // from 1 to the rows that are allowed
   const std::uint8_t* allowed = nullptr;  // a flag a row; null: all rows

@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 # The core rounds these to float32 itself, once, under its own floating-point environment.
 _CORE_DTYPES = (np.float32, np.float64, np.int64, np.uint64)
 
+_CUDA_MEMORY = (2, 13)
+"""What DLPack calls the memory of CUDA devices, and such as the host shares."""
+
 
 def as_rows(values: ArrayLike, name: str, dim: int | None = None) -> NDArray[Any]:
     """Return values as a C-ordered matrix of a dtype that the core takes.
@@ -38,14 +41,25 @@ def as_rows(values: ArrayLike, name: str, dim: int | None = None) -> NDArray[Any
         For another number of dimensions or columns.
     """
     array = _to_numpy(values, name)
-    if array.ndim != 2:
-        advice = "; reshape a single vector with vector.reshape(1, -1)" if array.ndim == 1 else ""
-        raise ValueError(f"{name} must have shape (n, d), received shape {array.shape}{advice}")
-    if array.shape[1] == 0:
-        raise ValueError(f"{name} must have at least one column, received shape {array.shape}")
-    if dim is not None and array.shape[1] != dim:
-        raise ValueError(f"{name} must have {dim} columns, as the index has, received shape {array.shape}")
+    check_shape(array.shape, name, dim)
     return _to_core_dtype(array, name)
+
+
+def check_shape(shape: tuple[int, ...], name: str, dim: int | None = None) -> None:
+    """Raise ValueError if a shape is not that of rows, with `dim` columns if that is given."""
+    if len(shape) != 2:
+        advice = "; reshape a single vector with vector.reshape(1, -1)" if len(shape) == 1 else ""
+        raise ValueError(f"{name} must have shape (n, d), received shape {shape}{advice}")
+    if shape[1] == 0:
+        raise ValueError(f"{name} must have at least one column, received shape {shape}")
+    if dim is not None and shape[1] != dim:
+        raise ValueError(f"{name} must have {dim} columns, as the index has, received shape {shape}")
+
+
+def is_on_device(values: Any) -> bool:
+    """Return whether values are in the memory of a CUDA device, as far as DLPack tells."""
+    ask = getattr(values, "__dlpack_device__", None)
+    return ask is not None and ask()[0] in _CUDA_MEMORY
 
 
 def as_int64(values: ArrayLike, name: str, count: int) -> NDArray[np.int64]:
@@ -78,9 +92,15 @@ def from_dlpack_only(values: Any) -> Any:
 
 
 def _to_numpy(values: Any, name: str) -> NDArray[Any]:
-    values = from_dlpack_only(values)
     try:
-        return np.asarray(values)
+        return np.asarray(from_dlpack_only(values))
+    except (TypeError, BufferError, RuntimeError):
+        if is_on_device(values):
+            raise TypeError(
+                f"{name} are on a CUDA device: copy them to the host first, or pass them to an index with "
+                "engine='cuda'"
+            ) from None
+        raise
     except ValueError as error:
         raise ValueError(f"{name} must be a matrix with rows of equal length: {error}") from None
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core, storage
-from latentknn.arrays import as_flags, as_int64, as_rows
+from latentknn.arrays import as_flags, as_int64, as_rows, is_on_device
 from latentknn.class_search import ClassSearch
-from latentknn.engines import Database, Engine, FaissRequestError, make_database
+from latentknn.engines import CudaDatabase, Database, Engine, FaissRequestError, device_arrays, make_database
 from latentknn.engines.database import Answer
 from latentknn.explanation import Consideration, Explanation
 
@@ -23,6 +23,9 @@ _MOST_THREADS = 1024
 @dataclass(frozen=True)
 class SearchResult:
     """The neighbours of a batch of queries; unpacks into ``similarities, ids``.
+
+    Where they were asked for on a device, the arrays are in its memory: ``torch.from_dlpack``,
+    ``cupy.from_dlpack`` and their like take them without a copy, and ``to_host()`` gives an ndarray.
 
     Attributes
     ----------
@@ -121,7 +124,7 @@ class CosineIndex:
         threads: int | None = None,
     ) -> Self:
         """Build an index of codes; the parameters are those of the class and of `add`."""
-        rows = as_rows(codes, "codes")
+        rows = as_rows(device_arrays.on_host(codes, engine), "codes")
         index = cls(rows.shape[1], engine=engine, strategy=strategy, threads=threads)
         index.add(rows, labels=labels, ids=ids)
         return index
@@ -216,7 +219,8 @@ class CosineIndex:
         Parameters
         ----------
         codes : array-like of shape (n, d)
-            Rounded once to float32 and copied.
+            Rounded once to float32 and copied. The engine "cuda" also takes arrays that are on a device, in C
+            order.
         labels : array-like of shape (n,), optional
             One label a code; needed where the index has labels already, refused where it has codes
             without.
@@ -231,7 +235,7 @@ class CosineIndex:
             For NaN, infinity, a value that becomes infinite or a row that becomes zero in float32 (the
             first bad row is named), duplicate ids, missing labels or a wrong shape.
         """
-        rows = as_rows(codes, "codes", self.dim)
+        rows = as_rows(device_arrays.on_host(codes, self._engine), "codes", self.dim)
         with self._changes:
             new_labels = self._joined_labels(labels, len(rows))
             new_ids = self._joined_ids(ids, len(rows))
@@ -275,20 +279,29 @@ class CosineIndex:
                     self._ids, self._labels, self._by_class = kept_ids, kept_labels, None
 
     def search(
-        self, queries: ArrayLike, k: int = 10, *, allowed: ArrayLike | None = None, scores64: bool = False
+        self,
+        queries: ArrayLike,
+        k: int = 10,
+        *,
+        allowed: ArrayLike | None = None,
+        scores64: bool = False,
+        on_device: bool = False,
     ) -> SearchResult:
         """Find each query's k most cosine-similar codes.
 
         Parameters
         ----------
         queries : array-like of shape (M, d)
-            Rounded once to float32.
+            Rounded once to float32. The engine "cuda" reads arrays that are on a device, in C order, where
+            they are if they are of float32, and by way of the host if not.
         k : int
             Neighbours a query, from 1 to the number of (allowed) codes.
         allowed : array-like of shape (n,), bool, optional
             Search only the codes whose flag is true.
         scores64 : bool
             Whether to return the float64 similarities too.
+        on_device : bool
+            Whether to return the answers in the memory of the engine's first device; for the engine "cuda".
 
         Returns
         -------
@@ -298,19 +311,30 @@ class CosineIndex:
         Raises
         ------
         TypeError
-            For queries that are not real numbers, or a mask that is not boolean.
+            For queries that are not real numbers, or on a device while the engine is not; for a mask that is
+            not boolean.
         ValueError
-            For a wrong shape or k, or a query with NaN or infinity (the first bad row is named).
+            For a wrong shape or k, or a query with NaN or infinity (the first bad row is named); for
+            `on_device` without a device.
 
         Notes
         -----
         The cost is that of one product of the two matrices, at most; see benchmarks/README.md.
         """
-        rows = as_rows(queries, "queries", self.dim)
+        cuda = self._database if isinstance(self._database, CudaDatabase) else None
+        if on_device and cuda is None:
+            raise ValueError(f"on_device=True needs engine='cuda', and the index has engine={self._engine!r}")
+        if cuda is not None and is_on_device(queries):
+            rows = device_arrays.taken(queries, "queries", self.dim)
+        else:
+            rows = as_rows(queries, "queries", self.dim)
         flags = None if allowed is None else as_flags(allowed, "allowed", len(self))
         available = len(self) if flags is None else int(np.count_nonzero(flags))
         k = _neighbours(k, available, "codes in the index" if flags is None else "allowed codes")
-        return self._result(self._database.search(rows, k, flags, self._thread_count(), scores64))
+        answer = self._database.search(rows, k, flags, self._thread_count(), scores64)
+        if cuda is not None and on_device:
+            answer = device_arrays.copied_to(cuda.first_device, answer)
+        return self._result(answer)
 
     def search_self(self, k: int = 10, *, scores64: bool = False) -> SearchResult:
         """Find the k nearest other codes of every code in the index.
@@ -375,6 +399,7 @@ class CosineIndex:
                     self.codes, self.ids, self._labels, self._another_database, self._thread_count()
                 )
             by_class = self._by_class
+        queries = device_arrays.on_host(queries, self._engine)
         names = by_class.classes.tolist()
         smallest = int(by_class.counts.argmin())
         k = _neighbours(
@@ -409,7 +434,7 @@ class CosineIndex:
         TypeError, ValueError
             As `search`, or if there are no queries.
         """
-        rows = as_rows(queries, "queries", self.dim)
+        rows = as_rows(device_arrays.on_host(queries, self._engine), "queries", self.dim)
         if len(rows) == 0:
             raise ValueError("received no queries to measure the recall with")
         k = _neighbours(k, len(self), "codes in the index")

@@ -317,5 +317,6 @@ void fill_bytes(void* to, int value, std::size_t bytes) {
   std::memset(to, value, bytes);
 }
 void synchronize() {}
+void await_device() {}
 
 }  // namespace latentknn::cuda

@@ -23,6 +23,7 @@ Engine = str | CudaEngine | FaissEngine
 __all__ = [
     "NAMES",
     "Availability",
+    "CudaDatabase",
     "CudaEngine",
     "Database",
     "Engine",

@@ -95,6 +95,19 @@ class CudaDatabase(StoredDatabase):
         """Compute capability of the devices."""
         return ", ".join("sm_{}{}".format(*capability) for capability in sorted(self._capabilities))
 
+    @property
+    def first_device(self) -> int:
+        """Number of the first of its devices."""
+        return self._numbers[0]
+
+    def _rounded(self, queries: Any) -> Any:
+        """Return queries as float32, where they are."""
+        if isinstance(queries, self._cuda.DeviceArray):
+            if queries.is_finite():
+                return queries
+            queries = queries.to_host()  # where it is found out what is wrong
+        return super()._rounded(queries)
+
     def _placement(self) -> str:
         with self._lock:
             if not self._current:
@@ -117,11 +130,11 @@ class CudaDatabase(StoredDatabase):
     ) -> None:
         engine_rows.add(rows, ids)
 
-    def _find(
-        self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.uint8] | None, threads: int
-    ) -> Found:
+    def _find(self, queries: Any, k: int, allowed: NDArray[np.uint8] | None, threads: int) -> Found:
         similarities, scores, positions, failed = self._ready(threads).search(queries, k, allowed)
         if failed:
+            if isinstance(queries, self._cuda.DeviceArray):
+                queries = queries.to_host()
             by_host = self._store.search(queries[failed], k, allowed, threads, True)
             similarities[failed], positions[failed], _, scores[failed] = by_host
         return similarities, positions, scores

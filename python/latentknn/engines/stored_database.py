@@ -114,7 +114,7 @@ class StoredDatabase(ABC):
         scores64: bool,
     ) -> Answer:
         """Find each query's k best rows."""
-        rounded = _core.round_rows(queries, "queries")
+        rounded = self._rounded(queries)
         with self._lock:
             # Another thread may have removed rows since they were counted.
             if allowed is not None and len(allowed) != len(self):
@@ -134,6 +134,10 @@ class StoredDatabase(ABC):
                 raise ValueError(f"k must be below {len(self)}, the codes left by now, received {k}")
             self._queries += len(self)
             return self._answer(self._find_others(k, threads), scores64)
+
+    def _rounded(self, queries: NDArray[Any]) -> NDArray[np.float32]:
+        """Return queries as float32, all of them finite, or raise ValueError."""
+        return _core.round_rows(queries, "queries")
 
     def _placement(self) -> str:
         """Say where the rows are, if there is a choice."""

@@ -1,0 +1,45 @@
+// The structures by which libraries hand each other arrays, as DLPack lays them out (before its version 1.0, which all
+// libraries still speak): https://dmlc.github.io/dlpack/latest/c_api.html
+#pragma once
+
+#include <cstdint>
+
+namespace latentknn::dlpack {
+
+// Names of the capsule that holds a ManagedTensor, before and after somebody has taken it.
+inline constexpr const char* kOffered = "dltensor";
+inline constexpr const char* kTaken = "used_dltensor";
+
+inline constexpr std::int32_t kCuda = 2;
+inline constexpr std::int32_t kCudaManaged = 13;
+
+inline constexpr std::uint8_t kInteger = 0, kUnsigned = 1, kFloat = 2, kBool = 6;
+
+struct Device {
+  std::int32_t type;
+  std::int32_t number;
+};
+
+struct Type {
+  std::uint8_t code;
+  std::uint8_t bits;
+  std::uint16_t lanes;
+};
+
+struct Tensor {
+  void* data;
+  Device device;
+  std::int32_t dimensions;
+  Type type;
+  std::int64_t* shape;
+  std::int64_t* strides;  // in elements; null: in C order
+  std::uint64_t offset;   // of the first element, in bytes
+};
+
+struct ManagedTensor {
+  Tensor tensor;
+  void* context;  // of the library whose array it is
+  void (*release)(ManagedTensor*);
+};
+
+}  // namespace latentknn::dlpack
