@@ -4,6 +4,7 @@ import functools
 import inspect
 import json
 import pickle
+import pickle
 import random
 import shutil
 import subprocess
@@ -146,7 +147,7 @@ def test_every_argument_is_an_attribute_and_in_the_config(name):
         assert config[argument] == getattr(model, argument)
 
     restored = type(model).from_config(json.loads(json.dumps(config)))
-    assert restored.get_config() == config
+    assert restored.get_config() == config == pickle.loads(pickle.dumps(config))
     assert_same_bits(state(restored), state(model))
 
 

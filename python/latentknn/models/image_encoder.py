@@ -368,8 +368,10 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, from which ``from_config`` makes the same model, untrained."""
         arguments = inspect.signature(type(self).__init__).parameters.values()
-        own = [argument.name for argument in arguments if argument.kind is argument.KEYWORD_ONLY]
-        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+        own = {each.name: getattr(self, each.name) for each in arguments if each.kind is each.KEYWORD_ONLY}
+        # Keras makes dictionaries of a model its own, with what cannot be copied.
+        plain = {name: dict(value) if isinstance(value, dict) else value for name, value in own.items()}
+        return {**super().get_config(), **plain}
 
     # Helpers
 
