@@ -4,7 +4,6 @@ import functools
 import inspect
 import json
 import pickle
-import pickle
 import random
 import shutil
 import subprocess

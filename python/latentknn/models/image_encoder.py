@@ -369,9 +369,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         """Return the constructor's arguments, from which ``from_config`` makes the same model, untrained."""
         arguments = inspect.signature(type(self).__init__).parameters.values()
         own = {each.name: getattr(self, each.name) for each in arguments if each.kind is each.KEYWORD_ONLY}
-        # Keras makes dictionaries of a model its own, with what cannot be copied.
-        plain = {name: dict(value) if isinstance(value, dict) else value for name, value in own.items()}
-        return {**super().get_config(), **plain}
+        return {**super().get_config(), **_plain(own)}
 
     # Helpers
 
@@ -451,3 +449,10 @@ def _check_batch_size(batch_size: int) -> int:
     if batch_size < 1:
         raise ValueError(f"received batch_size {batch_size}, expected at least 1")
     return batch_size
+
+
+def _plain(value: Any) -> Any:
+    """Return dictionaries and lists as such: a model's are of Keras's own types, which cannot be pickled."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
