@@ -60,23 +60,25 @@ class Judge:
         }
 
 
-def measure(recipe: Recipe) -> dict[str, Any]:
-    """Let a model generate, draw the first images and judge all of them."""
+def generate(recipe: Recipe) -> Images:
+    """Let a model generate, and draw the first images."""
     from latentknn import models
     from latentknn.report.drawing import save_figure
     from latentknn.report.image_grid import draw_image_grid
 
-    images = models.load(_trained(recipe)).generate(IMAGES, seed=SEED)
+    images: Images = models.load(_trained(recipe)).generate(IMAGES, seed=SEED)
     PICTURES.mkdir(parents=True, exist_ok=True)
     shown = images[:40].reshape(4, 10, *images.shape[1:])
     save_figure(draw_image_grid(shown, [""] * len(shown)), PICTURES / f"{zoo_tables.file_name(recipe)}.png")
-    return Judge.of(datasets.load(DATA)).judge(images)
+    return images
 
 
-def measure_test_images() -> dict[str, Any]:
-    """Judge real images."""
+def measure(generated: dict[str, Images]) -> dict[str, Any]:
+    """Judge real images, and what every model has generated."""
     dataset = datasets.load(DATA)
-    return Judge.of(dataset).judge(dataset.test_images[:IMAGES])
+    judge = Judge.of(dataset)
+    shown = {"test images": dataset.test_images[:IMAGES], **generated}
+    return {name: judge.judge(images) for name, images in shown.items()}
 
 
 def _trained(recipe: Recipe) -> Path:
@@ -94,12 +96,12 @@ def _flat(images: NDArray[Any]) -> NDArray[Any]:
 
 
 def main() -> None:
-    chosen = [recipe for recipe in recipes_on(DATA) if recipe.model in GENERATIVE]
-    results = {"test images": harness.in_fresh_process(measure_test_images)}
-    for recipe in chosen:
-        print(recipe.key, flush=True)
-        results[recipe.key] = harness.in_fresh_process(measure, recipe)
-    harness.write_json(f"generated_{DATA}", results)
+    generated = {}
+    for recipe in recipes_on(DATA):
+        if recipe.model in GENERATIVE:
+            print(recipe.key, flush=True)
+            generated[recipe.key] = harness.in_fresh_process(generate, recipe)
+    harness.write_json(f"generated_{DATA}", harness.in_fresh_process(measure, generated))
     zoo_tables.write_page()
 
 
