@@ -23,20 +23,23 @@ Row = dict[str, Any]
 Rows = dict[str, Row]
 
 _TITLES = {"fashion_mnist": "Fashion-MNIST", "mnist": "MNIST"}
-_COLUMNS = [
+_RESULT_COLUMNS = [
     "model",
     "labels",
     "d",
-    "parameters",
-    "epochs",
-    "trained for, processor s",
-    "images a processor s",
-    "threads",
-    "squared error of a pixel",
     "1-NN",
     "vote, chosen on held-out images",
     "its accuracy",
+    "squared error of a pixel",
+    "trained for, processor s",
     "10,000 images, s",
+]
+_TRAINING_COLUMNS = [
+    "model",
+    "parameters",
+    "epochs",
+    "images a processor s",
+    "threads",
     "changes",
     "published, and how it was measured",
 ]
@@ -88,10 +91,17 @@ def result_line(recipe: Recipe, row: Row) -> str:
 
 
 def results_table(data: str, rows: Rows) -> str:
-    """Return everything that was measured on a data set, in the order of the recipes."""
+    """Say what the codes of every model are worth, in the order of the recipes."""
     recipes = {recipe.key: recipe for recipe in recipes_on(data)}
     first = next(iter(rows.values()))
-    return _table(_COLUMNS, [_baseline(first), *(_result(recipes[key], row) for key, row in rows.items())])
+    lines = [_baseline(first), *(_result(recipes[key], row) for key, row in rows.items())]
+    return _table(_RESULT_COLUMNS, lines)
+
+
+def recipes_table(data: str, rows: Rows) -> str:
+    """Say how the models were trained, and what was published about them."""
+    recipes = {recipe.key: recipe for recipe in recipes_on(data)}
+    return _table(_TRAINING_COLUMNS, (_training(recipes[key], row) for key, row in rows.items()))
 
 
 def protocol_table(rows: Rows) -> str:
@@ -116,7 +126,8 @@ def all_tables() -> str:
     for data in DATA:
         rows = read_rows(data)
         if rows:
-            parts.append(f"### {_TITLES[data]}\n\n{results_table(data, rows)}\n\n{_environments(rows)}")
+            parts += [f"### {_TITLES[data]}", results_table(data, rows), "How they were trained:"]
+            parts += [recipes_table(data, rows), _environments(rows)]
     if TRAINING.is_file():
         measured = json.loads(TRAINING.read_text())
         parts.append(f"### Training, images per processor second\n\n{training_table(measured['models'])}")
@@ -167,28 +178,34 @@ def write_page() -> None:
 
 
 def _baseline(row: Row) -> list[str]:
-    cells = dict.fromkeys(_COLUMNS, NOTHING)
+    cells = dict.fromkeys(_RESULT_COLUMNS, NOTHING)
     cells |= {"model": "raw pixels", "labels": "no", "d": "784", "1-NN": _interval(row["pixels"])}
     return list(cells.values())
 
 
 def _result(recipe: Recipe, row: Row) -> list[str]:
-    error, seconds = row["reconstruction_error"], row["training_processor_seconds"]
-    published = recipe.published + (f": {recipe.measured_how}" if recipe.measured_how else "")
+    error = row["reconstruction_error"]
     return [
         recipe.key,
         "yes" if row["uses_labels"] else "no",
         str(row["latent_dim"]),
-        f"{row['parameters']:,}",
-        str(row["recipe"]["epochs"]),
-        f"{seconds:,.0f}",
-        f"{row['training_images'] / seconds:,.0f}",
-        str(row["environment"]["threads"]),
-        NOTHING if error is None else f"{error:.4f}",
         _interval(row["nearest"]),
         _vote(row),
         _interval(row["chosen"]),
+        NOTHING if error is None else f"{error:.4f}",
+        f"{row['training_processor_seconds']:,.0f}",
         f"{row['classifying_seconds']:.1f}",
+    ]
+
+
+def _training(recipe: Recipe, row: Row) -> list[str]:
+    published = recipe.published + (f": {recipe.measured_how}" if recipe.measured_how else "")
+    return [
+        recipe.key,
+        f"{row['parameters']:,}",
+        str(row["recipe"]["epochs"]),
+        f"{row['training_images'] / row['training_processor_seconds']:,.0f}",
+        str(row["environment"]["threads"]),
         recipe.changes or NOTHING,
         published,
     ]
