@@ -180,6 +180,34 @@ def test_gan_losses_are_cross_entropies():
 
 
 @pytest.mark.parametrize("name", ["gan", "wgan_gp"])
+def test_images_are_generated_by_running_means(name, images):
+    model = small(name, averaging=0.4, **SMALL_GAN)
+    real = keras.ops.convert_to_tensor(2.0 * images[:16, ..., np.newaxis].astype(np.float32) / 255 - 1)
+    expected = [weight.numpy() for weight in model.averaged_generator.weights]
+    for turn in (1, 2, 3, 40):
+        model.optimizer.iterations.assign(turn - 1)
+        model._train_generator(real)
+        momentum = min(0.4, (1 + turn) / (10 + turn))
+        now = [weight.numpy() for weight in model.generator.weights]
+        expected = [momentum * mean + (1 - momentum) * new for mean, new in zip(expected, now, strict=True)]
+    for mean, wanted in zip(model.averaged_generator.weights, expected, strict=True):
+        np.testing.assert_allclose(mean.numpy(), wanted, rtol=1e-4, atol=1e-6)
+
+    before = model.generate(3)
+    model.generator.set_weights([0 * weight for weight in now])
+    assert np.array_equal(model.generate(3), before)
+
+
+def test_no_running_means(images):
+    model = small("gan", averaging=0.0, **SMALL_GAN)
+    model.fit(images[:60], batch_size=10, verbose=0)
+    for mean, weight in zip(model.averaged_generator.weights, model.generator.weights, strict=True):
+        assert np.array_equal(mean.numpy(), weight.numpy())
+    with pytest.raises(ValueError, match=r"averaging 1\.0"):
+        small("gan", averaging=1.0, **SMALL_GAN)
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan_gp"])
 def test_codes_are_what_the_score_is_computed_from(name, images):
     model = small(name, **SMALL_GAN)
     kernel, bias = (variable.numpy() for variable in model.head.trainable_variables)

@@ -28,6 +28,8 @@ class GenerativeAdversarialNetwork(ImageCriticModel):
         Of all convolutions.
     dropout : float
         Share of the values that dropout sets to zero in the critic.
+    averaging : float
+        Momentum of the running means that are the weights of the generator of ``generate``.
     learning_rate : float
         Of both sides' Adam.
     seed : int
@@ -54,6 +56,7 @@ class GenerativeAdversarialNetwork(ImageCriticModel):
         filters: Iterable[int] = (64, 128),
         kernel_size: int = 5,
         dropout: float = 0.3,
+        averaging: float = 0.99,
         learning_rate: float = 2e-4,
         seed: int = 0,
         **kwargs: Any,
@@ -64,6 +67,7 @@ class GenerativeAdversarialNetwork(ImageCriticModel):
             kernel_size=kernel_size,
             dropout=dropout,
             critic_steps=1,
+            averaging=averaging,
             input_shape=input_shape,
             latent_dim=latent_dim,
             learning_rate=learning_rate,

@@ -18,7 +18,9 @@ class ImageCriticModel(AdversarialModel):
     """A generator of images from noise, and a critic whose last features before its score are the codes.
 
     Every batch trains the critic, and every ``critic_steps``-th the generator. The logged ``loss`` is the
-    critic's; neither loss says how good the images are. The generator's is logged for its turns.
+    critic's; neither loss says how good the images are. The generator's is logged for its turns. What
+    ``generate`` uses is a second generator, whose weights are running means of those of the trained one: its
+    images are steadier, because the trained one goes on moving around.
 
     Parameters
     ----------
@@ -32,6 +34,8 @@ class ImageCriticModel(AdversarialModel):
         Share of the values that dropout sets to zero in the critic.
     critic_steps : int
         Batches of the critic for one of the generator.
+    averaging : float
+        Momentum of the running means, from 0 (the weights themselves) to below 1; lower in the beginning.
     input_shape, latent_dim, learning_rate, seed, **kwargs
         See ``ImageEncoder``.
     """
@@ -46,6 +50,7 @@ class ImageCriticModel(AdversarialModel):
         kernel_size: int,
         dropout: float,
         critic_steps: int,
+        averaging: float,
         input_shape: Iterable[int],
         latent_dim: int,
         learning_rate: float,
@@ -59,22 +64,28 @@ class ImageCriticModel(AdversarialModel):
             raise ValueError(
                 f"received filters {filters} and critic_steps {critic_steps}, expected at least one of each"
             )
+        if not 0 <= averaging < 1:
+            raise ValueError(f"received averaging {averaging}, expected a number from 0 to below 1")
         with seeded_layers(seed):
-            generator = _generator(input_shape, noise_dim, filters, kernel_size)
+            generator = _generator(input_shape, noise_dim, filters, kernel_size, "generator")
             encoder = _encoder(input_shape, latent_dim, filters, kernel_size, dropout)
             head = keras.layers.Dense(1)
             head.build((None, latent_dim))
+            averaged = _generator(input_shape, noise_dim, filters, kernel_size, "averaged_generator")
+        averaged.set_weights(generator.get_weights())
+        averaged.trainable = False
 
         # Model
         super().__init__(
             input_shape=input_shape, latent_dim=latent_dim, learning_rate=learning_rate, seed=seed, **kwargs
         )
         self.generator = generator
+        self.averaged_generator = averaged
         self.encoder = encoder
         self.head = head
         self._noise = keras.random.SeedGenerator(seed)
         self._generate_batch = tf.function(
-            lambda noise: (self.generator(noise, training=False) + 1) / 2,
+            lambda noise: (self.averaged_generator(noise, training=False) + 1) / 2,
             input_signature=[tf.TensorSpec((None, noise_dim), tf.float32)],
         )
 
@@ -83,6 +94,7 @@ class ImageCriticModel(AdversarialModel):
         self.filters = filters
         self.kernel_size = kernel_size
         self.critic_steps = critic_steps
+        self.averaging = averaging
         self.finish()
 
     @property
@@ -168,6 +180,11 @@ class ImageCriticModel(AdversarialModel):
             loss = self.generator_loss(self.score(generated, training=True))
         variables = self.judged_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        # With a momentum that grows, the first weights, which are random, are soon forgotten.
+        turns = keras.ops.cast(self.optimizer.iterations, "float32")
+        momentum = keras.ops.minimum(self.averaging, (1 + turns) / (10 + turns))
+        for mean, weight in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
+            mean.assign(momentum * mean + (1 - momentum) * weight)
         # Noted here, so that the mean is over the generator's turns.
         self.note_part("generator_loss", loss, real)
         return loss
@@ -191,10 +208,12 @@ def _encoder(
     return network
 
 
-def _generator(output_shape: ImageShape, noise_dim: int, filters: tuple[int, ...], kernel_size: int) -> Any:
+def _generator(
+    output_shape: ImageShape, noise_dim: int, filters: tuple[int, ...], kernel_size: int, name: str
+) -> Any:
     height, width, output_channels = output_shape
     grid_height, grid_width = (-(-length // 2 ** len(filters)) for length in (height, width))
-    network = keras.Sequential([keras.Input((noise_dim,))], name="generator")
+    network = keras.Sequential([keras.Input((noise_dim,))], name=name)
     network.add(keras.layers.Dense(grid_height * grid_width * filters[-1], use_bias=False))
     network.add(keras.layers.BatchNormalization())
     network.add(keras.layers.LeakyReLU(0.2))

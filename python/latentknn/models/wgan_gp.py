@@ -31,6 +31,8 @@ class WassersteinGAN(ImageCriticModel):
         What the gradient penalty is multiplied by.
     critic_steps : int
         Batches of the critic for one of the generator.
+    averaging : float
+        Momentum of the running means that are the weights of the generator of ``generate``.
     learning_rate : float
         Of both sides' Adam.
     seed : int
@@ -57,6 +59,7 @@ class WassersteinGAN(ImageCriticModel):
         kernel_size: int = 5,
         penalty_weight: float = 10.0,
         critic_steps: int = 5,
+        averaging: float = 0.99,
         learning_rate: float = 1e-4,
         seed: int = 0,
         **kwargs: Any,
@@ -67,6 +70,7 @@ class WassersteinGAN(ImageCriticModel):
             kernel_size=kernel_size,
             dropout=0.0,
             critic_steps=critic_steps,
+            averaging=averaging,
             input_shape=input_shape,
             latent_dim=latent_dim,
             learning_rate=learning_rate,
