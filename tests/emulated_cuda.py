@@ -35,6 +35,16 @@ def limit_memory(count: int) -> None:
     _library().emulated_limit_memory(ctypes.c_size_t(count))
 
 
+def current_device() -> int:
+    """Return the device that is the calling thread's own."""
+    return int(_library().emulated_current_device())
+
+
+def awaited(device: int) -> int:
+    """Return how many times all that a device was asked for has been waited for."""
+    return int(_library().emulated_awaited(ctypes.c_size_t(device)))
+
+
 @cache
 def _library() -> ctypes.CDLL:
     return ctypes.CDLL(str(next(BUILT.glob(f"_cuda.{sys.implementation.cache_tag}*.so"))))

@@ -1,7 +1,7 @@
 """An array of another library in a device's memory, as DLPack's C structures describe it."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -56,6 +56,10 @@ class ForeignArray:
         DLPack's name of another type.
     device_type : int
         DLPack's name of the kind of memory.
+    device : int, optional
+        Which device it says that it is on; by default that of the array.
+    current_device : callable, optional
+        Tells the current device; if it is another, the array is not given, as PyTorch does not.
     """
 
     def __init__(
@@ -67,6 +71,8 @@ class ForeignArray:
         code: int | None = None,
         bits: int | None = None,
         device_type: int = 2,
+        device: int | None = None,
+        current_device: Callable[[], int] | None = None,
     ) -> None:
         self._array = array
         self._capsule = array.__dlpack__()  # never consumed, so that its structures stay
@@ -76,7 +82,11 @@ class ForeignArray:
         self._strides = None if strides is None else (ctypes.c_int64 * len(strides))(*strides)
         self._managed = _ManagedTensor()
         own = self._managed.tensor
-        own.data, own.device, own.offset = tensor.data, _Device(device_type, array.device), offset
+        own.data, own.device, own.offset = (
+            tensor.data,
+            _Device(device_type, array.device if device is None else device),
+            offset,
+        )
         own.dimensions = len(extents)
         own.type = _Type(
             tensor.type.code if code is None else code, tensor.type.bits if bits is None else bits, 1
@@ -84,11 +94,14 @@ class ForeignArray:
         own.shape = ctypes.cast(self._shape, ctypes.POINTER(ctypes.c_int64))
         if self._strides is not None:
             own.strides = ctypes.cast(self._strides, ctypes.POINTER(ctypes.c_int64))
+        self._current_device = current_device
         self.given_back = 0
         self._release = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._count)
         self._managed.release = self._release
 
-    def __dlpack__(self, **keywords: Any) -> Any:
+    def __dlpack__(self) -> Any:
+        if self._current_device is not None and self._current_device() != self.__dlpack_device__()[1]:
+            raise BufferError("the array is not on the current device")
         return _new_capsule(ctypes.addressof(self._managed), b"dltensor", None)
 
     def __dlpack_device__(self) -> tuple[int, int]:

@@ -48,6 +48,23 @@ def test_queries_on_a_device(problem, dtype):
         assert_same_bytes(index.search(given, 9, scores64=True), expected)
 
 
+def test_an_array_that_is_not_on_the_current_device(problem, emulated_devices):
+    codes, queries = problem
+    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    given = ForeignArray(on_device(queries, 1), current_device=emulated_cuda.current_device)
+    assert_same_bytes(index.search(given, 9, scores64=True), reference.search(codes, queries, 9))
+
+
+@pytest.mark.parametrize(("device_type", "awaited"), [(2, [1]), (13, [0, 1])])
+def test_what_was_begun_on_the_device_is_awaited(problem, emulated_devices, device_type, awaited):
+    codes, queries = problem
+    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    given = ForeignArray(on_device(queries, 1), device_type=device_type)
+    before = [emulated_cuda.awaited(device) for device in (0, 1)]
+    index.search(given, 3)
+    assert [device for device in (0, 1) if emulated_cuda.awaited(device) > before[device]] == awaited
+
+
 def test_a_part_of_an_array(problem):
     codes, queries = problem
     array = on_device(queries)
@@ -56,8 +73,31 @@ def test_a_part_of_an_array(problem):
     assert_same_bytes(index.search(part, 4, scores64=True), reference.search(codes, queries[3:8], 4))
     row = ForeignArray(array, (1, DIM), (77, 1), offset=2 * DIM * 4)  # one row's stride means nothing
     assert_same_bytes(index.search(row, 4, scores64=True), reference.search(codes, queries[2:3], 4))
-    nothing = ForeignArray(array, (0, DIM))
-    assert index.search(nothing, 4).ids.shape == (0, 4)
+    for nothing in (ForeignArray(array, (0, DIM)), ForeignArray(array, (0, DIM), (1, QUERIES))):
+        assert index.search(nothing, 4).ids.shape == (0, 4)
+
+
+def test_arrays_in_another_order(problem):
+    codes, queries = problem
+    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    expected = reference.search(codes, queries, 4)
+    columns = ForeignArray(on_device(queries.T.copy()), (QUERIES, DIM), (1, QUERIES))
+    assert_same_bytes(index.search(columns, 4, scores64=True), expected)
+    wide = np.concatenate([queries, queries], axis=1)
+    left = ForeignArray(on_device(wide), (QUERIES, DIM), (2 * DIM, 1))
+    assert_same_bytes(index.search(left, 4, scores64=True), expected)
+    last = (QUERIES - 1) * DIM * 4
+    backwards = ForeignArray(on_device(queries), (QUERIES, DIM), (-DIM, 1), offset=last)
+    assert_same_bytes(index.search(backwards, 4, scores64=True), reference.search(codes, queries[::-1], 4))
+
+
+def test_bfloat16(problem):
+    codes, queries = problem
+    halves = (queries.view(np.uint32) >> 16).astype(np.uint16)
+    rounded = (halves.astype(np.uint32) << 16).view(np.float32)
+    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    given = ForeignArray(on_device(halves), code=4)
+    assert_same_bytes(index.search(given, 4, scores64=True), reference.search(codes, rounded, 4))
 
 
 def test_arrays_are_given_back(problem):
@@ -84,13 +124,15 @@ def test_what_cannot_be_read_is_refused(problem):
     for given, error, said in (
         (on_device(queries[:, 1:].copy()), ValueError, "queries must have 20 columns"),
         (on_device(queries[0].copy()), ValueError, r"shape \(n, d\)"),
-        (ForeignArray(array, (DIM, QUERIES), (1, DIM)), ValueError, "C order"),
-        (ForeignArray(array, (QUERIES, 10), (DIM, 1)), ValueError, "C order"),
-        (ForeignArray(array, code=4, bits=16), TypeError, "convert it to float32"),
-        (on_device(queries.astype(np.complex64).view(np.float32)), ValueError, "columns"),
+        (on_device(np.array(3, np.float32)), ValueError, r"shape \(n, d\)"),
+        (ForeignArray(array, code=5), TypeError, "expected real numbers"),
+        (ForeignArray(array, code=2, bits=4), TypeError, "expected real numbers"),
     ):
         with pytest.raises(error, match=said):
             index.search(given, 3)
+        if isinstance(given, ForeignArray):
+            gc.collect()
+            assert given.given_back == 1
 
 
 def test_queries_that_the_device_gives_up():
@@ -116,6 +158,33 @@ def test_answers_on_the_device(problem, scores64):
         assert scores64 == (found.scores64 is not None)
     _, ids = found
     assert repr(ids) == f"DeviceArray(shape=({QUERIES}, 6), dtype=int64, device=0)"
+
+
+def test_answers_are_put_where_the_queries_are(problem, emulated_devices):
+    codes, queries = problem
+    for engine, given, device in (
+        ("cuda", queries, 0),
+        ("cuda", on_device(queries, 1), 1),
+        (lk.CudaEngine([1]), queries, 1),
+        (lk.CudaEngine([1]), on_device(queries), 0),
+        (lk.CudaEngine([1]), on_device(queries.astype(np.float64)), 0),  # read by way of the host
+    ):
+        index = lk.CosineIndex.from_codes(codes, engine=engine)
+        found = index.search(given, 6, on_device=True)
+        assert found.ids.device == device
+        assert found.ids.to_host().tobytes() == reference.search(codes, queries, 6).ids.tobytes()
+
+
+def test_numpy_is_told_how_to_copy_an_answer(problem):
+    codes, queries = problem
+    found = lk.CosineIndex.from_codes(codes, engine="cuda").search(queries, 6, on_device=True)
+    for call in (np.asarray, lambda ids: np.arange(ROWS)[ids]):
+        with pytest.raises(TypeError, match="to_host"):
+            call(found.ids)
+    assert found.scores.dtype == np.float64
+    assert np.array_equal(found.scores, found.similarities.to_host())
+    with pytest.raises(TypeError, match="no length"):
+        len(on_device(np.array(3, np.float32)))
 
 
 def test_who_takes_an_answer_keeps_its_memory(problem):

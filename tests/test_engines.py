@@ -492,8 +492,25 @@ def test_arrays_of_other_libraries_on_a_device(problem, library):
     given = given.cuda() if library == "torch" else given
     assert_same_bytes(index.search(given, 7, scores64=True), expected)
     assert_same_bytes(index.search(given * 1.0, 7, scores64=True), expected)
+    columns = given.T.copy().T if library == "cupy" else given.T.contiguous().T
+    assert_same_bytes(index.search(columns, 7, scores64=True), expected)
     ids = module.from_dlpack(index.search(given, 7, on_device=True).ids)
     assert ids.tolist() == expected.ids.tolist()
+
+
+@pytest.mark.usefixtures("cuda_device")
+def test_queries_that_a_stream_is_still_computing(problem):
+    torch = pytest.importorskip("torch")
+    codes, _, queries = problem
+    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    expected = lk.CosineIndex.from_codes(codes, engine="cpu").search(queries, 7, scores64=True)
+    given = torch.from_numpy(queries).cuda()
+    torch.cuda.synchronize()
+    with torch.cuda.stream(torch.cuda.Stream()):
+        later = torch.zeros_like(given)
+        torch.cuda._sleep(10**8)
+        later += given
+        assert_same_bytes(index.search(later, 7, scores64=True), expected)
 
 
 # What is there

@@ -88,7 +88,8 @@ py::tuple search(ShardedRows& rows, const Floats& queries, std::size_t k, const 
 py::tuple search_from_device(ShardedRows& rows, const ExchangedArray& queries, std::size_t k,
                              const std::optional<Flags>& allowed) {
   const std::vector<std::int64_t>& shape = queries.shape();
-  if (shape.size() != 2 || shape[1] != static_cast<std::int64_t>(rows.dim()) || !queries.is_float32()) {
+  if (shape.size() != 2 || shape[1] != static_cast<std::int64_t>(rows.dim()) || !queries.is_float32() ||
+      !queries.in_c_order()) {
     refuse_rows(rows.dim());
   }
   return answers(rows, static_cast<const float*>(queries.data()), static_cast<std::size_t>(shape[0]), k, allowed);
@@ -103,6 +104,17 @@ py::capsule to_dlpack(const ExchangedArray& array, const py::object&, const py::
                            "; to_host() copies it to the host");
   }
   return array.to_dlpack();
+}
+
+std::int64_t length(const ExchangedArray& array) {
+  if (array.shape().empty()) throw py::type_error("an array without dimensions has no length");
+  return array.shape().front();
+}
+
+// NumPy would otherwise take the array for a single object.
+void refuse_numpy(const ExchangedArray& array, const py::args&, const py::kwargs&) {
+  throw py::type_error("this array is on CUDA device " + std::to_string(array.device()) +
+                       "; to_host() copies it to the host");
 }
 
 std::string described(const ExchangedArray& array) {
@@ -135,7 +147,11 @@ PYBIND11_MODULE(_cuda, module) {
       .def_property_readonly("shape", [](const ExchangedArray& array) { return py::tuple(py::cast(array.shape())); })
       .def_property_readonly("dtype", &ExchangedArray::dtype)
       .def_property_readonly("device", &ExchangedArray::device)
-      .def("__len__", [](const ExchangedArray& array) { return array.shape().at(0); })
+      .def_property_readonly("in_c_order", &ExchangedArray::in_c_order)
+      .def_property_readonly("is_float32", &ExchangedArray::is_float32)
+      .def_property_readonly("is_bfloat16", &ExchangedArray::is_bfloat16)
+      .def("__len__", &length)
+      .def("__array__", &refuse_numpy)
       .def("is_finite", &ExchangedArray::is_finite)
       .def("to_host", &ExchangedArray::to_host)
       .def("__repr__", &described)

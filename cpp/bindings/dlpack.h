@@ -13,7 +13,7 @@ inline constexpr const char* kTaken = "used_dltensor";
 inline constexpr std::int32_t kCuda = 2;
 inline constexpr std::int32_t kCudaManaged = 13;
 
-inline constexpr std::uint8_t kInteger = 0, kUnsigned = 1, kFloat = 2, kBool = 6;
+inline constexpr std::uint8_t kInteger = 0, kUnsigned = 1, kFloat = 2, kBfloat = 4, kBool = 6;
 
 struct Device {
   std::int32_t type;

@@ -1,5 +1,6 @@
 #include "exchanged_array.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -15,15 +16,14 @@ namespace {
 constexpr std::pair<char, std::uint8_t> kKinds[] = {
     {'i', dlpack::kInteger}, {'u', dlpack::kUnsigned}, {'f', dlpack::kFloat}, {'b', dlpack::kBool}};
 
-bool in_c_order(const dlpack::Tensor& tensor) {
-  if (tensor.strides == nullptr) return true;
-  std::int64_t expected = 1;
-  for (std::int32_t i = tensor.dimensions; i-- > 0;) {
-    if (tensor.shape[i] == 0) return true;
-    if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
-    expected *= tensor.shape[i];
+std::vector<std::int64_t> c_order(const std::vector<std::int64_t>& shape) {
+  std::vector<std::int64_t> strides(shape.size());
+  std::int64_t stride = 1;
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    strides[i] = stride;
+    stride *= shape[i];
   }
-  return true;
+  return strides;
 }
 
 // What another library holds until it is done with our array.
@@ -41,10 +41,26 @@ void release_offered(PyObject* capsule) {
   release_given(static_cast<dlpack::ManagedTensor*>(PyCapsule_GetPointer(capsule, dlpack::kOffered)));
 }
 
+void await(int device) {
+  const cuda::OnDevice here(device);
+  cuda::await_device();
+}
+
 }  // namespace
 
 ExchangedArray ExchangedArray::of(const py::object& array) {
-  const auto capsule = py::reinterpret_steal<py::object>(array.attr("__dlpack__")().release());
+  const auto place = array.attr("__dlpack_device__")().cast<std::pair<std::int32_t, std::int32_t>>();
+  if (place.first != dlpack::kCuda && place.first != dlpack::kCudaManaged) {
+    throw py::value_error("expected an array on a CUDA device, received one on a device of DLPack's type " +
+                          std::to_string(place.first));
+  }
+  py::object capsule;
+  {
+    // PyTorch gives only what is on the current device. No stream is named: not every library knows them, and
+    // waiting for the whole device, below, comes after all of them.
+    const cuda::OnDevice here(place.second);
+    capsule = array.attr("__dlpack__")();
+  }
   auto* managed = static_cast<dlpack::ManagedTensor*>(PyCapsule_GetPointer(capsule.ptr(), dlpack::kOffered));
   if (managed == nullptr) throw py::error_already_set();
   PyCapsule_SetName(capsule.ptr(), dlpack::kTaken);
@@ -55,36 +71,37 @@ ExchangedArray ExchangedArray::of(const py::object& array) {
     if (other->release != nullptr) other->release(other);
   });
   const dlpack::Tensor& tensor = managed->tensor;
-  if (tensor.device.type != dlpack::kCuda && tensor.device.type != dlpack::kCudaManaged) {
-    throw py::value_error("expected an array on a CUDA device, received one on a device of DLPack's type " +
-                          std::to_string(tensor.device.type));
-  }
-  if (!in_c_order(tensor)) {
-    throw py::value_error("an array on a device must be in C order; copy it first, as .contiguous() does");
-  }
   taken.data_ = static_cast<char*>(tensor.data) + tensor.offset;
   taken.device_ = tensor.device;
   taken.type_ = tensor.type;
   taken.shape_.assign(tensor.shape, tensor.shape + tensor.dimensions);
+  taken.strides_ = tensor.strides == nullptr
+                       ? c_order(taken.shape_)
+                       : std::vector<std::int64_t>(tensor.strides, tensor.strides + tensor.dimensions);
 
   const py::gil_scoped_release release;
-  const cuda::OnDevice here(taken.device());
-  cuda::await_device();
+  if (tensor.device.type == dlpack::kCudaManaged) {
+    // Any device may be at work on it, whichever it names.
+    for (std::size_t i = 0; i < cuda::devices().size(); ++i) await(static_cast<int>(i));
+  } else {
+    await(taken.device());
+  }
   return taken;
 }
 
 ExchangedArray ExchangedArray::copy_of(const py::array& array, int device) {
+  const auto ordered = py::array::ensure(array, py::array::c_style);
+  const auto* kind = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                  [&](const auto& each) { return each.first == ordered.dtype().kind(); });
+  if (kind == std::end(kKinds)) throw py::type_error("cannot copy an array of this type to a device");
   ExchangedArray copied;
-  for (const auto& [kind, code] : kKinds) {
-    if (kind == array.dtype().kind()) copied.type_.code = code;
-  }
-  copied.type_.bits = static_cast<std::uint8_t>(array.itemsize() * 8);
-  copied.type_.lanes = 1;
+  copied.type_ = {kind->second, static_cast<std::uint8_t>(ordered.itemsize() * 8), 1};
   copied.device_ = {dlpack::kCuda, device};
-  copied.shape_.assign(array.shape(), array.shape() + array.ndim());
+  copied.shape_.assign(ordered.shape(), ordered.shape() + ordered.ndim());
+  copied.strides_ = c_order(copied.shape_);
 
-  const void* host = array.data();
-  const std::size_t bytes = copied.bytes();
+  const void* host = ordered.data();
+  const std::size_t bytes = copied.size() * copied.item_bytes();
   const py::gil_scoped_release release;
   const cuda::OnDevice here(device);
   auto memory = std::make_shared<cuda::DeviceArray<char>>(bytes);
@@ -101,30 +118,53 @@ std::size_t ExchangedArray::size() const {
   return product;
 }
 
-py::dtype ExchangedArray::dtype() const {
-  for (const auto& [kind, code] : kKinds) {
-    if (code == type_.code && type_.lanes == 1) return py::dtype(kind + std::to_string(type_.bits / 8));
+bool ExchangedArray::in_c_order() const {
+  if (size() == 0) return true;
+  const std::vector<std::int64_t> ordered = c_order(shape_);
+  for (std::size_t i = 0; i < shape_.size(); ++i) {
+    if (shape_[i] != 1 && strides_[i] != ordered[i]) return false;
   }
-  throw py::type_error("received an array on a device whose type NumPy does not have (DLPack's code " +
-                       std::to_string(type_.code) + ", " + std::to_string(type_.bits) +
-                       " bits); convert it to float32 first");
+  return true;
+}
+
+py::dtype ExchangedArray::dtype() const {
+  const std::uint8_t wanted = is_bfloat16() ? dlpack::kUnsigned : type_.code;
+  for (const auto& [kind, code] : kKinds) {
+    if (code == wanted && type_.lanes == 1 && type_.bits >= 8) return py::dtype(kind + std::to_string(item_bytes()));
+  }
+  throw py::type_error("expected real numbers, received an array on a device of DLPack's type " +
+                       std::to_string(type_.code) + " with " + std::to_string(type_.bits) + " bits");
 }
 
 bool ExchangedArray::is_finite() const {
-  if (!is_float32()) throw py::type_error("expected float32, received " + py::str(dtype()).cast<std::string>());
+  if (!is_float32() || !in_c_order()) throw py::type_error("expected float32 in C order");
   const py::gil_scoped_release release;
   const cuda::OnDevice here(device());
   return cuda::are_finite(static_cast<const float*>(data_), size());
 }
 
 py::array ExchangedArray::to_host() const {
-  py::array copy(dtype(), shape_);
-  void* host = copy.mutable_data();
-  const py::gil_scoped_release release;
-  const cuda::OnDevice here(device());
-  cuda::copy_to_host(host, data_, bytes());
-  cuda::synchronize();
-  return copy;
+  const py::dtype type = dtype();
+  if (size() == 0) return py::array(type, shape_);
+  // All from the lowest element to the highest; an array in another order has others in between.
+  std::int64_t lowest = 0, highest = 0;
+  for (std::size_t i = 0; i < shape_.size(); ++i) {
+    const std::int64_t last = (shape_[i] - 1) * strides_[i];
+    (last < 0 ? lowest : highest) += last;
+  }
+  const auto width = static_cast<std::int64_t>(item_bytes());
+  py::array_t<std::uint8_t> span((highest - lowest + 1) * width);
+  std::uint8_t* host = span.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    const cuda::OnDevice here(device());
+    const char* device_memory = static_cast<const char*>(data_) + lowest * width;
+    cuda::copy_to_host(host, device_memory, static_cast<std::size_t>(span.size()));
+    cuda::synchronize();
+  }
+  std::vector<std::int64_t> strides = strides_;
+  for (std::int64_t& stride : strides) stride *= width;
+  return py::array(type, shape_, strides, host - lowest * width, span);
 }
 
 py::capsule ExchangedArray::to_dlpack() const {

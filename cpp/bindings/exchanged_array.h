@@ -16,29 +16,35 @@ class ExchangedArray {
  public:
   // Another library's array, where it is; what has been begun on its device is finished by then.
   static ExchangedArray of(const pybind11::object& array);
+  // Of integers, floating-point numbers or bools.
   static ExchangedArray copy_of(const pybind11::array& array, int device);
 
   const std::vector<std::int64_t>& shape() const { return shape_; }
+  // bfloat16, which NumPy does not have, counts as uint16.
   pybind11::dtype dtype() const;
   const void* data() const { return data_; }
   int device() const { return device_.number; }
   dlpack::Device dlpack_device() const { return device_; }
 
+  bool in_c_order() const;
   bool is_float32() const { return type_.code == dlpack::kFloat && type_.bits == 32 && type_.lanes == 1; }
-  // Of float32.
+  bool is_bfloat16() const { return type_.code == dlpack::kBfloat && type_.bits == 16 && type_.lanes == 1; }
+  // Of float32 in C order.
   bool is_finite() const;
   pybind11::array to_host() const;
+  // Of an array in C order.
   pybind11::capsule to_dlpack() const;
 
  private:
   std::size_t size() const;
-  std::size_t bytes() const { return size() * type_.bits / 8; }
+  std::size_t item_bytes() const { return type_.bits / 8; }
 
   std::shared_ptr<void> owner_;  // keeps the memory
   void* data_ = nullptr;
   dlpack::Device device_{};
   dlpack::Type type_{};
   std::vector<std::int64_t> shape_;
+  std::vector<std::int64_t> strides_;  // in elements
 };
 
 }  // namespace latentknn::bindings

@@ -69,8 +69,8 @@ struct ThreadPool::Job {
 namespace {
 thread_local const std::atomic<bool>* current_stop = nullptr;
 
-// When the calling thread polls next. Kept from job to job, or work that consists of short ones would never poll.
-thread_local std::chrono::steady_clock::time_point next_poll;
+// How long the calling thread has waited since it polled. Kept from job to job, or work of short ones would never poll.
+thread_local std::chrono::steady_clock::duration unpolled{0};
 }  // namespace
 
 ThreadPool& ThreadPool::shared() {
@@ -158,13 +158,18 @@ void ThreadPool::run(std::size_t count, std::size_t threads, const Task& task, c
 
   std::unique_lock lock(job->mutex);
   const auto finished = [&job] { return job->active == 0 && job->exhausted(); };
-  while (poll && !job->idle.wait_until(lock, next_poll, finished)) {
-    lock.unlock();
-    if (!job->stop && poll()) job->stop = true;
-    next_poll = std::chrono::steady_clock::now() + kPollInterval;
-    lock.lock();
+  if (poll) {
+    auto due = std::chrono::steady_clock::now() + kPollInterval - unpolled;
+    while (!job->idle.wait_until(lock, due, finished)) {
+      lock.unlock();
+      if (!job->stop && poll()) job->stop = true;
+      due = std::chrono::steady_clock::now() + kPollInterval;
+      lock.lock();
+    }
+    unpolled = std::chrono::steady_clock::now() + kPollInterval - due;
+  } else {
+    job->idle.wait(lock, finished);
   }
-  job->idle.wait(lock, finished);
   lock.unlock();
   {
     // Late workers must not find the job once its task is gone.

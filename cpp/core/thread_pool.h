@@ -22,7 +22,7 @@ std::size_t usable_processors();
 
 class ThreadPool {
  public:
-  // Called by the waiting thread a few times a second; true asks the running work to stop.
+  // Called by the waiting thread after every twentieth of a second that it has waited; true asks the work to stop.
   using Poll = std::function<bool()>;
   using Task = std::function<void(std::size_t)>;
 

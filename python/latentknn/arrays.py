@@ -58,8 +58,10 @@ def check_shape(shape: tuple[int, ...], name: str, dim: int | None = None) -> No
 
 def is_on_device(values: Any) -> bool:
     """Return whether values are in the memory of a CUDA device, as far as DLPack tells."""
-    ask = getattr(values, "__dlpack_device__", None)
-    return ask is not None and ask()[0] in _CUDA_MEMORY
+    try:
+        return values.__dlpack_device__()[0] in _CUDA_MEMORY
+    except (AttributeError, BufferError, RuntimeError, ValueError):  # such as an array on several devices
+        return False
 
 
 def as_int64(values: ArrayLike, name: str, count: int) -> NDArray[np.int64]:

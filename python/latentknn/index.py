@@ -50,8 +50,10 @@ class SearchResult:
 
     @property
     def scores(self) -> NDArray[np.float64]:
-        """`scores64` where there are any, else the rounded similarities as float64."""
-        return self.similarities.astype(np.float64) if self.scores64 is None else self.scores64
+        """`scores64` where there are any, else the rounded similarities as float64; on the host."""
+        scores: Any = self.similarities if self.scores64 is None else self.scores64
+        host = scores if isinstance(scores, np.ndarray) else scores.to_host()
+        return host.astype(np.float64, copy=False)
 
 
 class CosineIndex:
@@ -219,8 +221,7 @@ class CosineIndex:
         Parameters
         ----------
         codes : array-like of shape (n, d)
-            Rounded once to float32 and copied. The engine "cuda" also takes arrays that are on a device, in C
-            order.
+            Rounded once to float32 and copied. The engine "cuda" also takes arrays that are on a device.
         labels : array-like of shape (n,), optional
             One label a code; needed where the index has labels already, refused where it has codes
             without.
@@ -292,8 +293,8 @@ class CosineIndex:
         Parameters
         ----------
         queries : array-like of shape (M, d)
-            Rounded once to float32. The engine "cuda" reads arrays that are on a device, in C order, where
-            they are if they are of float32, and by way of the host if not.
+            Rounded once to float32. The engine "cuda" reads arrays that are on a device where they are if
+            they are of float32 and in C order, and by way of the host if not; they must not change meanwhile.
         k : int
             Neighbours a query, from 1 to the number of (allowed) codes.
         allowed : array-like of shape (n,), bool, optional
@@ -301,7 +302,8 @@ class CosineIndex:
         scores64 : bool
             Whether to return the float64 similarities too.
         on_device : bool
-            Whether to return the answers in the memory of the engine's first device; for the engine "cuda".
+            Whether to return the answers in a device's memory: the queries', or else that of the engine's
+            first device. For the engine "cuda".
 
         Returns
         -------
@@ -324,8 +326,10 @@ class CosineIndex:
         cuda = self._database if isinstance(self._database, CudaDatabase) else None
         if on_device and cuda is None:
             raise ValueError(f"on_device=True needs engine='cuda', and the index has engine={self._engine!r}")
+        device = None
+        rows: Any
         if cuda is not None and is_on_device(queries):
-            rows = device_arrays.taken(queries, "queries", self.dim)
+            rows, device = device_arrays.as_device_rows(cuda.device_array(queries), "queries", self.dim)
         else:
             rows = as_rows(queries, "queries", self.dim)
         flags = None if allowed is None else as_flags(allowed, "allowed", len(self))
@@ -333,7 +337,7 @@ class CosineIndex:
         k = _neighbours(k, available, "codes in the index" if flags is None else "allowed codes")
         answer = self._database.search(rows, k, flags, self._thread_count(), scores64)
         if cuda is not None and on_device:
-            answer = device_arrays.copied_to(cuda.first_device, answer)
+            answer = cuda.on_device(answer, device)
         return self._result(answer)
 
     def search_self(self, k: int = 10, *, scores64: bool = False) -> SearchResult:

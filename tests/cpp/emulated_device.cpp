@@ -70,6 +70,7 @@ struct Memory {
   std::size_t total = std::size_t{8} << 30;
   std::size_t most = total;
   std::size_t in_use = 0;
+  unsigned awaited = 0;  // how many times the whole device was
 };
 struct Allocation {
   std::size_t bytes;
@@ -224,7 +225,7 @@ void check_device(const void* pointer, const char* what) {
   }
 }
 
-void set_devices(std::size_t count, std::size_t memory) { memories.assign(count, {memory, memory, 0}); }
+void set_devices(std::size_t count, std::size_t memory) { memories.assign(count, {memory, memory, 0, 0}); }
 
 void limit_memory(std::size_t bytes) {
   for (Memory& memory : memories) memory.most = memory.in_use + bytes;
@@ -234,6 +235,10 @@ void limit_memory(std::size_t bytes) {
 extern "C" [[gnu::visibility("default")]] void emulated_limit_memory(std::size_t bytes) { limit_memory(bytes); }
 extern "C" [[gnu::visibility("default")]] void emulated_set_devices(std::size_t count) {
   set_devices(count, Memory{}.total);
+}
+extern "C" [[gnu::visibility("default")]] int emulated_current_device() { return current; }
+extern "C" [[gnu::visibility("default")]] unsigned emulated_awaited(std::size_t device) {
+  return memories[device].awaited;
 }
 
 std::size_t allocated() {
@@ -317,6 +322,6 @@ void fill_bytes(void* to, int value, std::size_t bytes) {
   std::memset(to, value, bytes);
 }
 void synchronize() {}
-void await_device() {}
+void await_device() { ++memories[static_cast<std::size_t>(current)].awaited; }
 
 }  // namespace latentknn::cuda

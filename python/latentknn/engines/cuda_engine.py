@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentknn.engines.database import Answer
 from latentknn.engines.stored_database import Found, StoredDatabase, others_of
 
 OLDEST_CAPABILITY = (8, 0)
@@ -81,6 +82,7 @@ class CudaDatabase(StoredDatabase):
 
     def __init__(self, engine: CudaEngine, dim: int) -> None:
         self._cuda, usable = import_cuda()
+        self._usable = usable
         self._numbers = list(usable if engine.devices is None else engine.devices)
         missing = [number for number in self._numbers if number not in usable]
         if missing:
@@ -95,15 +97,21 @@ class CudaDatabase(StoredDatabase):
         """Compute capability of the devices."""
         return ", ".join("sm_{}{}".format(*capability) for capability in sorted(self._capabilities))
 
-    @property
-    def first_device(self) -> int:
-        """Number of the first of its devices."""
-        return self._numbers[0]
+    def device_array(self, values: Any) -> Any:
+        """Return values that are on a device as a ``DeviceArray``."""
+        return self._cuda.DeviceArray.of(values)
+
+    def on_device(self, answer: Answer, device: int | None) -> Any:
+        """Return a copy of an answer in the memory of a device, by default of its first."""
+        copy = self._cuda.DeviceArray.copy_of
+        number = self._numbers[0] if device is None else device
+        return tuple(None if array is None else copy(array, number) for array in answer)
 
     def _rounded(self, queries: Any) -> Any:
         """Return queries as float32, where they are."""
         if isinstance(queries, self._cuda.DeviceArray):
-            if queries.is_finite():
+            # A device that is too old for the kernels cannot say.
+            if queries.device in self._usable and queries.is_finite():
                 return queries
             queries = queries.to_host()  # where it is found out what is wrong
         return super()._rounded(queries)

@@ -1,29 +1,32 @@
 """Arrays in the memory of CUDA devices, as other libraries hand them over by DLPack."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from latentknn.arrays import as_rows, check_shape, is_on_device
 from latentknn.engines.cuda_engine import CudaEngine, import_cuda
-from latentknn.engines.database import Answer
+
+if TYPE_CHECKING:
+    from latentknn._cuda import DeviceArray
 
 
 def on_host(values: ArrayLike, engine: Any) -> ArrayLike:
     """Return values for an engine, copied to the host if they are on a device and so is the engine."""
-    if not is_on_device(values) or not _is_cuda(engine):
+    if not (engine == "cuda" or isinstance(engine, CudaEngine)) or not is_on_device(values):
         return values
-    return import_cuda()[0].DeviceArray.of(values).to_host()  # type: ignore[no-any-return]
+    return _copied(import_cuda()[0].DeviceArray.of(values))
 
 
-def taken(values: ArrayLike, name: str, dim: int) -> Any:
-    """Return values that are on a device, where they are.
+def as_device_rows(array: DeviceArray, name: str, dim: int) -> tuple[DeviceArray | NDArray[Any], int]:
+    """Return queries that are on a device, and the number of the device.
 
     Parameters
     ----------
-    values : array of shape (n, dim)
-        In C order, on a CUDA device.
+    array : DeviceArray of shape (n, dim)
     name : str
         What the values are, for messages.
     dim : int
@@ -31,26 +34,23 @@ def taken(values: ArrayLike, name: str, dim: int) -> Any:
 
     Returns
     -------
-    DeviceArray or ndarray
-        The array itself if it is of float32, else a copy on the host.
+    rows : DeviceArray or ndarray
+        The array itself if it is of float32 and in C order, else a copy on the host.
+    device : int
 
     Raises
     ------
     TypeError
-        For a type that NumPy does not have.
+        For a type that is not of real numbers.
     ValueError
-        For another shape, or an array that is not in C order.
+        For another shape.
     """
-    array = import_cuda()[0].DeviceArray.of(values)
     check_shape(array.shape, name, dim)
-    return array if array.dtype == np.float32 else as_rows(array.to_host(), name, dim)
+    in_place = array.is_float32 and array.in_c_order
+    return array if in_place else as_rows(_copied(array), name, dim), array.device
 
 
-def copied_to(device: int, answer: Answer) -> Any:
-    """Return an answer whose arrays are copies in a device's memory."""
-    copy = import_cuda()[0].DeviceArray.copy_of
-    return tuple(None if array is None else copy(array, device) for array in answer)
-
-
-def _is_cuda(engine: Any) -> bool:
-    return engine == "cuda" or isinstance(engine, CudaEngine)
+def _copied(array: DeviceArray) -> NDArray[Any]:
+    host = array.to_host()
+    # bfloat16 is the upper half of float32.
+    return (host.astype(np.uint32) << 16).view(np.float32) if array.is_bfloat16 else host
