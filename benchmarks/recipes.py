@@ -93,8 +93,8 @@ RECIPES = (
         "wgan_gp",
         epochs=10,
         options={"filters": (32, 64), "critic_steps": 2, "learning_rate": 2e-4},
-        changes="32 and 64 filters, 2 batches of the critic for one of the generator, rate 0.0002 (default: 64 "
-        "and 128, 5, 0.0001)",
+        changes="32 and 64 filters, 2 batches of the critic for one of the generator, rate 0.0002 "
+        "(default: 64 and 128, 5, 0.0001)",
     ),
     Recipe(
         "triplet",

@@ -17,8 +17,15 @@ import harness
 import zoo_tables
 from latentknn import datasets
 
-MODELS = ("stacked_ae", "simple_ae", "conv_ae", "metric")
-IMAGES = {"stacked_ae": 12_800, "simple_ae": 12_800, "conv_ae": 2_560, "metric": 2_560}
+# Those whose layers are one after the other and whose loss is Keras's, and how many images a round takes.
+MODELS = {
+    "stacked_ae": 12_800,
+    "deep_ae": 6_400,
+    "simple_ae": 12_800,
+    "conv_ae": 2_560,
+    "pool_ae": 5_120,
+    "metric": 2_560,
+}
 ROUNDS = 3
 THREADS = 1
 
@@ -72,7 +79,7 @@ def measure(name: str) -> dict[str, Any]:
 
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     tf.config.threading.set_inter_op_parallelism_threads(THREADS)
-    dataset, count = datasets.load("fashion_mnist"), IMAGES[name]
+    dataset, count = datasets.load("fashion_mnist"), MODELS[name]
     ways = ways_to_train(name, dataset.train_images[:count], dataset.train_labels[:count])
     times = harness.paired_times(
         {way: lambda _, train=train.train: train() for way, train in ways.items()},
