@@ -102,9 +102,14 @@ def check_loss(way: str, round_number: int, loss: float) -> None:
 
 
 def main() -> None:
-    measured = {name: harness.in_fresh_process(measure, name) for name in MODELS}
-    about = harness.machine(THREADS, ["latentknn", "tensorflow", "keras", "numpy"])
-    harness.write_json("training", {"about": about, "models": measured})
+    from latentknn.report.environment import describe_environment
+
+    about = describe_environment(THREADS)
+    measured: dict[str, Any] = {}
+    for name in MODELS:
+        measured[name] = harness.in_fresh_process(measure, name)
+        harness.write_json("training", {"about": about, "models": measured})
+        print(f"{name}: {measured[name]}", flush=True)
     zoo_tables.write_page()
     print(zoo_tables.training_table(measured))
 
