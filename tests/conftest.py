@@ -46,6 +46,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--require-cuda", action="store_true", help="fail where no CUDA device can be used")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs emulated devices where real ones are to be proven: they are not built there."""
+    if not config.getoption("--require-cuda"):
+        return
+    emulated = [item for item in items if "emulated_devices" in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=emulated)
+    items[:] = [item for item in items if item not in emulated]
+
+
 @pytest.fixture
 def cuda_device(request: pytest.FixtureRequest) -> None:
     """Skip, or fail if it is required, where there is no CUDA device."""

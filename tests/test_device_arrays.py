@@ -196,6 +196,14 @@ def test_who_takes_an_answer_keeps_its_memory(problem):
     assert taken.to_host().tobytes() == wanted.tobytes()
 
 
+def test_an_array_is_given_on_in_its_own_order(problem):
+    _, queries = problem
+    take = cuda_engine.import_cuda()[0].DeviceArray.of
+    columns = take(ForeignArray(on_device(queries.T.copy()), (QUERIES, DIM), (1, QUERIES)))
+    assert not columns.in_c_order
+    assert take(columns).to_host().tobytes() == queries.tobytes()
+
+
 def test_answers_are_given_where_they_are(problem):
     codes, queries = problem
     ids = lk.CosineIndex.from_codes(codes, engine="cuda").search(queries, 6, on_device=True).ids

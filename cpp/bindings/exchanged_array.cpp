@@ -30,7 +30,7 @@ std::vector<std::int64_t> c_order(const std::vector<std::int64_t>& shape) {
 struct Given {
   dlpack::ManagedTensor managed{};
   std::shared_ptr<void> owner;
-  std::vector<std::int64_t> shape;
+  std::vector<std::int64_t> shape, strides;
 };
 
 void release_given(dlpack::ManagedTensor* managed) { delete static_cast<Given*>(managed->context); }
@@ -171,9 +171,11 @@ py::capsule ExchangedArray::to_dlpack() const {
   auto given = std::make_unique<Given>();
   given->owner = owner_;
   given->shape = shape_;
-  given->managed = {{data_, device_, static_cast<std::int32_t>(shape_.size()), type_, given->shape.data(), nullptr, 0},
-                    given.get(),
-                    &release_given};
+  given->strides = strides_;
+  given->managed = {
+      {data_, device_, static_cast<std::int32_t>(shape_.size()), type_, given->shape.data(), given->strides.data(), 0},
+      given.get(),
+      &release_given};
   py::capsule capsule(&given->managed, dlpack::kOffered, &release_offered);
   given.release();
   return capsule;

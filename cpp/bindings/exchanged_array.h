@@ -32,7 +32,6 @@ class ExchangedArray {
   // Of float32 in C order.
   bool is_finite() const;
   pybind11::array to_host() const;
-  // Of an array in C order.
   pybind11::capsule to_dlpack() const;
 
  private:

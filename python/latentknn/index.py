@@ -236,7 +236,7 @@ class CosineIndex:
             For NaN, infinity, a value that becomes infinite or a row that becomes zero in float32 (the
             first bad row is named), duplicate ids, missing labels or a wrong shape.
         """
-        rows = as_rows(device_arrays.on_host(codes, self._engine), "codes", self.dim)
+        rows = self._host_rows(codes, "codes")
         with self._changes:
             new_labels = self._joined_labels(labels, len(rows))
             new_ids = self._joined_ids(ids, len(rows))
@@ -331,7 +331,7 @@ class CosineIndex:
         if cuda is not None and is_on_device(queries):
             rows, device = device_arrays.as_device_rows(cuda.device_array(queries), "queries", self.dim)
         else:
-            rows = as_rows(queries, "queries", self.dim)
+            rows = self._host_rows(queries, "queries")
         flags = None if allowed is None else as_flags(allowed, "allowed", len(self))
         available = len(self) if flags is None else int(np.count_nonzero(flags))
         k = _neighbours(k, available, "codes in the index" if flags is None else "allowed codes")
@@ -438,7 +438,7 @@ class CosineIndex:
         TypeError, ValueError
             As `search`, or if there are no queries.
         """
-        rows = as_rows(device_arrays.on_host(queries, self._engine), "queries", self.dim)
+        rows = self._host_rows(queries, "queries")
         if len(rows) == 0:
             raise ValueError("received no queries to measure the recall with")
         k = _neighbours(k, len(self), "codes in the index")
@@ -490,6 +490,9 @@ class CosineIndex:
             raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error
         index._next_id = stored.next_id
         return index
+
+    def _host_rows(self, values: ArrayLike, name: str) -> NDArray[Any]:
+        return as_rows(device_arrays.on_host(values, self._engine), name, self.dim)
 
     def _another_database(self) -> Database:
         return self._make_database()[1]
