@@ -316,7 +316,7 @@ def test_models(capsys):
 
 def test_engines(capsys):
     assert main(["engines"]) == 0
-    header, *lines, _, choice = capsys.readouterr().out.splitlines()
+    header, *lines, _, small, large = capsys.readouterr().out.splitlines()
     assert header.split()[:3] == ["engine", "exact", "available"]
     found = {line.split()[0]: line.split()[1:3] for line in lines}
     assert list(found) == list(engines.NAMES)
@@ -325,8 +325,9 @@ def test_engines(capsys):
     assert lines[0].endswith(", ".join(_core.available_isas()))
     for line, each in zip(lines, engines.availability(), strict=True):
         assert line.endswith(each.kernels or each.missing)
-    assert choice.startswith("auto takes cpu, here with ")
-    assert choice.endswith(f" and {_core.usable_processors()} threads.")
+    assert small.startswith("auto takes cpu, here with ")
+    assert small.endswith(f" and {_core.usable_processors()} threads,")
+    assert large == "and cuda, if it is available, for codes of 33,554,432 numbers or more."
 
 
 def test_datasets(capsys, monkeypatch, tmp_path):

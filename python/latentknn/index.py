@@ -13,7 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from latentknn import _core, storage
 from latentknn.arrays import as_flags, as_int64, as_rows, is_on_device
 from latentknn.class_search import ClassSearch
-from latentknn.engines import CudaDatabase, Database, Engine, FaissRequestError, device_arrays, make_database
+from latentknn.engines import (
+    CudaDatabase,
+    Database,
+    Engine,
+    FaissRequestError,
+    automatic,
+    device_arrays,
+    make_database,
+)
 from latentknn.engines.database import Answer
 from latentknn.explanation import Consideration, Explanation
 
@@ -68,7 +76,9 @@ class CosineIndex:
     dim : int
         Dimensions of a code.
     engine : {"auto", "cpu", "cuda", "faiss", "faiss-gpu"}, CudaEngine or FaissEngine
-        What runs the searches; "auto" is "cpu". What is said here about exactness holds for "cpu" and "cuda".
+        What runs the searches; "auto" is "cpu", and "cuda" from 2^25 numbers in the codes on, where devices
+        answer, have room for the codes, and give the same bytes for some of them. What is said here about
+        exactness holds for "cpu" and "cuda".
     strategy : {"auto", "fp32", "int16", "int8", "pca", "float64"}
         How rows are screened before they are scored exactly: in float32, in 16-bit integers, in 8-bit
         integers, in integers in the codes' principal subspace with an exact bound for the rest, or not at
@@ -107,6 +117,7 @@ class CosineIndex:
                 raise ValueError(f"threads must be at most {_MOST_THREADS}, received {threads}")
         self._make_database = partial(make_database, engine, dim, strategy)
         self._engine, self._database = self._make_database()
+        self._may_move = engine == "auto" and strategy == "auto"  # to devices, tried once
         self._by_class: ClassSearch | None = None  # made when it is first asked for
         self._threads = threads
         self._changes = threading.Lock()
@@ -249,6 +260,8 @@ class CosineIndex:
                 if len(self) != before:
                     self._labels, self._ids, self._by_class = new_labels, new_ids, None
                     self._next_id += len(rows)
+            if self._may_move and len(self) * self.dim >= automatic.WORTH_DEVICES:
+                self._move_to_devices()
 
     def remove(self, ids: ArrayLike) -> None:
         """Remove the codes with these ids; the others keep their ids and their order.
@@ -494,6 +507,14 @@ class CosineIndex:
     def _host_rows(self, values: ArrayLike, name: str) -> NDArray[Any]:
         return as_rows(device_arrays.on_host(values, self._engine), name, self.dim)
 
+    def _move_to_devices(self) -> None:
+        moved = automatic.on_devices(self._database, self._ids, self._thread_count())
+        if moved is not None:
+            engine, self._database = moved
+            self._engine = engine.name
+            self._make_database = partial(make_database, engine, self.dim, "auto")
+        self._may_move = False
+
     def _another_database(self) -> Database:
         return self._make_database()[1]
 
@@ -548,7 +569,7 @@ class CosineIndex:
 def cosine_search(
     codes: ArrayLike, queries: ArrayLike, k: int = 10, *, threads: int | None = None
 ) -> SearchResult:
-    """Find each query's k most cosine-similar codes, without keeping an index.
+    """Find each query's k most cosine-similar codes, without keeping an index; on the processor.
 
     Parameters
     ----------
@@ -569,7 +590,7 @@ def cosine_search(
     TypeError, ValueError
         As `CosineIndex.add` and `CosineIndex.search` do.
     """
-    return CosineIndex.from_codes(codes, threads=threads).search(queries, k)
+    return CosineIndex.from_codes(codes, engine="cpu", threads=threads).search(queries, k)
 
 
 def _of_classes(queries: ArrayLike, by_class: ClassSearch) -> NDArray[Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from latentknn import CosineIndex, _core, engines
 from latentknn.cli.table import format_table
+from latentknn.engines import automatic
 
 
 def add_to(commands: Any) -> None:
@@ -26,4 +27,6 @@ def _list(arguments: argparse.Namespace) -> None:
         rows.append((each.name, *answers, each.kernels or each.missing))
     index = CosineIndex(1)
     print(format_table(rows))
-    print(f"\nauto takes {index.engine}, here with {index.isa} and {_core.usable_processors()} threads.")
+    threads = _core.usable_processors()
+    print(f"\nauto takes {index.engine}, here with {index.isa} and {threads} threads,")
+    print(f"and cuda, if it is available, for codes of {automatic.WORTH_DEVICES:,} numbers or more.")

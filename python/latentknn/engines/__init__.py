@@ -67,7 +67,7 @@ def make_database(engine: Engine, dim: int, strategy: str) -> tuple[str, Databas
     Parameters
     ----------
     engine : str, CudaEngine or FaissEngine
-        "auto" takes the CPU.
+        "auto" begins on the CPU; see `automatic`.
     dim : int
         Dimensions of a row.
     strategy : str

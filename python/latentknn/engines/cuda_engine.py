@@ -97,6 +97,12 @@ class CudaDatabase(StoredDatabase):
         """Compute capability of the devices."""
         return ", ".join("sm_{}{}".format(*capability) for capability in sorted(self._capabilities))
 
+    @property
+    def waiting_rows(self) -> int:
+        """How many rows wait on the host, because the devices have no room for them."""
+        with self._lock:
+            return int(self._engine_rows.shares()[-1])
+
     def device_array(self, values: Any) -> Any:
         """Return values that are on a device as a ``DeviceArray``."""
         return self._cuda.DeviceArray.of(values)
