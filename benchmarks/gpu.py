@@ -1,12 +1,12 @@
-"""Times the CUDA engine beside PyTorch and CuPy on the same device, and checks its answers.
+"""Times the CUDA engine beside PyTorch, CuPy and, where it is installed, FAISS on the same device.
 
     benchmarks/gpu.sh                          # builds, tests and calls this; needs no network
     python benchmarks/gpu.py --rows 1000000 --dims 128 --neighbours 10
 
-Arrays begin and end on the host for all. PyTorch and CuPy multiply the normalised queries with as many rows
-as fit at once, and keep the best: by topk, and by CuPy's argpartition, which sorts, and so is left out beyond
-100,000 rows. "clusters" stand one after the other, as codes that are sorted by class do. Cases are kept in
-results/gpu.json as they are done, and not measured again.
+The answers are checked. Arrays begin and end on the host for all. PyTorch and CuPy multiply the normalised
+queries with as many rows as fit at once, and keep the best: by topk, and by CuPy's argpartition, which sorts,
+and so is left out beyond 100,000 rows. FAISS is its flat index. "clusters" stand one after the other, as codes
+that are sorted by class do. Cases are kept in results/gpu.json as they are done, and not measured again.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import torch
 import harness
 import latentknn as lk
 from latentknn import _cuda, engines, index
-from latentknn.engines import cuda_engine, stored_database
+from latentknn.engines import cuda_engine, faiss_engine, stored_database
 
 ROWS, DIMS, NEIGHBOURS = (60_000, 1_000_000), (64, 128, 768), (1, 10, 100)
 KINDS = ("noise", "clusters")
@@ -86,8 +86,27 @@ def cupy_search(rows: Codes, k: int) -> Search:
     return search
 
 
+def faiss_search(rows: Codes, k: int) -> Search:
+    """Return a search by FAISS's flat index of inner products, in float32."""
+    faiss = faiss_engine.import_faiss(gpu=True)
+
+    def normalised(codes: Codes) -> Codes:
+        units = codes.copy()
+        faiss.normalize_L2(units)
+        return units
+
+    resources = faiss.StandardGpuResources()
+    flat = faiss.GpuIndexFlatIP(resources, rows.shape[1])
+    flat.add(normalised(rows))
+    return lambda queries: flat.search(normalised(queries), k)
+
+
 def peers(rows: Codes, k: int) -> Iterator[tuple[str, Search]]:
     """Make one peer after the other, so that only one holds memory."""
+    try:
+        yield "FAISS, fp32", faiss_search(rows, k)
+    except (ImportError, RuntimeError) as error:
+        print(f"without FAISS: {error}", flush=True)
     yield "PyTorch, fp32", torch_search(rows, k, torch.float32, tf32=False)
     yield "PyTorch, TF32", torch_search(rows, k, torch.float32, tf32=True)
     yield "PyTorch, fp16", torch_search(rows, k, torch.float16, tf32=False)

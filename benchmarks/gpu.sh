@@ -17,8 +17,8 @@ export PYTHONPATH=$PWD/build/gpu
 
 echo "== engines"
 python3 -c 'from latentknn.cli import main; main(["engines"])'
-python3 -m pytest -q -p no:cacheprovider tests/test_engines.py tests/test_device_arrays.py -k "cuda or device" \
-  --require-cuda
+python3 -m pytest -q -p no:cacheprovider tests/test_engines.py tests/test_device_arrays.py \
+  tests/test_automatic_engine.py -k "cuda or device or automatic" --require-cuda
 
 echo "== memory errors"
 if command -v compute-sanitizer >/dev/null; then
