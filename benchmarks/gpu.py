@@ -5,8 +5,9 @@
 
 The answers are checked. Arrays begin and end on the host for all. PyTorch and CuPy multiply the normalised
 queries with as many rows as fit at once, and keep the best: by topk, and by CuPy's argpartition, which sorts,
-and so is left out beyond 100,000 rows. FAISS is its flat index. "clusters" stand one after the other, as codes
-that are sorted by class do. Cases are kept in results/gpu.json as they are done, and not measured again.
+and so is left out beyond 100,000 rows. FAISS is its flat index. "clusters" stand one after the other,
+as codes that are sorted by class do. Cases are kept in results/gpu.json as they are done, and not measured
+again.
 """
 
 import argparse
