@@ -8,6 +8,7 @@ from latentknn.datasets import load
 from latentknn.models import MODELS
 from latentknn.models.adversarial import classification_loss, deception_loss
 from latentknn.models.backend import keras
+from latentknn.models.optimizers import steps_taken
 from latentknn.models.prior import sample_prior
 from latentknn.models.vae import normal_divergence
 
@@ -123,6 +124,13 @@ def moved(variables, before):
     return [
         not np.array_equal(variable.numpy(), value) for variable, value in zip(variables, before, strict=True)
     ]
+
+
+def test_turns_while_losses_are_scaled(images):
+    model = small("wgan_gp", critic_steps=4, dtype="mixed_float16", **SMALL_GAN)
+    model.fit(images[:120], batch_size=10, verbose=0)
+    # Steps are left out where a scaled gradient is infinite.
+    assert 0 < int(steps_taken(model.optimizer)) <= 3 < int(steps_taken(model.critic_optimizer)) <= 12
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(1, 6), (4, 1)])

@@ -249,6 +249,21 @@ def test_saved_and_loaded_codes_are_equal(name, images, trained, tmp_path, monke
 
 
 @every_model
+def test_mixed_precision(name, images, tmp_path):
+    model = small_model(name, dtype="mixed_float16")
+    assert "float16" in {layer.compute_dtype for layer in model.encoder.layers}
+    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    history = train(model, images[:96]).history
+    assert np.isfinite(history["loss"]).all()
+    codes = model.encode(images)
+    assert codes.dtype == np.float32
+    assert np.isfinite(codes).all()
+    model.save(tmp_path / "model.keras")
+    assert models.load(tmp_path / "model.keras").encode(images).tobytes() == codes.tobytes()
+
+
+@every_model
 def test_a_resumed_training_equals_an_uninterrupted_one(name, images, trained):
     """Whatever the global seeds are, which it leaves alone."""
 
@@ -267,6 +282,17 @@ def test_a_resumed_training_equals_an_uninterrupted_one(name, images, trained):
     assert history.history == expected.history
     assert history.epoch == expected.epoch == [0, 1]
     assert global_states() == before
+
+
+@pytest.mark.parametrize("name", ["metric", "gan"])
+def test_mixed_precision_resumes(name, images, tmp_path):
+    """Optimizers that scale losses, a rate that varies with the progress, two optimizers."""
+    options = training_options(images[:96], tmp_path / "whole")
+    keep = KeepCheckpoint(tmp_path / "whole", tmp_path / "first_epoch")
+    uninterrupted, resumed = (small_model(name, dtype="mixed_float16") for _ in range(2))
+    train(uninterrupted, images[:96], callbacks=[keep], **options)
+    train(resumed, images[:96], resume=True, **{**options, "checkpoint_dir": keep.copy})
+    assert_same_bits(state(resumed), state(uninterrupted))
 
 
 @every_model

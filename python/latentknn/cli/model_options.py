@@ -36,7 +36,7 @@ def check_options(model: str, options: Mapping[str, Any]) -> None:
         parameter.name
         for parameter in parameters
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in _SET_BY_THE_RUN
-    ]
+    ] + ["dtype"]
     for name in options:
         if name not in known:
             raise CommandError(f"{model} has no option {name!r}; it has {', '.join(known)}")

@@ -1,9 +1,11 @@
 """What adversarial models share: two sides, each with an optimizer of its own."""
 
+from collections.abc import Callable
 from typing import Any
 
-from latentknn.models.backend import keras
+from latentknn.models.backend import keras, tf
 from latentknn.models.image_encoder import ImageEncoder
+from latentknn.models.optimizers import build_once
 
 
 class AdversarialModel(ImageEncoder):
@@ -26,7 +28,10 @@ class AdversarialModel(ImageEncoder):
     def finish(self, loss: Any = None, metrics: list[Any] | None = None) -> None:
         """Build and compile the model with two optimizers: the last step of every constructor."""
         super().finish(loss, metrics)
-        self.critic_optimizer = self.make_optimizer()
+        optimizer = self.make_optimizer()
+        # As compile does with the other one.
+        scaled = self.dtype_policy.name == "mixed_float16"
+        self.critic_optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
         self.build_optimizers()
 
     @property
@@ -35,14 +40,22 @@ class AdversarialModel(ImageEncoder):
         return [*self.optimizer.variables, *self.critic_optimizer.variables]
 
     def build_optimizers(self) -> None:
-        """Create the variables of both optimizers."""
-        self.optimizer.build(self.judged_variables)
-        self.critic_optimizer.build(self.critic_variables)
+        """Create the variables of both optimizers, if they are not there yet."""
+        build_once(self.optimizer, self.judged_variables)
+        build_once(self.critic_optimizer, self.critic_variables)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile a loaded model; Keras alone would build the optimizer for the critic's variables too."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.build_optimizers()
+
+    def minimise(self, optimizer: Any, variables: list[Any], compute: Callable[[], Any]) -> Any:
+        """Let an optimizer take a step down what ``compute`` returns, and return that."""
+        with tf.GradientTape() as tape:
+            loss = compute()
+            scaled = optimizer.scale_loss(loss)
+        optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
+        return loss
 
     def note(self, images: Any, **values: Any) -> dict[str, Any]:
         """Note values of a batch for the logs, ``loss`` and parts of it by name; return all logs so far."""

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from latentknn.models.adversarial import AdversarialModel, classification_loss, deception_loss
 from latentknn.models.autoencoder import Autoencoder
-from latentknn.models.backend import keras, tf
+from latentknn.models.backend import keras
 from latentknn.models.dense_networks import dense_decoder, dense_encoder
 from latentknn.models.images import check_input_shape
+from latentknn.models.precision import as_float32, layers_of
 from latentknn.models.prior import sample_prior
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.seeding import seeded_layers
@@ -70,7 +71,7 @@ class AdversarialAutoencoder(AdversarialModel, Autoencoder):
         # Layers
         input_shape = check_input_shape(input_shape)
         hidden_units, critic_units = tuple(hidden_units), tuple(critic_units)
-        with seeded_layers(seed):
+        with seeded_layers(seed), layers_of(kwargs.get("dtype")):
             encoder = dense_encoder(input_shape, hidden_units, latent_dim, activation)
             decoder = dense_decoder(latent_dim, hidden_units[::-1], input_shape, activation, "sigmoid")
             critic = keras.Sequential([keras.Input((latent_dim,))], name="critic")
@@ -78,6 +79,7 @@ class AdversarialAutoencoder(AdversarialModel, Autoencoder):
                 critic.add(keras.layers.Dense(units))
                 critic.add(keras.layers.LeakyReLU(0.2))
             critic.add(keras.layers.Dense(1))
+            critic.add(as_float32())
 
         # Model
         super().__init__(
@@ -112,21 +114,19 @@ class AdversarialAutoencoder(AdversarialModel, Autoencoder):
     def train_step(self, data: Any) -> dict[str, Any]:
         """Train encoder and decoder, then the critic."""
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        with tf.GradientTape() as tape:
-            y_pred = self(images, training=True)
-            parts = self.loss_parts(images, None, y_pred)
-            loss = parts["reconstruction"] + parts["deception"]
-        variables = self.judged_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        found: dict[str, Any] = {}
 
+        def rebuild_and_deceive() -> Any:
+            found["y_pred"] = self(images, training=True)
+            found["parts"] = self.loss_parts(images, None, found["y_pred"])
+            return found["parts"]["reconstruction"] + found["parts"]["deception"]
+
+        loss = self.minimise(self.optimizer, self.judged_variables, rebuild_and_deceive)
         codes = self.encoder(scale_pixels(images), training=True)
-        with tf.GradientTape() as tape:
-            critic_loss = self._critic_loss(codes)
-        variables = self.critic_variables
-        self.critic_optimizer.apply_gradients(
-            zip(tape.gradient(critic_loss, variables), variables, strict=True)
+        critic_loss = self.minimise(
+            self.critic_optimizer, self.critic_variables, lambda: self._critic_loss(codes)
         )
-        return self._log(images, y_pred, loss=loss, critic_loss=critic_loss, **parts)
+        return self._log(images, found["y_pred"], loss=loss, critic_loss=critic_loss, **found["parts"])
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Compute the losses."""

@@ -10,6 +10,7 @@ from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras
 from latentknn.models.conv_networks import conv_decoder, conv_encoder
 from latentknn.models.images import check_input_shape, prepare_images
+from latentknn.models.precision import layers_of
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.seeding import seeded_layers
 
@@ -72,12 +73,12 @@ class ConditionalAutoencoder(Autoencoder):
         # Layers
         input_shape = check_input_shape(input_shape)
         filters, strides = tuple(filters), tuple(strides)
-        with seeded_layers(seed):
+        with seeded_layers(seed), layers_of(kwargs.get("dtype")):
             encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout)
             decoder = conv_decoder(input_shape, latent_dim, filters, strides, dropout)
-            embedding = keras.layers.Embedding(num_classes, latent_dim)
+            embedding = keras.layers.Embedding(num_classes, latent_dim, dtype="float32")
             embedding.build((None,))
-            head = keras.layers.Dense(num_classes)
+            head = keras.layers.Dense(num_classes, dtype="float32")
             head.build((None, latent_dim))
 
         # Model

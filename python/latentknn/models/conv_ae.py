@@ -7,6 +7,7 @@ from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras
 from latentknn.models.conv_networks import conv_decoder, conv_encoder
 from latentknn.models.images import check_input_shape
+from latentknn.models.precision import layers_of
 from latentknn.models.seeding import seeded_layers
 
 
@@ -57,7 +58,7 @@ class ConvAutoencoder(Autoencoder):
         # Layers
         input_shape = check_input_shape(input_shape)
         filters, strides = tuple(filters), tuple(strides)
-        with seeded_layers(seed):
+        with seeded_layers(seed), layers_of(kwargs.get("dtype")):
             encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout)
             decoder = conv_decoder(input_shape, latent_dim, filters, strides, dropout)
 

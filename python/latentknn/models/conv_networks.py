@@ -4,6 +4,7 @@ from typing import Any
 
 from latentknn.models.backend import keras
 from latentknn.models.images import ImageShape
+from latentknn.models.precision import as_float32
 
 
 def conv_encoder(
@@ -46,6 +47,7 @@ def conv_encoder(
         _add_activation(network, dropout)
     network.add(keras.layers.Flatten())
     network.add(keras.layers.Dense(latent_dim))
+    network.add(as_float32())
     return network
 
 
@@ -88,6 +90,7 @@ def conv_decoder(
     _, decoded_height, decoded_width, _ = network.output_shape
     if (decoded_height, decoded_width) != (height, width):
         network.add(keras.layers.Cropping2D(((0, decoded_height - height), (0, decoded_width - width))))
+    network.add(as_float32())
     return network
 
 

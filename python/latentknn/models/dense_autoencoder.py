@@ -6,6 +6,7 @@ from typing import Any
 from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.dense_networks import dense_decoder, dense_encoder
 from latentknn.models.images import check_input_shape
+from latentknn.models.precision import layers_of
 from latentknn.models.seeding import seeded_layers
 
 
@@ -47,7 +48,7 @@ class DenseAutoencoder(Autoencoder):
         # Layers
         input_shape = check_input_shape(input_shape)
         hidden_units = tuple(hidden_units)
-        with seeded_layers(seed):
+        with seeded_layers(seed), layers_of(kwargs.get("dtype")):
             encoder = dense_encoder(
                 input_shape,
                 hidden_units,

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras, tf
 from latentknn.models.images import check_input_shape
+from latentknn.models.precision import as_float32, layers_of
 from latentknn.models.registry import MODELS
 from latentknn.models.seeding import seeded_layers
 from latentknn.models.supervised_encoder import SupervisedEncoder
@@ -103,14 +104,17 @@ class FinetunedEncoder(SupervisedEncoder):
             raise ValueError(
                 f"received autoencoder {autoencoder!r}, expected one of {', '.join(AUTOENCODERS)}"
             )
-        untrained = _make_autoencoder(autoencoder, input_shape, seed, autoencoder_options)
+        untrained = _make_autoencoder(
+            autoencoder, input_shape, seed, kwargs.get("dtype"), autoencoder_options
+        )
         encoder = untrained.encoder
         encoder.trainable = not frozen
-        with seeded_layers(seed):
+        with seeded_layers(seed), layers_of(kwargs.get("dtype")):
             head = keras.Sequential([keras.Input((untrained.latent_dim,))], name="head")
             for units in hidden_units:
                 head.add(keras.layers.Dense(units, activation=activation))
             head.add(keras.layers.Dense(num_classes))
+            head.add(as_float32())
 
         # Model
         super().__init__(
@@ -212,7 +216,9 @@ class FinetunedEncoder(SupervisedEncoder):
         if self.pretraining_epochs == 0:
             return {}
         options = dict(self.autoencoder_options)
-        autoencoder = _make_autoencoder(self.autoencoder, self.input_shape, self.seed, options)
+        autoencoder = _make_autoencoder(
+            self.autoencoder, self.input_shape, self.seed, self.dtype_policy, options
+        )
         history = autoencoder.fit(
             x,
             batch_size=batch_size,
@@ -243,5 +249,6 @@ class FinetunedEncoder(SupervisedEncoder):
         return (images[rows], labels[rows])
 
 
-def _make_autoencoder(name: str, input_shape: Any, seed: int, options: Mapping[str, Any]) -> Any:
-    return MODELS[name].load_class()(**{"input_shape": input_shape, "seed": seed, **options})
+def _make_autoencoder(name: str, input_shape: Any, seed: int, dtype: Any, options: Mapping[str, Any]) -> Any:
+    given = {"input_shape": input_shape, "seed": seed, "dtype": dtype}
+    return MODELS[name].load_class()(**{**given, **options})

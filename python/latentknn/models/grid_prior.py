@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.models.backend import keras
+from latentknn.models.precision import as_float32
 
 _CHANNELS = 32
 _BLOCKS = 3
@@ -52,7 +53,12 @@ class MaskedConv2D(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         """Return (N, h, w, filters) of inputs (N, h, w, channels)."""
-        return keras.ops.conv(inputs, self.kernel * self._mask, padding="same") + self.bias
+        return (
+            keras.ops.conv(
+                inputs, self.kernel * keras.ops.cast(self._mask, self.compute_dtype), padding="same"
+            )
+            + self.bias
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -81,7 +87,8 @@ def grid_prior(height: int, width: int, codebook_size: int) -> Any:
     for _ in range(_BLOCKS):
         seen = MaskedConv2D(_CHANNELS, 3, sees_itself=True)(keras.layers.ReLU()(x))
         x = keras.layers.Add()([x, seen])
-    return keras.Model(grids, keras.layers.Dense(codebook_size)(keras.layers.ReLU()(x)), name="prior")
+    logits = keras.layers.Dense(codebook_size)(keras.layers.ReLU()(x))
+    return keras.Model(grids, as_float32()(logits), name="prior")
 
 
 def sample_grids(prior: Any, n: int, seed: int) -> NDArray[np.int64]:

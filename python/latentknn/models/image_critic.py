@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from latentknn.models.adversarial import AdversarialModel
 from latentknn.models.backend import keras, tf
 from latentknn.models.images import ImageShape, check_input_shape
+from latentknn.models.optimizers import steps_taken
+from latentknn.models.precision import as_float32, layers_of
 from latentknn.models.prior import sample_prior
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.seeding import seeded_layers
@@ -66,10 +68,10 @@ class ImageCriticModel(AdversarialModel):
             )
         if not 0 <= averaging < 1:
             raise ValueError(f"received averaging {averaging}, expected a number from 0 to below 1")
-        with seeded_layers(seed):
+        with seeded_layers(seed), layers_of(kwargs.get("dtype")):
             generator = _generator(input_shape, noise_dim, filters, kernel_size, "generator")
             encoder = _encoder(input_shape, latent_dim, filters, kernel_size, dropout)
-            head = keras.layers.Dense(1)
+            head = keras.layers.Dense(1, dtype="float32")
             head.build((None, latent_dim))
             averaged = _generator(input_shape, noise_dim, filters, kernel_size, "averaged_generator")
         averaged.set_weights(generator.get_weights())
@@ -136,7 +138,7 @@ class ImageCriticModel(AdversarialModel):
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         real = 2 * scale_pixels(images) - 1
         critic_loss = self._train_critic(real)
-        turn = self.critic_optimizer.iterations % self.critic_steps == 0
+        turn = steps_taken(self.critic_optimizer) % self.critic_steps == 0
         tf.cond(turn, lambda: self._train_generator(real), lambda: tf.constant(0.0))
         return self.note(images, loss=critic_loss, critic_loss=critic_loss)
 
@@ -168,20 +170,20 @@ class ImageCriticModel(AdversarialModel):
 
     def _train_critic(self, real: Any) -> Any:
         generated = self.generator(self._draw(real), training=True)
-        with tf.GradientTape() as tape:
-            loss = self.critic_loss(real, generated, training=True)
-        variables = self.critic_variables
-        self.critic_optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return loss
+        return self.minimise(
+            self.critic_optimizer,
+            self.critic_variables,
+            lambda: self.critic_loss(real, generated, training=True),
+        )
 
     def _train_generator(self, real: Any) -> Any:
-        with tf.GradientTape() as tape:
+        def deceive() -> Any:
             generated = self.generator(self._draw(real), training=True)
-            loss = self.generator_loss(self.score(generated, training=True))
-        variables = self.judged_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            return self.generator_loss(self.score(generated, training=True))
+
+        loss = self.minimise(self.optimizer, self.judged_variables, deceive)
         # With a momentum that grows, the first weights, which are random, are soon forgotten.
-        turns = keras.ops.cast(self.optimizer.iterations, "float32")
+        turns = keras.ops.cast(steps_taken(self.optimizer), "float32")
         momentum = keras.ops.minimum(self.averaging, (1 + turns) / (10 + turns))
         for mean, weight in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
             mean.assign(momentum * mean + (1 - momentum) * weight)
@@ -205,6 +207,7 @@ def _encoder(
     network.add(keras.layers.Flatten())
     network.add(keras.layers.Dense(latent_dim))
     network.add(keras.layers.LeakyReLU(0.2))
+    network.add(as_float32())
     return network
 
 
@@ -228,4 +231,5 @@ def _generator(
     # The grid was rounded up, so what comes out may be larger.
     _, found_height, found_width, _ = network.output_shape
     network.add(keras.layers.Cropping2D(((0, found_height - height), (0, found_width - width))))
+    network.add(as_float32())
     return network

@@ -15,6 +15,7 @@ from latentknn.models.backend import JIT_COMPILE, keras, tf
 from latentknn.models.checkpoint import Checkpoint
 from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.images import check_input_shape, prepare_images
+from latentknn.models.optimizers import build_once
 from latentknn.models.registry import OPERATIONS
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.training_data import ArrayData, DatasetData, prepare_dataset
@@ -45,7 +46,9 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         trainings with the same seed on the same machine give the same weights; on a GPU, if
         ``tf.config.experimental.enable_op_determinism()`` was called first.
     **kwargs
-        ``name``, ``trainable`` and ``dtype`` of ``keras.Model``.
+        ``name``, ``trainable`` and ``dtype`` of ``keras.Model``. With ``"mixed_float16"`` or
+        ``"mixed_bfloat16"``, for hardware that is faster at them, layers compute in halves; weights, codes,
+        images and losses are of float32 all the same.
     """
 
     registry_name: ClassVar[str]
@@ -65,6 +68,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.autocast = False  # images are scaled in float32; each layer casts what it is given
         self.input_shape = check_input_shape(input_shape)
         self.latent_dim = int(latent_dim)
         self.learning_rate = float(learning_rate)
@@ -108,8 +112,8 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         return list(self.optimizer.variables)
 
     def build_optimizers(self) -> None:
-        """Create the variables of the optimizer, or of all of them."""
-        self.optimizer.build(self.trainable_variables)
+        """Create the variables of the optimizer, or of all of them, if they are not there yet."""
+        build_once(self.optimizer, self.trainable_variables)
 
     def schedule(self, total_steps: int | None) -> list[Any]:
         """Return the callbacks that vary a training with its progress.

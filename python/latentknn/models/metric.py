@@ -9,6 +9,7 @@ from latentknn.models.cosine_head import CosineHead
 from latentknn.models.images import check_input_shape
 from latentknn.models.metric_losses import batch_hard_loss, supervised_contrastive_loss
 from latentknn.models.one_cycle import OneCycle
+from latentknn.models.precision import layers_of
 from latentknn.models.residual_network import residual_encoder
 from latentknn.models.seeding import seeded_layers
 from latentknn.models.supervised_encoder import SupervisedEncoder
@@ -113,11 +114,13 @@ class MetricEncoder(SupervisedEncoder):
         filters = tuple(filters)
         if code_loss not in _CODE_LOSSES:
             raise ValueError(f"received code_loss {code_loss!r}, expected one of {', '.join(_CODE_LOSSES)}")
-        with seeded_layers(seed):
+        with seeded_layers(seed), layers_of(kwargs.get("dtype")):
             encoder = residual_encoder(input_shape, latent_dim, filters, blocks)
-            head = CosineHead(num_classes, scale)
+            head = CosineHead(num_classes, scale, dtype="float32")
             head.build((None, latent_dim))
-            augmentation = RandomAugmentation(shift=shift, mirror=mirror, erase=erase, seed=seed)
+            augmentation = RandomAugmentation(
+                shift=shift, mirror=mirror, erase=erase, seed=seed, dtype="float32"
+            )
             augmentation.build((None, *input_shape))
 
         # Model

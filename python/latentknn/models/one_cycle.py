@@ -43,9 +43,9 @@ class OneCycle(keras.callbacks.Callback):  # type: ignore[misc]
         self.total_steps = total_steps
         self._step = 0
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Find the place in the training, which may be a resumed one."""
-        self._step = int(self.model.optimizer.iterations)
+        self._step = epoch * self.params["steps"]
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Set the learning rate."""

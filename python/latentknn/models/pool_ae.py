@@ -7,6 +7,7 @@ from typing import Any
 from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras
 from latentknn.models.images import ImageShape, check_input_shape
+from latentknn.models.precision import as_float32, layers_of
 from latentknn.models.seeding import seeded_layers
 
 
@@ -62,7 +63,7 @@ class PoolAutoencoder(Autoencoder):
         sizes = _grid_sizes(input_shape, len(filters))
         grid = (*sizes[-1], filters[-1])
         latent_dim = math.prod(grid) if latent_dim is None else latent_dim
-        with seeded_layers(seed):
+        with seeded_layers(seed), layers_of(kwargs.get("dtype")):
             encoder = _encoder(input_shape, sizes, latent_dim, filters, activation)
             decoder = _decoder(input_shape, sizes, latent_dim, filters, activation)
 
@@ -111,6 +112,7 @@ def _encoder(
     network.add(keras.layers.Flatten())
     if network.output_shape[1] != latent_dim:
         network.add(keras.layers.Dense(latent_dim))
+    network.add(as_float32())
     return network
 
 
@@ -139,4 +141,5 @@ def _decoder(
         _, found_height, found_width, _ = network.output_shape
         if (found_height, found_width) != (height, width):
             network.add(keras.layers.Cropping2D(((0, found_height - height), (0, found_width - width))))
+    network.add(as_float32())
     return network

@@ -4,6 +4,7 @@ from typing import Any
 
 from latentknn.models.backend import keras
 from latentknn.models.images import ImageShape
+from latentknn.models.precision import as_float32
 
 
 def residual_encoder(input_shape: ImageShape, latent_dim: int, filters: tuple[int, ...], blocks: int) -> Any:
@@ -50,7 +51,7 @@ def residual_encoder(input_shape: ImageShape, latent_dim: int, filters: tuple[in
             x = _residual_block(x, channels, stride=2 if block == 0 else 1)
     x = keras.layers.GlobalAveragePooling2D()(x)
     codes = _normalisation()(keras.layers.Dense(latent_dim, use_bias=False)(x))
-    return keras.Model(images, codes, name="encoder")
+    return keras.Model(images, as_float32()(codes), name="encoder")
 
 
 def _residual_block(x: Any, channels: int, stride: int) -> Any:

@@ -9,6 +9,7 @@ from latentknn.models.conv_networks import conv_encoder
 from latentknn.models.images import check_input_shape
 from latentknn.models.metric_losses import batch_all_loss, batch_hard_loss
 from latentknn.models.one_cycle import OneCycle
+from latentknn.models.precision import layers_of
 from latentknn.models.seeding import seeded_layers
 from latentknn.models.supervised_encoder import SupervisedEncoder
 
@@ -98,11 +99,13 @@ class TripletEncoder(SupervisedEncoder):
         filters, strides = tuple(filters), tuple(strides)
         if mining not in _MINING:
             raise ValueError(f"received mining {mining!r}, expected one of {', '.join(_MINING)}")
-        with seeded_layers(seed):
+        with seeded_layers(seed), layers_of(kwargs.get("dtype")):
             encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout)
-            head = keras.layers.Dense(num_classes)
+            head = keras.layers.Dense(num_classes, dtype="float32")
             head.build((None, latent_dim))
-            augmentation = RandomAugmentation(shift=shift, mirror=mirror, erase=0.0, seed=seed)
+            augmentation = RandomAugmentation(
+                shift=shift, mirror=mirror, erase=0.0, seed=seed, dtype="float32"
+            )
             augmentation.build((None, *input_shape))
 
         # Model

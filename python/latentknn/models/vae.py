@@ -12,6 +12,7 @@ from latentknn.models.backend import keras
 from latentknn.models.conv_networks import conv_decoder, conv_encoder
 from latentknn.models.dense_networks import dense_decoder, dense_encoder
 from latentknn.models.images import check_input_shape
+from latentknn.models.precision import layers_of
 from latentknn.models.prior import sample_prior
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.seeding import seeded_layers
@@ -84,7 +85,7 @@ class VariationalAutoencoder(Autoencoder):
         # Layers: the encoder gives means and logarithms of variances side by side.
         input_shape = check_input_shape(input_shape)
         hidden_units, filters, strides = tuple(hidden_units), tuple(filters), tuple(strides)
-        with seeded_layers(seed):
+        with seeded_layers(seed), layers_of(kwargs.get("dtype")):
             if network == "dense":
                 encoder = dense_encoder(input_shape, hidden_units, 2 * latent_dim, activation)
                 decoder = dense_decoder(latent_dim, hidden_units[::-1], input_shape, activation, "sigmoid")

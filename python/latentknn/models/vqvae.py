@@ -11,6 +11,7 @@ from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras, tf
 from latentknn.models.grid_prior import grid_prior, sample_grids
 from latentknn.models.images import ImageShape, check_input_shape, prepare_images
+from latentknn.models.precision import as_float32, layers_of
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.seeding import seeded_layers
 from latentknn.models.vector_quantizer import VectorQuantizer
@@ -74,9 +75,9 @@ class VectorQuantizedAutoencoder(Autoencoder):
         # Layers
         input_shape = check_input_shape(input_shape)
         filters = tuple(filters)
-        with seeded_layers(seed):
+        with seeded_layers(seed), layers_of(kwargs.get("dtype")):
             encoder = _encoder(input_shape, filters, embedding_dim)
-            quantizer = VectorQuantizer(codebook_size, averaging)
+            quantizer = VectorQuantizer(codebook_size, averaging, dtype="float32")
             quantizer.build(encoder.output_shape)
             decoder = _decoder(input_shape, filters, encoder.output_shape[1:])
             _, height, width, _ = encoder.output_shape
@@ -193,6 +194,7 @@ def _encoder(input_shape: ImageShape, filters: tuple[int, ...], embedding_dim: i
     for channels in filters:
         network.add(keras.layers.Conv2D(channels, 3, 2, padding="same", activation="relu"))
     network.add(keras.layers.Conv2D(embedding_dim, 1))
+    network.add(as_float32())
     return network
 
 
@@ -206,6 +208,7 @@ def _decoder(output_shape: ImageShape, filters: tuple[int, ...], grid: tuple[int
     # A padded convolution rounds up, so the decoder may come out larger.
     _, found_height, found_width, _ = network.output_shape
     network.add(keras.layers.Cropping2D(((0, found_height - height), (0, found_width - width))))
+    network.add(as_float32())
     return network
 
 
