@@ -34,6 +34,7 @@ def test_many_codes_move_to_devices(problem):
     assert index.engine == "cuda"
     assert index.exact
     assert "device 0" in index.explain().placement
+    assert index.explain().queries == 0
     assert_same_bytes(index.search(queries, 9, scores64=True), reference.search(codes, queries, 9))
     index.remove(np.arange(100))
     assert index.engine == "cuda"
@@ -76,6 +77,13 @@ def test_codes_without_room_stay(problem):
         assert_same_bytes(index.search(queries, 9, scores64=True), reference.search(codes, queries, 9))
 
 
+@pytest.mark.usefixtures("cuda_or_emulated")
+def test_codes_that_halves_cannot_tell_apart_stay(monkeypatch):
+    monkeypatch.setattr(automatic, "WORTH_DEVICES", 1)
+    noise = np.random.default_rng(5).standard_normal((1500, 24))
+    assert lk.CosineIndex.from_codes(1 + 1e-6 * noise).engine == "cpu"
+
+
 def test_codes_stay_where_there_is_no_device(problem, monkeypatch):
     def missing():
         raise RuntimeError("no CUDA device can be used: there is none")
@@ -89,14 +97,14 @@ def test_a_device_that_answers_otherwise_is_not_taken(problem, monkeypatch):
     codes, queries = problem
     asked = []
 
-    def search(database, rows, k, *others):
+    def answer(database, rows, k):
         asked.append(len(rows))
-        similarities, positions, ids, scores = right(database, rows, k, *others)
+        similarities, positions, ids, scores = right(database, rows, k)
         scores[-1, -1] = np.nextafter(scores[-1, -1], -1)
         return similarities, positions, ids, scores
 
-    right = CudaDatabase.search
-    monkeypatch.setattr(CudaDatabase, "search", search)
+    right = CudaDatabase.answer_of_devices
+    monkeypatch.setattr(CudaDatabase, "answer_of_devices", answer)
     with pytest.warns(RuntimeWarning, match="stays with the processor: the CUDA devices gave other answers"):
         index = lk.CosineIndex.from_codes(codes)
     assert index.engine == "cpu"
@@ -108,10 +116,10 @@ def test_a_device_that_answers_otherwise_is_not_taken(problem, monkeypatch):
 
 @pytest.mark.usefixtures("cuda_or_emulated")
 def test_a_device_that_fails_is_not_taken(problem, monkeypatch):
-    def search(*_):
+    def answer(*_):
         raise RuntimeError("an illegal memory access was encountered")
 
-    monkeypatch.setattr(CudaDatabase, "search", search)
+    monkeypatch.setattr(CudaDatabase, "answer_of_devices", answer)
     with pytest.warns(RuntimeWarning, match="stays with the processor: an illegal memory access"):
         index = lk.CosineIndex.from_codes(problem[0])
     assert index.engine == "cpu"
@@ -126,7 +134,7 @@ def test_an_interrupted_move_loses_nothing(problem, monkeypatch):
 
     index = lk.CosineIndex(DIM)
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(CudaDatabase, "search", interrupt)
+        interrupted.setattr(CudaDatabase, "answer_of_devices", interrupt)
         with pytest.raises(KeyboardInterrupt):
             index.add(codes)
     assert index.engine == "cpu"

@@ -248,19 +248,42 @@ def test_saved_and_loaded_codes_are_equal(name, images, trained, tmp_path, monke
     )
 
 
-@every_model
-def test_mixed_precision(name, images, tmp_path):
-    model = small_model(name, dtype="mixed_float16")
-    assert "float16" in {layer.compute_dtype for layer in model.encoder.layers}
+HALVES = [(name, "mixed_float16") for name in sorted(MODELS)]
+HALVES += [(name, "mixed_bfloat16") for name in ("conditional_ae", "gan", "metric", "vae", "vqvae")]
+
+
+@pytest.mark.parametrize(("name", "dtype"), HALVES)
+def test_mixed_precision(name, dtype, images, tmp_path):
+    model = small_model(name, dtype=dtype)
+    assert dtype.removeprefix("mixed_") in {layer.compute_dtype for layer in model.encoder.layers}
     assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
-    history = train(model, images[:96]).history
+    before = model.get_weights()
+    history = train(model, images, epochs=2).history
+    assert int(model.optimizer.iterations) > 0
+    assert any((one != other).any() for one, other in zip(before, model.get_weights(), strict=True))
     assert np.isfinite(history["loss"]).all()
     codes = model.encode(images)
-    assert codes.dtype == np.float32
     assert np.isfinite(codes).all()
+    made = {"generate": lambda: model.generate(3), "reconstruct": lambda: model.reconstruct(images[:3])}
+    for array in (codes, *(make() for operation, make in made.items() if operation in model.capabilities)):
+        assert array.dtype == np.float32
     model.save(tmp_path / "model.keras")
     assert models.load(tmp_path / "model.keras").encode(images).tobytes() == codes.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_weights_are_of_float32(dtype):
+    with pytest.raises(ValueError, match=f"received dtype {dtype}, expected one of float32, mixed_float16"):
+        small_model("stacked_ae", dtype=dtype)
+
+
+def test_a_checkpoint_of_another_optimizer_is_told_in_mixed_precision(images, tmp_path):
+    first, second = (small_model("stacked_ae", dtype="mixed_float16") for _ in range(2))
+    first.compile(keras.optimizers.Adam(), loss="mse")
+    train(first, images[:96], checkpoint_dir=tmp_path)
+    with pytest.raises(ValueError, match="optimizer was 'Adam' and is 'SGD'"):
+        train(second, images[:96], epochs=2, checkpoint_dir=tmp_path, resume=True)
 
 
 @every_model
@@ -287,11 +310,12 @@ def test_a_resumed_training_equals_an_uninterrupted_one(name, images, trained):
 @pytest.mark.parametrize("name", ["metric", "gan"])
 def test_mixed_precision_resumes(name, images, tmp_path):
     """Optimizers that scale losses, a rate that varies with the progress, two optimizers."""
-    options = training_options(images[:96], tmp_path / "whole")
+    options = training_options(images, tmp_path / "whole")
     keep = KeepCheckpoint(tmp_path / "whole", tmp_path / "first_epoch")
     uninterrupted, resumed = (small_model(name, dtype="mixed_float16") for _ in range(2))
-    train(uninterrupted, images[:96], callbacks=[keep], **options)
-    train(resumed, images[:96], resume=True, **{**options, "checkpoint_dir": keep.copy})
+    train(uninterrupted, images, callbacks=[keep], **options)
+    assert int(uninterrupted.optimizer.iterations) > 0
+    train(resumed, images, resume=True, **{**options, "checkpoint_dir": keep.copy})
     assert_same_bits(state(resumed), state(uninterrupted))
 
 

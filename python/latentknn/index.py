@@ -76,8 +76,9 @@ class CosineIndex:
     dim : int
         Dimensions of a code.
     engine : {"auto", "cpu", "cuda", "faiss", "faiss-gpu"}, CudaEngine or FaissEngine
-        What runs the searches; "auto" is "cpu", and "cuda" from 2^25 numbers in the codes on, where devices
-        answer, have room for the codes, and give the same bytes for some of them. What is said here about
+        What runs the searches; "auto" is "cpu", until the codes are 2^25 numbers. Then it is "cuda", if no
+        strategy is named and devices answer, have room for the codes and give the same bytes for some of
+        them; this is decided once, and `search_per_class` stays with the processor. What is said here about
         exactness holds for "cpu" and "cuda".
     strategy : {"auto", "fp32", "int16", "int8", "pca", "float64"}
         How rows are screened before they are scored exactly: in float32, in 16-bit integers, in 8-bit
@@ -100,6 +101,7 @@ class CosineIndex:
     Safe to use from several threads. Memory: the codes as float32, one packed copy of them (half as large
     for "int16", a quarter for "int8", smaller for "pca") and some tens of MiB while a search runs. The other
     engines keep the codes on the host, and what they search beside them: see `CudaEngine` and `FaissEngine`.
+    While "auto" tries devices, the host holds up to three more copies of the codes.
     """
 
     def __init__(
@@ -509,11 +511,9 @@ class CosineIndex:
 
     def _move_to_devices(self) -> None:
         moved = automatic.on_devices(self._database, self._ids, self._thread_count())
-        if moved is not None:
-            engine, self._database = moved
-            self._engine = engine.name
-            self._make_database = partial(make_database, engine, self.dim, "auto")
         self._may_move = False
+        if moved is not None:
+            self._engine, self._database = "cuda", moved
 
     def _another_database(self) -> Database:
         return self._make_database()[1]

@@ -21,13 +21,11 @@ _PROBES = 64
 _NEIGHBOURS = 10
 
 
-def on_devices(
-    database: Database, ids: NDArray[np.int64] | None, threads: int
-) -> tuple[CudaEngine, CudaDatabase] | None:
-    """Return an engine and its database of the same rows, or None where they had better stay where they are.
+def on_devices(database: Database, ids: NDArray[np.int64] | None, threads: int) -> CudaDatabase | None:
+    """Return a database on devices of the same rows, or None where they had better stay where they are.
 
-    They stay where no device can be used or has the room, and, with a warning, where devices fail or do not
-    give the same bytes for some of the rows.
+    They stay where no device can be used, host and devices have not the room, or halves tell too few of some
+    rows' neighbours apart; and, with a warning, where devices fail or do not give the same bytes for them.
 
     Parameters
     ----------
@@ -41,22 +39,22 @@ def on_devices(
         import_cuda()
     except (ImportError, RuntimeError):
         return None
-    engine = CudaEngine()
-    rows = database.rows()
-    probes = np.ascontiguousarray(rows[:: -(-len(rows) // _PROBES)])
-    k = min(_NEIGHBOURS, len(rows))
     try:
-        moved = CudaDatabase(engine, database.dim)
+        rows = database.rows()
+        probes = np.ascontiguousarray(rows[:: -(-len(rows) // _PROBES)])
+        k = min(_NEIGHBOURS, len(rows))
+        moved = CudaDatabase(CudaEngine(), database.dim)
         moved.add(rows, ids, threads)
-        if moved.waiting_rows:
+        del rows
+        given = None if moved.waiting_rows else moved.answer_of_devices(probes, k)
+        if given is None:
             return None
-        given = moved.search(probes, k, None, threads, True)
+        expected = database.search(probes, k, None, threads, True)
     except MemoryError:
         return None
     except RuntimeError as error:
         warnings.warn(f"engine='auto' stays with the processor: {error}", RuntimeWarning, stacklevel=4)
         return None
-    expected = database.search(probes, k, None, threads, True)
     if _bytes(given) != _bytes(expected):
         warnings.warn(
             "engine='auto' stays with the processor: the CUDA devices gave other answers; please report it, "
@@ -65,7 +63,7 @@ def on_devices(
             stacklevel=4,
         )
         return None
-    return engine, moved
+    return moved
 
 
 def _bytes(answer: Answer) -> list[bytes]:

@@ -103,6 +103,12 @@ class CudaDatabase(StoredDatabase):
         with self._lock:
             return int(self._engine_rows.shares()[-1])
 
+    def answer_of_devices(self, queries: NDArray[np.float32], k: int) -> Answer | None:
+        """Return what devices alone find, uncounted; None if they give a query up."""
+        with self._lock:
+            similarities, scores, positions, failed = self._engine_rows.search(queries, k, None)
+            return None if failed else self._answer((similarities, positions, scores), True)
+
     def device_array(self, values: Any) -> Any:
         """Return values that are on a device as a ``DeviceArray``."""
         return self._cuda.DeviceArray.of(values)

@@ -11,7 +11,7 @@ from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras
 from latentknn.models.dense_networks import dense_decoder, dense_encoder
 from latentknn.models.images import check_input_shape
-from latentknn.models.precision import as_float32, layers_of
+from latentknn.models.precision import layers_of
 from latentknn.models.prior import sample_prior
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.seeding import seeded_layers
@@ -78,8 +78,7 @@ class AdversarialAutoencoder(AdversarialModel, Autoencoder):
             for units in critic_units:
                 critic.add(keras.layers.Dense(units))
                 critic.add(keras.layers.LeakyReLU(0.2))
-            critic.add(keras.layers.Dense(1))
-            critic.add(as_float32())
+            critic.add(keras.layers.Dense(1, dtype="float32"))
 
         # Model
         super().__init__(

@@ -4,7 +4,6 @@ from typing import Any
 
 from latentknn.models.backend import keras
 from latentknn.models.images import ImageShape
-from latentknn.models.precision import as_float32
 
 
 def conv_encoder(
@@ -46,8 +45,7 @@ def conv_encoder(
         network.add(keras.layers.Conv2D(channels, 3, stride, padding="same"))
         _add_activation(network, dropout)
     network.add(keras.layers.Flatten())
-    network.add(keras.layers.Dense(latent_dim))
-    network.add(as_float32())
+    network.add(keras.layers.Dense(latent_dim, dtype="float32"))
     return network
 
 
@@ -85,12 +83,17 @@ def conv_decoder(
         network.add(keras.layers.Conv2DTranspose(channels, 3, stride, padding="same"))
         _add_activation(network, dropout)
     network.add(
-        keras.layers.Conv2DTranspose(output_channels, 3, strides[0], padding="same", activation="sigmoid")
+        keras.layers.Conv2DTranspose(
+            output_channels, 3, strides[0], padding="same", activation="sigmoid", dtype="float32"
+        )
     )
     _, decoded_height, decoded_width, _ = network.output_shape
     if (decoded_height, decoded_width) != (height, width):
-        network.add(keras.layers.Cropping2D(((0, decoded_height - height), (0, decoded_width - width))))
-    network.add(as_float32())
+        network.add(
+            keras.layers.Cropping2D(
+                ((0, decoded_height - height), (0, decoded_width - width)), dtype="float32"
+            )
+        )
     return network
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from latentknn.models.backend import keras
 from latentknn.models.images import ImageShape
-from latentknn.models.precision import as_float32
 
 
 def dense_encoder(
@@ -48,8 +47,7 @@ def dense_encoder(
         network.add(keras.layers.GaussianNoise(noise))
     network.add(keras.layers.Flatten())
     _add_hidden_layers(network, hidden_units, activation, dropout)
-    network.add(keras.layers.Dense(latent_dim, activation=code_activation))
-    network.add(as_float32())
+    network.add(keras.layers.Dense(latent_dim, activation=code_activation, dtype="float32"))
     return network
 
 
@@ -86,9 +84,8 @@ def dense_decoder(
     """
     network = keras.Sequential([keras.Input((latent_dim,))], name="decoder")
     _add_hidden_layers(network, hidden_units, activation, dropout)
-    network.add(keras.layers.Dense(math.prod(output_shape), activation=output_activation))
-    network.add(keras.layers.Reshape(output_shape))
-    network.add(as_float32())
+    network.add(keras.layers.Dense(math.prod(output_shape), activation=output_activation, dtype="float32"))
+    network.add(keras.layers.Reshape(output_shape, dtype="float32"))
     return network
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras, tf
 from latentknn.models.images import check_input_shape
-from latentknn.models.precision import as_float32, layers_of
+from latentknn.models.precision import layers_of
 from latentknn.models.registry import MODELS
 from latentknn.models.seeding import seeded_layers
 from latentknn.models.supervised_encoder import SupervisedEncoder
@@ -113,8 +113,7 @@ class FinetunedEncoder(SupervisedEncoder):
             head = keras.Sequential([keras.Input((untrained.latent_dim,))], name="head")
             for units in hidden_units:
                 head.add(keras.layers.Dense(units, activation=activation))
-            head.add(keras.layers.Dense(num_classes))
-            head.add(as_float32())
+            head.add(keras.layers.Dense(num_classes, dtype="float32"))
 
         # Model
         super().__init__(

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.models.backend import keras
-from latentknn.models.precision import as_float32
 
 _CHANNELS = 32
 _BLOCKS = 3
@@ -87,8 +86,8 @@ def grid_prior(height: int, width: int, codebook_size: int) -> Any:
     for _ in range(_BLOCKS):
         seen = MaskedConv2D(_CHANNELS, 3, sees_itself=True)(keras.layers.ReLU()(x))
         x = keras.layers.Add()([x, seen])
-    logits = keras.layers.Dense(codebook_size)(keras.layers.ReLU()(x))
-    return keras.Model(grids, as_float32()(logits), name="prior")
+    logits = keras.layers.Dense(codebook_size, dtype="float32")(keras.layers.ReLU()(x))
+    return keras.Model(grids, logits, name="prior")
 
 
 def sample_grids(prior: Any, n: int, seed: int) -> NDArray[np.int64]:

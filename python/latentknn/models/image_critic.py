@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from latentknn.models.adversarial import AdversarialModel
 from latentknn.models.backend import keras, tf
 from latentknn.models.images import ImageShape, check_input_shape
-from latentknn.models.optimizers import steps_taken
-from latentknn.models.precision import as_float32, layers_of
+from latentknn.models.precision import layers_of
 from latentknn.models.prior import sample_prior
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.seeding import seeded_layers
@@ -137,8 +136,11 @@ class ImageCriticModel(AdversarialModel):
         """Train the critic, and the generator if it is its turn."""
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         real = 2 * scale_pixels(images) - 1
+        step = self.critic_optimizer.iterations + 1
         critic_loss = self._train_critic(real)
-        turn = steps_taken(self.critic_optimizer) % self.critic_steps == 0
+        # In float16 a step is left out where a gradient is infinite; that gives the generator no turn.
+        taken = keras.ops.equal(self.critic_optimizer.iterations, step)
+        turn = taken & (step % self.critic_steps == 0)
         tf.cond(turn, lambda: self._train_generator(real), lambda: tf.constant(0.0))
         return self.note(images, loss=critic_loss, critic_loss=critic_loss)
 
@@ -183,7 +185,7 @@ class ImageCriticModel(AdversarialModel):
 
         loss = self.minimise(self.optimizer, self.judged_variables, deceive)
         # With a momentum that grows, the first weights, which are random, are soon forgotten.
-        turns = keras.ops.cast(steps_taken(self.optimizer), "float32")
+        turns = keras.ops.cast(self.optimizer.iterations, "float32")
         momentum = keras.ops.minimum(self.averaging, (1 + turns) / (10 + turns))
         for mean, weight in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
             mean.assign(momentum * mean + (1 - momentum) * weight)
@@ -205,9 +207,8 @@ def _encoder(
         if dropout > 0:
             network.add(keras.layers.Dropout(dropout))
     network.add(keras.layers.Flatten())
-    network.add(keras.layers.Dense(latent_dim))
-    network.add(keras.layers.LeakyReLU(0.2))
-    network.add(as_float32())
+    network.add(keras.layers.Dense(latent_dim, dtype="float32"))
+    network.add(keras.layers.LeakyReLU(0.2, dtype="float32"))
     return network
 
 
@@ -226,10 +227,13 @@ def _generator(
         network.add(keras.layers.BatchNormalization())
         network.add(keras.layers.LeakyReLU(0.2))
     network.add(
-        keras.layers.Conv2DTranspose(output_channels, kernel_size, 2, padding="same", activation="tanh")
+        keras.layers.Conv2DTranspose(
+            output_channels, kernel_size, 2, padding="same", activation="tanh", dtype="float32"
+        )
     )
     # The grid was rounded up, so what comes out may be larger.
     _, found_height, found_width, _ = network.output_shape
-    network.add(keras.layers.Cropping2D(((0, found_height - height), (0, found_width - width))))
-    network.add(as_float32())
+    network.add(
+        keras.layers.Cropping2D(((0, found_height - height), (0, found_width - width)), dtype="float32")
+    )
     return network

@@ -15,7 +15,7 @@ from latentknn.models.backend import JIT_COMPILE, keras, tf
 from latentknn.models.checkpoint import Checkpoint
 from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.images import check_input_shape, prepare_images
-from latentknn.models.optimizers import build_once
+from latentknn.models.optimizers import build_once, name_of
 from latentknn.models.registry import OPERATIONS
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.training_data import ArrayData, DatasetData, prepare_dataset
@@ -442,7 +442,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         description = {
             "model": self.registry_name,
             **config,
-            "optimizer": type(self.optimizer).__name__,
+            "optimizer": name_of(self.optimizer),
             "batch_size": data.batch_size,
             "training images": data.description,
         }

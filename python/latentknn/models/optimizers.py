@@ -1,4 +1,4 @@
-"""What Keras's optimizers leave to be done, whether they scale losses, for float16, or not."""
+"""Optimizers, of which Keras wraps those of models in mixed float16, to scale the losses."""
 
 from typing import Any
 
@@ -9,6 +9,6 @@ def build_once(optimizer: Any, variables: list[Any]) -> None:
         optimizer.build(variables)
 
 
-def steps_taken(optimizer: Any) -> Any:
-    """Return how many steps an optimizer has taken; one that scales losses counts none itself."""
-    return getattr(optimizer, "inner_optimizer", optimizer).iterations
+def name_of(optimizer: Any) -> str:
+    """Return the name of the algorithm."""
+    return type(getattr(optimizer, "inner_optimizer", optimizer)).__name__

@@ -7,7 +7,7 @@ from typing import Any
 from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras
 from latentknn.models.images import ImageShape, check_input_shape
-from latentknn.models.precision import as_float32, layers_of
+from latentknn.models.precision import layers_of
 from latentknn.models.seeding import seeded_layers
 
 
@@ -109,10 +109,9 @@ def _encoder(
     for channels, (height, width) in zip(filters, sizes, strict=False):
         network.add(keras.layers.Conv2D(channels, 3, padding="same", activation=activation))
         network.add(keras.layers.MaxPool2D((min(height, 2), min(width, 2))))
-    network.add(keras.layers.Flatten())
+    network.add(keras.layers.Flatten(dtype="float32"))
     if network.output_shape[1] != latent_dim:
-        network.add(keras.layers.Dense(latent_dim))
-    network.add(as_float32())
+        network.add(keras.layers.Dense(latent_dim, dtype="float32"))
     return network
 
 
@@ -129,17 +128,19 @@ def _decoder(
         network.add(keras.layers.Dense(math.prod(grid), activation=activation))
     network.add(keras.layers.Reshape(grid))
     *_, output_channels = output_shape
-    layers = [(channels, activation) for channels in filters[-2::-1]] + [(output_channels, "sigmoid")]
-    for (channels, layer_activation), (height, width) in zip(layers, sizes[-2::-1], strict=True):
+    layers: list[tuple[int, str, str | None]]
+    layers = [(channels, activation, None) for channels in filters[-2::-1]]
+    layers.append((output_channels, "sigmoid", "float32"))
+    for (channels, layer_activation, dtype), (height, width) in zip(layers, sizes[-2::-1], strict=True):
         # Without padding a grid of n becomes 2n + 1, with padding 2n.
         odd = height % 2 == 1 or width % 2 == 1
         network.add(
             keras.layers.Conv2DTranspose(
-                channels, 3, 2, padding="valid" if odd else "same", activation=layer_activation
+                channels, 3, 2, padding="valid" if odd else "same", activation=layer_activation, dtype=dtype
             )
         )
         _, found_height, found_width, _ = network.output_shape
         if (found_height, found_width) != (height, width):
-            network.add(keras.layers.Cropping2D(((0, found_height - height), (0, found_width - width))))
-    network.add(as_float32())
+            cropped = ((0, found_height - height), (0, found_width - width))
+            network.add(keras.layers.Cropping2D(cropped, dtype=dtype))
     return network

@@ -4,7 +4,6 @@ from typing import Any
 
 from latentknn.models.backend import keras
 from latentknn.models.images import ImageShape
-from latentknn.models.precision import as_float32
 
 
 def residual_encoder(input_shape: ImageShape, latent_dim: int, filters: tuple[int, ...], blocks: int) -> Any:
@@ -50,8 +49,9 @@ def residual_encoder(input_shape: ImageShape, latent_dim: int, filters: tuple[in
         for block in range(blocks):
             x = _residual_block(x, channels, stride=2 if block == 0 else 1)
     x = keras.layers.GlobalAveragePooling2D()(x)
-    codes = _normalisation()(keras.layers.Dense(latent_dim, use_bias=False)(x))
-    return keras.Model(images, as_float32()(codes), name="encoder")
+    codes = keras.layers.Dense(latent_dim, use_bias=False, dtype="float32")(x)
+    codes = _normalisation("float32")(codes)
+    return keras.Model(images, codes, name="encoder")
 
 
 def _residual_block(x: Any, channels: int, stride: int) -> Any:
@@ -71,6 +71,6 @@ def _convolution(x: Any, channels: int, stride: int) -> Any:
     return _normalisation()(x)
 
 
-def _normalisation() -> Any:
+def _normalisation(dtype: str | None = None) -> Any:
     # The statistics follow the last 10 batches or so, which suits short trainings.
-    return keras.layers.BatchNormalization(momentum=0.9)
+    return keras.layers.BatchNormalization(momentum=0.9, dtype=dtype)

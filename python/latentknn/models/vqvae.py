@@ -11,7 +11,7 @@ from latentknn.models.autoencoder import Autoencoder
 from latentknn.models.backend import keras, tf
 from latentknn.models.grid_prior import grid_prior, sample_grids
 from latentknn.models.images import ImageShape, check_input_shape, prepare_images
-from latentknn.models.precision import as_float32, layers_of
+from latentknn.models.precision import layers_of
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.seeding import seeded_layers
 from latentknn.models.vector_quantizer import VectorQuantizer
@@ -193,8 +193,7 @@ def _encoder(input_shape: ImageShape, filters: tuple[int, ...], embedding_dim: i
     network = keras.Sequential([keras.Input(input_shape)], name="encoder")
     for channels in filters:
         network.add(keras.layers.Conv2D(channels, 3, 2, padding="same", activation="relu"))
-    network.add(keras.layers.Conv2D(embedding_dim, 1))
-    network.add(as_float32())
+    network.add(keras.layers.Conv2D(embedding_dim, 1, dtype="float32"))
     return network
 
 
@@ -204,11 +203,16 @@ def _decoder(output_shape: ImageShape, filters: tuple[int, ...], grid: tuple[int
     for channels in filters[::-1]:
         network.add(keras.layers.Conv2DTranspose(channels, 3, 2, padding="same", activation="relu"))
     height, width, output_channels = output_shape
-    network.add(keras.layers.Conv2DTranspose(output_channels, 3, padding="same", activation="sigmoid"))
+    network.add(
+        keras.layers.Conv2DTranspose(
+            output_channels, 3, padding="same", activation="sigmoid", dtype="float32"
+        )
+    )
     # A padded convolution rounds up, so the decoder may come out larger.
     _, found_height, found_width, _ = network.output_shape
-    network.add(keras.layers.Cropping2D(((0, found_height - height), (0, found_width - width))))
-    network.add(as_float32())
+    network.add(
+        keras.layers.Cropping2D(((0, found_height - height), (0, found_width - width)), dtype="float32")
+    )
     return network
 
 
