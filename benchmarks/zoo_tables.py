@@ -4,9 +4,13 @@ python benchmarks/zoo_tables.py
 """
 
 import json
+import math
+import statistics
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from scipy import stats
 
 import harness
 from latentknn.datasets.published import PUBLISHED
@@ -18,6 +22,8 @@ BEGIN, END = "<!-- zoo_tables.py writes from here -->\n", "<!-- to here -->\n"
 NOTHING = "–"
 TRAINING = harness.RESULTS / "training.json"
 GENERATED = harness.RESULTS / "generated_fashion_mnist.json"
+
+_ACCURACIES = ("nearest", "chosen")
 
 Row = dict[str, Any]
 Rows = dict[str, Row]
@@ -49,6 +55,7 @@ _GENERATED_COLUMNS = [
     "similarity to training images",
     "to each other",
 ]
+_SEEDS_COLUMNS = ["model", "seeds", "1-NN, mean", "chosen vote, mean"]
 _PROTOCOL_COLUMNS = ["model", "whole test set, 1-NN", "1,000 drawn, no copies", "95 % of such draws"]
 
 
@@ -104,6 +111,20 @@ def recipes_table(data: str, rows: Rows) -> str:
     return _table(_TRAINING_COLUMNS, (_training(recipes[key], row) for key, row in rows.items()))
 
 
+def seeds_table(data: str, rows: Rows) -> str:
+    """Say how far models trained with several seeds differ; empty if there are none."""
+    of_model: dict[str, list[Row]] = {}
+    for recipe in recipes_on(data):
+        if recipe.key in rows:
+            of_model.setdefault(recipe.key.rsplit(", ", 1)[0], []).append(rows[recipe.key])
+    lines = [
+        [name, str(len(several)), *(_mean([row[kind]["value"] for row in several]) for kind in _ACCURACIES)]
+        for name, several in of_model.items()
+        if len(several) > 1
+    ]
+    return _table(_SEEDS_COLUMNS, lines) if lines else ""
+
+
 def protocol_table(rows: Rows) -> str:
     """Set the seeds' own way of measuring beside the honest one."""
     return _table(
@@ -128,6 +149,9 @@ def all_tables() -> str:
         if rows:
             parts += [f"### {_TITLES[data]}", results_table(data, rows), "How they were trained:"]
             parts += [recipes_table(data, rows), _environments(rows)]
+            means = seeds_table(data, rows)
+            if means:
+                parts += ["Means over seeds, with the 95 % interval of Student's t for them:", means]
     if TRAINING.is_file():
         measured = json.loads(TRAINING.read_text())
         parts.append(f"### Training, images per processor second\n\n{training_table(measured['models'])}")
@@ -213,6 +237,13 @@ def _training(recipe: Recipe, row: Row) -> list[str]:
 
 def _interval(accuracy: dict[str, float]) -> str:
     return "{value:.4f} ({low:.4f}–{high:.4f})".format(**accuracy)
+
+
+def _mean(values: list[float]) -> str:
+    """Say the mean of what seeds gave, and the interval of the mean that others would give."""
+    mean = statistics.fmean(values)
+    reach = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return _interval({"value": mean, "low": max(mean - reach, 0), "high": min(mean + reach, 1)})
 
 
 def _spread(found: dict[str, float], form: str) -> str:
