@@ -29,7 +29,7 @@ if keras.backend.backend() != "tensorflow":
 JIT_COMPILE = "auto" if tf.config.list_physical_devices("GPU") else False
 """How the models are compiled.
 
-On a processor XLA takes longer to compile, and its convolutions run at half the speed of oneDNN's.
+On a processor XLA takes long to compile, and most models then run slower; benchmarks/zoo.md has the figures.
 """
 
 __all__ = ["JIT_COMPILE", "keras", "tf"]
