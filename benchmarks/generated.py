@@ -83,10 +83,10 @@ def measure(generated: dict[str, Images]) -> dict[str, Any]:
 
 def _trained(recipe: Recipe) -> Path:
     path = model_file(recipe, DATA)
-    if not path.is_file():
+    if recipe.key not in zoo_tables.read_rows(DATA) or not path.is_file():
         raise SystemExit(
-            f"{recipe.key} is not trained here: delete its row of results/zoo_{DATA}.json and run "
-            f"python benchmarks/zoo.py --only {recipe.model} --data {DATA}"
+            f"{recipe.key} is not trained here: delete its row of results/zoo_{DATA}.json, if it has one, "
+            f"and run python benchmarks/zoo.py --only {recipe.model} --data {DATA}"
         )
     return path
 

@@ -4,7 +4,7 @@
 
 Trains the network of `finetuned` on 100, 1,000 and 10,000 labelled images of Fashion-MNIST, with the encoder
 of an autoencoder that has seen all images, and from scratch, three seeds each; draws docs/labels.png. The
-database of the nearest neighbour holds the labelled images alone. Every training takes as many steps.
+database of the nearest neighbour holds the labelled images alone. Every training takes 3,000 to 3,840 steps.
 """
 
 import json

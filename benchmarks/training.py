@@ -24,6 +24,8 @@ MODELS = {
     "simple_ae": 12_800,
     "conv_ae": 2_560,
     "pool_ae": 5_120,
+    "denoising_ae": 12_800,
+    "dropout_ae": 12_800,
     "metric": 2_560,
 }
 ROUNDS = 3
@@ -41,8 +43,8 @@ def ways_to_train(name: str, images: Any, labels: Any) -> dict[str, Way]:
     """Return the ways to train a model, by name; "fit" is latentknn's own."""
     from latentknn import models
 
-    def fit(**compiled: Any) -> Way:
-        model = models.create(name)
+    def fit(dtype: str = "float32", **compiled: Any) -> Way:
+        model = models.create(name, dtype=dtype)
         if compiled:
             model.compile(optimizer=model.optimizer, loss=model.loss, **compiled)
         return Way(lambda: model.fit(images, labels, verbose=0).history["loss"][-1])
@@ -51,6 +53,7 @@ def ways_to_train(name: str, images: Any, labels: Any) -> dict[str, Way]:
         "fit": fit(),
         "plain Keras": plain_loop(models.create(name), images, labels),
         "fit, XLA": fit(jit_compile=True),
+        "fit, bfloat16": fit("mixed_bfloat16"),
         "fit, 16 steps at once": fit(steps_per_execution=16, jit_compile=False),
     }
 
@@ -74,7 +77,7 @@ def plain_loop(model: Any, images: Any, labels: Any) -> Way:
 
 
 def measure(name: str) -> dict[str, Any]:
-    """Return images per processor second of "fit", and how many times as fast it is as every other way."""
+    """Return images per processor second of "fit", and how many times as fast every other way is."""
     from latentknn.models.backend import tf
 
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)

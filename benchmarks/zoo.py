@@ -8,6 +8,7 @@ A row that is there is not measured again, unless its recipe has changed.
 """
 
 import argparse
+import hashlib
 import json
 import time
 from dataclasses import asdict
@@ -28,26 +29,27 @@ Row = dict[str, Any]
 
 
 def model_file(recipe: Recipe, data: str) -> Path:
-    """Return where a trained model is kept, in the user's cache."""
-    return harness.CACHE / "zoo" / data / f"{zoo_tables.file_name(recipe)}.keras"
+    """Return where a trained model is kept, in the user's cache; another recipe has another file."""
+    digest = hashlib.sha256(json.dumps(recipe.described(), sort_keys=True).encode()).hexdigest()[:8]
+    return harness.CACHE / "zoo" / data / f"{zoo_tables.file_name(recipe)}-{digest}.keras"
 
 
-def measure(recipe: Recipe, data: str) -> Row:
-    """Train a model, choose its vote on held-out images, and classify the test set."""
+def make_model(recipe: Recipe, dataset: datasets.Dataset) -> Any:
+    """Return the untrained model of a recipe."""
     # Imported here: a row runs in a process of its own, and the one that starts it needs no TensorFlow.
     from latentknn import models
-    from latentknn.report.environment import describe_environment
 
-    dataset = datasets.load(data)
     given = {"input_shape": dataset.image_shape, "seed": recipe.seed}
     if models.MODELS[recipe.model].uses_labels:
         given["num_classes"] = len(dataset.class_names)
-    model = models.create(recipe.model, **given, **recipe.options)
+    return models.create(recipe.model, **given, **recipe.options)
 
-    processor_seconds = {}
-    stopwatch = Stopwatch(lambda stage: processor_seconds.setdefault(stage.name, time.process_time()))
-    began = time.process_time()
-    experiment = run_experiment(
+
+def train_and_classify(
+    recipe: Recipe, dataset: datasets.Dataset, model: Any, stopwatch: Stopwatch
+) -> Experiment:
+    """Train a model by its recipe, choose its vote and classify the test set."""
+    return run_experiment(
         dataset,
         model,
         epochs=recipe.epochs,
@@ -57,6 +59,18 @@ def measure(recipe: Recipe, data: str) -> Row:
         record_samples=False,
         stopwatch=stopwatch,
     )
+
+
+def measure(recipe: Recipe, data: str) -> Row:
+    """Train a model, choose its vote on held-out images, and classify the test set."""
+    from latentknn.report.environment import describe_environment
+
+    dataset = datasets.load(data)
+    model = make_model(recipe, dataset)
+    processor_seconds = {}
+    stopwatch = Stopwatch(lambda stage: processor_seconds.setdefault(stage.name, time.process_time()))
+    began = time.process_time()
+    experiment = train_and_classify(recipe, dataset, model, stopwatch)
     model_file(recipe, data).parent.mkdir(parents=True, exist_ok=True)
     model.save(model_file(recipe, data))
     training = stopwatch.stages[0]

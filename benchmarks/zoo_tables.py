@@ -21,6 +21,7 @@ PAGE = Path(__file__).parent / "zoo.md"
 BEGIN, END = "<!-- zoo_tables.py writes from here -->\n", "<!-- to here -->\n"
 NOTHING = "–"
 TRAINING = harness.RESULTS / "training.json"
+ROW_TIMES = harness.RESULTS / "row_times.json"
 GENERATED = harness.RESULTS / "generated_fashion_mnist.json"
 
 _ACCURACIES = ("nearest", "chosen")
@@ -45,10 +46,12 @@ _TRAINING_COLUMNS = [
     "parameters",
     "epochs",
     "images a processor s",
-    "threads",
+    "trained on",
     "changes",
+    "loss of held-out images",
     "published, and how it was measured",
 ]
+_ROW_TIME_COLUMNS = ["model", "an epoch, s", "epochs", "all else, s", "row, minutes"]
 _GENERATED_COLUMNS = [
     "images",
     *PUBLISHED["fashion_mnist"].class_names,
@@ -108,7 +111,7 @@ def results_table(data: str, rows: Rows) -> str:
 def recipes_table(data: str, rows: Rows) -> str:
     """Say how the models were trained, and what was published about them."""
     recipes = {recipe.key: recipe for recipe in recipes_on(data)}
-    return _table(_TRAINING_COLUMNS, (_training(recipes[key], row) for key, row in rows.items()))
+    return _table(_TRAINING_COLUMNS, (_training(recipes[key], row, data) for key, row in rows.items()))
 
 
 def seeds_table(data: str, rows: Rows) -> str:
@@ -148,10 +151,12 @@ def all_tables() -> str:
         rows = read_rows(data)
         if rows:
             parts += [f"### {_TITLES[data]}", results_table(data, rows), "How they were trained:"]
-            parts += [recipes_table(data, rows), _environments(rows)]
+            parts += [recipes_table(data, rows), _versions(rows)]
             means = seeds_table(data, rows)
             if means:
                 parts += ["Means over seeds, with the 95 % interval of Student's t for them:", means]
+    if ROW_TIMES.is_file():
+        parts.append(f"### Time of a row\n\n{row_times_table(json.loads(ROW_TIMES.read_text()))}")
     if TRAINING.is_file():
         measured = json.loads(TRAINING.read_text())
         parts.append(f"### Training, images per processor second\n\n{training_table(measured['models'])}")
@@ -162,11 +167,21 @@ def all_tables() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def row_times_table(found: dict[str, Any]) -> str:
+    """Say how long every row takes on all processors of a machine."""
+    about, columns = found["about"], ("epoch_seconds", "epochs", "other_seconds")
+    lines = (
+        [key, *(f"{row[column]:,.0f}" for column in columns), f"{row['minutes']:.1f}"]
+        for key, row in found["rows"].items()
+    )
+    return f"{_table(_ROW_TIME_COLUMNS, lines)}\n\nMeasured on: {_machine(about)}."
+
+
 def training_table(models: dict[str, Any]) -> str:
-    """Say how fast models are trained, and how many times as fast as in other ways."""
+    """Say how fast models are trained, and how many times as fast other ways are."""
     others = list(next(iter(models.values()))["over"])
     return _table(
-        ["model", "images/s", *(f"× {way}" for way in others)],
+        ["model", "`fit`, images/s", *(f"{way}, times as fast" for way in others)],
         (
             [
                 name,
@@ -222,16 +237,17 @@ def _result(recipe: Recipe, row: Row) -> list[str]:
     ]
 
 
-def _training(recipe: Recipe, row: Row) -> list[str]:
+def _training(recipe: Recipe, row: Row, data: str) -> list[str]:
     published = recipe.published + (f": {recipe.measured_how}" if recipe.measured_how else "")
     return [
         recipe.key,
         f"{row['parameters']:,}",
         str(row["recipe"]["epochs"]),
         f"{row['training_images'] / row['training_processor_seconds']:,.0f}",
-        str(row["environment"]["threads"]),
+        _machine(row["environment"]),
         recipe.changes or NOTHING,
-        published,
+        f"{row['history']['val_loss'][-1]:.4f}",
+        published if recipe.published_on == data else NOTHING,
     ]
 
 
@@ -255,14 +271,19 @@ def _vote(row: Row) -> str:
     return f"k = {vote['k']}" + (f", {vote['weights']}" if vote["k"] > 1 else "")
 
 
-def _environments(rows: Rows) -> str:
-    """Say what the rows were measured on; mostly one line."""
-    lines = []
-    for row in rows.values():
-        about, libraries = row["environment"], ("latentknn", "tensorflow", "keras", "numpy")
-        versions = ", ".join(f"{name} {about['versions'][name]}" for name in libraries)
-        lines.append(f"{about['cpu']}; {versions}.")
-    return "Measured on: " + " ".join(dict.fromkeys(lines))
+def _machine(about: dict[str, Any]) -> str:
+    threads = about["threads"]
+    return f"{about['cpu']}, {about['instruction_set']}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _versions(rows: Rows) -> str:
+    """Say which libraries the rows were measured with; mostly one line."""
+    libraries = ("latentknn", "tensorflow", "keras", "numpy")
+    lines = [
+        ", ".join(f"{name} {row['environment']['versions'][name]}" for name in libraries)
+        for row in rows.values()
+    ]
+    return f"Measured with {'; '.join(dict.fromkeys(lines))}."
 
 
 def _table(columns: list[str], lines: Iterable[list[str]]) -> str:

@@ -68,13 +68,26 @@ def test_what_is_named_stays(problem):
 
 
 @pytest.mark.usefixtures("emulated_devices")
-def test_codes_without_room_stay(problem):
+@pytest.mark.parametrize("room", [12, 60_000])  # none at all; for some of the rows, but no search
+def test_codes_without_room_stay(problem, room):
     codes, queries = problem
-    for room in (12, 40_000):  # none at all; not enough, so that some would wait on the host
-        emulated_cuda.limit_memory(room)
-        index = lk.CosineIndex.from_codes(codes)
-        assert index.engine == "cpu"
-        assert_same_bytes(index.search(queries, 9, scores64=True), reference.search(codes, queries, 9))
+    emulated_cuda.limit_memory(room)
+    index = lk.CosineIndex.from_codes(codes)
+    assert index.engine == "cpu"
+    assert_same_bytes(index.search(queries, 9, scores64=True), reference.search(codes, queries, 9))
+
+
+@pytest.mark.usefixtures("cuda_or_emulated")
+def test_codes_of_which_some_would_wait_on_the_host_stay(monkeypatch):
+    monkeypatch.setattr(automatic, "WORTH_DEVICES", 1)
+    small = lk.CudaEngine([0], memory=4 << 20)
+    codes = np.random.default_rng(0).standard_normal((60_000, DIM), dtype=np.float32)
+    part = CudaDatabase(small, DIM)
+    part.add(codes, None, 2)
+    assert part.waiting_rows > 0
+    assert part.answer_of_devices(codes[:8], 3) is not None
+    monkeypatch.setattr(automatic, "CudaEngine", lambda: small)
+    assert lk.CosineIndex.from_codes(codes).engine == "cpu"
 
 
 @pytest.mark.usefixtures("cuda_or_emulated")

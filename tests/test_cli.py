@@ -220,6 +220,7 @@ def refused(capsys, *arguments):
         (["--option", "seed=3"], "conv_ae has no option 'seed'"),
         (["--option", "num_classes=3", "--model", "metric"], "metric has no option 'num_classes'"),
         (["--option", "filters"], "'filters' is not of the form name=value"),
+        (["--option", "dtype=float16"], "conv_ae cannot be made with {'dtype': 'float16'}"),
         (["--dropout", "2"], "conv_ae cannot be made with {'dropout': 2.0}"),
         (["--epochs", "0"], "--epochs: must be at least 1, received 0"),
         (["--epochs", "many"], "--epochs: invalid"),

@@ -108,6 +108,41 @@ def test_impossible_sets(sizes, vote, message):
         KNNAccuracy(images, labels[:, 0, 0], validation_images, validation_labels[:, 0, 0], vote=vote)
 
 
+def conditional(digits, callbacks):
+    model = lk.models.create(
+        "conditional_ae", input_shape=(8, 8, 1), latent_dim=5, filters=(4,), strides=(2,)
+    )
+    images, labels = digits.train_images[:300], digits.train_labels[:300]
+    return model, model.fit(images, labels, batch_size=64, verbose=0, callbacks=callbacks).history
+
+
+def test_conditional_models_are_measured_class_by_class(digits):
+    model, history = conditional(digits, [callback(digits, vote=Vote(3))])
+    classifier = lk.ClassConditionalKNNClassifier(3)
+    classifier.fit(
+        model.encode_labelled(digits.train_images[:300], digits.train_labels[:300]), digits.train_labels[:300]
+    )
+    queries = model.encode_per_class(digits.train_images[300:400])
+    assert history["val_knn_accuracy"] == [classifier.score(queries, digits.train_labels[300:400])]
+
+
+@pytest.mark.parametrize(
+    ("labels", "k", "message"),
+    [(range(9), 1, "9 classes, of one of them 1"), ([*range(10), 3], 2, "at least 2")],
+)
+def test_a_conditional_model_needs_images_of_every_class(digits, labels, k, message):
+    rows = [np.flatnonzero(digits.train_labels == label)[0] for label in labels]
+    measured = KNNAccuracy(
+        digits.train_images[rows],
+        digits.train_labels[rows],
+        digits.test_images[:5],
+        digits.test_labels[:5],
+        vote=Vote(k),
+    )
+    with pytest.raises(ValueError, match=message):
+        conditional(digits, [measured])
+
+
 def test_evaluation_imports_tensorflow_for_the_callback_alone():
     program = (
         "import sys, latentknn.evaluation as e\n"

@@ -265,6 +265,7 @@ def test_mixed_precision(name, dtype, images, tmp_path):
     assert np.isfinite(history["loss"]).all()
     codes = model.encode(images)
     assert np.isfinite(codes).all()
+    assert (codes != codes[0]).any()
     made = {"generate": lambda: model.generate(3), "reconstruct": lambda: model.reconstruct(images[:3])}
     for array in (codes, *(make() for operation, make in made.items() if operation in model.capabilities)):
         assert array.dtype == np.float32
@@ -594,6 +595,36 @@ def test_wrong_datasets_are_refused(images):
         model.fit(dataset.batch(8), batch_size=8)
     with pytest.raises(ValueError, match="expected batches of images"):
         model.fit(tf.data.Dataset.from_tensor_slices({"images": images}).batch(8))
+    labelled = tf.data.Dataset.from_tensor_slices((images, LABELS.astype(np.float32)))
+    with pytest.raises(ValueError, match="labels of float32, expected integers"):
+        small_model("triplet").fit(labelled.batch(8))
+
+
+def test_a_dataset_of_small_integers(images):
+    """Their type does not hold 255."""
+    histories = [
+        small_model("simple_ae")
+        .fit(tf.data.Dataset.from_tensor_slices((images // 4).astype(dtype)).batch(64), verbose=0)
+        .history
+        for dtype in (np.uint8, np.int8)
+    ]
+    assert histories[0] == histories[1]
+
+
+def test_wrong_validation_images_leave_a_resumed_model_as_it_was(images, tmp_path):
+    train(small_model("simple_ae"), images, checkpoint_dir=tmp_path)
+    model = small_model("simple_ae")
+    before = state(model)
+    with pytest.raises(ValueError, match="shape"):
+        train(model, images, epochs=2, checkpoint_dir=tmp_path, resume=True, validation_data=images[:, :5])
+    assert_same_bits(state(model), before)
+
+
+@pytest.mark.parametrize("name", ["conv_ae", "denoising_ae", "dropout_ae", "gan"])
+def test_a_negative_share_is_refused(name):
+    option = "noise" if name == "denoising_ae" else "dropout"
+    with pytest.raises(ValueError, match=r"Received: (rate|stddev)=-0\.1"):
+        models.create(name, **{option: -0.1})
 
 
 @pytest.mark.parametrize(("rows", "batch_size"), [(10, 4), (8, 4), (3, 4)])

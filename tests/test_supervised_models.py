@@ -13,7 +13,7 @@ from latentknn.models.backend import keras, tf
 from latentknn.models.cosine_head import CosineHead
 from latentknn.models.finetuned import AUTOENCODERS
 from latentknn.models.metric_losses import batch_all_loss, batch_hard_loss, supervised_contrastive_loss
-from latentknn.models.one_cycle import one_cycle_rate
+from latentknn.models.one_cycle import OneCycle, one_cycle_rate
 from latentknn.stratifying import choose_evenly
 
 SHAPE = (8, 8, 1)
@@ -170,6 +170,27 @@ def test_one_cycle():
     assert 0 < rates[-1] < 1e-4
 
 
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_the_cycle_follows_the_batches_however_many_run_at_once(digits, at_once):
+    rates = []
+    model = models.create("triplet", input_shape=SHAPE, filters=(4,), strides=(2,))
+    model.compile(keras.optimizers.Adam(), loss=model.loss, steps_per_execution=at_once, jit_compile=False)
+    model.fit(
+        digits.train_images[:128],
+        digits.train_labels[:128],
+        batch_size=16,
+        epochs=2,
+        verbose=0,
+        callbacks=[
+            OneCycle(0.3, 16),
+            keras.callbacks.LambdaCallback(
+                on_train_batch_begin=lambda batch, logs: rates.append(float(model.optimizer.learning_rate))
+            ),
+        ],
+    )
+    assert rates == pytest.approx([one_cycle_rate(step, 16, 0.3) for step in range(0, 16, at_once)])
+
+
 # Every supervised model
 
 
@@ -294,6 +315,12 @@ def test_weights_become_their_average_at_the_end(digits):
     assert np.array_equal(slots[0].numpy(), mean)
 
 
+@pytest.mark.parametrize("averaging", [-0.1, 1.0])
+def test_an_average_that_never_moves_is_refused(averaging):
+    with pytest.raises(ValueError, match=f"received averaging {averaging}, expected"):
+        models.create("metric", input_shape=SHAPE, averaging=averaging)
+
+
 # Triplets
 
 
@@ -366,6 +393,24 @@ def test_phase_2_begins_with_the_weights_of_phase_1(digits):
     trained = small_finetuned()
     trained.fit(images, labels, epochs=1, verbose=0)
     assert not np.array_equal(trained.encode(images), autoencoder.encode(images))
+
+
+def test_a_trained_model_goes_on_with_phase_2(digits, tmp_path):
+    images, labels = digits.train_images[:200], digits.train_labels[:200]
+    model = small_finetuned()
+    first = model.fit(images, labels, epochs=1, verbose=0).history
+    model.save(tmp_path / "model.keras")
+    for trained in (model, models.load(tmp_path / "model.keras")):
+        again = trained.fit(images, labels, epochs=1, verbose=0).history
+        assert "pretraining_loss" not in again
+        assert again["loss"][0] < first["loss"][0]
+
+
+def test_wrong_validation_images_are_told_before_phase_1(digits, monkeypatch):
+    model = small_finetuned()
+    monkeypatch.setattr(model, "_pretrain", None)
+    with pytest.raises(ValueError, match="learns from labels"):
+        model.fit(digits.train_images[:9], digits.train_labels[:9], validation_data=digits.test_images)
 
 
 def test_few_labels(digits):

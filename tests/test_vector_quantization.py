@@ -31,6 +31,12 @@ def quantizer(averaging=0.0):
     return layer
 
 
+@pytest.mark.parametrize("averaging", [-0.1, 1.0])
+def test_an_average_that_never_moves_is_refused(averaging):
+    with pytest.raises(ValueError, match=f"received averaging {averaging}, expected"):
+        models.create("vqvae", averaging=averaging)
+
+
 def test_every_vector_becomes_the_nearest_entry(vectors):
     layer = quantizer()
     found = layer(vectors)

@@ -39,7 +39,8 @@ class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
     Raises
     ------
     ValueError
-        If there are not as many labels as images, no validation images, or fewer images than the vote needs.
+        If there are not as many labels as images, no validation images, or fewer images than the vote needs;
+        when a training begins, if a class of a conditional model has fewer.
 
     Examples
     --------
@@ -71,6 +72,16 @@ class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
                 f"expected at least {self.vote.k} and 1"
             )
         self._classes, self._class_numbers = np.unique(self.labels, return_inverse=True)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Refuse images that are too few for a model that encodes under every class."""
+        query = self.model.encode_queries(self.validation_images[:1])
+        smallest = int(np.bincount(self._class_numbers).min())
+        if query.ndim == 3 and (len(query) != len(self._classes) or smallest < self.vote.k):
+            raise ValueError(
+                f"received images of {len(self._classes)} classes, of one of them {smallest}; a model that "
+                f"encodes under every class needs at least {self.vote.k} of each of its {len(query)} classes"
+            )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the accuracy to the logs; codes that are not finite count as wrong."""

@@ -39,7 +39,9 @@ def conv_encoder(
         If there are no filters, or not as many strides.
     """
     if len(filters) != len(strides) or not filters:
-        raise ValueError(f"received filters {filters} and strides {strides}, expected equally many")
+        raise ValueError(
+            f"received filters {filters} and strides {strides}, expected equally many, at least one"
+        )
     network = keras.Sequential([keras.Input(input_shape)], name="encoder")
     for channels, stride in zip(filters, strides, strict=True):
         network.add(keras.layers.Conv2D(channels, 3, stride, padding="same"))
@@ -100,5 +102,5 @@ def conv_decoder(
 def _add_activation(network: Any, dropout: float) -> None:
     network.add(keras.layers.LeakyReLU())
     network.add(keras.layers.BatchNormalization())
-    if dropout > 0:
+    if dropout != 0:
         network.add(keras.layers.Dropout(dropout))

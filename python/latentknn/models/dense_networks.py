@@ -43,7 +43,7 @@ def dense_encoder(
         From (N, H, W, C) to (N, latent_dim).
     """
     network = keras.Sequential([keras.Input(input_shape)], name="encoder")
-    if noise > 0:
+    if noise != 0:
         network.add(keras.layers.GaussianNoise(noise))
     network.add(keras.layers.Flatten())
     _add_hidden_layers(network, hidden_units, activation, dropout)
@@ -92,5 +92,5 @@ def dense_decoder(
 def _add_hidden_layers(network: Any, hidden_units: Iterable[int], activation: str, dropout: float) -> None:
     for units in hidden_units:
         network.add(keras.layers.Dense(units, activation=activation))
-        if dropout > 0:
+        if dropout != 0:
             network.add(keras.layers.Dropout(dropout))

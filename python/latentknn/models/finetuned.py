@@ -149,7 +149,7 @@ class FinetunedEncoder(SupervisedEncoder):
         checkpoint_dir: str | PathLike[str] | None = None,
         resume: bool = False,
     ) -> Any:
-        """Train both phases, with the conventions of Keras.
+        """Train both phases, with the conventions of Keras; a model that is trained goes on with phase 2.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class FinetunedEncoder(SupervisedEncoder):
         Returns
         -------
         keras.callbacks.History
-            Losses and metrics of every epoch of phase 2, and ``pretraining_loss``.
+            Losses and metrics of every epoch of phase 2, and ``pretraining_loss`` if there was a phase 1.
 
         Raises
         ------
@@ -168,7 +168,9 @@ class FinetunedEncoder(SupervisedEncoder):
             As ``ImageEncoder.fit``, or if no image is labelled.
         """
         images, labels = self._labelled(x, y)
-        self._training_data(images, labels, batch_size)  # what is wrong with them is said before phase 1
+        # What is wrong with them is said before phase 1.
+        self._training_data(images, labels, batch_size)
+        self._prepare_validation(validation_data)
         pretraining = self._pretrain(x, batch_size, verbose, checkpoint_dir, resume)
         history = super().fit(
             images,
@@ -212,7 +214,7 @@ class FinetunedEncoder(SupervisedEncoder):
         checkpoint_dir: str | PathLike[str] | None,
         resume: bool,
     ) -> dict[str, list[float]]:
-        if self.pretraining_epochs == 0:
+        if self.pretraining_epochs == 0 or int(self.optimizer.iterations) > 0:
             return {}
         options = dict(self.autoencoder_options)
         autoencoder = _make_autoencoder(

@@ -52,12 +52,8 @@ class MaskedConv2D(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         """Return (N, h, w, filters) of inputs (N, h, w, channels)."""
-        return (
-            keras.ops.conv(
-                inputs, self.kernel * keras.ops.cast(self._mask, self.compute_dtype), padding="same"
-            )
-            + self.bias
-        )
+        mask = keras.ops.cast(self._mask, self.compute_dtype)
+        return keras.ops.conv(inputs, self.kernel * mask, padding="same") + self.bias
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.models.adversarial import AdversarialModel
+from latentknn.models.averaging import check_averaging
 from latentknn.models.backend import keras, tf
 from latentknn.models.images import ImageShape, check_input_shape
 from latentknn.models.precision import layers_of
@@ -65,8 +66,6 @@ class ImageCriticModel(AdversarialModel):
             raise ValueError(
                 f"received filters {filters} and critic_steps {critic_steps}, expected at least one of each"
             )
-        if not 0 <= averaging < 1:
-            raise ValueError(f"received averaging {averaging}, expected a number from 0 to below 1")
         with seeded_layers(seed), layers_of(kwargs.get("dtype")):
             generator = _generator(input_shape, noise_dim, filters, kernel_size, "generator")
             encoder = _encoder(input_shape, latent_dim, filters, kernel_size, dropout)
@@ -95,7 +94,7 @@ class ImageCriticModel(AdversarialModel):
         self.filters = filters
         self.kernel_size = kernel_size
         self.critic_steps = critic_steps
-        self.averaging = averaging
+        self.averaging = check_averaging(averaging)
         self.finish()
 
     @property
@@ -204,7 +203,7 @@ def _encoder(
     for channels in filters:
         network.add(keras.layers.Conv2D(channels, kernel_size, 2, padding="same"))
         network.add(keras.layers.LeakyReLU(0.2))
-        if dropout > 0:
+        if dropout != 0:
             network.add(keras.layers.Dropout(dropout))
     network.add(keras.layers.Flatten())
     network.add(keras.layers.Dense(latent_dim, dtype="float32"))

@@ -211,6 +211,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         steps = data.steps_per_epoch
         schedule = self.schedule(None if steps is None else steps * epochs)
         callbacks = [*schedule, *(callbacks or [])]
+        validation_data = self._prepare_validation(validation_data)
         first_epoch = 0
 
         history = keras.callbacks.History()
@@ -242,7 +243,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             shuffle=False,  # the data has its order
             verbose=verbose,
             callbacks=[*callbacks, history],
-            validation_data=self._prepare_validation(validation_data),
+            validation_data=validation_data,
             validation_batch_size=data.batch_size or self.default_batch_size,
         )
         if checkpoint is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from latentknn.models.augmentation import RandomAugmentation
+from latentknn.models.averaging import check_averaging
 from latentknn.models.backend import keras
 from latentknn.models.cosine_head import CosineHead
 from latentknn.models.images import check_input_shape
@@ -150,7 +151,7 @@ class MetricEncoder(SupervisedEncoder):
         self.mirror = mirror
         self.erase = erase
         self.weight_decay = weight_decay
-        self.averaging = averaging
+        self.averaging = check_averaging(averaging)
         self.finish_classifier(label_smoothing)
 
     @property

@@ -41,16 +41,16 @@ class OneCycle(keras.callbacks.Callback):  # type: ignore[misc]
             )
         self.peak = peak
         self.total_steps = total_steps
-        self._step = 0
+        self._first_step = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Find the place in the training, which may be a resumed one."""
-        self._step = epoch * self.params["steps"]
+        self._first_step = epoch * self.params["steps"]
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Set the learning rate."""
-        self.model.optimizer.learning_rate = one_cycle_rate(self._step, self.total_steps, self.peak)
-        self._step += 1
+        """Set the learning rate, of several batches where Keras runs several at once."""
+        step = self._first_step + batch
+        self.model.optimizer.learning_rate = one_cycle_rate(step, self.total_steps, self.peak)
 
 
 def one_cycle_rate(step: int, total_steps: int, peak: float) -> float:

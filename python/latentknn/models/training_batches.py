@@ -45,7 +45,11 @@ def training_batches(
     def gather(chosen: Any) -> tuple[Any, ...]:
         return tuple(tf.gather(tensor, chosen) for tensor in tensors)
 
-    return tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch).map(gather).prefetch(2)
+    batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch).map(gather).prefetch(2)
+    # There is nothing to tune, and the tuner may sleep on for up to a minute when the training has ended.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 def batches_per_epoch(rows: int, batch_size: int) -> int:

@@ -88,6 +88,8 @@ def prepare_dataset(dataset: Any, input_shape: ImageShape, num_classes: int | No
         raise ValueError(f"received a dataset of {spec}, expected batches of images or of (images, labels)")
     if num_classes is not None and len(specs) == 1:
         raise ValueError("received a dataset of images alone; this model learns from (images, labels)")
+    if num_classes is not None and not specs[1].dtype.is_integer:
+        raise ValueError(f"received a dataset with labels of {specs[1].dtype.name}, expected integers")
 
     height, width, channels = input_shape
     without_channels = channels == 1 and specs[0].shape.rank == 3
@@ -115,10 +117,9 @@ def _prepare_images(images: Any) -> Any:
     highest = 255 if images.dtype.is_integer else 1
     message = f"images go from 0 to {highest}: integers to 255, floats to 1"
     # No comparison with NaN is true.
-    checks = [
-        tf.debugging.assert_greater_equal(images, tf.cast(0, images.dtype), message),
-        tf.debugging.assert_less_equal(images, tf.cast(highest, images.dtype), message),
-    ]
+    checks = [tf.debugging.assert_greater_equal(images, tf.cast(0, images.dtype), message)]
+    if images.dtype.max > highest:  # int8 does not hold 255
+        checks.append(tf.debugging.assert_less_equal(images, tf.cast(highest, images.dtype), message))
     with tf.control_dependencies(checks):
         return tf.cast(images, tf.uint8 if images.dtype.is_integer else tf.float32)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from latentknn.models.averaging import check_averaging
 from latentknn.models.backend import keras
 
 _SMOOTHING = 1e-5
@@ -32,7 +33,7 @@ class VectorQuantizer(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, codebook_size: int, averaging: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.codebook_size = int(codebook_size)
-        self.averaging = float(averaging)
+        self.averaging = check_averaging(averaging)
 
     def build(self, input_shape: Any) -> None:
         """Create the codebook, (codebook_size, d), and what its running means need."""

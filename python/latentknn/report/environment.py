@@ -28,6 +28,7 @@ def describe_environment(threads: int | None) -> dict[str, Any]:
         },
         "platform": platform.platform(),
         "cpu": _processor_name(),
+        "instruction_set": _core.available_isas()[-1],
         "gpus": [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus],
         "threads": _core.usable_processors() if threads is None else threads,
     }

@@ -91,7 +91,7 @@ def _draw_reconstructions(experiment: Experiment, folder: RunFolder) -> None:
     save_figure(draw_reconstructions(images, decoded, names), folder.reconstructions)
     few = slice(COLUMNS)
     codes = experiment.model.encode_labelled(images[few], dataset.test_labels[shown][few])
-    save_figure(draw_codes(images[few], codes, decoded[few], names[few]), folder.codes)
+    save_figure(draw_codes(images[few], codes, experiment.model.decode(codes), names[few]), folder.codes)
 
 
 def _draw_interpolation(experiment: Experiment, folder: RunFolder) -> None:
