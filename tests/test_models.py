@@ -321,6 +321,22 @@ def test_mixed_precision_resumes(name, images, tmp_path):
 
 
 @every_model
+def test_the_activation_is_an_argument(name, images, tmp_path):
+    model, other = small_model(name), small_model(name, activation="elu")
+    other.set_weights(model.get_weights())
+    assert other.activation == "elu"
+    codes = other.encode(images)
+    if name == "finetuned":  # the activation is that of its head
+        assert (np.asarray(other(images)["logits"]) != np.asarray(model(images)["logits"])).any()
+    else:
+        assert (codes != model.encode(images)).any()
+    other.save(tmp_path / "model.keras")
+    assert models.load(tmp_path / "model.keras").encode(images).tobytes() == codes.tobytes()
+    with pytest.raises(ValueError, match="activation"):
+        small_model(name, activation="bent")
+
+
+@every_model
 def test_the_seed_decides_the_first_weights(name):
     first, again, other = (small_model(name, seed=seed).get_weights() for seed in (0, 0, 1))
     assert_same_bits(first, again)

@@ -36,6 +36,8 @@ class ConditionalAutoencoder(Autoencoder):
         Of the encoder's convolutions; the decoder mirrors them.
     dropout : float
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
+    activation : str
+        Keras activation of the convolutions but for the pixels; ``"leaky_relu"`` has slope 0.3 below zero.
     class_loss_weight : float
         What the cross-entropy of a layer that reads the class from the multiplied code is multiplied by; 0:
         no such layer.
@@ -65,6 +67,7 @@ class ConditionalAutoencoder(Autoencoder):
         filters: Iterable[int] = (32, 64, 64, 64),
         strides: Iterable[int] = (1, 2, 2, 1),
         dropout: float = 0.25,
+        activation: str = "leaky_relu",
         class_loss_weight: float = 0.0,
         learning_rate: float = 5e-4,
         seed: int = 0,
@@ -74,8 +77,8 @@ class ConditionalAutoencoder(Autoencoder):
         input_shape = check_input_shape(input_shape)
         filters, strides = tuple(filters), tuple(strides)
         with seeded_layers(seed), layers_of(kwargs.get("dtype")):
-            encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout)
-            decoder = conv_decoder(input_shape, latent_dim, filters, strides, dropout)
+            encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout, activation)
+            decoder = conv_decoder(input_shape, latent_dim, filters, strides, dropout, activation)
             embedding = keras.layers.Embedding(num_classes, latent_dim, dtype="float32")
             embedding.build((None,))
             head = keras.layers.Dense(num_classes, dtype="float32")
@@ -100,6 +103,7 @@ class ConditionalAutoencoder(Autoencoder):
         self.filters = filters
         self.strides = strides
         self.dropout = dropout
+        self.activation = activation
         self.class_loss_weight = class_loss_weight
         self.finish(keras.losses.MeanSquaredError())
 

@@ -28,6 +28,8 @@ class ConvAutoencoder(Autoencoder):
         Of the encoder's convolutions; the decoder mirrors them.
     dropout : float
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
+    activation : str
+        Keras activation of the convolutions but for the pixels; ``"leaky_relu"`` has slope 0.3 below zero.
     learning_rate : float
         Of Adam.
     seed : int
@@ -51,6 +53,7 @@ class ConvAutoencoder(Autoencoder):
         filters: Iterable[int] = (32, 64, 64, 64),
         strides: Iterable[int] = (1, 2, 2, 1),
         dropout: float = 0.25,
+        activation: str = "leaky_relu",
         learning_rate: float = 5e-4,
         seed: int = 0,
         **kwargs: Any,
@@ -59,8 +62,8 @@ class ConvAutoencoder(Autoencoder):
         input_shape = check_input_shape(input_shape)
         filters, strides = tuple(filters), tuple(strides)
         with seeded_layers(seed), layers_of(kwargs.get("dtype")):
-            encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout)
-            decoder = conv_decoder(input_shape, latent_dim, filters, strides, dropout)
+            encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout, activation)
+            decoder = conv_decoder(input_shape, latent_dim, filters, strides, dropout, activation)
 
         # Model
         super().__init__(
@@ -77,4 +80,5 @@ class ConvAutoencoder(Autoencoder):
         self.filters = filters
         self.strides = strides
         self.dropout = dropout
+        self.activation = activation
         self.finish(keras.losses.MeanSquaredError())

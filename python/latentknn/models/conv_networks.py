@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from latentknn.models.activations import activation_layer
 from latentknn.models.backend import keras
 from latentknn.models.images import ImageShape
 
@@ -12,10 +13,11 @@ def conv_encoder(
     filters: tuple[int, ...],
     strides: tuple[int, ...],
     dropout: float,
+    activation: str = "leaky_relu",
 ) -> Any:
     """Return a network from images through strided 3x3 convolutions to a dense code.
 
-    Every convolution is followed by leaky ReLU, batch normalisation and dropout.
+    Every convolution is followed by its activation, batch normalisation and dropout.
 
     Parameters
     ----------
@@ -27,6 +29,8 @@ def conv_encoder(
         Of the convolutions.
     dropout : float
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
+    activation : str
+        Of every convolution.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def conv_encoder(
     network = keras.Sequential([keras.Input(input_shape)], name="encoder")
     for channels, stride in zip(filters, strides, strict=True):
         network.add(keras.layers.Conv2D(channels, 3, stride, padding="same"))
-        _add_activation(network, dropout)
+        _add_activation(network, activation, dropout)
     network.add(keras.layers.Flatten())
     network.add(keras.layers.Dense(latent_dim, dtype="float32"))
     return network
@@ -57,6 +61,7 @@ def conv_decoder(
     filters: tuple[int, ...],
     strides: tuple[int, ...],
     dropout: float,
+    activation: str = "leaky_relu",
 ) -> Any:
     """Return the mirror of ``conv_encoder``: a dense layer and transposed convolutions to sigmoid pixels.
 
@@ -64,7 +69,7 @@ def conv_decoder(
     ----------
     output_shape : tuple of int
         (H, W, C) of the images.
-    latent_dim, filters, strides, dropout
+    latent_dim, filters, strides, dropout, activation
         Those of the encoder.
 
     Returns
@@ -83,7 +88,7 @@ def conv_decoder(
     network.add(keras.layers.Reshape((grid_height, grid_width, filters[-1])))
     for channels, stride in zip(filters[-2::-1], strides[:0:-1], strict=True):
         network.add(keras.layers.Conv2DTranspose(channels, 3, stride, padding="same"))
-        _add_activation(network, dropout)
+        _add_activation(network, activation, dropout)
     network.add(
         keras.layers.Conv2DTranspose(
             output_channels, 3, strides[0], padding="same", activation="sigmoid", dtype="float32"
@@ -99,8 +104,8 @@ def conv_decoder(
     return network
 
 
-def _add_activation(network: Any, dropout: float) -> None:
-    network.add(keras.layers.LeakyReLU())
+def _add_activation(network: Any, activation: str, dropout: float) -> None:
+    network.add(activation_layer(activation))
     network.add(keras.layers.BatchNormalization())
     if dropout != 0:
         network.add(keras.layers.Dropout(dropout))

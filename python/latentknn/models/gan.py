@@ -28,6 +28,9 @@ class GenerativeAdversarialNetwork(ImageCriticModel):
         Of all convolutions.
     dropout : float
         Share of the values that dropout sets to zero in the critic.
+    activation : str
+        Keras activation of all layers, the code's too, but of the pixels and the score; ``"leaky_relu"`` has
+        slope 0.2 below zero.
     averaging : float
         Momentum of the running means that are the weights of the generator of ``generate``.
     learning_rate : float
@@ -56,6 +59,7 @@ class GenerativeAdversarialNetwork(ImageCriticModel):
         filters: Iterable[int] = (64, 128),
         kernel_size: int = 5,
         dropout: float = 0.3,
+        activation: str = "leaky_relu",
         averaging: float = 0.99,
         learning_rate: float = 2e-4,
         seed: int = 0,
@@ -66,6 +70,7 @@ class GenerativeAdversarialNetwork(ImageCriticModel):
             filters=filters,
             kernel_size=kernel_size,
             dropout=dropout,
+            activation=activation,
             critic_steps=1,
             averaging=averaging,
             input_shape=input_shape,

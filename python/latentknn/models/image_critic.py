@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentknn.models.activations import activation_layer
 from latentknn.models.adversarial import AdversarialModel
 from latentknn.models.averaging import check_averaging
 from latentknn.models.backend import keras, tf
@@ -14,6 +15,8 @@ from latentknn.models.precision import layers_of
 from latentknn.models.prior import sample_prior
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.seeding import seeded_layers
+
+_SLOPE = 0.2  # of leaky ReLU, as published
 
 
 class ImageCriticModel(AdversarialModel):
@@ -34,6 +37,8 @@ class ImageCriticModel(AdversarialModel):
         Of all convolutions.
     dropout : float
         Share of the values that dropout sets to zero in the critic.
+    activation : str
+        Of all layers but the last of either network, and of the code.
     critic_steps : int
         Batches of the critic for one of the generator.
     averaging : float
@@ -51,6 +56,7 @@ class ImageCriticModel(AdversarialModel):
         filters: Iterable[int],
         kernel_size: int,
         dropout: float,
+        activation: str,
         critic_steps: int,
         averaging: float,
         input_shape: Iterable[int],
@@ -67,11 +73,13 @@ class ImageCriticModel(AdversarialModel):
                 f"received filters {filters} and critic_steps {critic_steps}, expected at least one of each"
             )
         with seeded_layers(seed), layers_of(kwargs.get("dtype")):
-            generator = _generator(input_shape, noise_dim, filters, kernel_size, "generator")
-            encoder = _encoder(input_shape, latent_dim, filters, kernel_size, dropout)
+            generator = _generator(input_shape, noise_dim, filters, kernel_size, activation, "generator")
+            encoder = _encoder(input_shape, latent_dim, filters, kernel_size, activation, dropout)
             head = keras.layers.Dense(1, dtype="float32")
             head.build((None, latent_dim))
-            averaged = _generator(input_shape, noise_dim, filters, kernel_size, "averaged_generator")
+            averaged = _generator(
+                input_shape, noise_dim, filters, kernel_size, activation, "averaged_generator"
+            )
         averaged.set_weights(generator.get_weights())
         averaged.trainable = False
 
@@ -93,6 +101,7 @@ class ImageCriticModel(AdversarialModel):
         self.noise_dim = noise_dim
         self.filters = filters
         self.kernel_size = kernel_size
+        self.activation = activation
         self.critic_steps = critic_steps
         self.averaging = check_averaging(averaging)
         self.finish()
@@ -197,34 +206,44 @@ class ImageCriticModel(AdversarialModel):
 
 
 def _encoder(
-    input_shape: ImageShape, latent_dim: int, filters: tuple[int, ...], kernel_size: int, dropout: float
+    input_shape: ImageShape,
+    latent_dim: int,
+    filters: tuple[int, ...],
+    kernel_size: int,
+    activation: str,
+    dropout: float,
 ) -> Any:
     network = keras.Sequential([keras.Input(input_shape)], name="encoder")
     for channels in filters:
         network.add(keras.layers.Conv2D(channels, kernel_size, 2, padding="same"))
-        network.add(keras.layers.LeakyReLU(0.2))
+        network.add(activation_layer(activation, _SLOPE))
         if dropout != 0:
             network.add(keras.layers.Dropout(dropout))
     network.add(keras.layers.Flatten())
     network.add(keras.layers.Dense(latent_dim, dtype="float32"))
-    network.add(keras.layers.LeakyReLU(0.2, dtype="float32"))
+    network.add(activation_layer(activation, _SLOPE, dtype="float32"))
     return network
 
 
 def _generator(
-    output_shape: ImageShape, noise_dim: int, filters: tuple[int, ...], kernel_size: int, name: str
+    output_shape: ImageShape,
+    noise_dim: int,
+    filters: tuple[int, ...],
+    kernel_size: int,
+    activation: str,
+    name: str,
 ) -> Any:
     height, width, output_channels = output_shape
     grid_height, grid_width = (-(-length // 2 ** len(filters)) for length in (height, width))
     network = keras.Sequential([keras.Input((noise_dim,))], name=name)
     network.add(keras.layers.Dense(grid_height * grid_width * filters[-1], use_bias=False))
     network.add(keras.layers.BatchNormalization())
-    network.add(keras.layers.LeakyReLU(0.2))
+    network.add(activation_layer(activation, _SLOPE))
     network.add(keras.layers.Reshape((grid_height, grid_width, filters[-1])))
     for channels in filters[-2::-1]:
         network.add(keras.layers.Conv2DTranspose(channels, kernel_size, 2, padding="same", use_bias=False))
         network.add(keras.layers.BatchNormalization())
-        network.add(keras.layers.LeakyReLU(0.2))
+        network.add(activation_layer(activation, _SLOPE))
     network.add(
         keras.layers.Conv2DTranspose(
             output_channels, kernel_size, 2, padding="same", activation="tanh", dtype="float32"

@@ -367,6 +367,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             raise ValueError(f"cannot save to {path}: a model's path ends in .keras")
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} is there already; pass overwrite=True to replace it")
+        self.build_optimizers()  # Keras warns when it loads one that was not
         with atomic_file(path) as unfinished:
             super().save(unfinished)
 

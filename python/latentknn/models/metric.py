@@ -38,6 +38,8 @@ class MetricEncoder(SupervisedEncoder):
         Of the first convolution, then of each stage, which halves height and width.
     blocks : int
         Residual blocks of a stage.
+    activation : str
+        Keras activation of the convolutions.
     scale : float
         What the head multiplies cosine similarities by.
     label_smoothing : float
@@ -94,6 +96,7 @@ class MetricEncoder(SupervisedEncoder):
         latent_dim: int = 64,
         filters: Iterable[int] = (32, 64, 128),
         blocks: int = 1,
+        activation: str = "relu",
         scale: float = 16.0,
         label_smoothing: float = 0.1,
         code_loss: str = "none",
@@ -116,7 +119,7 @@ class MetricEncoder(SupervisedEncoder):
         if code_loss not in _CODE_LOSSES:
             raise ValueError(f"received code_loss {code_loss!r}, expected one of {', '.join(_CODE_LOSSES)}")
         with seeded_layers(seed), layers_of(kwargs.get("dtype")):
-            encoder = residual_encoder(input_shape, latent_dim, filters, blocks)
+            encoder = residual_encoder(input_shape, latent_dim, filters, blocks, activation)
             head = CosineHead(num_classes, scale, dtype="float32")
             head.build((None, latent_dim))
             augmentation = RandomAugmentation(
@@ -141,6 +144,7 @@ class MetricEncoder(SupervisedEncoder):
         # Config
         self.filters = filters
         self.blocks = blocks
+        self.activation = activation
         self.scale = scale
         self.label_smoothing = label_smoothing
         self.code_loss = code_loss

@@ -6,7 +6,13 @@ from latentknn.models.backend import keras
 from latentknn.models.images import ImageShape
 
 
-def residual_encoder(input_shape: ImageShape, latent_dim: int, filters: tuple[int, ...], blocks: int) -> Any:
+def residual_encoder(
+    input_shape: ImageShape,
+    latent_dim: int,
+    filters: tuple[int, ...],
+    blocks: int,
+    activation: str = "relu",
+) -> Any:
     """Return a residual network from images to codes.
 
     A 3x3 convolution at full size is followed by one stage for each further number of filters. A stage has
@@ -24,6 +30,8 @@ def residual_encoder(input_shape: ImageShape, latent_dim: int, filters: tuple[in
         Of the first convolution, then of each stage.
     blocks : int
         Residual blocks of a stage.
+    activation : str
+        Keras activation of the convolutions.
 
     Returns
     -------
@@ -44,25 +52,25 @@ def residual_encoder(input_shape: ImageShape, latent_dim: int, filters: tuple[in
         raise ValueError(f"received filters {filters} and {blocks} blocks, expected at least one of each")
     images = keras.Input(input_shape)
     x = _convolution(images, filters[0], 1)
-    x = keras.layers.ReLU()(x)
+    x = keras.layers.Activation(activation)(x)
     for channels in filters[1:]:
         for block in range(blocks):
-            x = _residual_block(x, channels, stride=2 if block == 0 else 1)
+            x = _residual_block(x, channels, 2 if block == 0 else 1, activation)
     x = keras.layers.GlobalAveragePooling2D()(x)
     codes = keras.layers.Dense(latent_dim, use_bias=False, dtype="float32")(x)
     codes = _normalisation("float32")(codes)
     return keras.Model(images, codes, name="encoder")
 
 
-def _residual_block(x: Any, channels: int, stride: int) -> Any:
-    y = keras.layers.ReLU()(_convolution(x, channels, stride))
+def _residual_block(x: Any, channels: int, stride: int, activation: str) -> Any:
+    y = keras.layers.Activation(activation)(_convolution(x, channels, stride))
     y = _convolution(y, channels, 1)
     if stride > 1:
         x = keras.layers.AveragePooling2D(stride, padding="same")(x)
     if x.shape[-1] != channels:
         x = keras.layers.Conv2D(channels, 1, use_bias=False)(x)
         x = _normalisation()(x)
-    return keras.layers.ReLU()(keras.layers.Add()([x, y]))
+    return keras.layers.Activation(activation)(keras.layers.Add()([x, y]))
 
 
 def _convolution(x: Any, channels: int, stride: int) -> Any:

@@ -35,6 +35,8 @@ class TripletEncoder(SupervisedEncoder):
         Of the encoder's convolutions.
     dropout : float
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
+    activation : str
+        Keras activation of the convolutions but for the pixels; ``"leaky_relu"`` has slope 0.3 below zero.
     mining : {"batch_hard", "batch_all"}
         Whether each anchor counts with its farthest positive and nearest negative, or with every pair.
     margin : float or None
@@ -83,6 +85,7 @@ class TripletEncoder(SupervisedEncoder):
         filters: Iterable[int] = (32, 64, 64, 64),
         strides: Iterable[int] = (1, 2, 2, 1),
         dropout: float = 0.25,
+        activation: str = "leaky_relu",
         mining: str = "batch_all",
         margin: float | None = 1.0,
         classification_weight: float = 1.0,
@@ -100,7 +103,7 @@ class TripletEncoder(SupervisedEncoder):
         if mining not in _MINING:
             raise ValueError(f"received mining {mining!r}, expected one of {', '.join(_MINING)}")
         with seeded_layers(seed), layers_of(kwargs.get("dtype")):
-            encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout)
+            encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout, activation)
             head = keras.layers.Dense(num_classes, dtype="float32")
             head.build((None, latent_dim))
             augmentation = RandomAugmentation(
@@ -126,6 +129,7 @@ class TripletEncoder(SupervisedEncoder):
         self.filters = filters
         self.strides = strides
         self.dropout = dropout
+        self.activation = activation
         self.mining = mining
         self.margin = margin
         self.classification_weight = classification_weight

@@ -39,6 +39,8 @@ class VectorQuantizedAutoencoder(Autoencoder):
         Number of entries.
     filters : iterable of int
         Of the encoder's convolutions, each of which halves height and width; the decoder mirrors them.
+    activation : str
+        Keras activation of these convolutions.
     commitment : float
         What the squared distance of the vectors to their entries is multiplied by.
     averaging : float
@@ -66,6 +68,7 @@ class VectorQuantizedAutoencoder(Autoencoder):
         embedding_dim: int = 32,
         codebook_size: int = 128,
         filters: Iterable[int] = (32, 64),
+        activation: str = "relu",
         commitment: float = 0.25,
         averaging: float = 0.0,
         learning_rate: float = 1e-3,
@@ -76,10 +79,10 @@ class VectorQuantizedAutoencoder(Autoencoder):
         input_shape = check_input_shape(input_shape)
         filters = tuple(filters)
         with seeded_layers(seed), layers_of(kwargs.get("dtype")):
-            encoder = _encoder(input_shape, filters, embedding_dim)
+            encoder = _encoder(input_shape, filters, embedding_dim, activation)
             quantizer = VectorQuantizer(codebook_size, averaging, dtype="float32")
             quantizer.build(encoder.output_shape)
-            decoder = _decoder(input_shape, filters, encoder.output_shape[1:])
+            decoder = _decoder(input_shape, filters, encoder.output_shape[1:], activation)
             _, height, width, _ = encoder.output_shape
             prior = grid_prior(height, width, codebook_size)
 
@@ -105,6 +108,7 @@ class VectorQuantizedAutoencoder(Autoencoder):
         self.embedding_dim = embedding_dim
         self.codebook_size = codebook_size
         self.filters = filters
+        self.activation = activation
         self.commitment = commitment
         self.averaging = averaging
         self.finish(keras.losses.MeanSquaredError())
@@ -189,19 +193,21 @@ class VectorQuantizedAutoencoder(Autoencoder):
         return {"vectors": vectors, **self.quantizer(vectors, training=training)}
 
 
-def _encoder(input_shape: ImageShape, filters: tuple[int, ...], embedding_dim: int) -> Any:
+def _encoder(input_shape: ImageShape, filters: tuple[int, ...], embedding_dim: int, activation: str) -> Any:
     network = keras.Sequential([keras.Input(input_shape)], name="encoder")
     for channels in filters:
-        network.add(keras.layers.Conv2D(channels, 3, 2, padding="same", activation="relu"))
+        network.add(keras.layers.Conv2D(channels, 3, 2, padding="same", activation=activation))
     network.add(keras.layers.Conv2D(embedding_dim, 1, dtype="float32"))
     return network
 
 
-def _decoder(output_shape: ImageShape, filters: tuple[int, ...], grid: tuple[int, ...]) -> Any:
+def _decoder(
+    output_shape: ImageShape, filters: tuple[int, ...], grid: tuple[int, ...], activation: str
+) -> Any:
     network = keras.Sequential([keras.Input((math.prod(grid),))], name="decoder")
     network.add(keras.layers.Reshape(grid))
     for channels in filters[::-1]:
-        network.add(keras.layers.Conv2DTranspose(channels, 3, 2, padding="same", activation="relu"))
+        network.add(keras.layers.Conv2DTranspose(channels, 3, 2, padding="same", activation=activation))
     height, width, output_channels = output_shape
     network.add(
         keras.layers.Conv2DTranspose(

@@ -27,6 +27,9 @@ class WassersteinGAN(ImageCriticModel):
         Of the critic's strided convolutions; the generator mirrors them.
     kernel_size : int
         Of all convolutions.
+    activation : str
+        Keras activation of all layers, the code's too, but of the pixels and the score; ``"leaky_relu"`` has
+        slope 0.2 below zero.
     penalty_weight : float
         What the gradient penalty is multiplied by.
     critic_steps : int
@@ -57,6 +60,7 @@ class WassersteinGAN(ImageCriticModel):
         noise_dim: int = 100,
         filters: Iterable[int] = (64, 128),
         kernel_size: int = 5,
+        activation: str = "leaky_relu",
         penalty_weight: float = 10.0,
         critic_steps: int = 5,
         averaging: float = 0.99,
@@ -69,6 +73,7 @@ class WassersteinGAN(ImageCriticModel):
             filters=filters,
             kernel_size=kernel_size,
             dropout=0.0,
+            activation=activation,
             critic_steps=critic_steps,
             averaging=averaging,
             input_shape=input_shape,
