@@ -5,6 +5,7 @@ import inspect
 import json
 import pickle
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from latentknn.models.backend import keras, tf
 from latentknn.models.checkpoint import FILE_NAME
 from latentknn.models.image_encoder import ImageEncoder
 from latentknn.models.images import prepare_images
+from latentknn.models.time_left import duration
 from latentknn.models.training_batches import batches_per_epoch, training_batches
 
 SHAPE = (8, 8, 1)
@@ -625,6 +627,21 @@ def test_a_dataset_of_small_integers(images):
         for dtype in (np.uint8, np.int8)
     ]
     assert histories[0] == histories[1]
+
+
+@pytest.mark.parametrize(("verbose", "expected"), [(0, 0), (2, 2)])
+def test_the_time_left_is_told(images, capsys, verbose, expected):
+    small_model("simple_ae").fit(images, epochs=3, verbose=verbose)
+    told = [line for line in capsys.readouterr().out.splitlines() if line.endswith(" left")]
+    assert len(told) == expected
+    assert all(re.fullmatch(r"about \d+ (s|min|h) left", line) for line in told)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(3.4, "3 s"), (119, "119 s"), (150, "2 min"), (7199, "120 min"), (9000, "2 h")]
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
 
 
 def test_wrong_validation_images_leave_a_resumed_model_as_it_was(images, tmp_path):

@@ -18,6 +18,7 @@ from latentknn.models.images import check_input_shape, prepare_images
 from latentknn.models.optimizers import build_once, name_of
 from latentknn.models.registry import OPERATIONS
 from latentknn.models.scaling import scale_pixels
+from latentknn.models.time_left import TimeLeft
 from latentknn.models.training_data import ArrayData, DatasetData, prepare_dataset
 
 
@@ -182,7 +183,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         epochs : int
             Number of epochs, those before a resumed checkpoint included.
         verbose : "auto", 0, 1 or 2
-            0: silent, 1: progress bar, 2: one line for every epoch.
+            0: silent, 1: progress bar, 2: one line for every epoch; where not silent, with the time left.
         callbacks : iterable of keras.callbacks.Callback, optional
             ``keras.callbacks.EarlyStopping`` and all others work.
         validation_data : array_like, tuple or tf.data.Dataset, optional
@@ -242,7 +243,7 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             epochs=epochs,
             shuffle=False,  # the data has its order
             verbose=verbose,
-            callbacks=[*callbacks, history],
+            callbacks=[TimeLeft(), *callbacks, history],
             validation_data=validation_data,
             validation_batch_size=data.batch_size or self.default_batch_size,
         )
