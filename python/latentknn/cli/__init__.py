@@ -1,6 +1,7 @@
 """The command line, ``latentknn``: every command has a file of its own, with its options and what it does."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     SystemExit
         After ``--help`` and ``--version``, with status 0, and for arguments that cannot be parsed, with 2.
     """
+    # TensorFlow would tell at every start what it was built for.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     arguments = _parser().parse_args(argv)
     try:
         arguments.command(arguments)

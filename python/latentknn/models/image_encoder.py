@@ -383,8 +383,9 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
     def _in_batches(
         self, function: Callable[[Any], Any], array: NDArray[Any], batch_size: int
     ) -> NDArray[np.float32]:
-        # An empty array still makes one batch, whose result has the right shape.
-        starts = range(0, max(len(array), 1), _check_batch_size(batch_size))
+        if len(array) == 0:  # TensorFlow's fused convolutions fail on no images where they are by oneDNN
+            return self._in_batches(function, np.zeros((1, *array.shape[1:]), array.dtype), batch_size)[:0]
+        starts = range(0, len(array), _check_batch_size(batch_size))
         results = [function(tf.constant(array[start : start + batch_size])).numpy() for start in starts]
         return np.concatenate(results)
 
