@@ -20,6 +20,11 @@ README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- tables.py writes from here -->\n", "<!-- to here -->\n"
 LETTERS = "ABCDEFG"
 NOTHING = "–"
+AVX512 = harness.RESULTS / "avx512"
+AVX512_HEADING = """## With AVX-512
+
+Some of the scenarios where both latentknn and FAISS take their AVX-512 kernels, without the other peers.
+"""
 
 _WHAT = ["rows", "n", "d", "queries", "k"]
 _SPEED = ["strategy", "seconds a call", "× FAISS", "floor", "goal", "reached", "× FAISS, one-shot"]
@@ -195,7 +200,8 @@ def main() -> None:
         return
     before, rest = README.read_text().split(BEGIN)
     _, after = rest.split(END)
-    README.write_text(f"{before}{BEGIN}\n{all_tables(harness.RESULTS)}\n{END}{after}")
+    tables = f"{all_tables(harness.RESULTS)}\n{AVX512_HEADING}\n{all_tables(AVX512)}"
+    README.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}")
     print(f"written: the tables of {README.parent.name}/{README.name}")
 
 
