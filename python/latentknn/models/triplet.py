@@ -36,7 +36,7 @@ class TripletEncoder(SupervisedEncoder):
     dropout : float
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
     activation : str
-        Keras activation of the convolutions but for the pixels; ``"leaky_relu"`` has slope 0.3 below zero.
+        Keras activation of the convolutions; ``"leaky_relu"`` has slope 0.3 below zero.
     mining : {"batch_hard", "batch_all"}
         Whether each anchor counts with its farthest positive and nearest negative, or with every pair.
     margin : float or None
