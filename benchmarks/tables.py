@@ -23,8 +23,8 @@ NOTHING = "–"
 AVX512 = harness.RESULTS / "avx512"
 AVX512_HEADING = """## With AVX-512
 
-Some of the scenarios where latentknn and FAISS both take their AVX-512 kernels, without the other peers: A and
-F by `search.py --peers FAISS --rounds 3 --results benchmarks/results/avx512`, B with `--data principal`.
+Some of the scenarios where latentknn and FAISS both take their AVX-512 kernels, without the other peers: A
+and F by `search.py --peers FAISS --rounds 3 --results benchmarks/results/avx512`, B with `--data principal`.
 """
 
 _WHAT = ["rows", "n", "d", "queries", "k"]
