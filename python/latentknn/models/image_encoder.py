@@ -15,6 +15,7 @@ from latentknn.models.backend import JIT_COMPILE, keras, tf
 from latentknn.models.checkpoint import Checkpoint
 from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.images import check_input_shape, prepare_images
+from latentknn.models.lost_interrupts import LostInterrupts
 from latentknn.models.optimizers import build_once, name_of
 from latentknn.models.registry import OPERATIONS
 from latentknn.models.scaling import scale_pixels
@@ -236,17 +237,18 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         elif resume:
             raise ValueError("resume=True needs checkpoint_dir, the folder of the checkpoint")
 
-        super().fit(
-            data.batches(first_epoch, epochs).map(self.arrange_batch),
-            steps_per_epoch=steps,
-            initial_epoch=first_epoch,
-            epochs=epochs,
-            shuffle=False,  # the data has its order
-            verbose=verbose,
-            callbacks=[TimeLeft(), *callbacks, history],
-            validation_data=validation_data,
-            validation_batch_size=data.batch_size or self.default_batch_size,
-        )
+        with LostInterrupts() as lost_interrupts:
+            super().fit(
+                data.batches(first_epoch, epochs).map(self.arrange_batch),
+                steps_per_epoch=steps,
+                initial_epoch=first_epoch,
+                epochs=epochs,
+                shuffle=False,  # the data has its order
+                verbose=verbose,
+                callbacks=[lost_interrupts, TimeLeft(), *callbacks, history],
+                validation_data=validation_data,
+                validation_batch_size=data.batch_size or self.default_batch_size,
+            )
         if checkpoint is not None:
             history.epoch, history.history = checkpoint.epoch, checkpoint.history
         return history
