@@ -6,6 +6,8 @@ import pytest
 from latentknn import models
 from latentknn.datasets import load
 from latentknn.models.backend import keras
+from latentknn.models.code_whitening import CodeWhitening
+from latentknn.models.one_cycle import OneCycle
 from latentknn.models.sparse_ae import kl_penalty, l1_penalty
 
 SHAPE = (8, 8, 1)
@@ -127,3 +129,130 @@ def test_default_weights_of_the_penalties():
 def test_impossible_penalties(options, message):
     with pytest.raises(ValueError, match=message):
         models.create("sparse_ae", **options)
+
+
+# Whitening
+
+
+def whitening_of(codes, strength):
+    """Return a layer that has seen the codes in batches of 50 until its averages have arrived."""
+    layer = CodeWhitening(strength)
+    for epoch in range(40):
+        for start in range(0, len(codes), 50):
+            batch = keras.ops.convert_to_tensor(codes[start : start + 50])
+            assert np.array_equal(layer(batch, training=True), batch)
+    return layer
+
+
+def anisotropic_codes(deviations):
+    """Return 1,000 codes whose variances are the squares of the deviations, in directions that are turned."""
+    rng = np.random.default_rng(0)
+    turned, _ = np.linalg.qr(rng.normal(size=(len(deviations), len(deviations))))
+    return (3 + rng.normal(size=(1000, len(deviations))) * deviations @ turned).astype(np.float32), turned
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
+def test_whitening_evens_out_the_variances_by_its_strength(strength):
+    deviations = np.array([8.0, 2.0, 0.5, 0.1])
+    codes, turned = anisotropic_codes(deviations)
+    layer = whitening_of(codes, strength)
+    whitened = layer.whiten(codes).numpy()
+    assert whitened.dtype == np.float32
+    np.testing.assert_allclose(whitened.mean(axis=0), 0, atol=0.2)
+    expected = turned.T @ np.diag(deviations ** (2 * (1 - strength))) @ turned
+    spread = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    np.testing.assert_allclose(np.cov(whitened.T) / spread, expected / spread, atol=0.15)
+    np.testing.assert_allclose(layer.restore(whitened), codes, atol=2e-3)
+
+
+def test_few_batches_whiten_too():
+    codes, _ = anisotropic_codes(np.array([0.1, 0.01]))
+    layer = CodeWhitening(1.0)
+    layer(codes, training=True)
+    whitened = layer.whiten(codes).numpy()
+    np.testing.assert_allclose(whitened.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(np.cov(whitened.T), np.eye(2), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("variances", "factors"),
+    [
+        ([4, 1, 0], [0.5, 1, 1 / np.sqrt(4e-6)]),
+        ([4, 1, -1e-8], [0.5, 1, 1 / np.sqrt(4e-6)]),  # as rounding may have it
+        ([0, 0, 0], [1, 1, 1]),
+    ],
+)
+def test_directions_that_no_code_uses(variances, factors):
+    layer = CodeWhitening(1.0)
+    layer.build((None, 3))
+    layer.covariance.assign(np.diag(variances))
+    layer.seen.assign(1.0)
+    np.testing.assert_allclose(layer.whiten(np.eye(3, dtype=np.float32)), np.diag(factors), rtol=1e-5)
+    np.testing.assert_allclose(layer.restore(layer.whiten(np.eye(3))), np.eye(3), atol=1e-6)
+
+
+def test_before_any_training_codes_stay_as_they_are():
+    layer = CodeWhitening(0.5)
+    layer.build((None, 2))
+    codes = np.array([[1, -2], [0.5, 3]], np.float32)
+    assert np.array_equal(layer.whiten(codes), codes)
+    assert np.array_equal(layer.restore(codes), codes)
+
+
+def test_batches_of_one_code_are_centred_alone():
+    layer = CodeWhitening(1.0)
+    for _ in range(3):
+        layer(keras.ops.ones((1, 2)), training=True)
+    np.testing.assert_allclose(layer.whiten(np.array([[1.0, 3.0]])), [[0, 2]], atol=1e-6)
+
+
+def test_whitening_of_a_training_that_diverged_gives_codes_that_are_not_finite():
+    layer = CodeWhitening(0.5)
+    layer(keras.ops.full((4, 3), 1e30), training=True)  # its square is infinite
+    layer(-keras.ops.full((4, 3), 1e30), training=True)
+    layer(keras.ops.convert_to_tensor(np.diag([1e30, 1, 1]).astype(np.float32)), training=True)
+    assert not np.isfinite(layer.whiten(np.ones((2, 3), np.float32)).numpy()).any()
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.5])
+def test_impossible_whitening(strength):
+    with pytest.raises(ValueError, match=f"whitening of {strength}, expected 0"):
+        models.create("conv_ae", whitening=strength)
+
+
+def small_conv(**options):
+    return models.create(
+        "conv_ae", input_shape=SHAPE, filters=(4, 4), strides=(1, 2), dropout=0.0, **options
+    )
+
+
+def test_codes_are_whitened_and_decoded_from_there(images):
+    model = small_conv(latent_dim=5, whitening=1.0, one_cycle=True, learning_rate=0.01)
+    model.fit(images, epochs=50, batch_size=32, verbose=0)
+    codes, raw = model.encode(images), model(images[..., np.newaxis])["codes"].numpy()
+    variances, raw_variances = (np.linalg.eigvalsh(np.cov(each.T)) for each in (codes, raw))
+    assert variances.max() < 2 * variances.min()
+    assert raw_variances.max() > 4 * raw_variances.min()
+    np.testing.assert_allclose(model.decode(codes)[..., 0], outputs(model, images, False)[..., 0], atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"shift": 2}, {"mirror": True}])
+def test_changed_images_are_encoded_and_unchanged_ones_compared(options, images):
+    changing, still = small_conv(**options), small_conv()
+    assert np.array_equal(changing.encode(images), still.encode(images))
+    batch = images[..., np.newaxis]
+    drawn = [changing(batch, training=True)["codes"].numpy() for _ in range(2)]
+    assert not np.array_equal(*drawn)
+    given = [still(batch, training=True)["codes"].numpy() for _ in range(2)]
+    assert np.array_equal(*given)
+    outputs = changing(batch, training=True)["outputs"]
+    expected = np.mean((outputs.numpy() - batch / 255) ** 2)
+    loss = changing.compute_loss(keras.ops.convert_to_tensor(batch), None, {"outputs": outputs})
+    assert loss.numpy() == pytest.approx(expected, rel=1e-4)
+
+
+def test_conv_ae_has_a_cycle_if_asked_for():
+    assert small_conv().schedule(10) == []
+    (callback,) = small_conv(one_cycle=True, learning_rate=0.3).schedule(10)
+    assert isinstance(callback, OneCycle)
+    assert (callback.peak, callback.total_steps) == (0.3, 10)

@@ -72,6 +72,20 @@ def test_a_handler_that_raises_nothing_ends_nothing():
     assert losing.batches == 2 * BATCHES
 
 
+def test_a_handler_that_a_callback_sets_stays():
+    def handler(number, frame):
+        pass
+
+    before = signal.getsignal(signal.SIGINT)
+    callback = keras.callbacks.Callback()
+    callback.on_epoch_end = lambda *arguments, **keywords: signal.signal(signal.SIGINT, handler)
+    try:
+        train(callback)
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("ignored", [signal.SIG_IGN, signal.SIG_DFL])
 def test_a_handler_that_is_not_pythons_stays(ignored):
     before = signal.signal(signal.SIGINT, ignored)

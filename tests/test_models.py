@@ -31,7 +31,7 @@ LABELS = load("digits").train_labels[:256]
 SMALL = {
     "stacked_ae": {"latent_dim": 6, "hidden_units": (16,)},
     "simple_ae": {"latent_dim": 6, "hidden_units": (24, 16)},
-    "conv_ae": {"latent_dim": 6, "filters": (4, 4), "strides": (1, 2)},
+    "conv_ae": {"latent_dim": 6, "filters": (4, 4), "strides": (1, 2), "shift": 1, "whitening": 0.5},
     "deep_ae": {"latent_dim": 6, "hidden_units": (24, 16)},
     "pool_ae": {"latent_dim": 6, "filters": (4, 8)},
     "denoising_ae": {"latent_dim": 6, "hidden_units": (16,)},

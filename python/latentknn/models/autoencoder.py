@@ -43,8 +43,7 @@ class Autoencoder(ImageEncoder):
         self.encoder = encoder
         self.decoder = decoder
         self._decode_batch = tf.function(
-            lambda codes: self.to_images(self.decoder(codes, training=False)),
-            input_signature=[tf.TensorSpec((None, self.latent_dim), tf.float32)],
+            self.decode_tensor, input_signature=[tf.TensorSpec((None, self.latent_dim), tf.float32)]
         )
 
     def call(self, images: Any, training: bool | None = None) -> dict[str, Any]:
@@ -55,6 +54,10 @@ class Autoencoder(ImageEncoder):
     def encode_scaled(self, images: Any) -> Any:
         """Return the encoder's outputs, without dropout."""
         return self.encoder(images, training=False)
+
+    def decode_tensor(self, codes: Any) -> Any:
+        """Turn a tensor of codes (N, latent_dim) into a tensor of images (N, H, W, C)."""
+        return self.to_images(self.decoder(codes, training=False))
 
     def to_images(self, outputs: Any) -> Any:
         """Turn the decoder's outputs into images from 0 to 1; here they are images already."""

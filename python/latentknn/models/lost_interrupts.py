@@ -15,7 +15,9 @@ class LostInterrupts(keras.callbacks.Callback):  # type: ignore[misc]
     a graph that TensorFlow has no more use for, the exception is dropped, and the training would go on.
 
     It is a context around the training, and one of its callbacks. It adds to the handler of SIGINT that is
-    there, and only in the main thread, where Python lets handlers be set.
+    there, and only in the main thread, where Python lets handlers be set. A callback that catches
+    ``KeyboardInterrupt`` on purpose looks the same: who wants to go on after Ctrl-C sets a handler that does
+    not raise.
     """
 
     def __enter__(self) -> "LostInterrupts":
@@ -29,7 +31,7 @@ class LostInterrupts(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: Any) -> None:
         """Give the handler back; an interruption that was lost after the last batch is raised here."""
-        if self._listens:
+        if self._listens and signal.getsignal(signal.SIGINT) == self._note:  # no callback has set its own
             signal.signal(signal.SIGINT, self._handler)
         if error is None:
             self._raise_again()
