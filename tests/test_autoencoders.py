@@ -137,7 +137,7 @@ def test_impossible_penalties(options, message):
 def whitening_of(codes, strength):
     """Return a layer that has seen the codes in batches of 50 until its averages have arrived."""
     layer = CodeWhitening(strength)
-    for epoch in range(40):
+    for _ in range(40):
         for start in range(0, len(codes), 50):
             batch = keras.ops.convert_to_tensor(codes[start : start + 50])
             assert np.array_equal(layer(batch, training=True), batch)
@@ -221,9 +221,7 @@ def test_impossible_whitening(strength):
 
 
 def small_conv(**options):
-    return models.create(
-        "conv_ae", input_shape=SHAPE, filters=(4, 4), strides=(1, 2), dropout=0.0, **options
-    )
+    return models.create("conv_ae", input_shape=SHAPE, filters=(4, 4), strides=(1, 2), dropout=0.0, **options)
 
 
 def test_codes_are_whitened_and_decoded_from_there(images):

@@ -12,13 +12,13 @@ _FLOOR = 1e-6  # of the largest variance: the least that any direction is taken 
 
 @keras.saving.register_keras_serializable(package="latentknn")
 class CodeWhitening(keras.layers.Layer):  # type: ignore[misc]
-    """Follow the mean and covariance of codes while training, and shrink the directions in which they vary most.
+    """Follow the mean and covariance of codes in training, and shrink the directions in which they vary most.
 
     A decoder does not mind that a few directions of the codes vary much more than all others, but a cosine
-    similarity hears those few alone. With C the running covariance, ``whiten`` takes the running mean away and
-    multiplies by C^(-strength/2): a direction of variance v then has v^(1 - strength). Mean and covariance are
-    those of the training's codes, so with dropout they are not quite those of ``encode``. The layer itself gives
-    codes on as they are.
+    similarity hears those few alone. With C the running covariance, ``whiten`` takes the running mean away
+    and multiplies by C^(-strength/2): a direction of variance v then has v^(1 - strength). Mean and
+    covariance are those of the training's codes, so with dropout they are not quite those of ``encode``. The
+    layer itself gives codes on as they are.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class CodeWhitening(keras.layers.Layer):  # type: ignore[misc]
         self.strength = float(strength)
 
     def build(self, input_shape: Any) -> None:
-        """Create the running averages: of codes, of their covariance, and of 1, which tells how far they are."""
+        """Create the running averages: of codes, of their covariance, and of 1, to see how far they are."""
         dim = input_shape[-1]
         for name, shape in (("mean", (dim,)), ("covariance", (dim, dim)), ("seen", ())):
             weight = self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False)

@@ -48,7 +48,8 @@ class FinetunedEncoder(SupervisedEncoder):
     autoencoder : str
         Name of the model of phase 1, one of ``AUTOENCODERS``.
     autoencoder_options : mapping or None
-        Arguments of that model, such as ``latent_dim``.
+        Arguments of that model, such as ``latent_dim``; what it does with codes outside its encoder, as the
+        ``whitening`` of ``conv_ae``, is left out.
     pretraining_epochs : int
         Epochs of phase 1; 0: none, phase 2 begins with the weights that are there.
     labels : int or None
