@@ -1,11 +1,13 @@
 """Times the rows of the zoo on all processors: one epoch of each, and all else.
 
     python benchmarks/row_times.py        # a quarter of an hour; writes a table into zoo.md
+    python benchmarks/row_times.py --only conv_ae,triplet       # those anew
 
 The whole row takes as many times the epoch, and all else once. Rows of other seeds and of MNIST do the same
 work, but for `metric`, which is trained for fewer epochs on MNIST.
 """
 
+import argparse
 import time
 from dataclasses import replace
 from typing import Any
@@ -42,13 +44,25 @@ def measure(recipe: Recipe) -> dict[str, Any]:
 def main() -> None:
     from latentknn.report.environment import describe_environment
 
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default="", metavar="MODEL,...", help="models to time; by default all")
+    arguments = parser.parse_args()
+    recipes = [recipe for recipe in recipes_on(DATA) if recipe.seed == 0]
+    chosen = arguments.only.split(",") if arguments.only else [recipe.model for recipe in recipes]
+    if unknown := set(chosen) - {recipe.model for recipe in recipes}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+
     about = describe_environment(None)
-    rows: dict[str, Any] = {}
-    for recipe in recipes_on(DATA):
-        if recipe.seed == 0:
-            rows[recipe.key] = harness.in_fresh_process(measure, recipe)
-            print(f"{recipe.key}: {rows[recipe.key]}", flush=True)
-    harness.write_json("row_times", {"about": about, "rows": rows})
+    machine = {key: about[key] for key in ("cpu", "instruction_set", "threads")}
+    known = zoo_tables.read_row_times()
+    for recipe in recipes:
+        if recipe.model in chosen:
+            known[recipe.key] = {**harness.in_fresh_process(measure, recipe), "environment": machine}
+            print(f"{recipe.key}: {known[recipe.key]}", flush=True)
+    rows = {recipe.key: known[recipe.key] for recipe in recipes if recipe.key in known}
+    harness.write_json("row_times", rows)
     zoo_tables.write_page()
 
 

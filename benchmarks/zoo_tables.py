@@ -51,7 +51,7 @@ _TRAINING_COLUMNS = [
     "loss of held-out images",
     "published, and how it was measured",
 ]
-_ROW_TIME_COLUMNS = ["model", "an epoch, s", "epochs", "all else, s", "row, minutes"]
+_ROW_TIME_COLUMNS = ["model", "an epoch, s", "epochs", "all else, s", "row, minutes", "measured on"]
 _GENERATED_COLUMNS = [
     "images",
     *PUBLISHED["fashion_mnist"].class_names,
@@ -88,6 +88,11 @@ def read_rows(data: str) -> Rows:
         for recipe in recipes_on(data)
         if recipe.key in rows and rows[recipe.key]["recipe"] == recipe.described()
     }
+
+
+def read_row_times() -> Rows:
+    """Return how long rows take on all processors, by the keys of their recipes."""
+    return json.loads(ROW_TIMES.read_text()) if ROW_TIMES.is_file() else {}
 
 
 def file_name(recipe: Recipe) -> str:
@@ -155,8 +160,8 @@ def all_tables() -> str:
             means = seeds_table(data, rows)
             if means:
                 parts += ["Means over seeds, with the 95 % interval of Student's t for them:", means]
-    if ROW_TIMES.is_file():
-        parts.append(f"### Time of a row\n\n{row_times_table(json.loads(ROW_TIMES.read_text()))}")
+    if times := read_row_times():
+        parts.append(f"### Time of a row\n\n{row_times_table(times)}")
     if TRAINING.is_file():
         measured = json.loads(TRAINING.read_text())
         parts.append(f"### Training, images per processor second\n\n{training_table(measured['models'])}")
@@ -167,14 +172,19 @@ def all_tables() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def row_times_table(found: dict[str, Any]) -> str:
+def row_times_table(rows: Rows) -> str:
     """Say how long every row takes on all processors of a machine."""
-    about, columns = found["about"], ("epoch_seconds", "epochs", "other_seconds")
+    columns = ("epoch_seconds", "epochs", "other_seconds")
     lines = (
-        [key, *(f"{row[column]:,.0f}" for column in columns), f"{row['minutes']:.1f}"]
-        for key, row in found["rows"].items()
+        [
+            key,
+            *(f"{row[column]:,.0f}" for column in columns),
+            f"{row['minutes']:.1f}",
+            _machine(row["environment"]),
+        ]
+        for key, row in rows.items()
     )
-    return f"{_table(_ROW_TIME_COLUMNS, lines)}\n\nMeasured on: {_machine(about)}."
+    return _table(_ROW_TIME_COLUMNS, lines)
 
 
 def training_table(models: dict[str, Any]) -> str:
