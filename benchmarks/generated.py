@@ -42,7 +42,9 @@ class Judge:
     def of(cls, dataset: datasets.Dataset) -> "Judge":
         from latentknn import models
 
-        (recipe,) = (recipe for recipe in recipes_on(DATA) if recipe.model == "metric")
+        recipe = next(
+            recipe for recipe in recipes_on(DATA) if recipe.model == "metric" and not recipe.variant
+        )
         model = models.load(_trained(recipe))
         vote = zoo_tables.read_rows(DATA)[recipe.key]["vote"]
         classifier = CosineKNNClassifier(

@@ -58,6 +58,13 @@ _MOVED = (
     "before training images are encoded they are"
 )
 _MOVED_OPTIONS = {"dropout": 0.0, "learning_rate": 2e-3, "one_cycle": True, "whitening": 0.5}
+_CHANGED_TRIPLETS = {
+    "dropout": 0.0,
+    "shift": 1,
+    "mirror": True,
+    "shifted_views": True,
+    "one_cycle": True,
+}
 
 RECIPES = (
     Recipe(
@@ -79,11 +86,11 @@ RECIPES = (
     ),
     Recipe(
         "conv_ae",
-        epochs=24,
+        epochs=14,
         batch_size=256,
         variant="moved and whitened",
-        options={**_MOVED_OPTIONS, "shift": 1, "mirror": True},
-        changes=f"{_MOVED} moved by up to 1 pixel and mirrored",
+        options={**_MOVED_OPTIONS, "latent_dim": 256, "shift": 1, "mirror": True},
+        changes=f"256 numbers in a code (default: 128), {_MOVED} moved by up to 1 pixel and mirrored",
         data=("fashion_mnist",),
     ),
     Recipe(
@@ -124,13 +131,14 @@ RECIPES = (
         Recipe(
             "triplet",
             epochs=epochs,
-            options={"dropout": 0.0, "shift": 1, "mirror": True, "shifted_views": True, "one_cycle": True},
-            changes="dropout 0 (default: 0.25), images moved and mirrored, in codes too; one cycle",
+            options={**_CHANGED_TRIPLETS, **rate},
+            changes="dropout 0 (default: 0.25), images moved and mirrored, in codes too; one cycle"
+            + (" to rate 0.002 (default: 0.001)" if rate else ""),
             published="0.69",
             measured_how="100 images",
             data=(data,),
         )
-        for data, epochs in (("fashion_mnist", 36), ("mnist", 20))
+        for data, epochs, rate in (("fashion_mnist", 24, {"learning_rate": 2e-3}), ("mnist", 20, {}))
     ),
     Recipe("finetuned", epochs=10, variant="1,000 labels", options={"labels": 1000}),
     *(
@@ -154,6 +162,20 @@ RECIPES = (
         epochs=28,
         options={"erase": 0.0, "shifted_views": True},
         changes="nothing is erased, codes count images moved by a pixel (default: half erased, one place)",
+        data=("fashion_mnist",),
+    ),
+    Recipe(
+        "metric",
+        epochs=36,
+        variant="wider",
+        options={
+            "filters": (32, 96, 192),
+            "erase": 0.25,
+            "shifted_views": True,
+            "dtype": "mixed_bfloat16",
+        },
+        changes="96 and 192 filters in the stages (default: 64 and 128), bfloat16, a quarter erased, "
+        "codes count images moved by a pixel",
         data=("fashion_mnist",),
     ),
     Recipe(
