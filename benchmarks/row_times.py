@@ -3,8 +3,8 @@
     python benchmarks/row_times.py        # a quarter of an hour; writes a table into zoo.md
     python benchmarks/row_times.py --only conv_ae,triplet       # those anew
 
-The whole row takes as many times the epoch, and all else once. Rows of other seeds do the same
-work, those of MNIST the same or less, by shorter trainings.
+The whole row takes as many times the epoch, and all else once. Rows of other seeds do the same work, those of
+MNIST the same or less, by shorter trainings.
 """
 
 import argparse

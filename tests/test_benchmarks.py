@@ -36,6 +36,14 @@ def test_a_row_of_another_recipe_is_not_read(monkeypatch):
     assert len(rows) == len(recipes.recipes_on("mnist")) - 1
 
 
+def test_the_times_of_rows_are_of_these_recipes():
+    first_seeds = [recipe for recipe in recipes.recipes_on("fashion_mnist") if recipe.seed == 0]
+    times = zoo_tables.read_row_times()
+    assert {key: row["epochs"] for key, row in times.items()} == {
+        recipe.key: recipe.epochs for recipe in first_seeds
+    }
+
+
 def test_the_page_is_of_these_results():
     assert zoo_tables.all_tables() in zoo_tables.PAGE.read_text()
 
