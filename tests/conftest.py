@@ -55,6 +55,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in emulated]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Start layers that have no seed of their own from the same weights in every run, in fixtures too."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
+
+
 @pytest.fixture
 def cuda_device(request: pytest.FixtureRequest) -> None:
     """Skip, or fail if it is required, where there is no CUDA device."""
