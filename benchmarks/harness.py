@@ -95,7 +95,7 @@ def machine(threads: int, packages: list[str]) -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": _processor_name(),
-        "instruction sets": _flags(),
+        "instruction sets": flags(),
         "processors": os.cpu_count(),
         "threads": threads,
         "python": platform.python_version(),
@@ -169,10 +169,11 @@ def _processor_name() -> str:
     return f"{_cpuinfo('model name')} (family {family}, model {model})"
 
 
-def _flags() -> list[str]:
+def flags() -> list[str]:
+    """Return the instruction sets of the processor that a search can use."""
     present = set(_cpuinfo("flags").split())
     return [
         flag
-        for flag in ("avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16")
+        for flag in ("avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8")
         if flag in present
     ]

@@ -1,6 +1,6 @@
 // Measures what the machine gives at most on the given number of threads: register-only loops of float32 fused
-// multiply-add and of 16-bit integer multiply-add, in Gop/s, two operations a multiply-add; and reading memory
-// from one end to the other, in GB/s. Built by benchmarks/harness.py for the machine it runs on.
+// multiply-add and of 16-bit and 8-bit integer multiply-add, in Gop/s, two operations a multiply-add; and reading
+// memory from one end to the other, in GB/s. Built by benchmarks/harness.py for the machine it runs on.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -23,21 +23,49 @@ using Float = __m512;
 using Int = __m512i;
 Float multiply_add(Float sum, Float a, Float b) { return _mm512_fmadd_ps(a, b, sum); }
 Int multiply_add(Int sum, Int a, Int b) { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)); }
+#if defined(__AVX512VNNI__)
+Int multiply_add_bytes(Int sum, Int a, Int b) { return _mm512_dpbusd_epi32(sum, a, b); }
+#else
+Int multiply_add_bytes(Int sum, Int a, Int b) { return _mm512_add_epi16(sum, _mm512_maddubs_epi16(a, b)); }
+#endif
 #else
 using Float = __m256;
 using Int = __m256i;
 Float multiply_add(Float sum, Float a, Float b) { return _mm256_fmadd_ps(a, b, sum); }
 Int multiply_add(Int sum, Int a, Int b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
+#if defined(__AVXVNNI__)
+Int multiply_add_bytes(Int sum, Int a, Int b) { return _mm256_dpbusd_avx_epi32(sum, a, b); }
+#else
+Int multiply_add_bytes(Int sum, Int a, Int b) { return _mm256_add_epi16(sum, _mm256_maddubs_epi16(a, b)); }
+#endif
 #endif
 
-template <class Vector>
+// What a loop repeats: its vectors, and their multiply-add.
+struct Fp32 {
+  using Vector = Float;
+  static constexpr double kOperations = 2.0 * sizeof(Float) / 4;
+  static Float step(Float sum, Float a, Float b) { return multiply_add(sum, a, b); }
+};
+struct Int16 {
+  using Vector = Int;
+  static constexpr double kOperations = 2.0 * sizeof(Int) / 2;
+  static Int step(Int sum, Int a, Int b) { return multiply_add(sum, a, b); }
+};
+struct Int8 {
+  using Vector = Int;
+  static constexpr double kOperations = 2.0 * sizeof(Int);
+  static Int step(Int sum, Int a, Int b) { return multiply_add_bytes(sum, a, b); }
+};
+
+template <class Arithmetic>
 void loop() {
+  using Vector = typename Arithmetic::Vector;
   Vector sums[kSums] = {};
   Vector a = {}, b = {};
   for (long step = 0; step < kSteps; ++step) {
 #pragma GCC unroll 12
     for (int i = 0; i < kSums; ++i) {
-      sums[i] = multiply_add(sums[i], a, b);
+      sums[i] = Arithmetic::step(sums[i], a, b);
       asm volatile("" : "+v"(sums[i]), "+v"(a), "+v"(b));
     }
   }
@@ -75,10 +103,10 @@ double fewest_seconds(int threads, Work work) {
   return fewest;
 }
 
-template <class Vector>
-double arithmetic_rate(int threads, double operations_per_vector) {
-  const double seconds = fewest_seconds(threads, [](int) { loop<Vector>(); });
-  return threads * static_cast<double>(kSteps) * kSums * operations_per_vector / seconds / 1e9;
+template <class Arithmetic>
+double arithmetic_rate(int threads) {
+  const double seconds = fewest_seconds(threads, [](int) { loop<Arithmetic>(); });
+  return threads * static_cast<double>(kSteps) * kSums * Arithmetic::kOperations / seconds / 1e9;
 }
 
 double read_rate(int threads) {
@@ -93,7 +121,6 @@ double read_rate(int threads) {
 
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
-  std::printf("{\"fp32\": %.1f, \"int16\": %.1f, \"read\": %.1f}\n",
-              arithmetic_rate<Float>(threads, 2.0 * sizeof(Float) / 4),
-              arithmetic_rate<Int>(threads, 2.0 * sizeof(Int) / 2), read_rate(threads));
+  std::printf("{\"fp32\": %.1f, \"int16\": %.1f, \"int8\": %.1f, \"read\": %.1f}\n", arithmetic_rate<Fp32>(threads),
+              arithmetic_rate<Int16>(threads), arithmetic_rate<Int8>(threads), read_rate(threads));
 }

@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import faiss
-
 import codes
 import figures
 import harness
@@ -198,7 +196,8 @@ def main() -> None:
     peers.limit_threads(arguments.threads, arguments.peers)
     about: dict[str, Any] = {
         **harness.machine(arguments.threads, _PACKAGES),
-        "faiss_build": faiss.get_compile_options().strip(),
+        "faiss_build": peers.faiss_build(),
+        "blas": peers.blas_kernels(),
         "searching_code": harness.searching_code(),
         "rounds": arguments.rounds,
         "peers": list(arguments.peers),
