@@ -25,15 +25,15 @@ pybind11_add_module(_cuda NO_EXTRAS
   cpp/bindings/cuda_module.cpp
   cpp/bindings/exchanged_array.cpp
   cpp/cuda/device_rows.cpp
-  cpp/cuda/finite.cu
+  cpp/cuda/helpers.cpp
   cpp/cuda/pack.cu
   cpp/cuda/plan.cpp
   cpp/cuda/rank.cu
   cpp/cuda/runtime.cu
   cpp/cuda/screen.cu
   cpp/cuda/sharded_rows.cpp
-  cpp/cuda/stop.cpp
-  cpp/cuda/tighten.cu)
+  cpp/cuda/tighten.cu
+  cpp/cuda/workspace.cpp)
 # CMake 3.25 does not know that nvcc has C++20.
 set_target_properties(_cuda PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static)
 target_include_directories(_cuda PRIVATE cpp/core cpp/cuda)

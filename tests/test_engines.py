@@ -349,11 +349,26 @@ def test_cuda_explains(problem):
     codes, _, queries = problem
     index = lk.CosineIndex.from_codes(codes, engine="cuda")
     index.search(queries, 3)
-    assert index.strategy == "fp16"
+    assert index.strategy == "int8 or fp16"
     assert index.isa.startswith("sm_")
     said = str(index.explain())
-    assert "screened in fp16, 16 dimensions; what is left is scored in float64" in said
-    assert f"{QUERIES} queries so far" in said
+    assert "screened in int8 or fp16, 16 dimensions; what is left is scored in float64" in said
+    assert f"{QUERIES} queries so far; {QUERIES} screened in int8, " in said
+
+
+@pytest.mark.usefixtures("cuda_or_emulated")
+def test_cuda_says_what_it_repeated():
+    """Around one point int8 tells nothing apart, and float16 nothing of what lies at the point itself."""
+    rng = np.random.default_rng(8)
+    codes = (1 + 0.1 * rng.standard_normal((3000, 32))).astype(np.float32)
+    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    queries = codes[:20] + 1
+    assert_same_bytes(index.search(queries, 4, scores64=True), reference.search(codes, queries, 4))
+    assert "20 screened in int8, 20 of them again in fp16" in index.explain().repeats
+    index.add(np.ones((3000, 32)))
+    codes = np.concatenate([codes, np.ones((3000, 32), np.float32)])
+    assert_same_bytes(index.search(queries, 4, scores64=True), reference.search(codes, queries, 4))
+    assert "20 given up to the host" in index.explain().repeats
 
 
 def test_cuda_on_chosen_devices(problem, cuda_or_emulated):
@@ -399,12 +414,36 @@ def test_queries_that_a_device_gives_up():
 def test_a_device_without_room_changes_nothing(problem):
     codes, _, queries = problem
     index = lk.CosineIndex.from_codes(codes[:1000], engine="cuda")
-    expected = index.search(queries, 5, scores64=True)
     emulated_cuda.limit_memory(12)
     with pytest.raises(MemoryError, match=r"no \d+ bytes to give, 12 are free"):
         index.search(queries, 5)
     emulated_cuda.limit_memory(emulated_cuda.AMPLE)
+    expected = reference.search(codes[:1000], queries, 5)
     assert_same_bytes(index.search(queries, 5, scores64=True), expected)
+    emulated_cuda.limit_memory(12)  # what a search has had, the next one has too
+    assert_same_bytes(index.search(queries, 5, scores64=True), expected)
+
+
+@pytest.mark.usefixtures("cuda_or_emulated")
+def test_the_host_screens_for_many_queries_that_devices_give_up(monkeypatch):
+    monkeypatch.setattr(cuda_engine, "WORTH_SCREENING", 8)
+    rng = np.random.default_rng(6)
+    codes = (1 + 1e-6 * rng.standard_normal((1500, 24))).astype(np.float32)
+    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    hosts = []
+    for count in (3, 4, 5, 6):
+        queries = codes[:count]
+        assert_same_bytes(index.search(queries, 6, scores64=True), reference.search(codes, queries, 6))
+        hosts.append(index._database._store.strategy)
+    assert hosts[:2] == ["float64", "float64"]
+    assert hosts[2] == hosts[3] != "float64"
+    index.add(codes[:5] * 2)
+    index.remove([0, 7])
+    kept = np.delete(np.concatenate([codes, codes[:5]]), [0, 7], axis=0)
+    ids = np.delete(np.arange(1505), [0, 7])
+    assert_same_bytes(
+        index.search(codes[:5], 6, scores64=True), reference.search(kept, codes[:5], 6, ids=ids)
+    )
 
 
 def test_codes_that_find_no_room_on_the_device(problem, cuda_or_emulated):

@@ -54,11 +54,12 @@ void add(ShardedRows& rows, const Floats& added, const Ids& ids) {
 }
 
 // Similarities, float32 and float64, and positions, (M, k), and the queries that were not answered.
-py::tuple answers(ShardedRows& rows, const float* queries, std::size_t count, std::size_t k,
+py::tuple answers(ShardedRows& rows, const float* queries, bool on_device, std::size_t count, std::size_t k,
                   const std::optional<Flags>& allowed) {
   cuda::ShardedRequest request{};
   request.count = count;
   request.queries = queries;
+  request.on_device = on_device;
   request.k = k;
   request.allowed = allowed ? allowed->data() : nullptr;
   request.allowed_count = allowed ? static_cast<std::size_t>(allowed->size()) : 0;
@@ -82,7 +83,7 @@ py::tuple answers(ShardedRows& rows, const float* queries, std::size_t count, st
 }
 
 py::tuple search(ShardedRows& rows, const Floats& queries, std::size_t k, const std::optional<Flags>& allowed) {
-  return answers(rows, queries.data(), check_rows(queries, rows.dim()), k, allowed);
+  return answers(rows, queries.data(), false, check_rows(queries, rows.dim()), k, allowed);
 }
 
 py::tuple search_from_device(ShardedRows& rows, const ExchangedArray& queries, std::size_t k,
@@ -92,7 +93,7 @@ py::tuple search_from_device(ShardedRows& rows, const ExchangedArray& queries, s
       !queries.in_c_order()) {
     refuse_rows(rows.dim());
   }
-  return answers(rows, static_cast<const float*>(queries.data()), static_cast<std::size_t>(shape[0]), k, allowed);
+  return answers(rows, static_cast<const float*>(queries.data()), true, static_cast<std::size_t>(shape[0]), k, allowed);
 }
 
 // The keywords are those of the Python array API; the array is on its device, whole, when somebody has it.
@@ -140,6 +141,7 @@ PYBIND11_MODULE(_cuda, module) {
   module.doc() = "The CUDA engine of latentknn.";
   module.def("devices", &devices);
   py::register_local_exception_translator(&translate_out_of_memory);
+  py::register_local_exception<latentknn::cuda::NotFinite>(module, "NotFiniteError", PyExc_ValueError);
   py::class_<ExchangedArray>(module, "DeviceArray", py::module_local(),
                              "An array in the memory of a CUDA device; other libraries take it by DLPack.")
       .def_static("of", &ExchangedArray::of, py::arg("array"))
@@ -152,7 +154,6 @@ PYBIND11_MODULE(_cuda, module) {
       .def_property_readonly("is_bfloat16", &ExchangedArray::is_bfloat16)
       .def("__len__", &length)
       .def("__array__", &refuse_numpy)
-      .def("is_finite", &ExchangedArray::is_finite)
       .def("to_host", &ExchangedArray::to_host)
       .def("__repr__", &described)
       .def("__dlpack__", &to_dlpack, py::kw_only(), py::arg("stream") = py::none(), py::arg("max_version") = py::none(),
@@ -169,6 +170,14 @@ PYBIND11_MODULE(_cuda, module) {
            py::arg("dim"), py::arg("devices"), py::arg("memory"))
       .def("__len__", &ShardedRows::size, py::call_guard<py::gil_scoped_release>())
       .def("shares", &ShardedRows::shares, py::call_guard<py::gil_scoped_release>())
+      .def("tally",
+           [](const ShardedRows& rows) {
+             const latentknn::cuda::Tally tally = [&] {
+               const py::gil_scoped_release release;
+               return rows.tally();
+             }();
+             return py::make_tuple(tally.in_int8, tally.left_open);
+           })
       .def("clear", &ShardedRows::clear, py::call_guard<py::gil_scoped_release>())
       .def("add", &add, py::arg("rows"), py::arg("ids"))
       .def("search", &search_from_device, py::arg("queries"), py::arg("k"), py::arg("allowed").none(true))

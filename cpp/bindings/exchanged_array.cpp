@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "kernels.h"
 #include "runtime.h"
 
 namespace py = pybind11;
@@ -134,13 +133,6 @@ py::dtype ExchangedArray::dtype() const {
   }
   throw py::type_error("expected real numbers, received an array on a device of DLPack's type " +
                        std::to_string(type_.code) + " with " + std::to_string(type_.bits) + " bits");
-}
-
-bool ExchangedArray::is_finite() const {
-  if (!is_float32() || !in_c_order()) throw py::type_error("expected float32 in C order");
-  const py::gil_scoped_release release;
-  const cuda::OnDevice here(device());
-  return cuda::are_finite(static_cast<const float*>(data_), size());
 }
 
 py::array ExchangedArray::to_host() const {

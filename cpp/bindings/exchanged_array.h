@@ -29,8 +29,6 @@ class ExchangedArray {
   bool in_c_order() const;
   bool is_float32() const { return type_.code == dlpack::kFloat && type_.bits == 32 && type_.lanes == 1; }
   bool is_bfloat16() const { return type_.code == dlpack::kBfloat && type_.bits == 16 && type_.lanes == 1; }
-  // Of float32 in C order.
-  bool is_finite() const;
   pybind11::array to_host() const;
   pybind11::capsule to_dlpack() const;
 

@@ -1,29 +1,42 @@
 // How far the tensor cores' similarity can be from the contract's.
 //
-// Vectors are scaled to length kUnit and rounded to halves. Let d(x) be the length of what rounding changed, over
-// kUnit. By the inequality of Cauchy and Schwarz the product of two rounded vectors, over kUnit^2, differs from the
-// cosine by at most d(q) + d(x) + d(q) d(x).
+// Let d(x) be by how much rounding changes a vector of length one. By the inequality of Cauchy and Schwarz the product
+// of two rounded vectors differs from the cosine by at most d(q) + d(x) + d(q) d(x). Both arithmetics measure the d of
+// each vector and take the largest of the rows'.
 //
-// The products of halves are exact. Their sums are taken a few at a time, each term cut off below 2^-23 of the largest
-// and the result to 24 bits (M. Fasi et al., "Numerical behavior of NVIDIA tensor cores", 2021: four, eight or
-// sixteen terms and the sum so far), so that an addition of n terms errs by at most (n + 2) 2^-23 of the sum of
-// absolute values, which is at most (1 + d(q)) (1 + d(x)). That is less than 2^-22 for every dimension.
+// float16: vectors are scaled to length kUnit before they are rounded. Products are exact. Their sums are taken a few
+// at a time, each term cut off below 2^-23 of the largest and the result to 24 bits. V100, A100 and H100 add at least
+// four products and the sum so far at a time (M. Fasi et al., "Numerical behavior of NVIDIA tensor cores", 2021); of
+// hardware that adds a single product to the sum at a time, each of n additions would cut off two terms and a result,
+// below 2^-23 of the sum of absolute values each. Whatever the hardware, an addition of n terms so errs by less than
+// 2^-21 n of that sum, which is at most (1 + d(q)) (1 + d(x)).
+//
+// int8: queries are scaled so that their largest component is 127, and rows all alike, so that 127 is the largest
+// component of those there were when the scale was chosen; what lies beyond is cut off, which is a part of d. Sums are
+// exact: 127^2 times the dimensions is below 2^31. They are kept as float32, rounded to the nearest: 2^-24 of the sum,
+// which is at most (1 + d(q)) (1 + d(x)).
 //
 // kSlack covers the contract's own rounding and that of d.
 #pragma once
 
 #include <cstddef>
 
+#include "arithmetic.h"
+
 namespace latentknn::cuda {
 
-inline constexpr float kUnit = 256.0f;  // keeps what matters out of the denormal halves
-inline constexpr double kScale = 65536.0;
-inline constexpr double kSumError = 0x1p-22;
+inline constexpr float kUnit = 256.0f;  // keeps what matters out of the subnormal float16 numbers
+inline constexpr double kMostInt8 = 127.0;
 inline constexpr double kSlack = 1e-8;
 
-constexpr double screening_error(double query_rounding, double row_rounding, std::size_t packed_dim) {
+// The sums of `terms` products, over the largest that there can be.
+constexpr double sum_error(Arithmetic arithmetic, std::size_t terms) {
+  return arithmetic == Arithmetic::fp16 ? static_cast<double>(terms) * 0x1p-21 : 0x1p-24;
+}
+
+constexpr double screening_error(Arithmetic arithmetic, double query_rounding, double row_rounding, std::size_t terms) {
   const double lengths = (1.0 + query_rounding) * (1.0 + row_rounding);
-  return lengths - 1.0 + static_cast<double>(packed_dim) * kSumError * lengths + kSlack;
+  return lengths - 1.0 + sum_error(arithmetic, terms) * lengths + kSlack;
 }
 
 }  // namespace latentknn::cuda

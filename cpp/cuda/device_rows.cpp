@@ -1,12 +1,21 @@
 #include "device_rows.h"
 
 #include <algorithm>
-#include <atomic>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <vector>
 
 #include "plan.h"
 
 namespace latentknn::cuda {
 namespace {
+
+constexpr float kUnpacked = std::numeric_limits<float>::infinity();
+constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
+// int8 takes half the time of float16, so that it loses where half of the queries are searched twice; a query that is
+// left open also waits for the others.
+constexpr std::size_t kFewLeftOpen = 8;
 
 std::size_t whole(std::size_t count, std::size_t tile) { return (count + tile - 1) / tile * tile; }
 
@@ -17,112 +26,201 @@ DeviceArray<T> enlarged(const DeviceArray<T>& old, std::size_t used, std::size_t
   return fresh;
 }
 
-// A batch of queries on a device, and what it takes to answer them.
+void tell_rows(Search& search, std::size_t count) {
+  search.row_count = count;
+  search.tile_count = static_cast<std::uint32_t>(whole(count, kRowTile) / kRowTile);
+  search.tile_stride = static_cast<std::uint32_t>(stride_through(search.tile_count));
+}
+
+// A batch of queries that a device answers while the host does something else.
 class Batch {
  public:
-  // Of `most` queries at most.
-  Batch(const DeviceRequest& request, std::size_t most, const Search& database, std::size_t multiprocessors)
+  // Among packed rows; where those are int8, queries that they leave open are answered among `fp16`.
+  Batch(const DeviceRequest& request, const BatchShape& shape, const Slot& slot, const Search& rows, const Search& fp16,
+        std::size_t multiprocessors)
       : request_(request),
-        search_(database),
-        multiprocessors_(multiprocessors),
-        widest_(std::min(request.k, kMostNeighbours)),
-        values_(most * database.dim),
-        packed_(whole(most, kQueryTile) * database.packed_dim),
-        norms_(most),
-        roundings_(most),
-        lists_(most * list_capacity(widest_)),
-        counts_(most),
-        cutoffs_(most),
-        ceilings_(most),
-        failures_(most),
-        scores_(most * request.k),
-        numbers_(most * request.k) {
-    search_.packed_queries = packed_.data();
-    search_.queries = values_.data();
-    search_.query_norms = norms_.data();
-    search_.query_roundings = roundings_.data();
-    search_.lists = lists_.data();
-    search_.counts = counts_.data();
-    search_.cutoffs = cutoffs_.data();
-    search_.ceilings = ceilings_.data();
-    search_.failed = failures_.data();
-    search_.answer_stride = request.k;
-    fill_bytes(packed_.data(), 0, packed_.size() * sizeof(std::uint16_t));  // the last tile is multiplied whole
+        stream_(slot.stream()),
+        arrays_(slot.arrays(shape)),
+        rows_(rows),
+        fp16_(fp16),
+        multiprocessors_(multiprocessors) {}
+
+  void begin(std::size_t first, std::size_t count) {
+    const OnStream here(stream_);
+    first_ = first;
+    count_ = count;
+    const float* given = request_.queries + first * rows_.dim;
+    if (!request_.on_device) {
+      std::memcpy(arrays_.host.values, given, count * rows_.dim * sizeof(float));
+      given = arrays_.host.values;
+    }
+    copy_to_device(arrays_.values, given, count * rows_.dim * sizeof(float));
+    begin_answering(count, rows_);
   }
 
-  // Answers queries [begin, begin + count) and flags those of `failed` that it cannot answer.
-  void search(std::size_t begin, std::size_t count, std::uint8_t* failed) {
-    const std::size_t dim = search_.dim, k = request_.k;
-    copy_to_device(values_.data(), request_.queries + begin * dim, count * dim * sizeof(float));
-    fill_bytes(failures_.data(), 0, count);
-    // Of queries that are given up nothing else is written.
-    fill_bytes(scores_.data(), 0, count * k * sizeof(double));
-    fill_bytes(numbers_.data(), 0, count * k * sizeof(std::uint32_t));
-    pack(values_.data(), count, dim, search_.packed_dim, norms_.data(), packed_.data(), roundings_.data());
-    search_.query_count = count;
-    for (std::size_t known = 0; known < k; known += search_.k) pass(known);
-    copy_to_host(request_.scores + begin * k, scores_.data(), count * k * sizeof(double));
-    copy_to_host(request_.numbers + begin * k, numbers_.data(), count * k * sizeof(std::uint32_t));
-    copy_to_host(failed + begin, failures_.data(), count);
+  // Waits for the answers and delivers them. Returns how many queries int8 has left open.
+  std::size_t finish() {
+    const OnStream here(stream_);
     synchronize();
+    std::vector<std::size_t> open;
+    for (std::size_t i = 0; i < count_ && rows_.arithmetic == Arithmetic::int8; ++i) {
+      if (arrays_.host.failed[i] == kGivenUp) open.push_back(i);
+    }
+    if (open.empty()) {
+      request_.deliver({first_, count_, request_.k, arrays_.host.scores, arrays_.host.numbers, arrays_.host.failed});
+    } else {
+      answer_in_fp16(open);
+    }
+    return open.size();
   }
 
  private:
+  // Answers the first queries of those on the device.
+  void begin_answering(std::size_t count, const Search& rows) {
+    search_ = rows;
+    search_.query_count = count;
+    search_.packed_queries = arrays_.packed;
+    search_.queries = arrays_.values;
+    search_.query_norms = arrays_.norms;
+    search_.query_roundings = arrays_.roundings;
+    search_.query_scales = arrays_.scales;
+    search_.lists = arrays_.lists;
+    search_.counts = arrays_.counts;
+    search_.settled = arrays_.settled;
+    search_.again = arrays_.again;
+    search_.tiles_again = arrays_.tiles_again;
+    search_.cutoffs = arrays_.cutoffs;
+    search_.ceilings = arrays_.ceilings;
+    search_.maxima = arrays_.maxima;
+    search_.maxima_stride = arrays_.maxima_stride;
+    search_.failed = arrays_.failed;
+    search_.answer_stride = request_.k;
+
+    const std::size_t found = count * request_.k;
+    fill_bytes(arrays_.failed, 0, count);
+    // Of queries that are given up nothing else is written.
+    fill_bytes(arrays_.scores, 0, found * sizeof(double));
+    fill_bytes(arrays_.numbers, 0, found * sizeof(std::uint32_t));
+    fill_bytes(arrays_.packed, 0, packed_bytes(count, kQueryTile, rows.steps));  // the last tile is multiplied whole
+    Packing packing{};
+    packing.vectors = arrays_.values;
+    packing.count = count;
+    packing.dim = rows.dim;
+    packing.tile = kQueryTile;
+    packing.arithmetic = rows.arithmetic;
+    packing.packed = arrays_.packed;
+    packing.squared_norms = arrays_.norms;
+    packing.roundings = arrays_.roundings;
+    packing.scales = arrays_.scales;
+    packing.failed = arrays_.failed;
+    pack(packing);
+    for (std::size_t known = 0; known < request_.k; known += search_.k) pass(known);
+    copy_to_host(arrays_.host.scores, arrays_.scores, found * sizeof(double));
+    copy_to_host(arrays_.host.numbers, arrays_.numbers, found * sizeof(std::uint32_t));
+    copy_to_host(arrays_.host.failed, arrays_.failed, count);
+  }
+
   // Finds the neighbours behind those that are known.
   void pass(std::size_t known) {
-    search_.k = std::min(widest_, request_.k - known);
-    search_.list_capacity = list_capacity(search_.k);
-    search_.ranking_capacity = ranking_capacity(search_.k);
+    search_.k = std::min(kMostNeighbours, request_.k - known);
+    const PassPlan plan = plan_pass(search_.tile_count, search_.k, search_.arithmetic);
+    search_.list_capacity = plan.list_capacity;
+    search_.ranking_capacity = plan.ranking_capacity;
     search_.goes_on = known > 0;
-    search_.scores = scores_.data() + known;
-    search_.numbers = numbers_.data() + known;
+    search_.scores = arrays_.scores + known;
+    search_.numbers = arrays_.numbers + known;
+    search_.maxima_count = plan.tiles_of_maxima * kTileGroups;
+    search_.round = 0;
     start_pass(search_);
-    for (const Stage& stage : stages(search_.tile_count, search_.k)) {
-      screen(search_, stage.begin, stage.end, stage.begin == 0, multiprocessors_);
-      tighten(search_);
+    if (search_.maxima_count > 0) {
+      find_maxima(search_, multiprocessors_);
+      cut_by_maxima(search_);
+    }
+    for (const Stage& stage : plan.stages) {
+      for (std::size_t repeat = 0; repeat <= kRepeats; ++repeat) {
+        const Screening screening = repeat == 0 ? Screening::first : Screening::again;
+        screen(search_, stage.begin, stage.end, screening, multiprocessors_);
+        ++search_.round;
+        tighten(search_, screening, repeat == kRepeats, multiprocessors_);
+      }
     }
     rank(search_);
   }
 
+  // Answers the queries that int8 has left open, and delivers all.
+  void answer_in_fp16(const std::vector<std::size_t>& open) {
+    const std::size_t dim = rows_.dim, k = request_.k;
+    const auto& host = arrays_.host;
+    std::vector<double> scores(host.scores, host.scores + count_ * k);
+    std::vector<std::uint32_t> numbers(host.numbers, host.numbers + count_ * k);
+    std::vector<std::uint8_t> failed(host.failed, host.failed + count_);
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      if (open[i] == i) continue;
+      copy_within_device(arrays_.values + i * dim, arrays_.values + open[i] * dim, dim * sizeof(float));
+    }
+    begin_answering(open.size(), fp16_);
+    synchronize();
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      std::copy_n(host.scores + i * k, k, &scores[open[i] * k]);
+      std::copy_n(host.numbers + i * k, k, &numbers[open[i] * k]);
+      failed[open[i]] = host.failed[i];
+    }
+    request_.deliver({first_, count_, k, scores.data(), numbers.data(), failed.data()});
+  }
+
   const DeviceRequest& request_;
-  Search search_;
+  const Stream& stream_;
+  const BatchArrays arrays_;
+  const Search& rows_;
+  const Search& fp16_;
+  Search search_{};
   const std::size_t multiprocessors_;
-  const std::size_t widest_;
-  const DeviceArray<float> values_;
-  const DeviceArray<std::uint16_t> packed_;
-  const DeviceArray<double> norms_;
-  const DeviceArray<float> roundings_;
-  const DeviceArray<Candidate> lists_;
-  const DeviceArray<std::uint32_t> counts_;
-  const DeviceArray<float> cutoffs_, ceilings_;
-  const DeviceArray<std::uint8_t> failures_;
-  const DeviceArray<double> scores_;
-  const DeviceArray<std::uint32_t> numbers_;
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
+};
+
+// Waits for what the slots' streams have been asked for, also where a search is broken off: the next one uses the same
+// memory.
+class EndOfBatches {
+ public:
+  explicit EndOfBatches(Workspace& workspace) : workspace_(workspace) {}
+  ~EndOfBatches() {
+    for (std::size_t i = 0; i < kBatchesSideBySide; ++i) {
+      try {
+        const OnStream here(workspace_.slot(i).stream());
+        synchronize();
+      } catch (const DeviceError&) {
+        // What failed is on its way already, or nobody waits for it.
+      }
+    }
+  }
+  EndOfBatches(const EndOfBatches&) = delete;
+  EndOfBatches& operator=(const EndOfBatches&) = delete;
+
+ private:
+  Workspace& workspace_;
 };
 
 }  // namespace
 
 DeviceRows::DeviceRows(std::size_t dim, int number, std::size_t multiprocessors, std::size_t memory)
     : dim_(dim),
-      packed_dim_(whole(dim, kDimStep)),
       number_(number),
       multiprocessors_(multiprocessors),
-      memory_(memory) {
+      memory_(memory),
+      int8_rounding_(kUnpacked),
+      int8_loses_from_(kNever) {
   const OnDevice here(number_);
-  rounding_ = DeviceArray<float>(1);
-  clear();
-}
-
-void DeviceRows::clear() {
-  const OnDevice here(number_);
-  fill_bytes(rounding_.data(), 0, sizeof(float));
+  for (DeviceArray<float>* single : {&fp16_.rounding, &int8_.rounding, &reach_, &reach_used_}) {
+    *single = DeviceArray<float>(1);
+    fill_bytes(single->data(), 0, sizeof(float));
+  }
   synchronize();  // another thread may be the next to use it
-  count_ = 0;
 }
 
 std::size_t DeviceRows::bytes_of_a_row(std::size_t dim) {
-  return dim * sizeof(float) + whole(dim, kDimStep) * sizeof(std::uint16_t) + sizeof(double) + sizeof(std::int64_t) +
-         sizeof(float);
+  return dim * sizeof(float) + sizeof(double) + sizeof(std::int64_t) + sizeof(std::uint32_t) + 2 * sizeof(float) +
+         (steps_of(Arithmetic::fp16, dim) + steps_of(Arithmetic::int8, dim)) * kStepBytes;
 }
 
 std::size_t DeviceRows::room(std::size_t unused) const {
@@ -132,98 +230,177 @@ std::size_t DeviceRows::room(std::size_t unused) const {
 }
 
 std::size_t DeviceRows::chosen_at_once() const {
-  const std::size_t each = packed_dim_ * sizeof(std::uint16_t) + sizeof(std::uint32_t);
+  const std::size_t each = steps_of(Arithmetic::fp16, dim_) * kStepBytes + sizeof(std::uint32_t);
   return std::max(bytes_brought(memory_) / each / kRowTile * kRowTile, kRowTile);
 }
 
-// Memory for `count` rows, those that there are included.
-void DeviceRows::reserve(std::size_t count, std::size_t unused) {
-  if (count <= capacity_) return;
+// Memory for `count` rows, those that there are included. Returns whether it is new.
+bool DeviceRows::reserve(std::size_t count, std::size_t unused) {
+  if (count <= capacity_) return false;
   const std::size_t least = whole(count, kRowTile), ample = whole(capacity_ + capacity_ / 2, kRowTile);
   resize(std::max(least, std::min(ample, count_ + room(unused))));
+  return true;
 }
 
 void DeviceRows::resize(std::size_t room) {
   DeviceArray<float> rows = enlarged(rows_, count_ * dim_, room * dim_);
   DeviceArray<double> norms = enlarged(norms_, count_, room);
   DeviceArray<std::int64_t> ids = enlarged(ids_, count_, room);
-  DeviceArray<float> roundings = enlarged(roundings_, count_, room);
-  DeviceArray<std::uint16_t> packed = enlarged(packed_, count_ * packed_dim_, room * packed_dim_);
-  // The last tile is multiplied whole.
-  fill_bytes(packed.data() + count_ * packed_dim_, 0, (room - count_) * packed_dim_ * sizeof(std::uint16_t));
+  DeviceArray<std::uint32_t> numbers = enlarged(numbers_, count_, room);
+  const auto enlarged_packed = [&](const Packed& old, Arithmetic arithmetic) {
+    const std::size_t steps = steps_of(arithmetic, dim_);
+    const std::size_t used = packed_bytes(count_, kRowTile, steps), size = packed_bytes(room, kRowTile, steps);
+    Packed fresh{enlarged(old.rows, used, size), enlarged(old.roundings, count_, room), DeviceArray<float>(1)};
+    copy_within_device(fresh.rounding.data(), old.rounding.data(), sizeof(float));
+    fill_bytes(fresh.rows.data() + used, 0, size - used);  // the last tile is multiplied whole
+    return fresh;
+  };
+  Packed fp16 = enlarged_packed(fp16_, Arithmetic::fp16), int8 = enlarged_packed(int8_, Arithmetic::int8);
   synchronize();
   rows_ = std::move(rows);
   norms_ = std::move(norms);
   ids_ = std::move(ids);
-  roundings_ = std::move(roundings);
-  packed_ = std::move(packed);
+  numbers_ = std::move(numbers);
+  fp16_ = std::move(fp16);
+  int8_ = std::move(int8);
   capacity_ = room;
 }
 
 void DeviceRows::add(const float* rows, const std::int64_t* ids, std::size_t count, std::size_t unused) {
   if (count == 0) return;
   const OnDevice here(number_);
-  reserve(count_ + count, unused);
-  copy_to_device(rows_.data() + count_ * dim_, rows, count * dim_ * sizeof(float));
-  copy_to_device(ids_.data() + count_, ids, count * sizeof(std::int64_t));
-  pack(rows_.data() + count_ * dim_, count, dim_, packed_dim_, norms_.data() + count_,
-       packed_.data() + count_ * packed_dim_, roundings_.data() + count_);
-  take_largest(roundings_.data() + count_, count, rounding_.data());
-  synchronize();
+  // With new memory comes a new scale of int8: that of the first rows may be a poor one for the others.
+  const bool anew = reserve(count_ + count, unused) || int8_rounding_ == kUnpacked;
+  int8_rounding_ = kUnpacked;  // until all is done
+  append(rows, ids, count);
+  if (anew) {
+    copy_within_device(reach_used_.data(), reach_.data(), sizeof(float));
+    fill_bytes(int8_.rounding.data(), 0, sizeof(float));
+  }
+  const std::size_t first = anew ? 0 : count_;
+  pack_rows(Arithmetic::int8, first, count_ + count - first);
+  int8_rounding_ = int8_.rounding.to_host(1).front();
   count_ += count;
+  int8_loses_from_ = kNever;
 }
 
-Search DeviceRows::database(std::size_t row_count) const {
+void DeviceRows::begin_replacing(const float* rows, const std::int64_t* ids, std::size_t count) {
+  const OnDevice here(number_);
+  count_ = 0;
+  int8_rounding_ = kUnpacked;
+  reserve(count, 0);
+  fill_bytes(fp16_.rounding.data(), 0, sizeof(float));
+  fill_bytes(fp16_.rows.data(), 0, fp16_.rows.size());  // the last tile is multiplied whole
+  append(rows, ids, count);
+  count_ = count;
+}
+
+// Puts rows behind those that there are, and packs them in float16.
+void DeviceRows::append(const float* rows, const std::int64_t* ids, std::size_t count) {
+  copy_to_device(rows_.data() + count_ * dim_, rows, count * dim_ * sizeof(float));
+  copy_to_device(ids_.data() + count_, ids, count * sizeof(std::int64_t));
+  // Rows that are sorted are packed in another order: every tile is a sample of them.
+  spread(count_, count, stride_through(count), numbers_.data() + count_);
+  pack_rows(Arithmetic::fp16, count_, count);
+}
+
+void DeviceRows::pack_rows(Arithmetic arithmetic, std::size_t first, std::size_t count) {
+  const bool fp16 = arithmetic == Arithmetic::fp16;
+  Packed& packed = fp16 ? fp16_ : int8_;
+  Packing packing{};
+  packing.vectors = rows_.data();
+  packing.count = count;
+  packing.dim = dim_;
+  packing.numbers = numbers_.data() + first;
+  packing.first = first;
+  packing.tile = kRowTile;
+  packing.arithmetic = arithmetic;
+  packing.reach = reach_used_.data();
+  packing.packed = packed.rows.data();
+  packing.squared_norms = fp16 ? norms_.data() : nullptr;
+  packing.roundings = packed.roundings.data();
+  packing.largest = fp16 ? reach_.data() : nullptr;
+  pack(packing);
+  take_largest(packed.roundings.data() + first, count, packed.rounding.data());
+}
+
+Search DeviceRows::all(Arithmetic arithmetic) const {
+  const Packed& packed = arithmetic == Arithmetic::fp16 ? fp16_ : int8_;
   Search search{};
-  search.packed_rows = packed_.data();
-  search.packed_dim = packed_dim_;
+  search.arithmetic = arithmetic;
+  search.packed_rows = packed.rows.data();
+  search.steps = static_cast<std::uint32_t>(steps_of(arithmetic, dim_));
+  search.row_numbers = numbers_.data();
   search.rows = rows_.data();
   search.dim = dim_;
   search.row_norms = norms_.data();
   search.ids = ids_.data();
-  search.row_rounding = rounding_.data();
-  search.row_count = row_count;
-  search.tile_count = whole(row_count, kRowTile) / kRowTile;
-  search.tile_stride = tile_stride(search.tile_count);
+  search.row_rounding = packed.rounding.data();
+  search.reach = reach_used_.data();
+  tell_rows(search, count_);
   return search;
 }
 
-std::vector<std::size_t> DeviceRows::search(const DeviceRequest& request, Stop& stop) const {
+// Packs the chosen rows once more, side by side, and waits until they are.
+Search DeviceRows::gathered(const DeviceRequest& request, Workspace& workspace) const {
+  const std::size_t count = request.among_count, stride = stride_through(count);
+  std::vector<std::uint32_t> order(count);
+  for (std::size_t i = 0; i < count; ++i) order[i] = request.among[i * stride % count];
+  const std::size_t packed = packed_bytes(count, kRowTile, steps_of(Arithmetic::fp16, dim_));
+  char* memory = workspace.gathering(packed + count * sizeof(std::uint32_t));
+  auto* numbers = reinterpret_cast<std::uint32_t*>(memory + packed);
+  const OnStream here(workspace.slot(0).stream());
+  copy_to_device(numbers, order.data(), count * sizeof(std::uint32_t));
+  fill_bytes(memory, 0, packed);  // the last tile is multiplied whole
+  Packing packing{};
+  packing.vectors = rows_.data();
+  packing.count = count;
+  packing.dim = dim_;
+  packing.numbers = numbers;
+  packing.tile = kRowTile;
+  packing.arithmetic = Arithmetic::fp16;
+  packing.packed = memory;
+  pack(packing);
+  synchronize();
+  Search search = all(Arithmetic::fp16);
+  search.packed_rows = memory;
+  search.row_numbers = numbers;
+  tell_rows(search, count);
+  return search;
+}
+
+void DeviceRows::search(const DeviceRequest& request, Workspace& workspace, Stop& stop) const {
   const OnDevice here(number_);
-  Search searched = database(request.among == nullptr ? count_ : request.among_count);
-  DeviceArray<std::uint32_t> among;
-  DeviceArray<std::uint16_t> gathered;
-  if (request.among != nullptr) {
-    among = DeviceArray<std::uint32_t>(searched.row_count);
-    among.copy_from(request.among, searched.row_count);
-    gathered = DeviceArray<std::uint16_t>(searched.tile_count * kRowTile * packed_dim_);
-    fill_bytes(gathered.data(), 0, gathered.size() * sizeof(std::uint16_t));
-    gather(packed_.data(), packed_dim_, among.data(), searched.row_count, gathered.data());
-    searched.packed_rows = gathered.data();
-    searched.row_numbers = among.data();
-    synchronize();  // for all threads that search
-  }
-
-  // Batches side by side: one is copied while the kernels of the other run.
-  const std::size_t at_once = queries_at_once(free_memory(), request.count, request.k, dim_);
-  const std::size_t batches = (request.count + at_once - 1) / at_once;
-  std::vector<std::uint8_t> failures(request.count);
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    const OnDevice here_too(number_);
-    Batch batch(request, std::min(at_once, request.count), searched, multiprocessors_);
-    for (std::size_t begin; (begin = next.fetch_add(at_once)) < request.count;) {
-      stop.check();
-      batch.search(begin, std::min(at_once, request.count - begin), failures.data());
-    }
+  const EndOfBatches end(workspace);
+  const bool some = request.among != nullptr;
+  const Search fp16 = some ? gathered(request, workspace) : all(Arithmetic::fp16);
+  const Search int8 = all(Arithmetic::int8);
+  const auto in_int8 = [&] {
+    return !some && request.k < int8_loses_from_ && dim_ <= kMostInt8Dims &&
+           int8_is_worth_it(request.k, int8_rounding_);
   };
-  run_together(std::vector<std::function<void()>>(std::min(batches, kBatchesSideBySide), work), stop);
+  BatchShape shape{queries_wanted(request.count), request.k, dim_, fp16.tile_count, in_int8()};
+  shape = workspace.fit(shape, request.count, memory_);
+  const std::size_t batches = (request.count + shape.queries - 1) / shape.queries;
 
-  std::vector<std::size_t> failed;
-  for (std::size_t i = 0; i < request.count; ++i) {
-    if (failures[i] != 0) failed.push_back(i);
+  // Batches side by side: the host prepares and delivers one while the device answers the other.
+  std::optional<Batch> running[kBatchesSideBySide];
+  for (std::size_t i = 0; i < batches + kBatchesSideBySide; ++i) {
+    std::optional<Batch>& batch = running[i % kBatchesSideBySide];
+    if (batch) {
+      const std::size_t open = batch->finish();
+      tally_.left_open += open;
+      if (open * kFewLeftOpen > shape.queries) int8_loses_from_ = std::min(int8_loses_from_, request.k);
+      batch.reset();
+    }
+    if (i >= batches) continue;
+    stop.check();
+    const std::size_t first = i * shape.queries, count = std::min(shape.queries, request.count - first);
+    if (in_int8()) tally_.in_int8 += count;
+    batch.emplace(request, shape, workspace.slot(i % kBatchesSideBySide), in_int8() ? int8 : fp16, fp16,
+                  multiprocessors_);
+    batch->begin(first, count);
   }
-  return failed;
 }
 
 }  // namespace latentknn::cuda

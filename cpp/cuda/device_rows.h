@@ -3,24 +3,39 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <functional>
 
 #include "kernels.h"
 #include "runtime.h"
 #include "stop.h"
+#include "workspace.h"
 
 namespace latentknn::cuda {
 
+// What has been found for queries [first, first + count): (count, k), on the host, until the next batch is begun.
+struct BatchAnswers {
+  std::size_t first;
+  std::size_t count;
+  std::size_t k;
+  const double* scores;
+  const std::uint32_t* numbers;  // of rows
+  const std::uint8_t* failed;    // 0, kGivenUp or kNotFinite
+};
+
 struct DeviceRequest {
   const float* queries;  // (count, dim), on the host or any device
+  bool on_device;
   std::size_t count;
   std::size_t k;                         // from 1 to the rows there are
-  const std::uint32_t* among = nullptr;  // row numbers, ascending; null: all rows
+  const std::uint32_t* among = nullptr;  // row numbers, none of them twice; null: all rows
   std::size_t among_count = 0;
+  std::function<void(const BatchAnswers&)> deliver;
+};
 
-  // (count, k), on the host
-  double* scores;
-  std::uint32_t* numbers;
+// Queries that were screened in int8, and those of them that had to be screened again in float16.
+struct Tally {
+  std::size_t in_int8 = 0;
+  std::size_t left_open = 0;
 };
 
 class DeviceRows {
@@ -45,20 +60,32 @@ class DeviceRows {
   // needs, if rows may have it. Changes nothing where it throws.
   void add(const float* rows, const std::int64_t* ids, std::size_t count, std::size_t unused = 0);
 
-  // Forgets all rows and keeps their memory.
-  void clear();
+  // Begins to take other rows instead of its own; they are there after synchronize(), and until then they must stay
+  // where they come from.
+  void begin_replacing(const float* rows, const std::int64_t* ids, std::size_t count);
 
-  // Finds each query's k best by the contract. Returns the queries, ascending, whose answers were not found: too many
-  // rows score nearly alike.
-  std::vector<std::size_t> search(const DeviceRequest& request, Stop& stop) const;
+  // Of all searches.
+  const Tally& tally() const { return tally_; }
+
+  // Finds each query's k best by the contract.
+  void search(const DeviceRequest& request, Workspace& workspace, Stop& stop) const;
 
  private:
-  void reserve(std::size_t count, std::size_t unused);
+  bool reserve(std::size_t count, std::size_t unused);
   void resize(std::size_t room);
-  Search database(std::size_t row_count) const;
+  void append(const float* rows, const std::int64_t* ids, std::size_t count);
+  void pack_rows(Arithmetic arithmetic, std::size_t first, std::size_t count);
+  Search all(Arithmetic arithmetic) const;
+  Search gathered(const DeviceRequest& request, Workspace& workspace) const;
+
+  // Rows as the tensor cores take them.
+  struct Packed {
+    DeviceArray<char> rows;
+    DeviceArray<float> roundings;
+    DeviceArray<float> rounding;  // the largest
+  };
 
   std::size_t dim_;
-  std::size_t packed_dim_;
   int number_;
   std::size_t multiprocessors_;
   std::size_t memory_;
@@ -67,9 +94,15 @@ class DeviceRows {
   DeviceArray<float> rows_;
   DeviceArray<double> norms_;
   DeviceArray<std::int64_t> ids_;
-  DeviceArray<std::uint16_t> packed_;
-  DeviceArray<float> roundings_;
-  DeviceArray<float> rounding_;  // the largest
+  DeviceArray<std::uint32_t> numbers_;  // of the packed rows
+  Packed fp16_;
+  Packed int8_;
+  DeviceArray<float> reach_;       // the largest component of a row of length one
+  DeviceArray<float> reach_used_;  // what it was when the scale of int8 was chosen
+  float int8_rounding_;            // the largest; infinite where the rows are not packed in int8
+  // Of searches for so many neighbours and more, too many queries had to be repeated in float16.
+  mutable std::size_t int8_loses_from_;
+  mutable Tally tally_;
 };
 
 }  // namespace latentknn::cuda

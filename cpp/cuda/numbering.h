@@ -1,7 +1,6 @@
 // Which rows of a database a part of it holds: ascending, in runs.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -19,14 +18,18 @@ class Numbering {
       runs_.push_back({size_, position});
     }
     size_ += count;
+    // Blocks that begin among these rows.
+    while (run_of_block_.size() * kBlock < size_) run_of_block_.push_back(static_cast<std::uint32_t>(runs_.size() - 1));
   }
 
-  // Of a row of the part, its position in the database.
-  std::int64_t position(std::size_t row) const {
-    const auto next = std::upper_bound(runs_.begin(), runs_.end(), row,
-                                       [](std::size_t value, const Run& run) { return value < run.first; });
-    const Run& run = *(next - 1);
-    return static_cast<std::int64_t>(run.position + (row - run.first));
+  // Of rows of the part, their positions in the database.
+  void find_positions(const std::uint32_t* rows, std::size_t count, std::int64_t* positions) const {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t row = rows[i];
+      std::size_t run = run_of_block_[row / kBlock];
+      while (run + 1 < runs_.size() && runs_[run + 1].first <= row) ++run;
+      positions[i] = static_cast<std::int64_t>(runs_[run].position + (row - runs_[run].first));
+    }
   }
 
   // The rows of the part whose flag, one a row of the database, is not zero.
@@ -42,11 +45,14 @@ class Numbering {
   }
 
  private:
+  static constexpr std::size_t kBlock = 1024;  // rows that share where the search for their run begins
+
   struct Run {
     std::size_t first;     // row of the part
     std::size_t position;  // of the database
   };
   std::vector<Run> runs_;
+  std::vector<std::uint32_t> run_of_block_;  // of its first row
   std::size_t size_ = 0;
 };
 

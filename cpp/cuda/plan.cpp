@@ -9,12 +9,20 @@ namespace latentknn::cuda {
 namespace {
 
 constexpr std::size_t kShortestList = 2048;
-constexpr std::size_t kFewNeighbours = 256;
+constexpr std::size_t kShortestRanking = 1024, kLongestRanking = 4096;
+// Candidates that are expected for each neighbour, those whose scores cannot be told from the k-th included. Noise of
+// 128 dimensions leaves 7 for k = 10 and 5 for k = 100 in int8 (calculated).
+constexpr std::size_t kCandidatesInInt8 = 6;
+constexpr std::size_t kMostNeighboursInInt8 = 256;
+constexpr float kMostInt8Rounding = 0.02f;
 constexpr std::size_t kFewestQueries = 2048, kMostQueries = 16384;
-constexpr std::size_t kBatches = 4;      // at least, where there are enough queries
-constexpr std::size_t kBatchShare = 8;   // of the free memory, what a batch may take
-constexpr std::size_t kSearchShare = 8;  // of all memory, what is left to searches
-constexpr std::size_t kLongestStep = 8;  // a stage may be so many times as long as all before it
+constexpr std::size_t kBatchShare = 8;        // of what searches could take, what a batch may take
+constexpr std::size_t kSearchShare = 8;       // of all memory, what is left to searches
+constexpr std::size_t kLongestStep = 8;       // a stage may be so many times as long as all before it
+constexpr std::size_t kGroupsANeighbour = 2;  // the k-th of fewer maxima would be far below the k-th score
+constexpr std::size_t kMaximaShare = 16;      // of all tiles, where they are not too few
+constexpr std::size_t kMostMaximaTiles = 72;  // where they are not too few
+constexpr std::size_t kLeastMaximaShare = 4;  // more are not worth screening them twice
 
 std::size_t next_power_of_two(std::size_t value) {
   std::size_t power = 1;
@@ -22,41 +30,50 @@ std::size_t next_power_of_two(std::size_t value) {
   return power;
 }
 
+std::size_t rounded_up(std::size_t value, std::size_t unit) { return (value + unit - 1) / unit * unit; }
+
 }  // namespace
 
-std::size_t list_capacity(std::size_t k) { return std::max(kShortestList, next_power_of_two(4 * k)); }
+PassPlan plan_pass(std::size_t tiles, std::size_t k, Arithmetic arithmetic) {
+  const std::size_t candidates = arithmetic == Arithmetic::fp16 ? k : kCandidatesInInt8 * k;
+  PassPlan plan{};
+  plan.list_capacity = std::max(kShortestList, next_power_of_two(4 * candidates));
+  plan.ranking_capacity = 4 * candidates <= kShortestRanking ? kShortestRanking : kLongestRanking;
 
-std::size_t ranking_capacity(std::size_t k) { return k <= kFewNeighbours ? 1024 : 2 * kMostNeighbours; }
+  const std::size_t needed = rounded_up(kGroupsANeighbour * k, kTileGroups) / kTileGroups;
+  const std::size_t seen = std::max(needed, std::min(tiles / kMaximaShare, kMostMaximaTiles));
+  if (seen * kLeastMaximaShare <= tiles) plan.tiles_of_maxima = seen;
 
-std::vector<Stage> stages(std::size_t tiles, std::size_t k) {
-  std::vector<Stage> found;
-  std::size_t end = std::min(tiles, list_capacity(k) / kRowTile);
-  found.push_back({0, end});
-  // Of so many rows, k of each `end` are expected above the k-th best of the first `end`.
-  const std::size_t step = std::clamp<std::size_t>(list_capacity(k) / (4 * k), 1, kLongestStep);
+  // Of so many rows, as many candidates for each `known` are expected as the first `known` leave.
+  const std::size_t step = std::clamp<std::size_t>(plan.list_capacity / (4 * candidates), 1, kLongestStep);
+  const bool blind = plan.tiles_of_maxima == 0;
+  std::size_t end = std::min(tiles, blind ? plan.list_capacity / kRowTile : plan.tiles_of_maxima * step);
+  plan.stages.push_back({0, end});
   while (end < tiles) {
     const std::size_t begin = end;
     end = tiles - begin <= begin * step ? tiles : begin + begin * step;
-    found.push_back({begin, end});
+    plan.stages.push_back({begin, end});
   }
-  return found;
+  return plan;
 }
 
-std::size_t tile_stride(std::size_t tiles) {
+bool int8_is_worth_it(std::size_t k, float row_rounding) {
+  return k <= kMostNeighboursInInt8 && row_rounding <= kMostInt8Rounding;
+}
+
+std::size_t stride_through(std::size_t count) {
   constexpr double kGolden = 0.6180339887498949;
-  auto stride = std::max<std::size_t>(1, static_cast<std::size_t>(kGolden * static_cast<double>(tiles)));
-  while (std::gcd(stride, tiles) != 1) ++stride;
+  auto stride = std::max<std::size_t>(1, static_cast<std::size_t>(kGolden * static_cast<double>(count)));
+  while (std::gcd(stride, count) != 1) ++stride;
   return stride;
 }
 
-std::size_t queries_at_once(std::size_t free_bytes, std::size_t count, std::size_t k, std::size_t dim) {
-  // The list, the query as it came and as halves, and the answer.
-  const std::size_t list = list_capacity(std::min(k, kMostNeighbours)) * sizeof(Candidate);
-  const std::size_t each = list + dim * 6 + k * 12 + 64;
-  const std::size_t even = (count / kBatches + kQueryTile - 1) / kQueryTile * kQueryTile;
-  const std::size_t wanted = std::clamp(even, kFewestQueries, kMostQueries);
-  return std::clamp<std::size_t>(free_bytes / kBatchShare / each, 1, wanted);
+std::size_t queries_wanted(std::size_t count) {
+  const std::size_t even = rounded_up((count + kBatchesSideBySide - 1) / kBatchesSideBySide, kQueryTile);
+  return std::min(count, std::clamp(even, kFewestQueries, kMostQueries));
 }
+
+std::size_t bytes_for_a_batch(std::size_t bytes) { return bytes / kBatchShare; }
 
 std::size_t memory_for_searches(std::size_t memory) { return memory / kSearchShare; }
 

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "arithmetic.h"
+
 namespace latentknn::cuda {
 
 // Tiles of rows, counted in the order of their screening, that are screened with the same cutoffs.
@@ -12,28 +14,41 @@ struct Stage {
   std::size_t end;
 };
 
+// How k neighbours of each query are found among so many tiles of rows.
+struct PassPlan {
+  // Candidates of a query that its list holds, and those that are left for exact scoring, at most.
+  std::size_t list_capacity;
+  std::size_t ranking_capacity;
+  // Tiles whose maxima give the first cutoffs; 0 where there are too few rows to gain by it.
+  std::size_t tiles_of_maxima;
+  // Without maxima the first stage fills the lists, as there are no cutoffs. Each other one is so long that, with rows
+  // in no order, about a quarter of a list is filled anew.
+  std::vector<Stage> stages;
+};
+PassPlan plan_pass(std::size_t tiles, std::size_t k, Arithmetic arithmetic);
+
 // Neighbours that one pass finds; more need another pass, which goes on behind the last.
 inline constexpr std::size_t kMostNeighbours = 2048;
 
-// Candidates of a query that a list holds.
-std::size_t list_capacity(std::size_t k);
+// Whether int8 is to be tried, given by how much it changes a row at most. More neighbours, or rows that are changed
+// more, leave so many candidates that float16 is the sooner done.
+bool int8_is_worth_it(std::size_t k, float row_rounding);
 
-// Candidates of a query that are left for exact scoring, at most.
-std::size_t ranking_capacity(std::size_t k);
+// How often a query whose list overflows may repeat a stage.
+inline constexpr std::size_t kRepeats = 2;
 
-// The first stage fills the lists, without cutoffs. Each further one is so long that, with rows in no order, about a
-// quarter of a list is filled anew.
-std::vector<Stage> stages(std::size_t tiles, std::size_t k);
-
-// Tile i of the order is tile i * stride % tiles of the rows: those of a stage come from everywhere, so that rows that
-// are sorted, by class for one, are screened as well as others. No tile comes twice.
-std::size_t tile_stride(std::size_t tiles);
+// Item i of an order is item i * stride % count: those that follow each other come from everywhere, so that rows that
+// are sorted, by class for one, are screened as well as others. No item comes twice.
+std::size_t stride_through(std::size_t count);
 
 // Batches of queries that a device searches for at the same time.
 inline constexpr std::size_t kBatchesSideBySide = 2;
 
-// Queries of a batch, of `count` in all, on a device with so many free bytes; at least 1.
-std::size_t queries_at_once(std::size_t free_bytes, std::size_t count, std::size_t k, std::size_t dim);
+// Queries of a batch, of `count` in all, where memory does not matter.
+std::size_t queries_wanted(std::size_t count);
+
+// Of the bytes that searches could take, those of one batch.
+std::size_t bytes_for_a_batch(std::size_t bytes);
 
 // Of the memory of a device that a database may use, what rows leave to searches.
 std::size_t memory_for_searches(std::size_t memory);

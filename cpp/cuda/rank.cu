@@ -59,7 +59,7 @@ __global__ void rank_kernel(Search search) {
   if (search.failed[query] != 0) return;
   if (count > search.ranking_capacity) {
     __syncthreads();  // all have seen that it had not failed
-    if (threadIdx.x == 0) search.failed[query] = 1;
+    if (threadIdx.x == 0) search.failed[query] = kGivenUp;
     return;
   }
   double* scores = search.scores + query * search.answer_stride;
@@ -92,7 +92,7 @@ __global__ void rank_kernel(Search search) {
   ranking.sort(size);
   if (count < search.k || ranking.scores[search.k - 1] == kNothing) {
     __syncthreads();
-    if (threadIdx.x == 0) search.failed[query] = 1;
+    if (threadIdx.x == 0) search.failed[query] = kGivenUp;
     return;
   }
   for (unsigned i = threadIdx.x; i < search.k; i += kThreads) {

@@ -72,6 +72,28 @@ OnDevice::OnDevice(int device) : before_(0) {
 
 OnDevice::~OnDevice() { cudaSetDevice(before_); }
 
+namespace {
+thread_local cudaStream_t stream_of_thread = cudaStreamPerThread;
+}
+
+Stream::Stream() : handle_(nullptr) {
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
+  handle_ = stream;
+}
+
+Stream::~Stream() {
+  if (owner == getpid()) cudaStreamDestroy(static_cast<cudaStream_t>(handle_));
+}
+
+OnStream::OnStream(const Stream& stream) : before_(stream_of_thread) {
+  stream_of_thread = static_cast<cudaStream_t>(stream.handle());
+}
+
+OnStream::~OnStream() { stream_of_thread = static_cast<cudaStream_t>(before_); }
+
+void* current_stream() { return stream_of_thread; }
+
 std::size_t free_memory() {
   std::size_t unused = 0, total = 0;
   check(cudaMemGetInfo(&unused, &total), "asking for free memory");
@@ -113,25 +135,25 @@ void release_pinned(void* pointer) noexcept {
 
 void copy_to_device(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, cudaStreamPerThread), "copying to the device");
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_of_thread), "copying to the device");
 }
 
 void copy_to_host(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, cudaStreamPerThread), "copying from the device");
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_of_thread), "copying from the device");
 }
 
 void copy_within_device(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cudaStreamPerThread), "copying on the device");
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of_thread), "copying on the device");
 }
 
 void fill_bytes(void* to, int value, std::size_t bytes) {
   if (bytes == 0) return;
-  check(cudaMemsetAsync(to, value, bytes, cudaStreamPerThread), "filling device memory");
+  check(cudaMemsetAsync(to, value, bytes, stream_of_thread), "filling device memory");
 }
 
-void synchronize() { check(cudaStreamSynchronize(cudaStreamPerThread), "a kernel or a copy"); }
+void synchronize() { check(cudaStreamSynchronize(stream_of_thread), "a kernel or a copy"); }
 
 void await_device() { check(cudaDeviceSynchronize(), "what was begun on the device before"); }
 

@@ -45,18 +45,49 @@ class OnDevice {
   int before_;
 };
 
+// A queue of copies and kernels, on the device that is current when it is made.
+class Stream {
+ public:
+  Stream();
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  void* handle() const { return handle_; }
+
+ private:
+  void* handle_;
+};
+
+// Makes a stream, which is of the current device, the calling thread's own, for as long as it lives. A thread has one
+// to begin with.
+class OnStream {
+ public:
+  explicit OnStream(const Stream& stream);
+  ~OnStream();
+  OnStream(const OnStream&) = delete;
+  OnStream& operator=(const OnStream&) = delete;
+
+ private:
+  void* before_;
+};
+
+void* current_stream();
+
 std::size_t free_memory();
 void* allocate(std::size_t bytes);
 void release(void* pointer) noexcept;
 // Of the host, where devices can fetch it while a thread goes on.
 void* allocate_pinned(std::size_t bytes);
 void release_pinned(void* pointer) noexcept;
-// Copies and kernels of the calling thread's device follow each other; what is copied to the host is there after
-// synchronize(). What is copied to the device may come from the host or from any device.
+// Copies and kernels of the calling thread's stream follow each other; what is copied to the host is there after
+// synchronize(). What is copied to the device may come from the host or from any device; what is pinned must stay as it
+// is until then.
 void copy_to_device(void* to, const void* from, std::size_t bytes);
 void copy_to_host(void* to, const void* from, std::size_t bytes);
 void copy_within_device(void* to, const void* from, std::size_t bytes);
 void fill_bytes(void* to, int value, std::size_t bytes);
+// Until the calling thread's stream has done all that it was asked for.
 void synchronize();
 // Until the device has done everything that anybody in this process has asked of it.
 void await_device();
@@ -95,15 +126,23 @@ class DeviceArray {
 template <class T>
 class PinnedArray {
  public:
-  explicit PinnedArray(std::size_t size) : data_(static_cast<T*>(allocate_pinned(size * sizeof(T)))) {}
-  PinnedArray(const PinnedArray&) = delete;
-  PinnedArray& operator=(const PinnedArray&) = delete;
+  PinnedArray() = default;
+  explicit PinnedArray(std::size_t size) : data_(static_cast<T*>(allocate_pinned(size * sizeof(T)))), size_(size) {}
+  PinnedArray(PinnedArray&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  PinnedArray& operator=(PinnedArray&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
   ~PinnedArray() { release_pinned(data_); }
 
   T* data() const { return data_; }
+  std::size_t size() const { return size_; }
 
  private:
-  T* data_;
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
 };
 
 }  // namespace latentknn::cuda

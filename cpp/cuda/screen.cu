@@ -1,180 +1,198 @@
-// Products of halves on the tensor cores, compared with the cutoffs where they arise: no score that is excluded leaves
-// the registers.
-//
-// A block of eight warps multiplies a tile of 128 queries by tiles of 256 rows, a slice of 32 dimensions at a time;
-// each warp has 64 x 64 of the products. Slices are copied ahead into a ring. In a slice a vector's 64 bytes are four
-// chunks whose order depends on the vector, so that eight vectors' chunks lie in different banks.
+// The tensor cores' sums, compared with the cutoffs where they arise: none that is excluded leaves the registers.
 #include "contract.cuh"
 #include "kernels.h"
+#include "products.cuh"
 
 namespace latentknn::cuda {
 namespace {
 
-constexpr unsigned kThreads = 256;
-constexpr unsigned kWarpSide = 64;
-constexpr unsigned kWarpsAcross = kRowTile / kWarpSide;
-constexpr unsigned kChunks = kDimStep * 2 / 16;
-constexpr unsigned kVectorBytes = kDimStep * 2;
-constexpr unsigned kSliceBytes = (kQueryTile + kRowTile) * kVectorBytes;
-constexpr unsigned kRing = 4;
-constexpr unsigned kTilesPerItem = 16;  // rows that all queries meet while they are in the second-level cache
-
-static_assert(kQueryTile == 2 * kWarpSide && kThreads == 32 * 2 * kWarpsAcross);
-
-__device__ unsigned chunk_at(unsigned vector, unsigned chunk) {
-  return vector * kVectorBytes + ((chunk ^ ((vector >> 1) % kChunks)) << 4);
+// The sums that reach a cutoff are those from here on.
+__device__ float least_sum(float cutoff, float) { return cutoff; }
+__device__ std::int32_t least_sum(float cutoff, std::int32_t) {
+  constexpr float kBeyond = 2147483648.0f;
+  if (cutoff <= -kBeyond) return INT32_MIN;
+  return cutoff >= kBeyond ? INT32_MAX : static_cast<std::int32_t>(std::ceil(cutoff));  // no sum is the largest
 }
 
-__device__ void copy_slice(char* to, const std::uint16_t* vectors, unsigned count, std::size_t packed_dim,
-                           std::size_t dim_begin) {
-  for (unsigned i = threadIdx.x; i < count * kChunks; i += kThreads) {
-    const unsigned vector = i / kChunks, chunk = i % kChunks;
-    copy_ahead(to + chunk_at(vector, chunk), vectors + vector * packed_dim + dim_begin + chunk * 8);
+// The largest sum of each group, in every tile.
+template <class Sum>
+class Maxima {
+ public:
+  __device__ explicit Maxima(const Search& search) : search_(search) {}
+
+  __device__ bool begin_item(const Item& item, std::uint32_t first) {
+    first_query_ = std::size_t{item.query_tile} * kQueryTile;
+    first_ = first;
+#pragma unroll
+    for (unsigned group = 0; group < kGroups; ++group) {
+      const std::size_t query = first_query_ + part_.query(group);
+      ceilings_[group] = query < search_.query_count ? search_.ceilings[query] : INFINITY;
+    }
+    return true;
   }
-}
 
-// A warp's 64 x 64 sums: queries 16 i + lane / 4 and 8 more, rows 8 j + 2 (lane % 4) and the next.
-struct Sums {
-  float values[4][8][4];
+  __device__ void take_tile(const Sums<Sum>& sums, std::uint32_t tile, std::uint32_t number) {
+    // Of a tile that is not full nobody knows which sums are of rows.
+    const bool full = (std::size_t{tile} + 1) * kRowTile <= search_.row_count;
+    const std::size_t at = (first_ + number) * kTileGroups + Part::warp() % kWarpsAcross * 4 + part_.lane % 4;
+#pragma unroll
+    for (unsigned group = 0; group < kGroups; ++group) {
+      float largest = -INFINITY;
+#pragma unroll
+      for (unsigned j = 0; j < kGroupRows; ++j) {
+        const auto sum = static_cast<float>(sums.at(group, j));
+        largest = std::fmax(largest, sum <= ceilings_[group] ? sum : -INFINITY);
+      }
+      const std::size_t query = first_query_ + part_.query(group);
+      if (query < search_.query_count) search_.maxima[query * search_.maxima_stride + at] = full ? largest : -INFINITY;
+    }
+  }
+
+  __device__ void end_item() {}
+
+ private:
+  const Search& search_;
+  const Part part_;
+  std::size_t first_query_;
+  std::uint32_t first_;
+  float ceilings_[kGroups];
 };
 
-__device__ void multiply_slice(const char* queries, const char* rows, unsigned lane, Sums& sums) {
+// The rows whose sums reach the cutoffs. Each warp queues its own and hands them on together: one alone would wait for
+// memory as long as all of them do.
+struct Queue {
+  static constexpr unsigned kRoom = 32;
+
+  float scores[kRoom];
+  std::uint32_t places[kRoom];  // of rows
+  std::uint32_t count;          // also of those that found no room
+  std::uint8_t queries[kRoom];  // within the tile
+};
+static_assert(Queue::kRoom == 32, "each lane hands one hit on");
+
+template <class Sum>
+class Hits {
+ public:
+  // `queues` are the block's, one a warp.
+  __device__ Hits(const Search& search, Screening screening, Queue* queues)
+      : search_(search), screening_(screening), queue_(queues[Part::warp()]) {
+    if (part_.lane == 0) queue_.count = 0;
+    await_warp();
+  }
+
+  __device__ bool begin_item(const Item& item, std::uint32_t) {
+    if (screening_ == Screening::again && search_.tiles_again[item.query_tile] != search_.round) return false;
+    first_query_ = std::size_t{item.query_tile} * kQueryTile;
 #pragma unroll
-  for (unsigned step = 0; step < 2; ++step) {
-    std::uint32_t left[4][4], right[4][4];
-#pragma unroll
-    for (unsigned i = 0; i < 4; ++i) {
-      load_matrices(left[i], queries + chunk_at(16 * i + lane % 16, 2 * step + lane / 16));
+    for (unsigned group = 0; group < kGroups; ++group) {
+      const std::size_t query = first_query_ + part_.query(group);
+      const bool screened =
+          query < search_.query_count && (screening_ == Screening::first || search_.again[query] == search_.round);
+      least_[group] = least_sum(screened ? search_.cutoffs[query] : INFINITY, Sum{});
     }
+    return true;
+  }
+
+  __device__ void take_tile(const Sums<Sum>& sums, std::uint32_t tile, std::uint32_t) {
+    std::uint32_t groups = 0;  // those with a hit
 #pragma unroll
-    for (unsigned j = 0; j < 4; ++j) {
-      load_matrices(right[j], rows + chunk_at(16 * j + lane % 8 + lane / 16 * 8, 2 * step + lane / 8 % 2));
+    for (unsigned group = 0; group < kGroups; ++group) {
+      bool any = false;
+#pragma unroll
+      for (unsigned j = 0; j < kGroupRows; ++j) any |= sums.at(group, j) >= least_[group];
+      groups |= static_cast<std::uint32_t>(any) << group;
     }
+    std::uint32_t rest = any_of_warp(groups);
+    if (rest == 0) return;
+    for (; rest != 0; rest &= rest - 1) take_group(sums, lowest_bit(rest), tile);
+    hand_on(Queue::kRoom / 2);
+  }
+
+  __device__ void end_item() { hand_on(1); }
+
+ private:
+  // The same group for all lanes. It is small because it is one piece of code for all groups and all rows of a group.
+  __device__ void take_group(const Sums<Sum>& sums, unsigned group, std::uint32_t tile) {
+    Sum values[kGroupRows]{};
+    Sum least{};
 #pragma unroll
-    for (unsigned i = 0; i < 4; ++i) {
+    for (unsigned each = 0; each < kGroups; ++each) {
+      if (each != group) continue;
+      least = least_[each];
 #pragma unroll
-      for (unsigned j = 0; j < 8; ++j) {
-        multiply_add(sums.values[i][j], left[i], right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]);
-      }
+      for (unsigned j = 0; j < kGroupRows; ++j) values[j] = sums.at(each, j);
+    }
+    std::uint32_t hits = 0;
+#pragma unroll
+    for (unsigned j = 0; j < kGroupRows; ++j) hits |= static_cast<std::uint32_t>(values[j] >= least) << j;
+    for (; hits != 0; hits &= hits - 1) {
+      const unsigned hit = lowest_bit(hits);
+      Sum sum = values[0];
+#pragma unroll
+      for (unsigned j = 1; j < kGroupRows; ++j) sum = j == hit ? values[j] : sum;
+      queue(static_cast<float>(sum), tile * static_cast<std::uint32_t>(kRowTile) + part_.row(hit), part_.query(group));
     }
   }
+
+  __device__ void queue(float score, std::uint32_t place, unsigned query) {
+    const std::uint32_t at = add_to(&queue_.count, 1);
+    if (at >= Queue::kRoom) return append(score, place, query);
+    queue_.scores[at] = score;
+    queue_.places[at] = place;
+    queue_.queries[at] = static_cast<std::uint8_t>(query);
+  }
+
+  // All lanes must call.
+  __device__ void hand_on(std::uint32_t least) {
+    await_warp();
+    const std::uint32_t count = queue_.count;
+    if (count < least) return;
+    if (part_.lane < count) append(queue_.scores[part_.lane], queue_.places[part_.lane], queue_.queries[part_.lane]);
+    await_warp();
+    if (part_.lane == 0) queue_.count = 0;
+    await_warp();
+  }
+
+  __device__ void append(float score, std::uint32_t place, unsigned query_in_tile) const {
+    const std::size_t query = first_query_ + query_in_tile;
+    if (place >= search_.row_count || score > search_.ceilings[query]) return;
+    const std::uint32_t at = add_to(search_.counts + query, 1);
+    if (at < search_.list_capacity)
+      search_.lists[query * search_.list_capacity + at] = {score, search_.row_numbers[place]};
+  }
+
+  const Search& search_;
+  const Screening screening_;
+  const Part part_;
+  Queue& queue_;
+  std::size_t first_query_;
+  Sum least_[kGroups];  // that reach the cutoffs
+};
+
+template <class Sum>
+__global__ void __launch_bounds__(kThreads, 1) maxima_kernel(Search search) {
+  Maxima<Sum> maxima(search);
+  multiply_tiles<Sum>(search, 0, search.maxima_count / kTileGroups, maxima);
 }
 
-// `at_everything` is where a list that takes everything has the row.
-template <bool kEverything>
-__device__ void take(const Search& search, std::size_t query, std::size_t place, std::size_t at_everything,
-                     float score) {
-  if (query >= search.query_count) return;
-  const bool is_row = place < search.row_count;
-  const auto own = static_cast<std::uint32_t>(is_row ? place : 0);
-  const std::uint32_t number = search.row_numbers == nullptr ? own : search.row_numbers[own];
-  const bool wanted = is_row && score <= search.ceilings[query];
-  Candidate* list = search.lists + query * search.list_capacity;
-  if (kEverything) {
-    list[at_everything] = {wanted ? score : -INFINITY, number};
-  } else if (wanted) {
-    const std::uint32_t at = add_to(search.counts + query, 1);
-    if (at < search.list_capacity) list[at] = {score, number};
-  }
-}
-
-template <bool kEverything>
-__global__ void __launch_bounds__(kThreads, 1) screen_kernel(Search search, std::size_t begin, std::size_t end) {
-  char* ring = shared_memory<char>();
-  const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const unsigned first_query = warp / kWarpsAcross * kWarpSide, first_row = warp % kWarpsAcross * kWarpSide;
-  const std::size_t query_tiles = (search.query_count + kQueryTile - 1) / kQueryTile;
-  const std::size_t tiles = end - begin;
-  const std::size_t items = query_tiles * ((tiles + kTilesPerItem - 1) / kTilesPerItem);
-  const std::size_t steps_per_tile = search.packed_dim / kDimStep;
-
-  for (std::size_t item = blockIdx.x; item < items; item += gridDim.x) {
-    const std::size_t query_begin = item % query_tiles * kQueryTile;
-    const std::size_t tile_begin = item / query_tiles * kTilesPerItem;
-    const std::size_t tile_count = tiles - tile_begin < kTilesPerItem ? tiles - tile_begin : kTilesPerItem;
-    const auto first_row_of = [&](std::size_t tile) {
-      return (begin + tile_begin + tile) * search.tile_stride % search.tile_count * kRowTile;
-    };
-    const std::size_t steps = tile_count * steps_per_tile;
-    if (kEverything && tile_begin == 0 && threadIdx.x < kQueryTile && query_begin + threadIdx.x < search.query_count) {
-      search.counts[query_begin + threadIdx.x] = static_cast<std::uint32_t>(tiles * kRowTile);
-    }
-
-    std::size_t copied_row = 0;
-    const auto copy_step = [&](std::size_t step) {
-      if (step < steps) {
-        const std::size_t dim_begin = step % steps_per_tile * kDimStep;
-        if (dim_begin == 0) copied_row = first_row_of(step / steps_per_tile);
-        char* slice = ring + step % kRing * kSliceBytes;
-        copy_slice(slice, search.packed_queries + query_begin * search.packed_dim, kQueryTile, search.packed_dim,
-                   dim_begin);
-        copy_slice(slice + kQueryTile * kVectorBytes, search.packed_rows + copied_row * search.packed_dim, kRowTile,
-                   search.packed_dim, dim_begin);
-      }
-      end_group();
-    };
-
-    float cutoffs[4][2];
-#pragma unroll
-    for (unsigned i = 0; i < 4; ++i) {
-#pragma unroll
-      for (unsigned half = 0; half < 2; ++half) {
-        const std::size_t query = query_begin + first_query + 16 * i + 8 * half + lane / 4;
-        cutoffs[i][half] = query < search.query_count ? search.cutoffs[query] : INFINITY;
-      }
-    }
-
-    for (unsigned step = 0; step + 1 < kRing; ++step) copy_step(step);
-    Sums sums{};
-    for (std::size_t step = 0; step < steps; ++step) {
-      await_groups<kRing - 2>();
-      __syncthreads();  // the slice is there for all, and all have done with the one before
-      copy_step(step + kRing - 1);
-      const char* slice = ring + step % kRing * kSliceBytes;
-      multiply_slice(slice + first_query * kVectorBytes, slice + (kQueryTile + first_row) * kVectorBytes, lane, sums);
-      if ((step + 1) % steps_per_tile != 0) continue;
-
-      bool any = kEverything;
-#pragma unroll
-      for (unsigned i = 0; i < 4; ++i) {
-#pragma unroll
-        for (unsigned j = 0; j < 8; ++j) {
-#pragma unroll
-          for (unsigned v = 0; v < 4; ++v) any |= sums.values[i][j][v] >= cutoffs[i][v / 2];
-        }
-      }
-      if (any) {
-        const std::size_t tile = step / steps_per_tile;
-        const std::size_t within = first_row + lane % 4 * 2;
-        const std::size_t row = first_row_of(tile) + within;
-        const std::size_t at = (tile_begin + tile) * kRowTile + within;
-        const std::size_t query = query_begin + first_query + lane / 4;
-#pragma unroll
-        for (unsigned i = 0; i < 4; ++i) {
-#pragma unroll
-          for (unsigned j = 0; j < 8; ++j) {
-#pragma unroll
-            for (unsigned v = 0; v < 4; ++v) {
-              const float score = sums.values[i][j][v];
-              if (kEverything || score >= cutoffs[i][v / 2]) {
-                take<kEverything>(search, query + 16 * i + v / 2 * 8, row + 8 * j + v % 2, at + 8 * j + v % 2, score);
-              }
-            }
-          }
-        }
-      }
-      sums = Sums{};
-    }
-    await_groups<0>();
-    __syncthreads();  // before the ring is filled again
-  }
+template <class Sum>
+__global__ void __launch_bounds__(kThreads, 1)
+    screen_kernel(Search search, std::size_t begin, std::size_t end, Screening screening) {
+  Hits<Sum> hits(search, screening, reinterpret_cast<Queue*>(shared_memory<char>() + kRingBytes));
+  multiply_tiles<Sum>(search, begin, end, hits);
 }
 
 }  // namespace
 
-void screen(const Search& search, std::size_t begin, std::size_t end, bool everything, std::size_t multiprocessors) {
-  const auto kernel = everything ? screen_kernel<true> : screen_kernel<false>;
-  launch(kernel, multiprocessors, kThreads, kRing * kSliceBytes, search, begin, end);
+void find_maxima(const Search& search, std::size_t multiprocessors) {
+  const auto kernel = search.arithmetic == Arithmetic::fp16 ? maxima_kernel<float> : maxima_kernel<std::int32_t>;
+  launch(kernel, multiprocessors, kThreads, kRingBytes, search);
+}
+
+void screen(const Search& search, std::size_t begin, std::size_t end, Screening screening,
+            std::size_t multiprocessors) {
+  const auto kernel = search.arithmetic == Arithmetic::fp16 ? screen_kernel<float> : screen_kernel<std::int32_t>;
+  launch(kernel, multiprocessors, kThreads, kRingBytes + kWarps * sizeof(Queue), search, begin, end, screening);
 }
 
 }  // namespace latentknn::cuda

@@ -1,9 +1,9 @@
 #include "sharded_rows.h"
 
 #include <algorithm>
-#include <future>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "plan.h"
 
@@ -31,38 +31,22 @@ std::vector<Device> devices_of(const std::vector<int>& numbers) {
 class ShardedRows::Answers {
  public:
   Answers(const ShardedRequest& request, const std::vector<std::int64_t>& ids)
-      : request_(request), ids_(ids), failed_(request.count) {}
+      : request_(request), ids_(ids), failed_(request.count), widths_(request.count) {}
 
-  // Takes in what a part has found: (count, k).
-  void merge(const std::vector<double>& scores, const std::vector<std::uint32_t>& rows, std::size_t k,
-             const Numbering& numbering, const std::vector<std::size_t>& failed) {
+  // Takes in what a part has found for some of the queries.
+  void merge(const BatchAnswers& found, const Numbering& numbering) {
     const std::lock_guard lock(mutex_);
-    for (const std::size_t query : failed) failed_[query] = true;
-    std::vector<Neighbour> known(width_), found(k), best(width_ + k);
-    const std::size_t width = std::min(width_ + k, request_.k);
-    for (std::size_t query = 0; query < request_.count; ++query) {
-      if (failed_[query]) continue;
-      double* own_scores = request_.scores + query * request_.k;
-      std::int64_t* own_positions = request_.positions + query * request_.k;
-      if (width_ == 0) {
-        std::copy_n(scores.data() + query * k, k, own_scores);
-        for (std::size_t i = 0; i < k; ++i) own_positions[i] = numbering.position(rows[query * k + i]);
-        continue;
-      }
-      for (std::size_t i = 0; i < width_; ++i) known[i] = neighbour(own_scores[i], own_positions[i]);
-      for (std::size_t i = 0; i < k; ++i) {
-        found[i] = neighbour(scores[query * k + i], numbering.position(rows[query * k + i]));
-      }
-      std::merge(known.begin(), known.end(), found.begin(), found.end(), best.begin(), before);
-      for (std::size_t i = 0; i < width; ++i) {
-        own_scores[i] = best[i].score;
-        own_positions[i] = best[i].position;
-      }
+    for (std::size_t i = 0; i < found.count; ++i) {
+      const std::size_t query = found.first + i;
+      finite_ = finite_ && found.failed[i] != kNotFinite;
+      if (found.failed[i] != 0) failed_[query] = true;
+      if (!failed_[query]) merge(query, found.scores + i * found.k, found.numbers + i * found.k, found.k, numbering);
     }
-    width_ = width;
   }
 
+  // The queries without an answer.
   std::vector<std::size_t> failed() const {
+    if (!finite_) throw NotFinite("a query is infinite or not a number");
     std::vector<std::size_t> queries;
     for (std::size_t query = 0; query < failed_.size(); ++query) {
       if (failed_[query]) queries.push_back(query);
@@ -77,6 +61,30 @@ class ShardedRows::Answers {
     std::int64_t position;
   };
 
+  void merge(std::size_t query, const double* scores, const std::uint32_t* rows, std::size_t k,
+             const Numbering& numbering) {
+    double* own_scores = request_.scores + query * request_.k;
+    std::int64_t* own_positions = request_.positions + query * request_.k;
+    const std::size_t width = std::exchange(widths_[query], std::min(widths_[query] + k, request_.k));
+    if (width == 0) {
+      std::copy_n(scores, k, own_scores);
+      numbering.find_positions(rows, k, own_positions);
+      return;
+    }
+    positions_.resize(k);
+    numbering.find_positions(rows, k, positions_.data());
+    known_.clear();
+    for (std::size_t i = 0; i < width; ++i) known_.push_back(neighbour(own_scores[i], own_positions[i]));
+    found_.clear();
+    for (std::size_t i = 0; i < k; ++i) found_.push_back(neighbour(scores[i], positions_[i]));
+    best_.resize(width + k);
+    std::merge(known_.begin(), known_.end(), found_.begin(), found_.end(), best_.begin(), before);
+    for (std::size_t i = 0; i < widths_[query]; ++i) {
+      own_scores[i] = best_[i].score;
+      own_positions[i] = best_[i].position;
+    }
+  }
+
   static bool before(const Neighbour& a, const Neighbour& b) {
     return a.score != b.score ? a.score > b.score : a.id < b.id;
   }
@@ -87,8 +95,11 @@ class ShardedRows::Answers {
   const ShardedRequest& request_;
   const std::vector<std::int64_t>& ids_;
   std::mutex mutex_;
+  bool finite_ = true;
   std::vector<bool> failed_;
-  std::size_t width_ = 0;  // neighbours of each query so far
+  std::vector<std::size_t> widths_;  // how many neighbours of each query are known
+  std::vector<Neighbour> known_, found_, best_;
+  std::vector<std::int64_t> positions_;
 };
 
 ShardedRows::ShardedRows(std::size_t dim, const std::vector<int>& numbers, std::size_t memory, std::size_t least_share)
@@ -97,7 +108,8 @@ ShardedRows::ShardedRows(std::size_t dim, const std::vector<int>& numbers, std::
       least_share_(least_share),
       devices_(devices_of(numbers)),
       memory_(numbers.size(), memory),
-      resident_(numbers.size()) {}
+      resident_(numbers.size()),
+      benches_(numbers.size()) {}
 
 std::size_t ShardedRows::size() const {
   const std::lock_guard lock(mutex_);
@@ -114,6 +126,18 @@ std::vector<std::size_t> ShardedRows::shares() const {
   return found;
 }
 
+Tally ShardedRows::tally() const {
+  const std::lock_guard lock(mutex_);
+  Tally sum;
+  for (const std::deque<Resident>& parts : resident_) {
+    for (const Resident& part : parts) {
+      sum.in_int8 += part.rows.tally().in_int8;
+      sum.left_open += part.rows.tally().left_open;
+    }
+  }
+  return sum;
+}
+
 std::size_t ShardedRows::share(std::size_t place) const {
   std::size_t count = 0;
   for (const Resident& part : resident_[place]) count += part.rows.size();
@@ -124,7 +148,9 @@ std::size_t ShardedRows::share(std::size_t place) const {
 std::size_t ShardedRows::unused(std::size_t place) const {
   std::size_t used = 0;
   for (const Resident& part : resident_[place]) used += part.rows.bytes();
-  return std::min(free_memory(), memory_[place] - std::min(memory_[place], used));
+  // A part of the memory is left to searches, and what they have got is of that.
+  const std::size_t lent = benches_[place] ? benches_[place]->workspace.bytes() : 0;
+  return std::min(free_memory() + lent, memory_[place] - std::min(memory_[place], used));
 }
 
 DeviceRows ShardedRows::rows_on(std::size_t place) const {
@@ -149,6 +175,7 @@ void ShardedRows::clear() {
   const std::lock_guard lock(mutex_);
   for (auto& parts : resident_) parts.clear();
   waiting_.clear();
+  for (auto& bench : benches_) bench.reset();
   ids_.clear();
 }
 
@@ -225,57 +252,72 @@ std::vector<std::size_t> ShardedRows::search(const ShardedRequest& request) {
     if (resident_[i].empty() && waiting_.size() <= i) continue;
     tasks.emplace_back([&, i] { search_device(i, request, answers, stop); });
   }
-  run_together(tasks, stop);
+  helpers_.run_together(tasks, stop);
   return answers.failed();
 }
 
-void ShardedRows::search_device(std::size_t place, const ShardedRequest& request, Answers& answers, Stop& stop) const {
+void ShardedRows::search_device(std::size_t place, const ShardedRequest& request, Answers& answers, Stop& stop) {
+  const OnDevice here(numbers_[place]);
+  if (!benches_[place]) benches_[place] = std::make_unique<Bench>();
+  auto& [workspace, brought] = *benches_[place];
   // The device's share of the rows that wait: each part is brought while the one before is searched.
   std::vector<const Waiting*> parts;
   for (std::size_t i = place; i < waiting_.size(); i += devices_.size()) {
     const bool wanted = request.allowed == nullptr || !waiting_[i].numbering.flagged(request.allowed).empty();
     if (wanted) parts.push_back(&waiting_[i]);
   }
-  std::vector<DeviceRows> brought;
-  for (std::size_t i = 0; i < std::min<std::size_t>(parts.size(), 2); ++i) brought.push_back(rows_on(place));
-  std::future<void> coming;
+  while (brought.size() < std::min<std::size_t>(parts.size(), 2)) brought.push_back(rows_on(place));
   const auto bring = [&](std::size_t i) {
     if (i == parts.size()) return;
-    coming = std::async(std::launch::async, [&brought, &part = *parts[i], i] {
-      brought[i % 2].clear();
-      brought[i % 2].add(part.rows.data(), part.ids.data(), part.ids.size());
-    });
+    const OnStream bringing(workspace.bringing());
+    const Waiting& part = *parts[i];
+    brought[i % 2].begin_replacing(part.rows.data(), part.ids.data(), part.ids.size());
   };
-  bring(0);
-  for (const Resident& part : resident_[place]) search_part(part.rows, part.numbering, request, answers, stop);
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    coming.get();
-    bring(i + 1);
-    search_part(brought[i % 2], parts[i]->numbering, request, answers, stop);
+  const auto await = [&] {
+    const OnStream bringing(workspace.bringing());
+    synchronize();
+  };
+  const auto search_all = [&] {
+    bring(0);
+    for (const Resident& part : resident_[place]) {
+      search_part(part.rows, part.numbering, workspace, request, answers, stop);
+    }
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      await();
+      bring(i + 1);
+      search_part(brought[i % 2], parts[i]->numbering, workspace, request, answers, stop);
+    }
+  };
+  try {
+    search_all();
+  } catch (...) {
+    try {
+      await();  // what is still being brought must not arrive while somebody else uses the memory
+    } catch (const DeviceError&) {
+      // What failed first is thrown.
+    }
+    throw;
   }
 }
 
-void ShardedRows::search_part(const DeviceRows& rows, const Numbering& numbering, const ShardedRequest& request,
-                              Answers& answers, Stop& stop) const {
+void ShardedRows::search_part(const DeviceRows& rows, const Numbering& numbering, Workspace& workspace,
+                              const ShardedRequest& request, Answers& answers, Stop& stop) const {
   std::vector<std::uint32_t> among;
   if (request.allowed != nullptr) among = numbering.flagged(request.allowed);
   const std::size_t available = request.allowed == nullptr ? numbering.size() : among.size();
   const std::size_t at_once = request.allowed == nullptr ? available : rows.chosen_at_once();
   DeviceRequest part{};
   part.queries = request.queries;
+  part.on_device = request.on_device;
   part.count = request.count;
+  part.deliver = [&](const BatchAnswers& found) { answers.merge(found, numbering); };
   for (std::size_t begin = 0; begin < available; begin += at_once) {
     stop.check();
     const std::size_t count = std::min(at_once, available - begin);
     part.k = std::min(request.k, count);
     if (request.allowed != nullptr) part.among = among.data() + begin;
     part.among_count = count;
-    std::vector<double> scores(part.count * part.k);
-    std::vector<std::uint32_t> numbers(part.count * part.k);
-    part.scores = scores.data();
-    part.numbers = numbers.data();
-    const std::vector<std::size_t> failed = rows.search(part, stop);
-    answers.merge(scores, numbers, part.k, numbering, failed);
+    rows.search(part, workspace, stop);
   }
 }
 

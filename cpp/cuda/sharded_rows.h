@@ -5,17 +5,22 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <vector>
 
 #include "device_rows.h"
+#include "helpers.h"
 #include "numbering.h"
 #include "runtime.h"
+#include "workspace.h"
 
 namespace latentknn::cuda {
 
 struct ShardedRequest {
   const float* queries;  // (count, dim), on the host or any device
+  bool on_device = false;
   std::size_t count;
   std::size_t k;                          // from 1 to the rows that are allowed
   const std::uint8_t* allowed = nullptr;  // a flag a row; null: all rows
@@ -25,6 +30,12 @@ struct ShardedRequest {
   // (count, k), on the host
   double* scores;
   std::int64_t* positions;
+};
+
+// A query, which came from a device, is infinite or not a number somewhere.
+class NotFinite : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
 };
 
 class ShardedRows {
@@ -40,6 +51,8 @@ class ShardedRows {
   std::size_t size() const;
   // Rows on each device, and on the host.
   std::vector<std::size_t> shares() const;
+  // Of all searches, a query once for every part of the rows that is on a device.
+  Tally tally() const;
 
   // Appends rows (count, dim) and their ids, from the host. Where it throws, the object must not be used any more.
   void add(const float* rows, const std::int64_t* ids, std::size_t count);
@@ -47,8 +60,8 @@ class ShardedRows {
   // Forgets all rows and gives their memory back.
   void clear();
 
-  // Finds each query's k best by the contract. Throws std::invalid_argument where there are not so many rows. Returns
-  // the queries, ascending, whose answers were not found: too many rows score nearly alike.
+  // Finds each query's k best by the contract. Throws std::invalid_argument where there are not so many rows, and
+  // NotFinite. Returns the queries, ascending, whose answers were not found: too many rows score nearly alike.
   std::vector<std::size_t> search(const ShardedRequest& request);
 
  private:
@@ -66,6 +79,12 @@ class ShardedRows {
     std::vector<std::int64_t> ids;
     Numbering numbering;
   };
+  // What searches on a device share: memory for batches, and rows that are brought, one part while the other is
+  // searched.
+  struct Bench {
+    Workspace workspace;
+    std::vector<DeviceRows> brought;
+  };
   class Answers;
 
   std::size_t share(std::size_t place) const;
@@ -74,18 +93,20 @@ class ShardedRows {
   std::size_t add_to_device(std::size_t place, const float* rows, const std::int64_t* ids, std::size_t count);
   void add_to_host(const float* rows, const std::int64_t* ids, std::size_t count);
   void number(Numbering& numbering, const std::int64_t* ids, std::size_t count);
-  void search_device(std::size_t place, const ShardedRequest& request, Answers& answers, Stop& stop) const;
-  void search_part(const DeviceRows& rows, const Numbering& numbering, const ShardedRequest& request, Answers& answers,
-                   Stop& stop) const;
+  void search_device(std::size_t place, const ShardedRequest& request, Answers& answers, Stop& stop);
+  void search_part(const DeviceRows& rows, const Numbering& numbering, Workspace& workspace,
+                   const ShardedRequest& request, Answers& answers, Stop& stop) const;
 
   const std::size_t dim_;
   const std::vector<int> numbers_;
   const std::size_t least_share_;
   const std::vector<Device> devices_;
   mutable std::mutex mutex_;
-  std::vector<std::size_t> memory_;             // of each device, what may be used; 0: not known yet
-  std::vector<std::deque<Resident>> resident_;  // of each device
-  std::deque<Waiting> waiting_;                 // by device in turn
+  std::vector<std::size_t> memory_;              // of each device, what may be used; 0: not known yet
+  std::vector<std::deque<Resident>> resident_;   // of each device
+  std::deque<Waiting> waiting_;                  // by device in turn
+  std::vector<std::unique_ptr<Bench>> benches_;  // of each device, from its first search on
+  Helpers helpers_;
   std::vector<std::int64_t> ids_;
 };
 

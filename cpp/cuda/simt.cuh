@@ -31,6 +31,19 @@ __device__ inline double from_above(double value, unsigned lanes) { return __shf
 // From the first of the eight lanes that the calling one is in.
 __device__ inline double first_of_eight(double value) { return __shfl_sync(~0u, value, 0, 8); }
 
+// From the lane that is so many below, within the warp; from the calling one itself where there is none.
+__device__ inline std::uint32_t from_below(std::uint32_t value, unsigned lanes) {
+  return __shfl_up_sync(~0u, value, lanes);
+}
+// The bits that any lane of the warp has set.
+__device__ inline std::uint32_t any_of_warp(std::uint32_t bits) { return __reduce_or_sync(~0u, bits); }
+// Until all lanes of the warp are here, and see what the others have written.
+__device__ inline void await_warp() { __syncwarp(); }
+// Of a number that is not zero.
+__device__ inline unsigned lowest_bit(std::uint32_t bits) {
+  return static_cast<unsigned>(__ffs(static_cast<int>(bits))) - 1;
+}
+
 __device__ inline std::uint32_t add_to(std::uint32_t* counter, std::uint32_t value) {
   return atomicAdd(counter, value);
 }
@@ -53,8 +66,8 @@ __device__ void await_groups() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kUnfinished) : "memory");
 }
 
-// Four matrices of 8 x 8 halves: lane i gives the address of row i % 8 of matrix i / 8, and gets of each matrix
-// columns 2 (i % 4) and the next of row i / 4.
+// Four matrices of 8 x 8 float16 numbers: lane i gives the address of row i % 8 of matrix i / 8, and gets of each
+// matrix columns 2 (i % 4) and the next of row i / 4.
 __device__ inline void load_matrices(std::uint32_t (&parts)[4], const void* shared) {
   const auto from = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
@@ -63,12 +76,22 @@ __device__ inline void load_matrices(std::uint32_t (&parts)[4], const void* shar
                : "memory");
 }
 
-// sums (16 x 8, float32) += a (16 x 16, halves) times the transpose of b (8 x 16, halves), over a warp.
+// sums (16 x 8, float32) += a (16 x 16, float16) times the transpose of b (8 x 16, float16), over a warp.
 __device__ inline void multiply_add(float (&sums)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// sums (16 x 8, 32-bit integers) += a (16 x 32, int8) times the transpose of b (8 x 32, int8), over a warp.
+__device__ inline void multiply_add(std::int32_t (&sums)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
+                                    std::uint32_t b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+r"(sums[0]), "+r"(sums[1]), "+r"(sums[2]), "+r"(sums[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
@@ -86,7 +109,7 @@ void launch(void (*kernel)(Parameters...), std::size_t blocks, std::size_t threa
     config.gridDim = dim3(static_cast<unsigned>(blocks));
     config.blockDim = dim3(static_cast<unsigned>(threads));
     config.dynamicSmemBytes = shared_bytes;
-    config.stream = cudaStreamPerThread;
+    config.stream = static_cast<cudaStream_t>(current_stream());
     result = cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
   }
   if (result != cudaSuccess) {

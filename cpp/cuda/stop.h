@@ -1,4 +1,4 @@
-// Ending a search early, and running parts of it side by side.
+// Ending a search early.
 #pragma once
 
 #include <atomic>
@@ -6,7 +6,6 @@
 #include <functional>
 #include <thread>
 #include <utility>
-#include <vector>
 
 namespace latentknn::cuda {
 
@@ -34,9 +33,5 @@ class Stop {
   std::thread::id thread_;
   std::atomic<bool> asked_{false};
 };
-
-// Runs the tasks side by side, the first on the calling thread, and waits for all. What the first to fail threw is
-// thrown, and the others are asked to stop; Stopped is thrown too if the caller asked when all was done.
-void run_together(const std::vector<std::function<void()>>& tasks, Stop& stop);
 
 }  // namespace latentknn::cuda

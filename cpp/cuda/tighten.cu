@@ -1,114 +1,149 @@
+// Cutoffs: none at first, raised by the maxima of groups of rows, and by the lists of what screening has found.
 #include "bound.h"
 #include "contract.cuh"
 #include "kernels.h"
+#include "selection.cuh"
 
 namespace latentknn::cuda {
 namespace {
 
 constexpr unsigned kThreads = 256;
-constexpr unsigned kDigits = 256;
-constexpr double kCeilingRounding = 0x1p-6;  // by how much a ceiling may have been rounded up, and more
+constexpr unsigned kBlocksPerMultiprocessor = 8;
+constexpr double kCeilingRounding = 0x1p-22;  // of the scale: by how much a ceiling is rounded up at most, and more
 
+// The score of a similarity of one.
+__device__ double scale_of(const Search& search, std::size_t query) {
+  if (search.arithmetic == Arithmetic::fp16) return static_cast<double>(kUnit) * kUnit;
+  const double reach = *search.reach;
+  return reach > 0.0 ? search.query_scales[query] * (kMostInt8 / reach) : 0.0;
+}
+
+// By how much a score can be off.
 __device__ double error_of(const Search& search, std::size_t query) {
-  return screening_error(search.query_roundings[query], *search.row_rounding, search.packed_dim);
+  const std::size_t terms = search.steps * kStepBytes / bytes_of_a_value(search.arithmetic);
+  return screening_error(search.arithmetic, search.query_roundings[query], *search.row_rounding, terms) *
+         scale_of(search, query);
 }
 
 __global__ void start_kernel(Search search) {
   const std::size_t query = static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (query >= search.query_count) return;
   const bool failed = search.failed[query] != 0;
-  search.counts[query] = 0;
+  search.counts[query] = search.settled[query] = search.again[query] = 0;
+  if (query % kQueryTile == 0) search.tiles_again[query / kQueryTile] = 0;
   search.cutoffs[query] = failed ? INFINITY : -INFINITY;
   search.ceilings[query] = INFINITY;
   if (search.goes_on && !failed) {
     const double last = search.scores[query * search.answer_stride - 1];
-    search.ceilings[query] = round_up((last + error_of(search, query)) * kScale);
+    search.ceilings[query] = round_up(last * scale_of(search, query) + error_of(search, query));
   }
 }
-
-// Unsigned numbers in the order of the floats.
-__device__ std::uint32_t key_of(float value) {
-  const std::uint32_t bits = bits_of(value);
-  return bits >> 31 != 0 ? ~bits : bits | 0x80000000u;
-}
-__device__ float value_of(std::uint32_t key) { return float_of(key >> 31 != 0 ? key & 0x7FFFFFFFu : ~key); }
 
 struct Shared {
-  std::uint32_t digits[kDigits];
-  std::uint32_t prefix;
-  std::uint32_t wanted;
+  Selection selection;
   std::uint32_t known;
   std::uint32_t kept;
+  std::uint32_t settled;
 };
 
-// The k-th largest score of a list of at least k, digit by digit. All threads of the block must call.
-__device__ float kth_score(const Candidate* list, std::uint32_t count, std::size_t k, Shared& shared) {
-  if (threadIdx.x == 0) {
-    shared.prefix = 0;
-    shared.wanted = static_cast<std::uint32_t>(k);
-  }
-  for (unsigned shift = 32; shift > 0;) {
-    shift -= 8;
-    for (unsigned i = threadIdx.x; i < kDigits; i += kThreads) shared.digits[i] = 0;
+// The cutoff that follows from scores of different rows, of which the threads hold some each: no lower than the one
+// there was. All threads of the block must call.
+__device__ float raised_cutoff(const Search& search, std::size_t query, const float (&scores)[kKeysPerThread],
+                               std::uint32_t count, Shared& shared) {
+  const float cutoff = search.cutoffs[query];
+  const double twice_error = 2.0 * error_of(search, query);
+  std::uint32_t keys[kKeysPerThread];
+#pragma unroll
+  for (unsigned i = 0; i < kKeysPerThread; ++i) keys[i] = scores[i] == -INFINITY ? kNoKey : key_of(scores[i]);
+
+  // Neighbours that are known can be among the rows if their scores are near the ceiling; k others are wanted.
+  std::uint32_t wanted = static_cast<std::uint32_t>(search.k);
+  if (search.goes_on) {
+    if (threadIdx.x == 0) shared.known = 0;
     __syncthreads();
-    const std::uint32_t prefix = shared.prefix;
-    for (std::uint32_t i = threadIdx.x; i < count; i += kThreads) {
-      const std::uint32_t key = key_of(list[i].score);
-      if (shift == 24 || (key ^ prefix) >> (shift + 8) == 0) add_to(&shared.digits[key >> shift & 255], 1);
+    const double ceiling_rounding = kCeilingRounding * scale_of(search, query);
+    const float lowest_known = round_down(search.ceilings[query] - twice_error - ceiling_rounding);
+#pragma unroll
+    for (unsigned i = 0; i < kKeysPerThread; ++i) {
+      if (scores[i] >= lowest_known) add_to(&shared.known, 1);
     }
     __syncthreads();
-    if (threadIdx.x == 0) {
-      unsigned digit = kDigits - 1;
-      while (shared.digits[digit] < shared.wanted) shared.wanted -= shared.digits[digit--];
-      shared.prefix = prefix | digit << shift;
-    }
-    __syncthreads();
+    wanted += shared.known;
   }
-  return value_of(shared.prefix);
+  if (count < wanted) return cutoff;
+  const float raised = round_down(value_of(shared.selection.kth(keys, wanted)) - twice_error);
+  return raised > cutoff ? raised : cutoff;
 }
 
-__global__ void tighten_kernel(Search search) {
+__global__ void cut_kernel(Search search) {
   Shared& shared = *shared_memory<Shared>();
-  Candidate* kept = reinterpret_cast<Candidate*>(&shared + 1);
   const std::size_t query = blockIdx.x;
-  const std::uint32_t count = search.counts[query];
-  Candidate* list = search.lists + query * search.list_capacity;
-  if (count > search.list_capacity) {
-    __syncthreads();  // all have read the count
-    if (threadIdx.x == 0) {
-      search.failed[query] = 1;
-      search.counts[query] = 0;
-      search.cutoffs[query] = INFINITY;
-    }
-    return;
-  }
-  const double twice_error = 2.0 * error_of(search, query) * kScale;
-  // Neighbours that are known lie among the candidates if their scores are near the ceiling; k others are wanted.
-  if (threadIdx.x == 0) shared.known = 0;
-  __syncthreads();
-  const float lowest_known = round_down(search.ceilings[query] - twice_error - kCeilingRounding);
-  for (std::uint32_t i = threadIdx.x; search.goes_on && i < count; i += kThreads) {
-    if (list[i].score >= lowest_known) add_to(&shared.known, 1);
-  }
-  __syncthreads();
-  const std::size_t wanted = search.k + shared.known;
-  float cutoff = search.cutoffs[query];
-  if (count >= wanted) {
-    const double kth = kth_score(list, count, wanted, shared);
-    const float raised = round_down(kth - twice_error);
-    cutoff = raised > cutoff ? raised : cutoff;
-  }
+  if (search.failed[query] != 0) return;
+  const float* maxima = search.maxima + query * search.maxima_stride;
+  float scores[kKeysPerThread];
   if (threadIdx.x == 0) shared.kept = 0;
   __syncthreads();
-  for (std::uint32_t i = threadIdx.x; i < count; i += kThreads) {
-    const Candidate candidate = list[i];
-    if (candidate.score >= cutoff && candidate.score > -INFINITY) kept[add_to(&shared.kept, 1)] = candidate;
+  std::uint32_t own = 0;
+#pragma unroll
+  for (unsigned i = 0; i < kKeysPerThread; ++i) {
+    const std::size_t at = threadIdx.x + i * blockDim.x;
+    scores[i] = at < search.maxima_count ? maxima[at] : -INFINITY;
+    own += scores[i] > -INFINITY;
   }
+  add_to(&shared.kept, own);
   __syncthreads();
-  for (std::uint32_t i = threadIdx.x; i < shared.kept; i += kThreads) list[i] = kept[i];
-  if (threadIdx.x == 0) {
-    search.counts[query] = shared.kept;
-    search.cutoffs[query] = cutoff;
+  const float cutoff = raised_cutoff(search, query, scores, shared.kept, shared);
+  if (threadIdx.x == 0) search.cutoffs[query] = cutoff;
+}
+
+// Raises the cutoff by a list and drops what is below. All threads of the block must call.
+__device__ void tighten_list(const Search& search, std::size_t query, bool last, Shared& shared) {
+  const std::uint32_t found = search.counts[query];
+  const auto capacity = static_cast<std::uint32_t>(search.list_capacity);
+  if (found <= search.k) {  // nothing to raise it by
+    if (threadIdx.x == 0) search.settled[query] = found;
+    return;
+  }
+  const bool overflows = found > capacity;
+  const std::uint32_t count = overflows ? capacity : found, before = search.settled[query];
+  Candidate* list = search.lists + query * search.list_capacity;
+  Candidate candidates[kKeysPerThread];
+  float scores[kKeysPerThread];
+#pragma unroll
+  for (unsigned i = 0; i < kKeysPerThread; ++i) {
+    const std::uint32_t at = threadIdx.x + i * blockDim.x;
+    if (at < count) candidates[i] = list[at];
+    scores[i] = at < count ? candidates[i].score : -INFINITY;
+  }
+  if (threadIdx.x == 0) shared.kept = shared.settled = 0;
+  __syncthreads();
+  const float cutoff = raised_cutoff(search, query, scores, count, shared);
+  std::uint32_t left = 0;
+#pragma unroll
+  for (unsigned i = 0; i < kKeysPerThread; ++i) {
+    if (scores[i] < cutoff || scores[i] == -INFINITY) continue;
+    ++left;
+    if (overflows && threadIdx.x + i * blockDim.x >= before) continue;
+    list[add_to(&shared.settled, 1)] = candidates[i];
+  }
+  add_to(&shared.kept, left);
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  // What found room is a sample of what was found. If the new cutoff leaves most of it, the list would overflow again.
+  const bool fails = overflows && (last || shared.kept > capacity / 2);
+  if (overflows && !fails) search.again[query] = search.tiles_again[query / kQueryTile] = search.round;
+  if (fails) search.failed[query] = kGivenUp;
+  search.counts[query] = search.settled[query] = fails ? 0 : shared.settled;
+  search.cutoffs[query] = fails ? INFINITY : cutoff;
+}
+
+// The queries that repeated a stage are those that the round before has flagged.
+__global__ void tighten_kernel(Search search, Screening after, bool last) {
+  Shared& shared = *shared_memory<Shared>();
+  for (std::size_t query = blockIdx.x; query < search.query_count; query += gridDim.x) {
+    if (after == Screening::again && search.again[query] + 1 != search.round) continue;
+    tighten_list(search, query, last, shared);
+    __syncthreads();  // before the shared memory is used again
   }
 }
 
@@ -118,9 +153,14 @@ void start_pass(const Search& search) {
   launch(start_kernel, (search.query_count + kThreads - 1) / kThreads, kThreads, 0, search);
 }
 
-void tighten(const Search& search) {
-  launch(tighten_kernel, search.query_count, kThreads, sizeof(Shared) + search.list_capacity * sizeof(Candidate),
-         search);
+void cut_by_maxima(const Search& search) {
+  launch(cut_kernel, search.query_count, threads_to_select(search.maxima_count), sizeof(Shared), search);
+}
+
+void tighten(const Search& search, Screening after, bool last, std::size_t multiprocessors) {
+  const std::size_t most = multiprocessors * kBlocksPerMultiprocessor;
+  launch(tighten_kernel, search.query_count < most ? search.query_count : most, threads_to_select(search.list_capacity),
+         sizeof(Shared), search, after, last);
 }
 
 }  // namespace latentknn::cuda

@@ -36,7 +36,8 @@ class Explanation:
     strategy : str
         The screening strategy in use, or FAISS's factory string.
     arithmetic : str
-        Of the screen: "fp32", "int16", "int8" or "fp16"; "float64" where every row is scored exactly.
+        Of the screen: "fp32", "int16" or "int8", "int8 or fp16" on devices; "float64" where every row is
+        scored exactly.
     isa : str
         The instruction set whose kernels are in use, or the device's compute capability.
     rows, dim : int
@@ -57,6 +58,8 @@ class Explanation:
         Rows scored exactly a query, over all searches so far; None as before.
     placement : str
         Where the codes are, if the engine has a choice.
+    repeats : str
+        How many queries so far were searched more than once, and how, if the engine does so.
     """
 
     engine: str
@@ -72,6 +75,7 @@ class Explanation:
     screened_per_query: float | None
     candidates_per_query: float | None
     placement: str = ""
+    repeats: str = ""
 
     def __str__(self) -> str:
         lines = [f"{self.rows:,} codes of {self.dim} dimensions, strategy {self.strategy!r} on {self.isa}"]
@@ -99,5 +103,5 @@ class Explanation:
                 f" {self.candidates_per_query:,.1f} scored in float64"
             )
         elif self.queries:
-            lines.append(f"{self.queries:,} queries so far")
+            lines.append(f"{self.queries:,} queries so far{self.repeats and '; ' + self.repeats}")
         return "\n".join(lines)

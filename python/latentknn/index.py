@@ -189,6 +189,7 @@ class CosineIndex:
             screened_per_query=screened / queries if queries and screened is not None else None,
             candidates_per_query=scored / queries if queries and scored is not None else None,
             placement=found.get("placement", ""),
+            repeats=found.get("repeats", ""),
         )
 
     @property

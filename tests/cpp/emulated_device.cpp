@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <set>
 #include <vector>
 
 namespace latentknn::cuda {
@@ -50,7 +51,8 @@ struct Fiber {
 
 struct Warp {
   Barrier barrier;
-  Exchange lanes[32];
+  // In turn: nobody shows a value before all have read the one before the last.
+  Exchange lanes[2][32];
 };
 
 struct Block {
@@ -82,7 +84,79 @@ constexpr int kHost = -1;
 std::recursive_mutex mutex;
 std::vector<Memory> memories(1);
 std::map<const void*, Allocation> allocations;
+std::size_t made = 0;                   // allocations so far
+std::size_t failing = ~std::size_t{0};  // the number of the one that fails
 thread_local int current = 0;
+
+// What a stream has been asked for and has not done.
+struct Queue {
+  explicit Queue(int of) : device(of) {
+    const std::lock_guard lock(mutex);
+    queues.insert(this);
+  }
+  ~Queue() {
+    const std::lock_guard lock(mutex);
+    do_all();
+    queues.erase(this);
+  }
+
+  void do_all() {
+    while (!tasks.empty()) {
+      const std::function<void()> task = std::move(tasks.front());
+      tasks.pop_front();
+      task();
+    }
+  }
+
+  static std::set<Queue*> queues;
+  int device;
+  std::deque<std::function<void()>> tasks;
+};
+std::set<Queue*> Queue::queues;
+
+thread_local void* stream_of_thread = nullptr;  // null: one of the thread's own, of each device
+
+Queue& queue() {
+  thread_local std::map<int, std::unique_ptr<Queue>> own;
+  if (stream_of_thread != nullptr) {
+    Queue& chosen = *static_cast<Queue*>(stream_of_thread);
+    if (chosen.device != current) give_up("a stream of another device is used");
+    return chosen;
+  }
+  std::unique_ptr<Queue>& found = own[current];
+  if (!found) found = std::make_unique<Queue>(current);
+  return *found;
+}
+
+void enqueue(std::function<void()> task) {
+  const std::lock_guard lock(mutex);
+  queue().tasks.push_back(std::move(task));
+}
+
+void await_queues(int device) {
+  const std::lock_guard lock(mutex);
+  for (Queue* each : Queue::queues) {
+    if (each->device == device) each->do_all();
+  }
+}
+
+// The allocation that a pointer lies in, or null.
+const Allocation* allocation_of(const void* pointer) {
+  const auto next = allocations.upper_bound(pointer);
+  if (next == allocations.begin()) return nullptr;
+  const auto& [begin, allocation] = *std::prev(next);
+  return static_cast<const char*>(pointer) <= static_cast<const char*>(begin) + allocation.bytes ? &allocation
+                                                                                                 : nullptr;
+}
+
+bool is_pageable(const void* pointer) {
+  const std::lock_guard lock(mutex);
+  return allocation_of(pointer) == nullptr;
+}
+
+void count_allocation() {
+  if (made++ == failing) throw OutOfMemory("the device has no bytes to give, as a test wants it; 0 are free");
+}
 
 Fiber& fiber() { return block.fibers[threadIdx.x]; }
 
@@ -146,10 +220,10 @@ void run_block(std::size_t threads) {
 
 }  // namespace
 
-void run(std::size_t blocks, std::size_t threads, std::size_t shared_bytes, const std::function<void()>& kernel) {
-  const std::lock_guard lock(mutex);
+namespace {
+
+void run_now(std::size_t blocks, std::size_t threads, std::size_t shared_bytes, const std::function<void()>& kernel) {
   static std::mt19937 random(0);
-  if (shared_bytes > kMostShared) throw DeviceError("launching a kernel failed: too much shared memory");
   if (block.fibers.size() < threads) block.fibers = std::vector<Fiber>(threads);
   block.warps = std::vector<Warp>((threads + 31) / 32);
   block.shared.resize(shared_bytes);
@@ -165,18 +239,26 @@ void run(std::size_t blocks, std::size_t threads, std::size_t shared_bytes, cons
   }
 }
 
+}  // namespace
+
+void run(std::size_t blocks, std::size_t threads, std::size_t shared_bytes, std::function<void()> kernel) {
+  if (shared_bytes > kMostShared) throw DeviceError("launching a kernel failed: too much shared memory");
+  enqueue([=, kernel = std::move(kernel)] { run_now(blocks, threads, shared_bytes, kernel); });
+}
+
 unsigned char* shared_memory() { return block.shared.data(); }
 
 void await_block() { await(block.barrier, block.alive); }
 
-Exchange* exchange(const Exchange& own) {
+const Exchange* exchange(const Exchange& own) {
   Warp& warp = block.warps[threadIdx.x / 32];
-  warp.lanes[threadIdx.x % 32] = own;
-  await(warp.barrier, 32);
-  return warp.lanes;
+  Exchange* lanes = warp.lanes[warp.barrier.generation % 2];
+  lanes[threadIdx.x % 32] = own;
+  await_warp();
+  return lanes;
 }
 
-void done() { await(block.warps[threadIdx.x / 32].barrier, 32); }
+void await_warp() { await(block.warps[threadIdx.x / 32].barrier, 32); }
 
 void copy_ahead(void* shared, const void* global) {
   if (reinterpret_cast<std::uintptr_t>(shared) % 16 != reinterpret_cast<std::uintptr_t>(block.shared.data()) % 16 ||
@@ -216,13 +298,8 @@ float add_truncated(float sum, const double* terms, unsigned count) {
 
 void check_device(const void* pointer, const char* what) {
   const std::lock_guard lock(mutex);
-  const auto next = allocations.upper_bound(pointer);
-  if (next == allocations.begin()) give_up(what);
-  const auto& [begin, allocation] = *std::prev(next);
-  if (static_cast<const char*>(pointer) > static_cast<const char*>(begin) + allocation.bytes ||
-      allocation.device != current) {
-    give_up(what);
-  }
+  const Allocation* allocation = allocation_of(pointer);
+  if (allocation == nullptr || allocation->device != current) give_up(what);
 }
 
 void set_devices(std::size_t count, std::size_t memory) { memories.assign(count, {memory, memory, 0, 0}); }
@@ -241,6 +318,9 @@ extern "C" [[gnu::visibility("default")]] unsigned emulated_awaited(std::size_t 
   return memories[device].awaited;
 }
 
+void fail_allocation_after(std::size_t allocations) { failing = made + allocations; }
+std::size_t allocations_made() { return made; }
+
 std::size_t allocated() {
   std::size_t bytes = 0;
   for (const auto& [pointer, allocation] : allocations) bytes += allocation.bytes;
@@ -252,8 +332,10 @@ std::size_t allocated() {
 using emulation::allocations;
 using emulation::check_device;
 using emulation::current;
+using emulation::enqueue;
 using emulation::kHost;
 using emulation::memories;
+using emulation::Queue;
 
 std::vector<Device> devices(std::string*) {
   std::vector<Device> found;
@@ -264,6 +346,11 @@ std::vector<Device> devices(std::string*) {
 OnDevice::OnDevice(int device) : before_(std::exchange(current, device)) {}
 OnDevice::~OnDevice() { current = before_; }
 
+Stream::Stream() : handle_(new Queue(current)) {}
+Stream::~Stream() { delete static_cast<Queue*>(handle_); }
+OnStream::OnStream(const Stream& stream) : before_(std::exchange(emulation::stream_of_thread, stream.handle())) {}
+OnStream::~OnStream() { emulation::stream_of_thread = before_; }
+
 std::size_t free_memory() {
   const std::lock_guard lock(emulation::mutex);
   const emulation::Memory& memory = memories[static_cast<std::size_t>(current)];
@@ -273,6 +360,7 @@ std::size_t free_memory() {
 void* allocate(std::size_t bytes) {
   if (bytes == 0) return nullptr;
   const std::lock_guard lock(emulation::mutex);
+  emulation::count_allocation();
   if (bytes > free_memory()) {
     throw OutOfMemory("the device has no " + std::to_string(bytes) + " bytes to give, " +
                       std::to_string(free_memory()) + " are free");
@@ -285,8 +373,11 @@ void* allocate(std::size_t bytes) {
 }
 
 void* allocate_pinned(std::size_t bytes) {
+  if (bytes == 0) return nullptr;
   const std::lock_guard lock(emulation::mutex);
+  emulation::count_allocation();
   void* pointer = std::malloc(bytes);
+  std::memset(pointer, emulation::kPoison, bytes);
   allocations[pointer] = {bytes, kHost};
   return pointer;
 }
@@ -295,6 +386,10 @@ void release(void* pointer) noexcept {
   if (pointer == nullptr) return;
   const std::lock_guard lock(emulation::mutex);
   const auto [bytes, device] = allocations[pointer];
+  // CUDA waits too, of pinned memory for all devices.
+  for (int each = 0; each < static_cast<int>(memories.size()); ++each) {
+    if (device == kHost || device == each) emulation::await_queues(each);
+  }
   if (device != kHost) memories[static_cast<std::size_t>(device)].in_use -= bytes;
   allocations.erase(pointer);
   std::free(pointer);
@@ -304,24 +399,38 @@ void release_pinned(void* pointer) noexcept { release(pointer); }
 void copy_to_device(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
   check_device(to, "a copy to another device's memory");
-  std::memcpy(to, from, bytes);
+  if (emulation::is_pageable(from)) {
+    const char* begin = static_cast<const char*>(from);
+    enqueue([to, copy = std::vector<char>(begin, begin + bytes)] { std::memcpy(to, copy.data(), copy.size()); });
+  } else {
+    enqueue([=] { std::memcpy(to, from, bytes); });
+  }
 }
 void copy_to_host(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
   check_device(from, "a copy from another device's memory");
-  std::memcpy(to, from, bytes);
+  std::memset(to, emulation::kPoison, bytes);
+  enqueue([=] { std::memcpy(to, from, bytes); });
+  if (emulation::is_pageable(to)) synchronize();
 }
 void copy_within_device(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
   check_device(from, "a copy from another device's memory");
-  copy_to_device(to, from, bytes);
+  check_device(to, "a copy to another device's memory");
+  enqueue([=] { std::memcpy(to, from, bytes); });
 }
 void fill_bytes(void* to, int value, std::size_t bytes) {
   if (bytes == 0) return;
   check_device(to, "filling another device's memory");
-  std::memset(to, value, bytes);
+  enqueue([=] { std::memset(to, value, bytes); });
 }
-void synchronize() {}
-void await_device() { ++memories[static_cast<std::size_t>(current)].awaited; }
+void synchronize() {
+  const std::lock_guard lock(emulation::mutex);
+  emulation::queue().do_all();
+}
+void await_device() {
+  emulation::await_queues(current);
+  ++memories[static_cast<std::size_t>(current)].awaited;
+}
 
 }  // namespace latentknn::cuda

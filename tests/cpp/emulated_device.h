@@ -1,6 +1,7 @@
 // A device for tests: the kernels of cpp/cuda run on the processor, each thread of a block a fiber of its own. Slow,
-// and stricter than a device: memory begins poisoned, copies ahead arrive as late as they may, tensor cores cut off
-// what theirs may cut off, blocks run in random order, and a collective that not all lanes reach is an error.
+// and stricter than a device: memory begins poisoned, streams and copies ahead do what they are asked for as late as
+// they may, tensor cores cut off what theirs may cut off, blocks run in random order, and a collective that not all
+// lanes reach is an error.
 #pragma once
 
 #include <atomic>
@@ -34,12 +35,13 @@ struct Exchange {  // what a lane shows to the others of its warp
   std::uint32_t words[6];
 };
 
-void run(std::size_t blocks, std::size_t threads, std::size_t shared_bytes, const std::function<void()>& kernel);
+// Runs a kernel when the calling thread's stream comes to it.
+void run(std::size_t blocks, std::size_t threads, std::size_t shared_bytes, std::function<void()> kernel);
 unsigned char* shared_memory();
 void await_block();
-// Shows a value and waits for the warp's; done() must follow when they have been read.
-Exchange* exchange(const Exchange& own);
-void done();
+// Shows a value to the warp and waits for those of all its lanes, which are there until the next but one.
+const Exchange* exchange(const Exchange& own);
+void await_warp();
 void copy_ahead(void* shared, const void* global);
 void end_group();
 void await_groups(int unfinished);
@@ -51,6 +53,10 @@ void check_device(const void* pointer, const char* what);
 void set_devices(std::size_t count, std::size_t memory);
 // Bytes that can be allocated on each device from now on.
 void limit_memory(std::size_t bytes);
+// Lets one allocation fail, of a device or of pinned memory, after so many that succeed.
+void fail_allocation_after(std::size_t allocations);
+// How many there have been.
+std::size_t allocations_made();
 // On all devices, and of pinned memory.
 std::size_t allocated();
 
@@ -78,16 +84,25 @@ inline float half_value(std::uint16_t bits) {
 
 inline double from_above(double value, unsigned lanes) {
   const unsigned lane = threadIdx.x % 32;
-  const double found = emulation::exchange({value, nullptr, {}})[lane + lanes < 32 ? lane + lanes : lane].number;
-  emulation::done();
-  return found;
+  return emulation::exchange({value, nullptr, {}})[lane + lanes < 32 ? lane + lanes : lane].number;
 }
 
 inline double first_of_eight(double value) {
-  const double found = emulation::exchange({value, nullptr, {}})[threadIdx.x % 32 / 8 * 8].number;
-  emulation::done();
-  return found;
+  return emulation::exchange({value, nullptr, {}})[threadIdx.x % 32 / 8 * 8].number;
 }
+
+inline std::uint32_t from_below(std::uint32_t value, unsigned lanes) {
+  const unsigned lane = threadIdx.x % 32;
+  return emulation::exchange({0.0, nullptr, {value}})[lane >= lanes ? lane - lanes : lane].words[0];
+}
+inline std::uint32_t any_of_warp(std::uint32_t bits) {
+  const emulation::Exchange* all = emulation::exchange({0.0, nullptr, {bits}});
+  std::uint32_t any = 0;
+  for (unsigned lane = 0; lane < 32; ++lane) any |= all[lane].words[0];
+  return any;
+}
+inline void await_warp() { emulation::await_warp(); }
+inline unsigned lowest_bit(std::uint32_t bits) { return static_cast<unsigned>(__builtin_ctz(bits)); }
 
 inline std::uint32_t add_to(std::uint32_t* counter, std::uint32_t value) {
   const std::uint32_t before = *counter;
@@ -120,7 +135,6 @@ inline void load_matrices(std::uint32_t (&parts)[4], const void* shared) {
     const auto* row = static_cast<const unsigned char*>(lanes[8 * matrix + lane / 4].address);
     std::memcpy(&parts[matrix], row + 4 * (lane % 4), 4);
   }
-  emulation::done();
 }
 
 inline void multiply_add(float (&sums)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
@@ -137,7 +151,20 @@ inline void multiply_add(float (&sums)[4], const std::uint32_t (&a)[4], std::uin
     }
     sums[v] = emulation::add_truncated(sums[v], terms, 16);
   }
-  emulation::done();
+}
+
+inline void multiply_add(std::int32_t (&sums)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
+  const unsigned lane = threadIdx.x % 32;
+  const emulation::Exchange* lanes = emulation::exchange({0.0, nullptr, {a[0], a[1], a[2], a[3], b0, b1}});
+  const auto byte = [&](unsigned from, unsigned word, unsigned k) {
+    return static_cast<std::int32_t>(static_cast<std::int8_t>(lanes[from].words[word] >> (k % 4 * 8)));
+  };
+  for (unsigned v = 0; v < 4; ++v) {
+    const unsigned row = lane / 4 + v / 2 * 8, column = lane % 4 * 2 + v % 2;
+    for (unsigned k = 0; k < 32; ++k) {
+      sums[v] += byte(row % 8 * 4 + k % 16 / 4, row / 8 + k / 16 * 2, k) * byte(column * 4 + k % 16 / 4, 4 + k / 16, k);
+    }
+  }
 }
 
 template <class... Parameters, class... Arguments>
@@ -153,8 +180,9 @@ void launch(void (*kernel)(Parameters...), std::size_t blocks, std::size_t threa
       }
     }
   };
+  if (blocks == 0) return;
   (check(arguments), ...);
-  emulation::run(blocks, threads, shared_bytes, [&] { kernel(arguments...); });
+  emulation::run(blocks, threads, shared_bytes, [=] { kernel(arguments...); });
 }
 
 }  // namespace latentknn::cuda

@@ -24,8 +24,9 @@ _NEIGHBOURS = 10
 def on_devices(database: Database, ids: NDArray[np.int64] | None, threads: int) -> CudaDatabase | None:
     """Return a database on devices of the same rows, or None where they had better stay where they are.
 
-    They stay where no device can be used, host and devices have not the room, or halves tell too few of some
-    rows' neighbours apart; and, with a warning, where devices fail or do not give the same bytes for them.
+    They stay where no device can be used, host and devices have not the room, or float16 tells too few of
+    some rows' neighbours apart; and, with a warning, where devices fail or do not give the same bytes for
+    them.
 
     Parameters
     ----------

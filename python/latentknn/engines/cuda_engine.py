@@ -1,4 +1,4 @@
-"""The CUDA engine: rows on devices, screened by their tensor cores in halves, ranked by the contract."""
+"""The CUDA engine: rows on devices, screened by their tensor cores, ranked by the contract."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentknn import _core
 from latentknn.engines.database import Answer
 from latentknn.engines.stored_database import Found, StoredDatabase, others_of
 
 OLDEST_CAPABILITY = (8, 0)
 """Tensor cores with asynchronous copies."""
+
+WORTH_SCREENING = 100
+"""Queries that devices have given up, from which the host screens its rows before it scores them.
+
+Packing a row takes the host about as long as scoring it in float64 for some hundred queries.
+"""
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,8 @@ class CudaEngine:
 class CudaDatabase(StoredDatabase):
     """Rows on devices; the host answers queries that the devices give up.
 
-    A device gives up a query whose neighbours lie so close together that halves do not tell enough of them
-    apart.
+    Devices screen in int8 where that is likely to tell the neighbours apart, and again in float16 what it
+    does not. They give up a query whose neighbours lie so close together that float16 does not either.
 
     Parameters
     ----------
@@ -77,8 +84,8 @@ class CudaDatabase(StoredDatabase):
         If the engine is not built, or there is no such device.
     """
 
-    strategy = "fp16"
-    arithmetic = "fp16"
+    strategy = "int8 or fp16"
+    arithmetic = "int8 or fp16"
 
     def __init__(self, engine: CudaEngine, dim: int) -> None:
         self._cuda, usable = import_cuda()
@@ -89,6 +96,7 @@ class CudaDatabase(StoredDatabase):
             raise RuntimeError(f"there is no CUDA device {missing[0]} to use; there are {_listed(usable)}")
         self._memory = engine.memory or 0  # 0: what is free
         self._capabilities = {usable[number] for number in self._numbers}
+        self._given_up = 0
         super().__init__(dim)
         self.screened_dims = dim
 
@@ -122,10 +130,10 @@ class CudaDatabase(StoredDatabase):
     def _rounded(self, queries: Any) -> Any:
         """Return queries as float32, where they are."""
         if isinstance(queries, self._cuda.DeviceArray):
-            # A device that is too old for the kernels cannot say.
-            if queries.device in self._usable and queries.is_finite():
+            # Kernels find out whether all are finite, on a device that is not too old for them.
+            if queries.device in self._usable:
                 return queries
-            queries = queries.to_host()  # where it is found out what is wrong
+            queries = queries.to_host()
         return super()._rounded(queries)
 
     def _placement(self) -> str:
@@ -136,6 +144,13 @@ class CudaDatabase(StoredDatabase):
         places = [(share, f"device {number}") for share, number in zip(shares, self._numbers, strict=True)]
         places.append((waiting, "the host, brought for every search"))
         return "; ".join(f"{share:,} codes on {place}" for share, place in places if share)
+
+    def _repeats(self) -> str:
+        with self._lock:
+            in_bytes, left_open = self._engine_rows.tally()
+        said = [f"{in_bytes:,} screened in int8, {left_open:,} of them again in fp16"] if in_bytes else []
+        said += [f"{self._given_up:,} given up to the host"] if self._given_up else []
+        return ", ".join(said)
 
     def _make(self) -> Any:
         return self._cuda.ShardedRows(self.dim, self._numbers, self._memory)
@@ -151,13 +166,29 @@ class CudaDatabase(StoredDatabase):
         engine_rows.add(rows, ids)
 
     def _find(self, queries: Any, k: int, allowed: NDArray[np.uint8] | None, threads: int) -> Found:
-        similarities, scores, positions, failed = self._ready(threads).search(queries, k, allowed)
+        try:
+            similarities, scores, positions, failed = self._ready(threads).search(queries, k, allowed)
+        except self._cuda.NotFiniteError:
+            super()._rounded(queries.to_host())  # says which row
+            raise
         if failed:
             if isinstance(queries, self._cuda.DeviceArray):
                 queries = queries.to_host()
-            by_host = self._store.search(queries[failed], k, allowed, threads, True)
+            self._given_up += len(failed)
+            by_host = self._host_rows(threads).search(queries[failed], k, allowed, threads, True)
             similarities[failed], positions[failed], _, scores[failed] = by_host
         return similarities, positions, scores
+
+    def _host_rows(self, threads: int) -> Any:
+        """Return the rows on the host, screened from the time when that is worth their packing."""
+        if self._given_up >= WORTH_SCREENING and self._store.strategy == "float64":
+            try:
+                screened = _core.Database(self.dim, "auto")
+                screened.add(self._store.rows(), self._ids, threads)
+            except MemoryError:
+                return self._store
+            self._store = screened
+        return self._store
 
     def _find_others(self, k: int, threads: int) -> Found:
         similarities, positions, scores = self._find(self.rows(), k + 1, None, threads)

@@ -101,6 +101,7 @@ class StoredDatabase(ABC):
             "considered": [],
             "queries": self._queries,
             "placement": self._placement(),
+            "repeats": self._repeats(),
             "screened_rows": None,
             "scored_rows": None,
         }
@@ -141,6 +142,10 @@ class StoredDatabase(ABC):
 
     def _placement(self) -> str:
         """Say where the rows are, if there is a choice."""
+        return ""
+
+    def _repeats(self) -> str:
+        """Say how many queries were searched more than once, if any."""
         return ""
 
     def _answer(self, found: Found, scores64: bool) -> Answer:

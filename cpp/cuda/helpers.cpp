@@ -1,0 +1,104 @@
+#include "helpers.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+namespace latentknn::cuda {
+
+// A thread that does one task after the other.
+class Helpers::Helper {
+ public:
+  Helper() : thread_([this] { work(); }) {}
+
+  ~Helper() {
+    if (process_ != getpid()) {
+      // A forked child has a copy of this object, but not the thread.
+      new std::thread(std::move(thread_));
+      return;
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      ends_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  void begin(std::function<void()> task) {
+    {
+      const std::lock_guard lock(mutex_);
+      task_ = std::move(task);
+    }
+    changed_.notify_all();
+  }
+
+  // Whether the task is done, after at most so long.
+  bool done_within(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, time, [this] { return !task_; });
+  }
+
+ private:
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [this] { return task_ || ends_; });
+      if (!task_) return;
+      lock.unlock();
+      task_();
+      lock.lock();
+      task_ = nullptr;
+      changed_.notify_all();
+    }
+  }
+
+  const pid_t process_ = getpid();
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::function<void()> task_;  // empty when it is done
+  bool ends_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
+Helpers::Helpers() = default;
+Helpers::~Helpers() = default;
+
+void Helpers::run_together(const std::vector<std::function<void()>>& tasks, Stop& stop) {
+  std::mutex mutex;
+  std::exception_ptr failure;
+  bool stopped = false;
+  const auto run = [&](const std::function<void()>& task) {
+    try {
+      task();
+    } catch (const Stopped&) {
+      // Perhaps because of a failure that is still on its way here, out of tasks within another task.
+      const std::lock_guard lock(mutex);
+      stopped = true;
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+      stop.ask();
+    }
+  };
+  std::size_t others = 0;
+  run([&] {
+    while (helpers_.size() + 1 < tasks.size()) helpers_.push_back(std::make_unique<Helper>());
+    for (; others + 1 < tasks.size(); ++others) {
+      helpers_[others]->begin([&run, &task = tasks[others + 1]] { run(task); });
+    }
+    if (!tasks.empty()) tasks.front()();
+  });
+  for (std::size_t i = 0; i < others; ++i) {
+    // The others see what the caller asks.
+    while (!helpers_[i]->done_within(std::chrono::milliseconds(20))) stop.asked();
+  }
+  if (failure) std::rethrow_exception(failure);
+  if (stopped || (others > 0 && stop.asked())) throw Stopped();
+}
+
+}  // namespace latentknn::cuda
