@@ -1,27 +1,38 @@
-"""Small searches of every kind on a CUDA device, for compute-sanitizer."""
+"""Small searches of every kind on a CUDA device, for compute-sanitizer.
+
+python tests/cuda_small.py [SCALE]      # SCALE below 1: as many fewer rows and queries, for emulated devices
+"""
+
+import sys
 
 import numpy as np
 
 import latentknn as lk
 from latentknn.engines.cuda_engine import import_cuda
 
+scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+# At scale 1, more blocks of work than a device has multiprocessors.
+count, query_count = max(2600, round(20_000 * scale)), max(100, round(4_000 * scale))
 rng = np.random.default_rng(0)
-# More blocks of work than a device has multiprocessors.
-codes, queries = rng.standard_normal((20_000, 40), np.float32), rng.standard_normal((4_000, 40), np.float32)
+codes, queries = (rng.standard_normal((n, 40), np.float32) for n in (count, query_count))
 codes[1::9] = codes[::9][: len(codes[1::9])]
-ids = rng.permutation(len(codes))
+# Among copies of a code its like have too many neighbours: their lists overflow, and the host answers.
+codes[::6] = codes[0]
+queries[:8] = codes[0] + np.float32(1e-3) * queries[:8]
+ids = rng.permutation(count)
+begun = count * 9 // 20
 # The last has memory for about half of the codes: the others are brought for every search.
-engines = ("cpu", "cuda", lk.CudaEngine([0], memory=4 << 20))
-indexes = [lk.CosineIndex.from_codes(codes[:9000], ids=ids[:9000], engine=each) for each in engines]
+engines = ("cpu", "cuda", lk.CudaEngine([0], memory=(4 << 20) * count // 20_000))
+indexes = [lk.CosineIndex.from_codes(codes[:begun], ids=ids[:begun], engine=each) for each in engines]
 for index in indexes:
-    index.add(codes[9000:], ids=ids[9000:])
+    index.add(codes[begun:], ids=ids[begun:])
     index.remove(ids[::10])
 exact, *others = indexes
 allowed = np.arange(len(exact)) % 2 == 0
 for search in (
     lambda index: index.search(queries, 10, scores64=True),
     lambda index: index.search(queries, 10, allowed=allowed, scores64=True),
-    lambda index: index.search(queries[:3], 2100, scores64=True),
+    lambda index: index.search(queries[-3:], 2100, scores64=True),
     lambda index: index.search_self(5, scores64=True),
 ):
     expected = search(exact)

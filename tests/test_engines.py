@@ -527,12 +527,16 @@ def test_arrays_of_other_libraries_on_a_device(problem, library):
     codes, _, queries = problem
     index = lk.CosineIndex.from_codes(codes, engine="cuda")
     expected = lk.CosineIndex.from_codes(codes, engine="cpu").search(queries, 7, scores64=True)
-    given = module.asarray(queries)
-    given = given.cuda() if library == "torch" else given
+    by_way_of_the_host = module.asarray(queries)
+    given = module.asarray(queries.astype(np.float32))
+    if library == "torch":
+        by_way_of_the_host, given = by_way_of_the_host.cuda(), given.cuda()
+    assert cuda_engine.import_cuda()[0].DeviceArray.of(given).is_float32
     assert_same_bytes(index.search(given, 7, scores64=True), expected)
     assert_same_bytes(index.search(given * 1.0, 7, scores64=True), expected)
     columns = given.T.copy().T if library == "cupy" else given.T.contiguous().T
     assert_same_bytes(index.search(columns, 7, scores64=True), expected)
+    assert_same_bytes(index.search(by_way_of_the_host, 7, scores64=True), expected)
     ids = module.from_dlpack(index.search(given, 7, on_device=True).ids)
     assert ids.tolist() == expected.ids.tolist()
 
@@ -543,7 +547,7 @@ def test_queries_that_a_stream_is_still_computing(problem):
     codes, _, queries = problem
     index = lk.CosineIndex.from_codes(codes, engine="cuda")
     expected = lk.CosineIndex.from_codes(codes, engine="cpu").search(queries, 7, scores64=True)
-    given = torch.from_numpy(queries).cuda()
+    given = torch.from_numpy(queries.astype(np.float32)).cuda()
     torch.cuda.synchronize()
     with torch.cuda.stream(torch.cuda.Stream()):
         later = torch.zeros_like(given)
