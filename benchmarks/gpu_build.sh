@@ -23,7 +23,7 @@ install() {
 
 if [ "$architecture" = emulated ]; then
   install -C cmake.define.LATENTKNN_CUDA=OFF
-  build=build/gpu-emulated-extension
+  build=build/gpu-emulated-$("$python" -c 'import sys; print(sys.implementation.cache_tag)')
   cmake -S . -B "$build" -DLATENTKNN_PYTHON=OFF -DLATENTKNN_TESTS=ON -DLATENTKNN_EMULATED_EXTENSION=ON \
     -DPython_EXECUTABLE="$("$python" -c 'import sys; print(sys.executable)')" \
     -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)"

@@ -10,7 +10,7 @@ Codes = np.ndarray[Any, np.dtype[np.float32]]
 
 QUERIES = 10_000
 SPREAD = 0.5  # of a class, where its centre is normally distributed
-FEWEST_ROWS, FEWEST_QUERIES = 1100, 270  # of a rehearsal
+FEWEST_ROWS, FEWEST_QUERIES = 1120, 270  # of a rehearsal
 ROWS_AT_ONCE = 1 << 15
 
 
