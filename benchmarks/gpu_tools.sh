@@ -30,11 +30,10 @@ ncu)
   ;;
 *)
   command -v compute-sanitizer >/dev/null || cannot_run "there is no compute-sanitizer"
-  sanitize - <<'END' || cannot_run "compute-sanitizer cannot work with this device"
-import numpy as np
+  # Memory and copies, no kernel: where that fails, it is not the engine that fails.
+  sanitize -c 'import numpy as np
 from latentknn.engines.cuda_engine import import_cuda
-import_cuda()[0].DeviceArray.copy_of(np.ones(3), 0).to_host()
-END
+import_cuda()[0].DeviceArray.copy_of(np.ones(3), 0).to_host()' || cannot_run "compute-sanitizer cannot work with this device"
   sanitize tests/cuda_small.py "$scale"
   ;;
 esac
