@@ -59,9 +59,8 @@ class Measurement:
             "fp16_peak": peak,
             "alone": alone,
         }
-        print(
-            f"    alone: {described(alone, self._data.operations)}; the host answers {len(given_up)} queries"
-        )
+        print(f"    alone: {described(alone, self._data.operations)}")
+        print(f"    the host answers {len(given_up)} queries; so far {self._index.explain().repeats}")
         usable, case["recall"], case["left_out"] = self._usable_peers(k, compiled, answer.ids)
         case["seconds"] = self._paired_times(k, usable, answer)
         for name, times in case["seconds"].items():

@@ -160,7 +160,7 @@ def at_most(seconds: int) -> Iterator[None]:
 
 
 def fp16_peak(device: str) -> float:
-    """Return the TFLOP/s of a large product of halves."""
+    """Return the TFLOP/s of a large product of float16."""
     side = 8192 if device == "cuda" else 256
     left, right = (torch.randn(side, side, device=device, dtype=torch.float16) for _ in range(2))
     rates = []

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from latentknn.array_likes import as_array, as_matrix, is_missing
+
 # The core rounds these to float32 itself, once, under its own floating-point environment.
 _CORE_DTYPES = (np.float32, np.float64, np.int64, np.uint64)
-
-_CUDA_MEMORY = (2, 13)
-"""What DLPack calls the memory of CUDA devices, and such as the host shares."""
 
 
 def as_rows(values: ArrayLike, name: str, dim: int | None = None) -> NDArray[Any]:
@@ -22,7 +21,7 @@ def as_rows(values: ArrayLike, name: str, dim: int | None = None) -> NDArray[Any
     ----------
     values : array-like of shape (n, d)
         bool, integers, float16, bfloat16, float32, float64 or an object array of numbers; NumPy or
-        anything with ``__array__`` or ``__dlpack__``.
+        anything with ``__array__`` or ``__dlpack__``; a column of lists of equal length, one a row.
     name : str
         What the values are, for messages.
     dim : int, optional
@@ -36,11 +35,12 @@ def as_rows(values: ArrayLike, name: str, dim: int | None = None) -> NDArray[Any
     Raises
     ------
     TypeError
-        For complex numbers, strings and other things that are not real numbers.
+        For complex numbers, strings and other things that are not real numbers, or no arrays.
     ValueError
-        For another number of dimensions or columns.
+        For another number of dimensions or columns, masked values, and lists that are missing or of unequal
+        length.
     """
-    array = _to_numpy(values, name)
+    array = as_matrix(values, name)
     check_shape(array.shape, name, dim)
     return _to_core_dtype(array, name)
 
@@ -56,17 +56,9 @@ def check_shape(shape: tuple[int, ...], name: str, dim: int | None = None) -> No
         raise ValueError(f"{name} must have {dim} columns, as the index has, received shape {shape}")
 
 
-def is_on_device(values: Any) -> bool:
-    """Return whether values are in the memory of a CUDA device, as far as DLPack tells."""
-    try:
-        return values.__dlpack_device__()[0] in _CUDA_MEMORY
-    except (AttributeError, BufferError, RuntimeError, ValueError):  # such as an array on several devices
-        return False
-
-
 def as_int64(values: ArrayLike, name: str, count: int) -> NDArray[np.int64]:
     """Return values as `count` int64, unchanged, or raise TypeError or ValueError."""
-    array = np.asarray(values)
+    array = as_array(values, name)
     if array.shape != (count,):
         raise ValueError(f"{name} must have shape ({count},), one a row, received shape {array.shape}")
     if count > 0 and array.dtype.kind not in "iu":
@@ -78,33 +70,12 @@ def as_int64(values: ArrayLike, name: str, count: int) -> NDArray[np.int64]:
 
 def as_flags(values: ArrayLike, name: str, count: int) -> NDArray[np.uint8]:
     """Return a boolean mask of `count` elements as uint8, or raise TypeError or ValueError."""
-    array = np.asarray(values)
+    array = as_array(values, name)
     if array.dtype != np.bool_:
         raise TypeError(f"{name} must be a boolean mask, received dtype {array.dtype}")
     if array.shape != (count,):
         raise ValueError(f"{name} must have shape ({count},), one flag a row, received shape {array.shape}")
     return array.astype(np.uint8)  # a copy, which no other thread can change during a search
-
-
-def from_dlpack_only(values: Any) -> Any:
-    """Return as an array what offers only ``__dlpack__``, which NumPy does not read by itself."""
-    if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
-        return np.from_dlpack(values)
-    return values
-
-
-def _to_numpy(values: Any, name: str) -> NDArray[Any]:
-    try:
-        return np.asarray(from_dlpack_only(values))
-    except (TypeError, BufferError, RuntimeError):
-        if is_on_device(values):
-            raise TypeError(
-                f"{name} are on a CUDA device: copy them to the host first, or pass them to an index with "
-                "engine='cuda'"
-            ) from None
-        raise
-    except ValueError as error:
-        raise ValueError(f"{name} must be a matrix with rows of equal length: {error}") from None
 
 
 def _to_core_dtype(array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -139,7 +110,7 @@ def _nearly_float64(value: Any) -> float:
     # A number that float64 cannot hold goes to that neighbour whose last bit is odd, from where rounding to
     # float32 gives what rounding the number itself would have given (Boldo, Melquiond, "Emulation of FMA and
     # correctly rounded sums: proved algorithms using rounding to odd", 2008).
-    if value is None:
+    if is_missing(value):
         return math.nan
     if isinstance(value, (str, bytes)):
         raise TypeError(f"{value!r} is not a number")

@@ -10,8 +10,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from latentknn import voting
+from latentknn.array_likes import as_array
 from latentknn.class_search import nearest_of_all
 from latentknn.index import CosineIndex
+from latentknn.labels import as_labels
 from latentknn.neighbour_classifier import NeighbourClassifier
 
 
@@ -75,8 +77,9 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
             length or continuous.
         """
         self._check_voting()
-        check_classification_targets(y)
-        self._build_index(X, y)
+        labels = as_labels(y, len(as_array(y, "labels")))
+        check_classification_targets(labels)
+        self._build_index(X, labels)
         self.classes_ = self.index_.classes
         self.n_features_in_ = self.index_.dim
         return self
@@ -113,7 +116,9 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
         Returns
         -------
         ndarray of shape (M, C), float64
-            Shares that add up to 1 in every row; columns in the order of `classes_`.
+            Shares that add up to 1 in every row; columns in the order of `classes_`. Where classes share the
+            most votes, `predict` takes the one whose nearest neighbour comes first, ``argmax`` the first
+            column.
 
         Raises
         ------
@@ -135,7 +140,7 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
 
     def _build_index(self, codes: ArrayLike, labels: ArrayLike) -> None:
         threads = self._threads()
-        self.index_ = CosineIndex.from_codes(codes, np.asarray(labels), engine=self.engine, threads=threads)
+        self.index_ = CosineIndex.from_codes(codes, labels, engine=self.engine, threads=threads)
 
     def _neighbour_votes(self, X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         check_is_fitted(self)

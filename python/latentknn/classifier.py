@@ -10,8 +10,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentknn import voting
-from latentknn.arrays import from_dlpack_only
+from latentknn.array_likes import for_scikit_learn
 from latentknn.index import CosineIndex, SearchResult
+from latentknn.labels import labels_for_scikit_learn
 from latentknn.neighbour_classifier import NeighbourClassifier, check_neighbour_count
 
 # scikit-learn checks the shape and the feature names; the index checks the values and rounds them, once.
@@ -23,7 +24,9 @@ class CosineKNNClassifier(NeighbourClassifier):
 
     The neighbours are exact and the same to the bit on any machine; see `CosineIndex`. When classes have
     equally many votes, the class whose nearest voting neighbour comes first in the order of the search
-    (similarity descending, then row of the training data ascending) wins.
+    (similarity descending, then row of the training data ascending) wins. `predict_proba` gives such classes
+    equal shares, of which ``argmax`` takes the first in `classes_`: with two neighbours that is another class
+    than that of `predict` for many queries.
 
     Parameters
     ----------
@@ -85,13 +88,14 @@ class CosineKNNClassifier(NeighbourClassifier):
         Raises
         ------
         ValueError
-            If a parameter is out of its range, a row is invalid (the first is named), or `y` is missing, of
-            another length, or continuous.
+            If a parameter is out of its range, a row is invalid (the first is named), values are masked, or
+            `y` is missing, of another length, continuous, or lacks a label (the first is named).
         TypeError
-            If `X` is sparse, or holds strings or complex numbers.
+            If `X` is sparse, or holds strings or complex numbers, or `y` holds numbers and strings.
         """
         self._check_voting()
-        codes, labels = validate_data(self, from_dlpack_only(X), y, **_VALIDATION)
+        labels = None if y is None else labels_for_scikit_learn(y)
+        codes, labels = validate_data(self, for_scikit_learn(X, "codes"), labels, **_VALIDATION)
         check_classification_targets(labels)
         self._build_index(codes)
         self.n_samples_fit_ = len(self.index_)
@@ -99,12 +103,12 @@ class CosineKNNClassifier(NeighbourClassifier):
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the class of every query.
+        """Return the class of every query; of classes with equal votes, that of the nearest neighbour.
 
         Parameters
         ----------
-        X : array-like of shape (M, d)
-            Query codes, as for `fit`.
+        X : array-like of shape (M, d), or None
+            Query codes, as for `fit`; None asks for every training code, itself left out.
 
         Returns
         -------
@@ -123,13 +127,15 @@ class CosineKNNClassifier(NeighbourClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (M, d)
-            Query codes, as for `fit`.
+        X : array-like of shape (M, d), or None
+            As `predict`.
 
         Returns
         -------
         ndarray of shape (M, C), float64
-            Shares that add up to 1 in every row; columns in the order of `classes_`.
+            Shares that add up to 1 in every row; columns in the order of `classes_`. Where classes share the
+            most votes, `predict` takes the one whose nearest neighbour comes first, ``argmax`` the first
+            column.
 
         Raises
         ------
@@ -196,7 +202,8 @@ class CosineKNNClassifier(NeighbourClassifier):
             )
         if X is None:
             return self.index_.search_self(k, scores64=True)
-        queries = validate_data(self, from_dlpack_only(X), reset=False, ensure_min_samples=0, **_VALIDATION)
+        given = for_scikit_learn(X, "queries")
+        queries = validate_data(self, given, reset=False, ensure_min_samples=0, **_VALIDATION)
         return self.index_.search(queries, k, scores64=True)
 
     def _neighbour_votes(self, X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

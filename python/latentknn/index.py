@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core, storage
-from latentknn.arrays import as_flags, as_int64, as_rows, is_on_device
+from latentknn.array_likes import as_array, is_on_device
+from latentknn.arrays import as_flags, as_int64, as_rows
 from latentknn.class_search import ClassSearch
 from latentknn.engines import (
     CudaDatabase,
@@ -24,13 +25,15 @@ from latentknn.engines import (
 )
 from latentknn.engines.database import Answer
 from latentknn.explanation import Consideration, Explanation
+from latentknn.labels import as_labels, join_labels
 
 _MOST_THREADS = 1024
+_IN_INDEX = "codes in the index"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SearchResult:
-    """The neighbours of a batch of queries; unpacks into ``similarities, ids``.
+    """The neighbours of a batch of queries; unpacks into ``similarities, ids``. Equal to itself alone.
 
     Where they were asked for on a device, the arrays are in its memory: ``torch.from_dlpack``,
     ``cupy.from_dlpack`` and their like take them without a copy, and ``to_host()`` gives an ndarray.
@@ -237,23 +240,27 @@ class CosineIndex:
         codes : array-like of shape (n, d)
             Rounded once to float32 and copied. The engine "cuda" also takes arrays that are on a device.
         labels : array-like of shape (n,), optional
-            One label a code; needed where the index has labels already, refused where it has codes
-            without.
+            One label a code, a number or a string; needed where the index has labels already, refused where
+            it has codes without. Strings are kept as NumPy's strings of fixed width.
         ids : array-like of shape (n,), integers, optional
             Distinct, and not in the index yet; by default the number of codes ever added before each.
 
         Raises
         ------
         TypeError
-            For codes that are not real numbers or ids that are not integers.
+            For codes that are not real numbers, ids that are not integers, or numbers among labels that are
+            strings.
         ValueError
             For NaN, infinity, a value that becomes infinite or a row that becomes zero in float32 (the
-            first bad row is named), duplicate ids, missing labels or a wrong shape.
+            first bad row is named), masked values, duplicate ids, missing labels, labels that no type holds
+            together with those of the index, or a wrong shape.
         """
         rows = self._host_rows(codes, "codes")
         with self._changes:
             new_labels = self._joined_labels(labels, len(rows))
             new_ids = self._joined_ids(ids, len(rows))
+            if len(rows) == 0:
+                return
             appended = None if new_ids is None else new_ids[len(self) :]
             before = len(self)
             try:
@@ -350,7 +357,7 @@ class CosineIndex:
             rows = self._host_rows(queries, "queries")
         flags = None if allowed is None else as_flags(allowed, "allowed", len(self))
         available = len(self) if flags is None else int(np.count_nonzero(flags))
-        k = _neighbours(k, available, "codes in the index" if flags is None else "allowed codes")
+        k = _neighbours(k, available, _IN_INDEX if flags is None else "allowed codes")
         answer = self._database.search(rows, k, flags, self._thread_count(), scores64)
         if cuda is not None and on_device:
             answer = cuda.on_device(answer, device)
@@ -457,7 +464,7 @@ class CosineIndex:
         rows = self._host_rows(queries, "queries")
         if len(rows) == 0:
             raise ValueError("received no queries to measure the recall with")
-        k = _neighbours(k, len(self), "codes in the index")
+        k = _neighbours(k, len(self), _IN_INDEX)
         found = self.search(rows, k).positions
         exact = _core.Database(self.dim, "auto")
         exact.add(self.codes, None, self._thread_count())
@@ -527,24 +534,14 @@ class CosineIndex:
             if self._labels is not None and count > 0:
                 raise ValueError("the index has labels, so new codes need labels= too")
             return self._labels
-        array = np.asarray(labels)
-        if array.shape != (count,):
-            raise ValueError(f"labels must have shape ({count},), one a code, received shape {array.shape}")
+        array = as_labels(labels, count)
         if count == 0:
             return self._labels
         if self._labels is None:
             if len(self) > 0:
                 raise ValueError("the codes in the index have no labels, so new ones cannot have any")
-            return array.copy()
-        joined = np.result_type(self._labels, array) if array.dtype.kind in "biuf" else array.dtype
-        if joined.kind == "f" and "f" not in (array.dtype.kind, self._labels.dtype.kind):
-            raise ValueError(
-                f"the index has labels of dtype {self._labels.dtype}, received {array.dtype}; "
-                "no integer type holds both"
-            )
-        if (array.dtype.kind in "US") != (self._labels.dtype.kind in "US"):
-            raise ValueError(f"the index has labels of dtype {self._labels.dtype}, received {array.dtype}")
-        return np.concatenate([self._labels, array])
+            return array
+        return join_labels(self._labels, array)
 
     def _joined_ids(self, ids: ArrayLike | None, count: int) -> NDArray[np.int64] | None:
         if ids is None and self._ids is None:
@@ -595,7 +592,7 @@ def cosine_search(
 
 
 def _of_classes(queries: ArrayLike, by_class: ClassSearch) -> NDArray[Any]:
-    array = np.asarray(queries)
+    array = as_array(queries, "queries")
     if len(array) != len(by_class.classes):
         raise ValueError(
             f"queries of shape {array.shape} hold {len(array)} encodings of each, expected one for each of "
@@ -613,10 +610,11 @@ def _positive(value: int, name: str) -> int:
 
 def _neighbours(k: int, available: int, of_what: str) -> int:
     number = _integer(k, "k")
+    if available < 1:
+        empty = "the index is empty" if of_what == _IN_INDEX else f"there are no {of_what}"
+        raise ValueError(f"{empty}, so that there are no neighbours to find; received k = {number}")
     if not 1 <= number <= available:
-        raise ValueError(
-            f"k must be from 1 to {max(available, 0)}, the number of {of_what}, received {number}"
-        )
+        raise ValueError(f"k must be from 1 to {available}, the number of {of_what}, received {number}")
     return number
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentknn.arrays import as_rows, check_shape, is_on_device
+from latentknn.array_likes import is_on_device
+from latentknn.arrays import as_rows, check_shape
 from latentknn.engines.cuda_engine import CudaEngine, import_cuda
 
 if TYPE_CHECKING:

@@ -1,0 +1,125 @@
+"""The labels of codes: one a code, numbers or strings, none of them missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from latentknn.array_likes import as_array, is_missing
+
+
+def as_labels(values: ArrayLike, count: int) -> NDArray[Any]:
+    """Return labels as an array of their own.
+
+    Parameters
+    ----------
+    values : array-like of shape (count,)
+        Numbers or strings, in any dtype or as objects, as pandas, polars and Arrow give them.
+    count : int
+        How many there must be.
+
+    Returns
+    -------
+    ndarray of shape (count,)
+        Strings as NumPy's strings of fixed width, whatever they came as; objects that are numbers as numbers.
+
+    Raises
+    ------
+    TypeError
+        For labels that cannot be put in order, such as numbers among strings; the first is named.
+    ValueError
+        For another shape, and for a label that is missing or that NumPy's strings cannot hold; the first is
+        named.
+    """
+    array = as_array(values, "labels")
+    if array.shape != (count,):
+        raise ValueError(f"labels must have shape ({count},), one a code, received shape {array.shape}")
+    _check_present(array)
+    return _of_objects(array.tolist()) if array.dtype.kind in "OT" else array.copy()
+
+
+def labels_for_scikit_learn(values: ArrayLike) -> NDArray[Any]:
+    """Return labels as scikit-learn's own checks take them, which say what is wrong with their shape.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_labels`, but for the shape.
+    """
+    array = as_array(values, "labels")
+    _check_present(array)
+    if array.ndim != 1 or array.dtype.kind not in "OT":
+        return array
+    labels = as_labels(array, len(array))
+    return labels if array.dtype.kind == "T" else array  # it does not know NumPy's strings of variable width
+
+
+def _check_present(labels: NDArray[Any]) -> None:
+    """Raise ValueError where a label is missing, naming the first."""
+    flat = labels.ravel()
+    if labels.dtype.kind in "OT":
+        missing = np.fromiter(map(is_missing, flat.tolist()), np.bool_, flat.size)
+    else:
+        missing = np.isnat(flat) if labels.dtype.kind in "mM" else flat != flat
+    if missing.any():
+        number = int(missing.argmax())
+        raise ValueError(
+            f"label {number} is missing: received {flat[number]!r}; give every code a label, or leave such "
+            "codes out"
+        )
+
+
+def join_labels(known: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
+    """Return labels followed by others, all as they were.
+
+    Raises
+    ------
+    ValueError
+        Where no type holds both.
+    """
+    received = f"the index has labels of dtype {known.dtype}, received {new.dtype}"
+    if (new.dtype.kind in "US") != (known.dtype.kind in "US"):
+        raise ValueError(received)
+    numbers = known.dtype.kind in "biuf" and new.dtype.kind in "biuf"
+    joined = np.result_type(known, new) if numbers else new.dtype
+    if numbers and joined.kind == "f" and "f" not in (known.dtype.kind, new.dtype.kind):
+        raise ValueError(f"{received}; no integer type holds both")
+    for part in (known, new) if numbers else ():
+        with np.errstate(invalid="ignore"):  # the largest integers may leave their type on the way back
+            changed = part.astype(joined).astype(part.dtype) != part
+        if changed.any():
+            raise ValueError(f"{received}; {joined} cannot hold label {part[changed.argmax()]} of them")
+    return np.concatenate([known, new])
+
+
+def _of_objects(labels: list[Any]) -> NDArray[Any]:
+    strings = [isinstance(label, str) for label in labels]
+    if all(strings) and labels:
+        return _of_strings(labels)
+    if any(strings):
+        number = strings.index(not strings[0])
+        raise TypeError(
+            f"labels must be all strings or all numbers, received {labels[0]!r} and, as label {number}, "
+            f"{labels[number]!r}"
+        )
+    array = np.array(labels) if labels else np.empty(0)
+    if array.dtype.kind in "biuf" and array.ndim == 1 and array.tolist() == labels:
+        return array
+    objects = np.empty(len(labels), object)
+    objects[:] = labels
+    try:
+        np.unique(objects)
+    except TypeError as error:
+        raise TypeError(f"labels must be all strings or all numbers: {error}") from None
+    return objects
+
+
+def _of_strings(labels: list[str]) -> NDArray[Any]:
+    for number, label in enumerate(labels):
+        if label.endswith("\0"):
+            raise ValueError(
+                f"label {number} is {label!r}, and NumPy's strings cannot end with a null character"
+            )
+    return np.array(labels, dtype=np.str_)
