@@ -75,7 +75,7 @@ def measure(recipe: Recipe, data: str) -> Row:
     model.save(model_file(recipe, data))
     training = stopwatch.stages[0]
     classifying = ("encode test images", "search codes", "vote")
-    chosen = max(experiment.vote_scores, key=lambda score: score.accuracy.value)
+    (chosen,) = (score for score in experiment.vote_scores if score.vote == experiment.chosen.vote)
     # Once more, untimed, as deep as the seeds' protocol needs.
     neighbours = find_neighbours(
         experiment.index, experiment.test_queries, seed_protocol.DEPTH, len(dataset.class_names)

@@ -228,9 +228,9 @@ def refused(capsys, *arguments):
         (["--option", "dtype=float16"], "conv_ae cannot be made with {'dtype': 'float16'}"),
         (["--dropout", "2"], "conv_ae cannot be made with {'dropout': 2.0}"),
         (["--epochs", "0"], "--epochs: must be at least 1, received 0"),
-        (["--epochs", "many"], "--epochs: invalid"),
+        (["--epochs", "many"], "--epochs: must be an integer"),
         (["--learning-rate", "-1"], "--learning-rate: must be above 0, received -1"),
-        (["--learning-rate", "nan"], "--learning-rate: must be above 0, received nan"),
+        (["--learning-rate", "nan"], "--learning-rate: must be finite, received nan"),
         (["--resume", "--overwrite"], "not allowed with argument"),
     ],
 )
@@ -400,3 +400,45 @@ def test_unknown_command(capsys):
 
 def test_no_command(capsys):
     assert "COMMAND" in refused(capsys)
+
+
+# Numbers and pipes
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--learning-rate", "abc", "argument --learning-rate: must be a number, received 'abc'"),
+        ("--learning-rate", "0", "argument --learning-rate: must be above 0, received 0"),
+        ("--learning-rate", "nan", "argument --learning-rate: must be finite, received nan"),
+        ("--dropout", "half", "argument --dropout: must be a number, received 'half'"),
+        ("--epochs", "1.5", "argument --epochs: must be an integer, received '1.5'"),
+        ("--epochs", "0", "argument --epochs: must be at least 1, received 0"),
+        ("--latent-dim", "many", "argument --latent-dim: must be an integer, received 'many'"),
+        ("--batch-size", "-3", "argument --batch-size: must be at least 1, received -3"),
+        ("--threads", "", "argument --threads: must be an integer, received ''"),
+        ("--seed", "x", "argument --seed: must be an integer, received 'x'"),
+    ],
+)
+def test_numbers_that_are_none_are_refused_in_a_sentence(option, value, said, capsys, tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--out", str(tmp_path / "out"), option, value])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"latentknn run: error: {said}"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", [["models"], ["engines"], ["datasets"]])
+def test_output_that_nobody_reads_is_no_error(command):
+    """As in ``latentknn models | head -1``: the pipe is closed before all is written."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "latentknn", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.close()
+        errors = process.stderr.read()
+        status = process.wait(HANG)
+    assert errors == ""
+    assert status == 141

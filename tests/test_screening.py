@@ -276,3 +276,15 @@ def test_explain_without_codes():
     told = lk.CosineIndex(5).explain()
     assert (told.strategy, told.rows, told.screened_dims) == ("auto", 0, 0)
     assert str(told)
+
+
+@pytest.mark.parametrize("count", [1, 7, 200, 1000])
+def test_no_more_rows_are_counted_than_there_are(isa, strategy, count):
+    """Cells are padded to whole tiles."""
+    codes = np.random.default_rng(5).standard_normal((count, 16))
+    index = lk.CosineIndex.from_codes(codes, strategy=strategy)
+    index.search(codes[:50], 1)
+    index.search(codes[-1:], count)
+    explanation = index.explain()
+    assert explanation.screened_per_query <= count
+    assert explanation.candidates_per_query <= count

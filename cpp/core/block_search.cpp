@@ -149,6 +149,7 @@ void BlockSearch::list_visits(Window cells) {
   query_tiles_.clear();
   for (std::size_t cell = cells.begin; cell < cells.end; ++cell) {
     const auto first = static_cast<std::uint32_t>(query_tiles_.size());
+    const std::size_t rows = std::min(layout_.cell_rows(), rows_.count - cell * layout_.cell_rows());
     for (std::size_t tile = 0; tile < cell_visits_.tiles(); ++tile) {
       if (!cell_visits_.wants(cell, tile)) continue;
       if (crowded_[tile]) {
@@ -157,8 +158,8 @@ void BlockSearch::list_visits(Window cells) {
       }
       query_tiles_.push_back(static_cast<std::uint32_t>(tile));
       const std::size_t queries = std::min(kernel.query_tile, queries_.size() - tile * kernel.query_tile);
-      compared_[tile] += queries * layout_.cell_rows();
-      screened_rows_ += queries * layout_.cell_rows();
+      compared_[tile] += queries * rows;
+      screened_rows_ += queries * rows;
     }
     const auto last = static_cast<std::uint32_t>(query_tiles_.size());
     if (first == last) continue;

@@ -12,6 +12,9 @@ from latentknn.cli.errors import CommandError
 _INTERRUPTED = 130
 """Exit status of a command that Ctrl-C ended: 128 and the number of the signal."""
 
+_NOBODY_READS = 141
+"""Exit status where whoever read the output has gone, likewise."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -24,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0 for success, 2 for an error of the user, which is printed, 130 for Ctrl-C.
+        The exit status: 0 for success, 2 for an error of the user, which is printed, 130 for Ctrl-C, 141
+        where nobody reads the output any more, as behind ``| head -1``.
 
     Raises
     ------
@@ -36,6 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.command(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would try to write at its end what is left, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NOBODY_READS
     except CommandError as error:
         print(f"latentknn: {error}", file=sys.stderr)
         return 2

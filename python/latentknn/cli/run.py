@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from latentknn.cli.errors import NO_DATASET, CommandError, as_command_error
 from latentknn.cli.model_options import check_options, parse_option
+from latentknn.cli.numbers import integer, number, positive_integer, positive_number
 from latentknn.cli.table import format_table
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ _DESCRIPTION = """\
 Train a model, index its codes, classify the whole test set and write a report.
 
 A twelfth of the training images is held out: it is not trained on, gives the
-validation loss, and decides how many neighbours vote and with which weights.
+validation loss, and decides whether more neighbours than one vote, how many,
+and with which weights.
 The index then holds the codes of all training images. The test set is used
 once, at the end.
 """
@@ -53,10 +55,10 @@ def add_to(commands: Any) -> None:
     model.add_argument(
         "--model", default="conv_ae", metavar="NAME", help="default: %(default)s; see latentknn models"
     )
-    model.add_argument("--latent-dim", type=_positive_integer, metavar="N", help="dimensions of a code")
-    model.add_argument("--learning-rate", type=_positive_number, metavar="X", help="of the optimizer")
+    model.add_argument("--latent-dim", type=positive_integer, metavar="N", help="dimensions of a code")
+    model.add_argument("--learning-rate", type=positive_number, metavar="X", help="of the optimizer")
     model.add_argument(
-        "--dropout", type=float, metavar="X", help="share of values set to zero while training"
+        "--dropout", type=number, metavar="X", help="share of values set to zero while training"
     )
     model.add_argument(
         "--option",
@@ -69,19 +71,19 @@ def add_to(commands: Any) -> None:
 
     training = parser.add_argument_group("training")
     training.add_argument(
-        "--epochs", type=_positive_integer, default=5, metavar="N", help="default: %(default)s"
+        "--epochs", type=positive_integer, default=5, metavar="N", help="default: %(default)s"
     )
     training.add_argument(
         "--batch-size",
-        type=_positive_integer,
+        type=positive_integer,
         metavar="N",
         help="images of a batch; default: the model's own",
     )
     training.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of everything random; default: %(default)s"
+        "--seed", type=integer, default=0, metavar="N", help="seed of everything random; default: %(default)s"
     )
     training.add_argument(
-        "--threads", type=_positive_integer, metavar="N", help="default: every processor that may be used"
+        "--threads", type=positive_integer, metavar="N", help="default: every processor that may be used"
     )
 
     output = parser.add_argument_group("output")
@@ -190,17 +192,3 @@ def _summary(experiment: Experiment, folder: RunFolder) -> str:
         f"the test set has {experiment.chosen.accuracy.total:,} images.\n\n"
         f"Report: {folder.page}"
     )
-
-
-def _positive_integer(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, received {number}")
-    return number
-
-
-def _positive_number(text: str) -> float:
-    number = float(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"must be above 0, received {text}")
-    return number

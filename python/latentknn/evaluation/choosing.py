@@ -1,7 +1,9 @@
 """Choosing the vote on queries whose classes are known."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,43 @@ from latentknn.evaluation.votes import CANDIDATES, Vote
 
 @dataclass(frozen=True)
 class VoteScore:
-    """A vote and its accuracy on the queries that it was tried on."""
+    """A vote on the queries that it was tried on.
+
+    Parameters
+    ----------
+    vote : Vote
+    accuracy : Accuracy
+    gained, lost : int
+        Queries that it gets right and the first vote that was tried wrong, and the other way round.
+    """
 
     vote: Vote
     accuracy: Accuracy
+    gained: int = 0
+    lost: int = 0
+
+    def gain(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return an interval for by how much the vote's accuracy is above the first one's.
+
+        Parameters
+        ----------
+        confidence : float
+            Probability, between 0 and 1, that such an interval covers the true value.
+
+        Returns
+        -------
+        tuple of float
+            Lower and upper end, from -1 to 1.
+
+        References
+        ----------
+        Wald's interval of paired shares, the counterpart of McNemar's test: A. Agresti, "Categorical Data
+        Analysis", second edition, 2002, section 10.1.1.
+        """
+        n, difference = self.accuracy.total, self.gained - self.lost
+        z = NormalDist().inv_cdf((1 + confidence) / 2)
+        half_width = z * math.sqrt(self.gained + self.lost - difference**2 / n)
+        return (difference - half_width) / n, (difference + half_width) / n
 
 
 def score_votes(
@@ -39,12 +74,35 @@ def score_votes(
     tuple of VoteScore
         In the order of `votes`.
     """
+    votes = tuple(votes)
+    right = [neighbours.predict(vote) == truth for vote in votes]
+
+    def count(flags: NDArray[np.bool_]) -> int:
+        return int(np.count_nonzero(flags))
+
     return tuple(
-        VoteScore(vote, Accuracy(int(np.count_nonzero(neighbours.predict(vote) == truth)), len(truth)))
-        for vote in votes
+        VoteScore(
+            vote, Accuracy(count(own), len(truth)), gained=count(own & ~right[0]), lost=count(right[0] & ~own)
+        )
+        for vote, own in zip(votes, right, strict=True)
     )
 
 
-def best_vote(scores: Iterable[VoteScore]) -> Vote:
-    """Return the vote with the highest accuracy, of equal ones the first."""
-    return max(scores, key=lambda score: score.accuracy.value).vote
+def best_vote(scores: Sequence[VoteScore]) -> Vote:
+    """Return the vote with the highest accuracy among those that are better than the first one.
+
+    A vote is better if the interval of its gain, at 95 % confidence, lies above 0: what a few queries cannot
+    tell from the first vote does not replace it.
+
+    Parameters
+    ----------
+    scores : sequence of VoteScore
+        As `score_votes` returns them, at least one.
+
+    Returns
+    -------
+    Vote
+        Of equally accurate ones the first; the first of all if none is better.
+    """
+    better = [score for score in scores if score.gain()[0] > 0]
+    return max(better or scores[:1], key=lambda score: score.accuracy.value).vote

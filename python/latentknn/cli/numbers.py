@@ -1,0 +1,39 @@
+"""Numbers on the command line; what is none, or out of its range, is refused in a sentence."""
+
+import argparse
+import math
+
+
+def integer(text: str) -> int:
+    """Read an integer."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an integer, received {text!r}") from None
+
+
+def positive_integer(text: str) -> int:
+    """Read an integer of at least 1."""
+    number = integer(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, received {number}")
+    return number
+
+
+def number(text: str) -> float:
+    """Read a finite number."""
+    try:
+        found = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, received {text!r}") from None
+    if not math.isfinite(found):
+        raise argparse.ArgumentTypeError(f"must be finite, received {text}")
+    return found
+
+
+def positive_number(text: str) -> float:
+    """Read a finite number above 0."""
+    found = number(text)
+    if found <= 0:
+        raise argparse.ArgumentTypeError(f"must be above 0, received {text}")
+    return found
