@@ -1,4 +1,4 @@
-"""The machine code of the screening kernels, where nvcc is installed: no device is needed to read it."""
+"""The machine code of the kernels, where nvcc is installed: no device is needed to read it."""
 
 from __future__ import annotations
 
@@ -11,53 +11,77 @@ from pathlib import Path
 import pytest
 
 SOURCES = Path(__file__).parents[1] / "cpp" / "cuda"
+ARCHITECTURES = ("80", "89", "90a")
 MOST_INSTRUCTIONS = 200
 """A step of the main loop, 64 matrix instructions among them: others must not outnumber what they cost."""
 
+REGISTERS = 65_536
+"""Of a multiprocessor."""
 
-def _disassembler() -> str:
-    """Return nvdisasm: of the path, of nvcc's own folder, or of the package that the tests install."""
+LARGEST_BLOCKS = {
+    "screen.cu": {"screen_kernel": 256, "maxima_kernel": 256},
+    "tighten.cu": {"tighten_kernel": 1024, "cut_kernel": 512, "start_kernel": 256},
+    "rank.cu": {"rank_kernel": 512},
+    "pack.cu": {"pack_kernel": 256, "spread_kernel": 256, "take_largest_kernel": 256},
+}
+"""Threads of the largest block that each kernel is launched with."""
+
+
+def compiled(source: str, architecture: str, folder: Path) -> tuple[str, Path]:
+    """Return what ptxas says of the kernels of a file, and their machine code."""
+    if shutil.which("nvcc") is None:
+        pytest.skip("there is no nvcc")
+    code = folder / "kernels.cubin"
+    options = ["-std=c++17", "-O3", "--expt-relaxed-constexpr", "-Xptxas", "-v", "-cubin"]
+    target = f"-gencode=arch=compute_{architecture},code=sm_{architecture}"
+    said = subprocess.run(
+        ["nvcc", *options, target, str(SOURCES / source), "-o", str(code)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return said.stderr, code
+
+
+def disassembled(code: Path) -> str:
+    """Return machine code as text, by nvdisasm: of the path, of nvcc's folder, or of the tests' packages."""
     beside = Path(shutil.which("nvcc") or "nvcc").resolve().parent
     found = shutil.which("nvdisasm") or shutil.which("nvdisasm", path=beside)
     packaged = sorted(Path(sys.prefix).glob("lib/python*/site-packages/nvidia/*/bin/nvdisasm"))
     if found is None and not packaged:
         pytest.skip("there is no nvdisasm")
-    return found or str(packaged[-1])
+    tool = found or str(packaged[-1])
+    return subprocess.run([tool, "-c", str(code)], check=True, capture_output=True, text=True).stdout
 
 
-@pytest.fixture(scope="module", params=["80", "89", "90a"])
-def compiled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """What ptxas says of the screening kernels, and their machine code."""
-    if shutil.which("nvcc") is None:
-        pytest.skip("there is no nvcc")
-    code = tmp_path_factory.mktemp("code") / "screen.cubin"
-    options = ["-std=c++17", "-O3", "--expt-relaxed-constexpr", "-Xptxas", "-v", "-cubin"]
-    architecture = f"-gencode=arch=compute_{request.param},code=sm_{request.param}"
-    said = subprocess.run(
-        ["nvcc", *options, architecture, str(SOURCES / "screen.cu"), "-o", str(code)],
-        check=True,
-        capture_output=True,
-        text=True,
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("source", LARGEST_BLOCKS)
+def test_kernels_spill_no_registers_and_fit_their_blocks(source, architecture, tmp_path):
+    report, _ = compiled(source, architecture, tmp_path)
+    kernels = re.findall(
+        r"entry function '(\w+)'.*?(\d+) bytes spill stores, (\d+) bytes spill loads.*?Used (\d+) registers",
+        report,
+        re.DOTALL,
     )
-    dumped = subprocess.run([_disassembler(), "-c", str(code)], check=True, capture_output=True, text=True)
-    return said.stderr, dumped.stdout
+    blocks = LARGEST_BLOCKS[source]
+    names = [next(name for name in blocks if name in mangled) for mangled, *_ in kernels]
+    assert set(names) == set(blocks)
+    for name, (_, stores, loads, registers) in zip(names, kernels, strict=True):
+        assert (stores, loads) == ("0", "0"), name
+        # A warp is given registers in units of 256.
+        of_a_warp = -(-int(registers) * 32 // 256) * 256
+        assert of_a_warp * blocks[name] // 32 <= REGISTERS, name
 
 
-def test_screening_kernels_spill_no_registers(compiled):
-    report, _ = compiled
-    spills = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", report)
-    assert len(spills) >= 2
-    assert set(spills) == {("0", "0")}
-
-
-def test_main_loops_are_short(compiled):
-    _, code = compiled
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_main_loops_are_short(architecture, tmp_path):
+    _, code = compiled("screen.cu", architecture, tmp_path)
     lengths = []
-    for kernel in code.split("\t.section\t.text.")[1:]:
+    for kernel in disassembled(code).split("\t.section\t.text.")[1:]:
         # Around the loop over steps there are those over tiles and over items.
         steps = [len(loop) for loop in _loops(kernel) if sum("MMA" in line for line in loop) == 64]
         lengths += [min(steps)] if steps else []
-    assert len(lengths) >= 2
+    assert len(lengths) == 4
     assert max(lengths) <= MOST_INSTRUCTIONS
 
 

@@ -5,11 +5,12 @@
 // each vector and take the largest of the rows'.
 //
 // float16: vectors are scaled to length kUnit before they are rounded. Products are exact. Their sums are taken a few
-// at a time, each term cut off below 2^-23 of the largest and the result to 24 bits. V100, A100 and H100 add at least
-// four products and the sum so far at a time (M. Fasi et al., "Numerical behavior of NVIDIA tensor cores", 2021); of
-// hardware that adds a single product to the sum at a time, each of n additions would cut off two terms and a result,
-// below 2^-23 of the sum of absolute values each. Whatever the hardware, an addition of n terms so errs by less than
-// 2^-21 n of that sum, which is at most (1 + d(q)) (1 + d(x)).
+// at a time, each term cut off below 2^-23 of the largest and the result to 24 bits (M. Fasi et al., "Numerical
+// behavior of NVIDIA tensor cores", 2021, of V100, T4 and A100). How many at a time depends on the hardware; the bound
+// does not: if a single product were added to the sum at a time, each of n additions would cut off two terms and a
+// result, below 2^-23 of the sum of absolute values each, and more at a time are cut off less often. An addition of n
+// terms so errs by less than 2^-21 n of that sum, which is at most (1 + d(q)) (1 + d(x)). (From some 16,000 dimensions
+// on that alone leaves too many rows, and such queries are given up.)
 //
 // int8: queries are scaled so that their largest component is 127, and rows all alike, so that 127 is the largest
 // component of those there were when the scale was chosen; what lies beyond is cut off, which is a part of d. Sums are

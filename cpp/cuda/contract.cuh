@@ -11,10 +11,22 @@ inline constexpr unsigned kLanes = 8;
 
 // S(a, b), for the first of the eight lanes that call it together. All lanes of a warp must call.
 __device__ inline double product(const float* a, const float* b, std::size_t dim, unsigned lane) {
+  constexpr unsigned kAhead = 8;  // values are asked for together: one at a time, each would wait for memory alone
   double sum = 0.0;
-  for (std::size_t j = lane; j < dim; j += kLanes) {
-    sum = std::fma(static_cast<double>(a[j]), static_cast<double>(b[j]), sum);
+  std::size_t j = lane;
+  for (; j + (kAhead - 1) * kLanes < dim; j += kAhead * kLanes) {
+    float left[kAhead], right[kAhead];
+#pragma unroll
+    for (unsigned i = 0; i < kAhead; ++i) {
+      left[i] = a[j + i * kLanes];
+      right[i] = b[j + i * kLanes];
+    }
+#pragma unroll
+    for (unsigned i = 0; i < kAhead; ++i) {
+      sum = std::fma(static_cast<double>(left[i]), static_cast<double>(right[i]), sum);
+    }
   }
+  for (; j < dim; j += kLanes) sum = std::fma(static_cast<double>(a[j]), static_cast<double>(b[j]), sum);
   for (unsigned w = kLanes / 2; w > 0; w /= 2) sum += from_above(sum, w);
   return sum;
 }

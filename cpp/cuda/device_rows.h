@@ -57,7 +57,7 @@ class DeviceRows {
   std::size_t chosen_at_once() const;
 
   // Appends rows (count, dim) and their ids, from the host; where it grows, it takes of so many free bytes more than it
-  // needs, if rows may have it. Changes nothing where it throws.
+  // needs, if rows may have it. Where it throws, the rows are those that there were.
   void add(const float* rows, const std::int64_t* ids, std::size_t count, std::size_t unused = 0);
 
   // Begins to take other rows instead of its own; they are there after synchronize(), and until then they must stay

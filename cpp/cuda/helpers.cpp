@@ -16,11 +16,6 @@ class Helpers::Helper {
   Helper() : thread_([this] { work(); }) {}
 
   ~Helper() {
-    if (process_ != getpid()) {
-      // A forked child has a copy of this object, but not the thread.
-      new std::thread(std::move(thread_));
-      return;
-    }
     {
       const std::lock_guard lock(mutex_);
       ends_ = true;
@@ -28,6 +23,9 @@ class Helpers::Helper {
     changed_.notify_all();
     thread_.join();
   }
+
+  // Whether the thread is of this process: a forked child has a copy of this object, but not the thread.
+  bool exists() const { return process_ == getpid(); }
 
   void begin(std::function<void()> task) {
     {
@@ -66,7 +64,13 @@ class Helpers::Helper {
 };
 
 Helpers::Helpers() = default;
-Helpers::~Helpers() = default;
+
+Helpers::~Helpers() {
+  // What waits for a thread of another process, its condition included, can only be left alone.
+  for (std::unique_ptr<Helper>& helper : helpers_) {
+    if (!helper->exists()) static_cast<void>(helper.release());
+  }
+}
 
 void Helpers::run_together(const std::vector<std::function<void()>>& tasks, Stop& stop) {
   std::mutex mutex;

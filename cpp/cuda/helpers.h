@@ -20,7 +20,7 @@ class Helpers {
 
   // Runs the tasks side by side, the first on the calling thread, and waits for all. What the first to fail threw is
   // thrown, and the others are asked to stop; Stopped is thrown too if the caller asked when all was done. One thread
-  // at a time may call.
+  // at a time may call, and none in a process that was forked from one that did.
   void run_together(const std::vector<std::function<void()>>& tasks, Stop& stop);
 
  private:

@@ -89,6 +89,7 @@ struct Search {
   std::uint8_t* failed;    // not 0: the query has no answer
 
   std::uint32_t* tiles_again;  // as `again`, of each tile of queries: one of its queries
+  std::uint32_t* any_again;    // as `again`: one of all queries
   std::uint32_t round;         // of tightening, counted from 1
 
   float* maxima;              // (query_count, maxima_capacity), of groups of rows

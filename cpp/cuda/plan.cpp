@@ -13,7 +13,7 @@ constexpr std::size_t kShortestRanking = 1024, kLongestRanking = 4096;
 // Candidates that are expected for each neighbour, those whose scores cannot be told from the k-th included. Noise of
 // 128 dimensions leaves 7 for k = 10 and 5 for k = 100 in int8 (calculated).
 constexpr std::size_t kCandidatesInInt8 = 6;
-constexpr std::size_t kMostNeighboursInInt8 = 256;
+constexpr std::size_t kMostNeighboursInInt8 = 42;  // more make stages short, and hits many: to be measured
 constexpr float kMostInt8Rounding = 0.02f;
 constexpr std::size_t kFewestQueries = 2048, kMostQueries = 16384;
 constexpr std::size_t kBatchShare = 8;        // of what searches could take, what a batch may take

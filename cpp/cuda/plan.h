@@ -22,7 +22,7 @@ struct PassPlan {
   // Tiles whose maxima give the first cutoffs; 0 where there are too few rows to gain by it.
   std::size_t tiles_of_maxima;
   // Without maxima the first stage fills the lists, as there are no cutoffs. Each other one is so long that, with rows
-  // in no order, about a quarter of a list is filled anew.
+  // in no order, a quarter of a list is filled anew, or at most eight times as long as all before it.
   std::vector<Stage> stages;
 };
 PassPlan plan_pass(std::size_t tiles, std::size_t k, Arithmetic arithmetic);

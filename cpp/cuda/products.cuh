@@ -19,7 +19,8 @@ constexpr unsigned kRowSliceBytes = kRowTile * kStepBytes;
 constexpr unsigned kSliceBytes = kQuerySliceBytes + kRowSliceBytes;
 constexpr unsigned kRing = 4;
 constexpr unsigned kRingBytes = kRing * kSliceBytes;
-constexpr unsigned kTilesPerItem = 16;  // rows that all queries meet while they are in the second-level cache
+constexpr unsigned kMostTilesPerItem = 16;  // rows that all queries meet while they are in the second-level cache
+constexpr unsigned kItemsPerBlock = 4;      // at least, where there is enough to do: blocks end at about the same time
 
 static_assert(kQueryTile == 2 * kWarpSide && kThreads == 32 * 2 * kWarpsAcross);
 
@@ -159,12 +160,14 @@ __device__ void multiply_tiles(const Search& search, std::size_t begin, std::siz
   const Reader reader{Part()};
   const auto query_tiles = static_cast<std::uint32_t>((search.query_count + kQueryTile - 1) / kQueryTile);
   const auto tiles = static_cast<std::uint32_t>(end - begin);
-  const std::uint32_t items = query_tiles * ((tiles + kTilesPerItem - 1) / kTilesPerItem);
+  const std::uint32_t even = tiles * query_tiles / (kItemsPerBlock * gridDim.x);
+  const std::uint32_t per_item = even < 1 ? 1 : even < kMostTilesPerItem ? even : kMostTilesPerItem;
+  const std::uint32_t items = query_tiles * ((tiles + per_item - 1) / per_item);
   for (std::uint32_t number = blockIdx.x; number < items; number += gridDim.x) {
-    const std::uint32_t first = number / query_tiles * kTilesPerItem;
+    const std::uint32_t first = number / query_tiles * per_item;
     const Item item{number % query_tiles,
                     static_cast<std::uint32_t>((begin + first) * search.tile_stride % search.tile_count),
-                    tiles - first < kTilesPerItem ? tiles - first : kTilesPerItem};
+                    tiles - first < per_item ? tiles - first : per_item};
     if (!epilogue.begin_item(item, static_cast<std::uint32_t>(begin) + first)) continue;
 
     Copier copier(search, item, ring);

@@ -4,9 +4,9 @@
 namespace latentknn::cuda {
 namespace {
 
-constexpr unsigned kThreads = 128;
-constexpr unsigned kGroups = kThreads / kLanes;
-constexpr double kNothing = -2.0;  // below every similarity
+constexpr unsigned kFewThreads = 128, kManyThreads = 512;
+constexpr std::size_t kManyCandidates = 2048;  // from here on a block's memory leaves room for few blocks
+constexpr double kNothing = -2.0;              // below every similarity
 
 // What is ranked, in the block's memory.
 struct Ranking {
@@ -36,7 +36,7 @@ struct Ranking {
     for (unsigned run = 2; run <= size; run *= 2) {
       for (unsigned apart = run / 2; apart > 0; apart /= 2) {
         __syncthreads();
-        for (unsigned i = threadIdx.x; i < size; i += kThreads) {
+        for (unsigned i = threadIdx.x; i < size; i += blockDim.x) {
           const unsigned other = i ^ apart;
           if (other > i && ordered(i, other) != ((i & run) == 0)) swap(i, other);
         }
@@ -52,7 +52,7 @@ struct Ranking {
   std::uint32_t* numbers;
 };
 
-__global__ void rank_kernel(Search search) {
+__global__ void __launch_bounds__(kManyThreads) rank_kernel(Search search) {
   Ranking ranking(search.ranking_capacity);
   const std::size_t query = blockIdx.x;
   const std::uint32_t count = search.counts[query];
@@ -71,7 +71,7 @@ __global__ void rank_kernel(Search search) {
   const float* values = search.queries + query * search.dim;
   const double norm = search.query_norms[query];
   const unsigned lane = threadIdx.x % kLanes;
-  for (std::uint32_t begin = 0; begin < count; begin += kGroups) {
+  for (std::uint32_t begin = 0; begin < count; begin += blockDim.x / kLanes) {
     const std::uint32_t i = begin + threadIdx.x / kLanes;
     const std::uint32_t number = list[i < count ? i : count - 1].row;
     const double sum = product(values, search.rows + number * search.dim, search.dim, lane);
@@ -85,7 +85,7 @@ __global__ void rank_kernel(Search search) {
   }
   unsigned size = 1;
   while (size < count) size *= 2;
-  for (unsigned i = count + threadIdx.x; i < size; i += kThreads) {
+  for (unsigned i = count + threadIdx.x; i < size; i += blockDim.x) {
     ranking.scores[i] = kNothing;
     ranking.ids[i] = 0;
   }
@@ -95,7 +95,7 @@ __global__ void rank_kernel(Search search) {
     if (threadIdx.x == 0) search.failed[query] = kGivenUp;
     return;
   }
-  for (unsigned i = threadIdx.x; i < search.k; i += kThreads) {
+  for (unsigned i = threadIdx.x; i < search.k; i += blockDim.x) {
     scores[i] = ranking.scores[i];
     numbers[i] = ranking.numbers[i];
   }
@@ -104,7 +104,8 @@ __global__ void rank_kernel(Search search) {
 }  // namespace
 
 void rank(const Search& search) {
-  launch(rank_kernel, search.query_count, kThreads, search.ranking_capacity * Ranking::kBytes, search);
+  const unsigned threads = search.ranking_capacity < kManyCandidates ? kFewThreads : kManyThreads;
+  launch(rank_kernel, search.query_count, threads, search.ranking_capacity * Ranking::kBytes, search);
 }
 
 }  // namespace latentknn::cuda

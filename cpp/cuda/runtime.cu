@@ -11,16 +11,6 @@ namespace {
 // CUDA does not survive a fork: the process that used it first.
 std::atomic<pid_t> owner{0};
 
-void check_process() {
-  const pid_t process = getpid();
-  pid_t first = 0;
-  if (!owner.compare_exchange_strong(first, process) && first != process) {
-    throw DeviceError(
-        "this process was forked from one that uses CUDA, which cannot be used in both; start processes with the "
-        "method 'spawn', or make the index in the child");
-  }
-}
-
 void check(cudaError_t result, const char* what) {
   if (result == cudaSuccess) return;
   cudaGetLastError();  // the next call starts clean
@@ -44,6 +34,16 @@ std::string reason_of(cudaError_t result) {
 }
 
 }  // namespace
+
+void check_process() {
+  const pid_t process = getpid();
+  pid_t first = 0;
+  if (!owner.compare_exchange_strong(first, process) && first != process) {
+    throw DeviceError(
+        "this process was forked from one that uses CUDA, which cannot be used in both; start processes with the "
+        "method 'spawn', or make the index in the child");
+  }
+}
 
 std::vector<Device> devices(std::string* missing) {
   check_process();

@@ -30,6 +30,9 @@ struct Device {
   std::size_t memory;  // bytes
 };
 
+// Throws DeviceError in a process that was forked from one that used CUDA.
+void check_process();
+
 // The devices that can be used. Empty where there is none; `missing`, if given, then says why.
 std::vector<Device> devices(std::string* missing = nullptr);
 

@@ -155,10 +155,12 @@ class Hits {
 
   __device__ void append(float score, std::uint32_t place, unsigned query_in_tile) const {
     const std::size_t query = first_query_ + query_in_tile;
-    if (place >= search_.row_count || score > search_.ceilings[query]) return;
+    if (place >= search_.row_count) return;
+    // Asked for before the counter is: a warp would otherwise wait for memory twice, and its block with it.
+    const std::uint32_t number = search_.row_numbers[place];
+    if (score > search_.ceilings[query]) return;
     const std::uint32_t at = add_to(search_.counts + query, 1);
-    if (at < search_.list_capacity)
-      search_.lists[query * search_.list_capacity + at] = {score, search_.row_numbers[place]};
+    if (at < search_.list_capacity) search_.lists[query * search_.list_capacity + at] = {score, number};
   }
 
   const Search& search_;
@@ -178,6 +180,7 @@ __global__ void __launch_bounds__(kThreads, 1) maxima_kernel(Search search) {
 template <class Sum>
 __global__ void __launch_bounds__(kThreads, 1)
     screen_kernel(Search search, std::size_t begin, std::size_t end, Screening screening) {
+  if (screening == Screening::again && *search.any_again != search.round) return;
   Hits<Sum> hits(search, screening, reinterpret_cast<Queue*>(shared_memory<char>() + kRingBytes));
   multiply_tiles<Sum>(search, begin, end, hits);
 }

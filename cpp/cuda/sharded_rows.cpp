@@ -55,12 +55,6 @@ class ShardedRows::Answers {
   }
 
  private:
-  struct Neighbour {
-    double score;
-    std::int64_t id;
-    std::int64_t position;
-  };
-
   void merge(std::size_t query, const double* scores, const std::uint32_t* rows, std::size_t k,
              const Numbering& numbering) {
     double* own_scores = request_.scores + query * request_.k;
@@ -73,23 +67,22 @@ class ShardedRows::Answers {
     }
     positions_.resize(k);
     numbering.find_positions(rows, k, positions_.data());
-    known_.clear();
-    for (std::size_t i = 0; i < width; ++i) known_.push_back(neighbour(own_scores[i], own_positions[i]));
-    found_.clear();
-    for (std::size_t i = 0; i < k; ++i) found_.push_back(neighbour(scores[i], positions_[i]));
-    best_.resize(width + k);
-    std::merge(known_.begin(), known_.end(), found_.begin(), found_.end(), best_.begin(), before);
-    for (std::size_t i = 0; i < widths_[query]; ++i) {
-      own_scores[i] = best_[i].score;
-      own_positions[i] = best_[i].position;
+    best_scores_.clear();
+    best_positions_.clear();
+    for (std::size_t own = 0, found = 0; own + found < widths_[query];) {
+      const bool takes_own =
+          found == k || (own < width && before(own_scores[own], own_positions[own], scores[found], positions_[found]));
+      best_scores_.push_back(takes_own ? own_scores[own] : scores[found]);
+      best_positions_.push_back(takes_own ? own_positions[own++] : positions_[found++]);
     }
+    std::copy(best_scores_.begin(), best_scores_.end(), own_scores);
+    std::copy(best_positions_.begin(), best_positions_.end(), own_positions);
   }
 
-  static bool before(const Neighbour& a, const Neighbour& b) {
-    return a.score != b.score ? a.score > b.score : a.id < b.id;
-  }
-  Neighbour neighbour(double score, std::int64_t position) const {
-    return {score, ids_[static_cast<std::size_t>(position)], position};
+  // Ids are far apart in memory, and seldom needed.
+  bool before(double score, std::int64_t position, double other_score, std::int64_t other_position) const {
+    if (score != other_score) return score > other_score;
+    return ids_[static_cast<std::size_t>(position)] < ids_[static_cast<std::size_t>(other_position)];
   }
 
   const ShardedRequest& request_;
@@ -98,8 +91,8 @@ class ShardedRows::Answers {
   bool finite_ = true;
   std::vector<bool> failed_;
   std::vector<std::size_t> widths_;  // how many neighbours of each query are known
-  std::vector<Neighbour> known_, found_, best_;
-  std::vector<std::int64_t> positions_;
+  std::vector<double> best_scores_;
+  std::vector<std::int64_t> positions_, best_positions_;
 };
 
 ShardedRows::ShardedRows(std::size_t dim, const std::vector<int>& numbers, std::size_t memory, std::size_t least_share)
@@ -231,6 +224,7 @@ void ShardedRows::number(Numbering& numbering, const std::int64_t* ids, std::siz
 }
 
 std::vector<std::size_t> ShardedRows::search(const ShardedRequest& request) {
+  check_process();
   const std::lock_guard lock(mutex_);
   if (request.allowed != nullptr && request.allowed_count != ids_.size()) {
     throw std::invalid_argument("there are " + std::to_string(ids_.size()) + " rows by now, received " +

@@ -8,6 +8,7 @@ namespace latentknn::cuda {
 namespace {
 
 constexpr unsigned kThreads = 256;
+constexpr unsigned kMostThreads = 1024;  // of a block: a list of kMostThreads * kKeysPerThread candidates
 constexpr unsigned kBlocksPerMultiprocessor = 8;
 constexpr double kCeilingRounding = 0x1p-22;  // of the scale: by how much a ceiling is rounded up at most, and more
 
@@ -30,6 +31,7 @@ __global__ void start_kernel(Search search) {
   if (query >= search.query_count) return;
   const bool failed = search.failed[query] != 0;
   search.counts[query] = search.settled[query] = search.again[query] = 0;
+  if (query == 0) *search.any_again = 0;
   if (query % kQueryTile == 0) search.tiles_again[query / kQueryTile] = 0;
   search.cutoffs[query] = failed ? INFINITY : -INFINITY;
   search.ceilings[query] = INFINITY;
@@ -75,7 +77,7 @@ __device__ float raised_cutoff(const Search& search, std::size_t query, const fl
   return raised > cutoff ? raised : cutoff;
 }
 
-__global__ void cut_kernel(Search search) {
+__global__ void __launch_bounds__(kMostThreads / 2) cut_kernel(Search search) {
   Shared& shared = *shared_memory<Shared>();
   const std::size_t query = blockIdx.x;
   if (search.failed[query] != 0) return;
@@ -131,15 +133,18 @@ __device__ void tighten_list(const Search& search, std::size_t query, bool last,
   if (threadIdx.x != 0) return;
   // What found room is a sample of what was found. If the new cutoff leaves most of it, the list would overflow again.
   const bool fails = overflows && (last || shared.kept > capacity / 2);
-  if (overflows && !fails) search.again[query] = search.tiles_again[query / kQueryTile] = search.round;
+  if (overflows && !fails) {
+    search.again[query] = search.tiles_again[query / kQueryTile] = *search.any_again = search.round;
+  }
   if (fails) search.failed[query] = kGivenUp;
   search.counts[query] = search.settled[query] = fails ? 0 : shared.settled;
   search.cutoffs[query] = fails ? INFINITY : cutoff;
 }
 
 // The queries that repeated a stage are those that the round before has flagged.
-__global__ void tighten_kernel(Search search, Screening after, bool last) {
+__global__ void __launch_bounds__(kMostThreads) tighten_kernel(Search search, Screening after, bool last) {
   Shared& shared = *shared_memory<Shared>();
+  if (after == Screening::again && *search.any_again + 1 != search.round) return;
   for (std::size_t query = blockIdx.x; query < search.query_count; query += gridDim.x) {
     if (after == Screening::again && search.again[query] + 1 != search.round) continue;
     tighten_list(search, query, last, shared);

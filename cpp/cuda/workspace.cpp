@@ -52,6 +52,7 @@ BatchArrays::BatchArrays(const BatchShape& shape, Pieces& device, Pieces& pinned
   settled = device.next<std::uint32_t>(count);
   again = device.next<std::uint32_t>(count);
   tiles_again = device.next<std::uint32_t>((count + kQueryTile - 1) / kQueryTile);
+  any_again = device.next<std::uint32_t>(1);
   cutoffs = device.next<float>(count);
   ceilings = device.next<float>(count);
   maxima = device.next<float>(count * maxima_stride);

@@ -51,7 +51,7 @@ struct BatchArrays {
   float* roundings;
   double* scales;
   Candidate* lists;
-  std::uint32_t *counts, *settled, *again, *tiles_again;
+  std::uint32_t *counts, *settled, *again, *tiles_again, *any_again;
   float *cutoffs, *ceilings, *maxima;
   std::size_t maxima_stride;
   std::uint8_t* failed;

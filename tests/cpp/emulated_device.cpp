@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -22,7 +23,7 @@ namespace emulation {
 namespace {
 
 constexpr std::size_t kStackBytes = 1 << 16;
-constexpr std::size_t kMostShared = 232448;  // what a block can have on compute capability 9.0
+constexpr std::size_t kMostShared = 101376;  // what a block can have on compute capability 8.9, the least of all
 constexpr int kPoison = 0xFF;                // as halves and floats: not a number
 
 [[noreturn]] void give_up(const char* why) {
@@ -336,6 +337,11 @@ using emulation::enqueue;
 using emulation::kHost;
 using emulation::memories;
 using emulation::Queue;
+
+void check_process() {
+  static const pid_t owner = getpid();
+  if (owner != getpid()) throw DeviceError("this process was forked from one that uses emulated devices");
+}
 
 std::vector<Device> devices(std::string*) {
   std::vector<Device> found;

@@ -1,7 +1,8 @@
 // A device for tests: the kernels of cpp/cuda run on the processor, each thread of a block a fiber of its own. Slow,
 // and stricter than a device: memory begins poisoned, streams and copies ahead do what they are asked for as late as
 // they may, tensor cores cut off what theirs may cut off, blocks run in random order, and a collective that not all
-// lanes reach is an error.
+// lanes reach is an error. What it cannot show: threads change only where they wait for each other, so that a missing
+// atomic goes unnoticed; it has all the registers that there might be; copies of pageable memory are done at once.
 #pragma once
 
 #include <atomic>
