@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,20 @@ def atomic_file(path: Path) -> Iterator[Path]:
     ------
     Path
         A file of the same name in a temporary folder beside it.
+
+    Raises
+    ------
+    IsADirectoryError, FileNotFoundError, NotADirectoryError
+        If the path is a folder, or its folder is none; nothing was written then.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder, name a file in it", str(path))
+    if not path.parent.exists():
+        raise FileNotFoundError(errno.ENOENT, "make the folder first, it does not exist", str(path.parent))
+    if not path.parent.is_dir():
+        raise NotADirectoryError(
+            errno.ENOTDIR, "is a file, so nothing can be written in it", str(path.parent)
+        )
     with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as workspace:
         unfinished = Path(workspace) / path.name
         yield unfinished

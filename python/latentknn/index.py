@@ -101,9 +101,11 @@ class CosineIndex:
 
     Notes
     -----
-    Safe to use from several threads. Memory: the codes as float32, one packed copy of them (half as large
-    for "int16", a quarter for "int8", smaller for "pca") and some tens of MiB while a search runs. The other
-    engines keep the codes on the host, and what they search beside them: see `CudaEngine` and `FaissEngine`.
+    Safe to use from several threads. A copy, or what pickle makes of an index in another process, is an index
+    of its own with the same codes, engine, strategy and threads. Memory: the codes as float32, one packed
+    copy of them (half as large for "int16", a quarter for "int8", smaller for "pca") and some tens of MiB while a
+    search runs. The other engines keep the codes on the host, and what they search beside them: see
+    `CudaEngine` and `FaissEngine`.
     While "auto" tries devices, the host holds up to three more copies of the codes.
     """
 
@@ -120,6 +122,7 @@ class CosineIndex:
             threads = _positive(threads, "threads")
             if threads > _MOST_THREADS:
                 raise ValueError(f"threads must be at most {_MOST_THREADS}, received {threads}")
+        self._settings: dict[str, Any] = {"engine": engine, "strategy": strategy, "threads": threads}
         self._make_database = partial(make_database, engine, dim, strategy)
         self._engine, self._database = self._make_database()
         self._may_move = engine == "auto" and strategy == "auto"  # to devices, tried once
@@ -221,6 +224,12 @@ class CosineIndex:
         if self._labels is None:
             raise ValueError("the index has no labels; pass labels= with the codes")
         return np.unique(self._labels)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Give pickle and copy what an index is made from: a copy is an index of its own."""
+        with self._changes:
+            contents = (self.codes, self._labels, self._ids, self._next_id)
+        return _restored, (type(self), self.dim, self._settings, *contents)
 
     def __len__(self) -> int:
         return len(self._database)
@@ -589,6 +598,21 @@ def cosine_search(
         As `CosineIndex.add` and `CosineIndex.search` do.
     """
     return CosineIndex.from_codes(codes, engine="cpu", threads=threads).search(queries, k)
+
+
+def _restored(
+    kind: type[CosineIndex],
+    dim: int,
+    settings: dict[str, Any],
+    codes: NDArray[np.float32],
+    labels: NDArray[Any] | None,
+    ids: NDArray[np.int64] | None,
+    next_id: int,
+) -> CosineIndex:
+    index = kind(dim, **settings)
+    index.add(codes, labels, ids)
+    index._next_id = next_id
+    return index
 
 
 def _of_classes(queries: ArrayLike, by_class: ClassSearch) -> NDArray[Any]:
