@@ -143,6 +143,9 @@ def adversarial() -> list[Case]:
             ("100 distinct rows", synthetic.duplicates),
             ("noise", synthetic.noise),
         )
+    ] + [
+        # Half of the rows of a larger database: NumPy's sort of all is the peer to watch.
+        Case("noise", rows=60_000, queries=1000, dim=64, make=synthetic.noise, lines=(Line(1000, 30_000),))
     ]
 
 

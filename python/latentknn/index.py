@@ -101,11 +101,11 @@ class CosineIndex:
 
     Notes
     -----
-    Safe to use from several threads. A copy, or what pickle makes of an index in another process, is an index
-    of its own with the same codes, engine, strategy and threads. Memory: the codes as float32, one packed
-    copy of them (half as large for "int16", a quarter for "int8", smaller for "pca") and some tens of MiB while a
-    search runs. The other engines keep the codes on the host, and what they search beside them: see
-    `CudaEngine` and `FaissEngine`.
+    Safe to use from several threads. A copy, or what pickle makes of an index in another process, is an
+    index of its own with the same codes, engine, strategy and threads. Memory: the codes as float32, one
+    packed copy of them (half as large for "int16", a quarter for "int8", smaller for "pca") and some tens of
+    MiB while a search runs. The other engines keep the codes on the host, and what they search beside them:
+    see `CudaEngine` and `FaissEngine`.
     While "auto" tries devices, the host holds up to three more copies of the codes.
     """
 
