@@ -24,7 +24,7 @@ test-core: $(VENV)/installed-test
 	  -DLATENTKNN_EMULATED_EXTENSION=ON -DPython_EXECUTABLE=$(abspath $(BIN))/python \
 	  -Dpybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir)
 	cmake --build build/tests --parallel 2
-	cd build/tests && ctest --output-on-failure
+	cd build/tests && ctest --output-on-failure --parallel 2
 
 test-python: $(VENV)/installed-test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile

@@ -1,0 +1,123 @@
+// Rows and queries, and whether devices find for them what the core does.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "checking.h"
+#include "database.h"
+#include "sharded_rows.h"
+
+namespace cuda_problem {
+
+using latentknn::cuda::ShardedRequest;
+using latentknn::cuda::ShardedRows;
+
+inline constexpr std::size_t kAmple = std::size_t{8} << 30;
+
+struct Answers {
+  std::vector<double> scores;
+  std::vector<std::int64_t> positions;
+};
+
+struct Problem {
+  std::string name;
+  std::size_t dim;
+  std::vector<float> rows;
+  std::vector<float> queries;
+  std::vector<std::int64_t> ids;
+
+  std::size_t row_count() const { return rows.size() / dim; }
+  std::size_t query_count() const { return queries.size() / dim; }
+};
+
+// Rows of mixed kinds: ordinary, tiny and huge, zero, sparse, equal and nearly equal to others.
+inline std::vector<float> vectors(std::size_t count, std::size_t dim, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> found(count * dim);
+  for (std::size_t i = 0; i < count; ++i) {
+    float* vector = found.data() + i * dim;
+    const unsigned kind = random() % 16;
+    if (kind == 1 && i > 0) {
+      std::copy_n(vector - dim, dim, vector);
+      continue;
+    }
+    const float scale = kind == 2 ? 1e-30f : kind == 3 ? 1e30f : 1.0f;
+    for (std::size_t j = 0; j < dim; ++j) vector[j] = kind == 4 ? 0.0f : scale * normal(random);
+    if (kind == 5) std::fill(vector + 1, vector + dim, 0.0f);
+    if (kind == 6) std::fill(vector + dim / 2, vector + dim, 1e-7f);
+  }
+  return found;
+}
+
+inline Answers by_core(const Problem& problem, std::size_t k, const std::vector<std::uint8_t>& allowed) {
+  latentknn::Database database(problem.dim, latentknn::Strategy::float64);
+  const std::int64_t* ids = problem.ids.empty() ? nullptr : problem.ids.data();
+  database.add({problem.rows.data(), latentknn::ElementType::float32, problem.row_count(), problem.dim}, ids, 1,
+               nullptr);
+  const std::size_t count = problem.query_count();
+  Answers found{std::vector<double>(count * k), std::vector<std::int64_t>(count * k)};
+  std::vector<float> similarities(count * k);
+  std::vector<std::int64_t> names(count * k);
+  latentknn::SearchRequest request{};
+  request.queries = {problem.queries.data(), latentknn::ElementType::float32, count, problem.dim};
+  request.k = k;
+  request.similarities = similarities.data();
+  request.positions = found.positions.data();
+  request.ids = names.data();
+  request.scores64 = found.scores.data();
+  if (!allowed.empty()) {
+    request.allowed = allowed.data();
+    request.allowed_count = allowed.size();
+  }
+  database.search(request);
+  return found;
+}
+
+// Compares what the devices find with the core, but for what they say that they have not found. Returns how much that
+// is.
+inline std::size_t compare(ShardedRows& rows, const Problem& problem, std::size_t k,
+                           const std::vector<std::uint8_t>& allowed = {}) {
+  const Answers expected = by_core(problem, k, allowed);
+  const std::size_t count = problem.query_count();
+  Answers found{std::vector<double>(count * k), std::vector<std::int64_t>(count * k)};
+  ShardedRequest request{};
+  request.queries = problem.queries.data();
+  request.count = count;
+  request.k = k;
+  request.allowed = allowed.empty() ? nullptr : allowed.data();
+  request.allowed_count = allowed.size();
+  request.scores = found.scores.data();
+  request.positions = found.positions.data();
+  const std::vector<std::size_t> failed = rows.search(request);
+  bool same = true;
+  for (std::size_t q = 0; q < count; ++q) {
+    if (std::binary_search(failed.begin(), failed.end(), q)) continue;
+    same = same && std::memcmp(&found.scores[q * k], &expected.scores[q * k], k * sizeof(double)) == 0 &&
+           std::equal(&found.positions[q * k], &found.positions[q * k] + k, &expected.positions[q * k]);
+  }
+  checking::check(same, problem.name + ", k = " + std::to_string(k) + (allowed.empty() ? "" : ", some allowed") +
+                            ": the core's answers");
+  return failed.size();
+}
+
+inline void add(ShardedRows& rows, const Problem& problem, std::size_t begin, std::size_t end) {
+  std::vector<std::int64_t> ids(end - begin);
+  std::iota(ids.begin(), ids.end(), static_cast<std::int64_t>(begin));
+  if (!problem.ids.empty()) std::copy_n(&problem.ids[begin], ids.size(), ids.begin());
+  rows.add(&problem.rows[begin * problem.dim], ids.data(), ids.size());
+}
+
+inline void add_all(ShardedRows& rows, const Problem& problem) {
+  add(rows, problem, 0, problem.row_count() / 3);
+  add(rows, problem, problem.row_count() / 3, problem.row_count());
+}
+
+}  // namespace cuda_problem
