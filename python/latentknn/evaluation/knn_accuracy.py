@@ -11,6 +11,7 @@ from latentknn.evaluation.neighbours import find_neighbours
 from latentknn.evaluation.votes import Vote
 from latentknn.index import CosineIndex
 from latentknn.models.backend import keras
+from latentknn.models.images import prepare_images
 
 
 class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
@@ -40,7 +41,8 @@ class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
     ------
     ValueError
         If there are not as many labels as images, no validation images, or fewer images than the vote needs;
-        when a training begins, if a class of a conditional model has fewer.
+        when a training begins, if the model takes no such images or, where they matter, labels, or if a class
+        of a conditional model has fewer images than the vote needs.
 
     Examples
     --------
@@ -74,7 +76,9 @@ class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
         self._classes, self._class_numbers = np.unique(self.labels, return_inverse=True)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Refuse images that are too few for a model that encodes under every class."""
+        """Refuse what the model cannot encode, and too few images for one that encodes under every class."""
+        self.model.check_labelled(self.images, self.labels)
+        prepare_images(self.validation_images, self.model.input_shape)
         query = self.model.encode_queries(self.validation_images[:1])
         smallest = int(np.bincount(self._class_numbers).min())
         if query.ndim == 3 and (len(query) != len(self._classes) or smallest < self.vote.k):

@@ -72,6 +72,11 @@ class SampleRecorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.seed = seed
         self.samples: dict[int, NDArray[np.float32]] = {}
 
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Refuse images and labels that the model could not encode."""
+        if "generate" not in self.model.capabilities:
+            self.model.check_labelled(self.images, self.labels)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Generate and keep."""
         if logs is None or np.isfinite(logs.get("loss", 0.0)):

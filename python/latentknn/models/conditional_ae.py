@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentknn.models.autoencoder import Autoencoder
-from latentknn.models.backend import keras
+from latentknn.models.backend import keras, tf
 from latentknn.models.conv_networks import conv_decoder, conv_encoder
 from latentknn.models.images import check_input_shape, prepare_images
 from latentknn.models.precision import layers_of
 from latentknn.models.scaling import scale_pixels
 from latentknn.models.seeding import seeded_layers
+from latentknn.models.training_data import prepare_dataset
 
 
 @keras.saving.register_keras_serializable(package="latentknn")
@@ -116,6 +117,17 @@ class ConditionalAutoencoder(Autoencoder):
         """Return a batch as Keras takes it: the labels are among the inputs."""
         return (images, labels), labels
 
+    def prepare_inputs(self, x: Any) -> Any:
+        """Check images and labels, a pair or a dataset of pairs, and return them as ``call`` takes them."""
+        if isinstance(x, tf.data.Dataset):
+            dataset = prepare_dataset(x, self.input_shape, self.num_classes)
+            return dataset.map(lambda images, labels: ((images, labels),))
+        if not isinstance(x, tuple | list) or len(x) != 2:
+            raise ValueError(
+                f"received a {type(x).__name__}; the call of {self.registry_name} takes (images, labels)"
+            )
+        return self._prepare_arrays(*x)
+
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """Return ``codes`` under the labels and the decoder's ``outputs``; inputs are (images, labels)."""
         images, labels = inputs
@@ -154,6 +166,10 @@ class ConditionalAutoencoder(Autoencoder):
     def encode_labelled(self, x: ArrayLike, labels: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Turn images into codes under their classes: ``encode`` with labels."""
         return self.encode(x, batch_size, labels)
+
+    def check_labelled(self, x: ArrayLike, labels: ArrayLike) -> None:
+        """Raise what ``encode_labelled`` would raise for these images and labels, without encoding them."""
+        self._prepare_arrays(x, labels)
 
     def encode_queries(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Turn images into codes under every class: ``encode_per_class``."""

@@ -204,8 +204,9 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If images have a wrong shape or are out of range, there is none, labels are missing or wrong,
-            ``batch_size`` is below 1, or a checkpoint belongs to another training.
+            If images, those of ``validation_data`` too, have a wrong shape or are out of range, there is
+            none, labels are missing or wrong, ``batch_size`` is below 1, or a checkpoint belongs to another
+            training.
         FileExistsError
             If there is a checkpoint in ``checkpoint_dir`` and ``resume`` is false.
         """
@@ -252,6 +253,67 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         if checkpoint is not None:
             history.epoch, history.history = checkpoint.epoch, checkpoint.history
         return history
+
+    def evaluate(self, x: Any, y: ArrayLike | None = None, *arguments: Any, **options: Any) -> Any:
+        """Compute the loss and the metrics, with the conventions of Keras.
+
+        Parameters
+        ----------
+        x, y
+            Images and labels, or a dataset of them, as ``fit`` takes them.
+        *arguments, **options
+            ``batch_size``, ``verbose``, ``return_dict`` and others, as ``keras.Model.evaluate`` takes them.
+
+        Returns
+        -------
+        float, list of float, or dict of str to float
+            The loss alone or with the metrics; by name if ``return_dict`` is true.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If images are no numbers, have a wrong shape, are out of range or contain NaN, there is none, or
+            labels are missing or wrong.
+        """
+        if not options.get("_use_cached_eval_dataset"):  # by which Keras evaluates what fit has prepared
+            x, y = self._prepare_pair(x, y)
+        return super().evaluate(x, y, *arguments, **options)
+
+    def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
+        """Return what ``call`` returns, with the conventions of Keras; codes are what ``encode`` returns.
+
+        Parameters
+        ----------
+        x
+            Images as ``encode`` takes them, or a dataset as ``fit`` does; with their labels, as a pair, if
+            the model's ``call`` takes them too.
+        *arguments, **options
+            ``batch_size``, ``verbose`` and others, as ``keras.Model.predict`` takes them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As ``encode``, or if labels that matter are wrong.
+        """
+        return super().predict(self.prepare_inputs(x), *arguments, **options)
+
+    def train_on_batch(self, x: Any, y: ArrayLike | None = None, *arguments: Any, **options: Any) -> Any:
+        """Take one step of training with arrays as ``fit`` takes them; see ``keras.Model.train_on_batch``."""
+        return super().train_on_batch(*self._prepare_pair(x, y), *arguments, **options)
+
+    def test_on_batch(self, x: Any, y: ArrayLike | None = None, *arguments: Any, **options: Any) -> Any:
+        """Compute the loss of arrays as ``fit`` takes them; see ``keras.Model.test_on_batch``."""
+        return super().test_on_batch(*self._prepare_pair(x, y), *arguments, **options)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return what ``call`` returns for arrays as ``predict`` takes them."""
+        return super().predict_on_batch(self.prepare_inputs(x))
+
+    def prepare_inputs(self, x: Any) -> Any:
+        """Check what ``predict`` is given and return it as ``call`` takes it."""
+        if isinstance(x, tf.data.Dataset):
+            return prepare_dataset(x, self.input_shape, None)
+        return prepare_images(x, self.input_shape)
 
     # Use
 
@@ -305,6 +367,10 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
             As ``encode``, or if labels that matter are wrong.
         """
         return self.encode(x, batch_size)
+
+    def check_labelled(self, x: ArrayLike, labels: ArrayLike) -> None:
+        """Raise what ``encode_labelled`` would raise for these images and labels, without encoding them."""
+        prepare_images(x, self.input_shape)
 
     def encode_queries(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Turn images of unknown class into what is searched for among the codes of ``encode_labelled``.
@@ -410,11 +476,34 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
     def _prepare_validation(self, validation_data: Any) -> Any:
         if validation_data is None:
             return None
-        if isinstance(validation_data, tf.data.Dataset):
-            dataset = prepare_dataset(validation_data, self.input_shape, self._num_labels())
+        if not isinstance(validation_data, tuple):
+            return self._prepare_evaluation(validation_data)
+        if len(validation_data) > 2:
+            raise ValueError(
+                f"received validation_data of {len(validation_data)} parts, "
+                "expected images or (images, labels)"
+            )
+        return self._prepare_evaluation(*validation_data)
+
+    def _prepare_evaluation(self, x: Any, y: Any = None) -> Any:
+        """Return images and labels that are evaluated as Keras takes them: (x,), (x, y) or a dataset."""
+        if isinstance(x, tf.data.Dataset):
+            if y is not None:
+                raise ValueError("a dataset holds labels itself: leave y out")
+            dataset = prepare_dataset(x, self.input_shape, self._num_labels())
             return dataset.map(self.arrange_batch)
-        images, labels = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-        return self.arrange_batch(*self._prepare_arrays(images, labels))
+        arrays = self._prepare_arrays(x, y)
+        if len(arrays[0]) == 0:
+            raise ValueError("received no images to evaluate")
+        return self.arrange_batch(*arrays)
+
+    def _prepare_pair(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Return the first two arguments of Keras's methods."""
+        prepared = self._prepare_evaluation(x, y)
+        if isinstance(prepared, tf.data.Dataset):
+            return prepared, None
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(prepared)
+        return x, y
 
     def _num_labels(self) -> int | None:
         return self.num_classes if self.uses_labels else None

@@ -1,0 +1,177 @@
+"""What users of Keras models report again and again, and what ours do instead."""
+
+import numpy as np
+import pytest
+
+from latentknn import models
+from latentknn.datasets import load
+from latentknn.evaluation import KNNAccuracy, SampleRecorder
+from latentknn.models import MODELS
+from latentknn.models.backend import tf
+
+SHAPE = (8, 8, 1)
+
+SMALL = {
+    "conditional_ae": {"latent_dim": 6, "filters": (4,), "strides": (2,)},
+    "conv_ae": {"latent_dim": 6, "filters": (4,), "strides": (2,), "whitening": 0.5},
+    "finetuned": {"pretraining_epochs": 0},
+    "gan": {"latent_dim": 6, "noise_dim": 5, "filters": (4,)},
+    "metric": {"latent_dim": 6, "filters": (4, 8)},
+    "pool_ae": {"filters": (4,)},
+    "triplet": {"latent_dim": 6, "filters": (4,), "strides": (2,)},
+    "vqvae": {"embedding_dim": 3, "codebook_size": 16, "filters": (8,)},
+    "wgan_gp": {"latent_dim": 6, "noise_dim": 5, "filters": (4,)},
+}
+
+every_model = pytest.mark.parametrize("name", sorted(MODELS))
+every_kind = pytest.mark.parametrize(
+    "name", ["adversarial_ae", "conditional_ae", "finetuned", "gan", "metric", "simple_ae", "vqvae"]
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load("digits")
+
+
+def small_model(name, **options):
+    return models.create(name, input_shape=SHAPE, **SMALL.get(name, {}), **options)
+
+
+# Images as keras.datasets gives them, without a channel axis
+
+
+@every_kind
+def test_images_without_channels_are_evaluated_in_any_order(name, digits):
+    images, labels = digits.train_images[:64], digits.train_labels[:64]
+    model = small_model(name)
+    without = model.evaluate(images, labels, batch_size=32, verbose=0, return_dict=True)
+    validation_data = (images, labels)
+    model.fit(images, labels, batch_size=32, verbose=0, validation_data=validation_data)
+    model.evaluate(images[..., np.newaxis], labels, verbose=0)
+    history = model.fit(images, labels, batch_size=32, verbose=0, validation_data=validation_data).history
+    found = model.evaluate(images, labels, batch_size=32, verbose=0, return_dict=True)
+    assert set(found) == set(without)
+    if name not in (
+        "adversarial_ae",
+        "gan",
+        "metric",
+        "wgan_gp",
+    ):  # their losses vary, or weights are averaged
+        assert found["loss"] == history["val_loss"][0]
+
+
+@every_kind
+def test_arrays_and_datasets_are_evaluated_alike(name, digits):
+    images, labels = digits.test_images[:32], digits.test_labels[:32]
+    variants = {
+        "without channels": (images, labels),
+        "with channels": (images[..., np.newaxis], labels),
+        "scaled": (images / 255, labels),
+        "dataset": (tf.data.Dataset.from_tensor_slices((images, labels)).batch(32),),
+    }
+    found = {kind: small_model(name).evaluate(*data, verbose=0) for kind, data in variants.items()}
+    for kind in variants:
+        np.testing.assert_allclose(found[kind], found["dataset"], rtol=1e-5, err_msg=kind)
+
+
+# Images that fit refuses are refused everywhere
+
+
+def uses_of_images(model, digits):
+    """Return every public function that takes images, as functions of the images alone."""
+    labels = digits.train_labels
+
+    def fitted(callback):
+        model.fit(digits.train_images[:9], labels[:9], callbacks=[callback])
+
+    def recorded(images):
+        fitted(SampleRecorder(images, labels[: len(images)]))
+
+    def measured(images):
+        validation = digits.test_images[:9], digits.test_labels[:9]
+        fitted(KNNAccuracy(images, labels[: len(images)], *validation))
+
+    def measured_on(images):
+        fitted(KNNAccuracy(digits.train_images, labels, images, labels[: len(images)]))
+
+    def validated(images):
+        validation_data = (images, labels[: len(images)])
+        model.fit(digits.train_images[:9], labels[:9], validation_data=validation_data)
+
+    def called(use):
+        takes_labels = model.registry_name == "conditional_ae"
+        return lambda images: use((images, labels[: len(images)]) if takes_labels else images)
+
+    def labelled(use):
+        return lambda images: use(images, labels[: len(images)])
+
+    uses = [validated, measured, measured_on, called(model.predict), called(model.predict_on_batch)]
+    uses += [labelled(use) for use in (model.fit, model.evaluate, model.train_on_batch, model.test_on_batch)]
+    uses += [model.encode, labelled(model.encode_labelled), model.encode_queries]
+    if "generate" not in model.capabilities:
+        uses.append(recorded)
+    if model.registry_name == "vqvae":
+        uses.append(model.indices)
+    return uses + [getattr(model, name) for name in model.capabilities & {"encode_per_class", "reconstruct"}]
+
+
+@every_model
+def test_wrong_images_are_refused_by_every_function(name, digits):
+    model = small_model(name)
+    scaled = digits.train_images[:20] / 255
+    damaged = scaled.copy()
+    damaged[3, 2, 1] = np.nan
+    wrong = {
+        r"values from 0\.0 to 255\.0, expected 0 to 1: divide": digits.train_images[:20].astype(np.float32),
+        r"values from -1\.0 to 1\.0, expected 0 to 1": 2 * scaled - 1,
+        "contain NaN": damaged,
+        r"shape \(20, 8, 7\)": scaled[:, :, :7],
+    }
+    before = model.get_weights()
+    for function in uses_of_images(model, digits):
+        for message, images in wrong.items():
+            with pytest.raises(ValueError, match=message):
+                function(images)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_nothing_to_evaluate(digits):
+    model = small_model("simple_ae")
+    with pytest.raises(ValueError, match="no images to evaluate"):
+        model.evaluate(digits.train_images[:0])
+    with pytest.raises(ValueError, match="no images to evaluate"):
+        model.fit(digits.train_images[:9], validation_data=digits.train_images[:0])
+    with pytest.raises(ValueError, match="validation_data of 3 parts"):
+        model.fit(digits.train_images[:9], validation_data=(digits.train_images[:9],) * 3)
+    with pytest.raises(ValueError, match="leave y out"):
+        model.evaluate(tf.data.Dataset.from_tensor_slices(digits.train_images[:9]).batch(3), np.zeros(9, int))
+
+
+@pytest.mark.parametrize("name", ["conditional_ae", "simple_ae", "triplet"])
+def test_batches_and_predictions_are_those_of_prepared_images(name, digits):
+    """Keras's own methods take images as fit does: of any layout, scaled or not."""
+    images, labels = digits.train_images[:9], digits.train_labels[:9]
+    model = small_model(name)
+    inputs = (images, labels) if name == "conditional_ae" else images
+    dataset = tf.data.Dataset.from_tensor_slices(inputs if name == "conditional_ae" else images).batch(9)
+    codes = model.encode_labelled(images, labels)
+    for found in (
+        model.predict(inputs, verbose=0),
+        model.predict_on_batch(inputs),
+        model.predict(dataset, verbose=0),
+    ):
+        np.testing.assert_allclose(found["codes"], codes, rtol=1e-4, atol=1e-5)
+    loss = model.evaluate(images, labels, verbose=0, return_dict=True)["loss"]
+    assert model.test_on_batch(images / 255, labels, return_dict=True)["loss"] == pytest.approx(
+        loss, rel=1e-5
+    )
+    before = model.get_weights()
+    model.train_on_batch(images, labels)
+    assert any((one != other).any() for one, other in zip(before, model.get_weights(), strict=True))
+    if name == "conditional_ae":
+        with pytest.raises(
+            ValueError, match=r"received a ndarray; the call of conditional_ae takes \(images"
+        ):
+            model.predict(images)
