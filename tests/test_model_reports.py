@@ -7,7 +7,7 @@ from latentknn import models
 from latentknn.datasets import load
 from latentknn.evaluation import KNNAccuracy, SampleRecorder
 from latentknn.models import MODELS
-from latentknn.models.backend import tf
+from latentknn.models.backend import keras, tf
 
 SHAPE = (8, 8, 1)
 
@@ -175,3 +175,137 @@ def test_batches_and_predictions_are_those_of_prepared_images(name, digits):
             ValueError, match=r"received a ndarray; the call of conditional_ae takes \(images"
         ):
             model.predict(images)
+
+
+# Callbacks of a training that is resumed
+
+
+def train_simple(digits, callbacks, epochs, name="simple_ae", **options):
+    model = small_model(name)
+    images, labels = digits.train_images[:64], digits.train_labels[:64]
+    history = model.fit(
+        images, labels, batch_size=32, epochs=epochs, verbose=0, callbacks=callbacks, **options
+    )
+    return model, history.history
+
+
+class Losses(keras.callbacks.Callback):
+    """Put given values into the logs, as if a model were that good."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = values
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["measured"] = self.values[epoch]
+
+
+@pytest.mark.parametrize("threshold", [None, 0.45])
+def test_the_best_model_outlives_a_break(threshold, digits, tmp_path):
+    """The second epoch is the best, however often the training is broken off after it."""
+    best, folder = tmp_path / "best.keras", tmp_path / "checkpoint"
+
+    def callbacks():
+        keep = keras.callbacks.ModelCheckpoint(
+            best, "measured", save_best_only=True, mode="min", initial_value_threshold=threshold
+        )
+        return [Losses([0.5, 0.4, 0.9, 0.44, 0.3]), keep]
+
+    train_simple(digits, callbacks(), 2, checkpoint_dir=folder)
+    kept = best.read_bytes()
+    for epochs in (3, 4):
+        train_simple(digits, callbacks(), epochs, checkpoint_dir=folder, resume=True)
+        assert best.read_bytes() == kept
+    train_simple(digits, callbacks(), 5, checkpoint_dir=folder, resume=True)
+    assert best.read_bytes() != kept
+
+
+def test_a_model_is_saved_after_as_many_batches_as_without_a_break(digits, tmp_path):
+    def saved(folder, parts):
+        for epochs in parts:
+            callback = keras.callbacks.ModelCheckpoint(folder / "{epoch}-{batch}.keras", save_freq=3)
+            train_simple(digits, [callback], epochs, checkpoint_dir=folder, resume=True)
+        return sorted(path.name for path in folder.glob("*.keras"))
+
+    assert (
+        saved(tmp_path / "broken", (1, 2, 5))
+        == saved(tmp_path / "whole", (5,))
+        == [
+            "2-1.keras",
+            "3-2.keras",
+            "5-1.keras",
+        ]
+    )
+
+
+def test_a_log_goes_on_in_its_file(digits, tmp_path):
+    def logged(folder, parts):
+        for epochs in parts:
+            logger = keras.callbacks.CSVLogger(folder / "log.csv")
+            train_simple(digits, [logger], epochs, checkpoint_dir=folder / "checkpoint", resume=True)
+        return (folder / "log.csv").read_text()
+
+    for folder in ("whole", "broken"):
+        (tmp_path / folder).mkdir()
+    whole = logged(tmp_path / "whole", (4,))
+    assert len(whole.splitlines()) == 5
+    assert logged(tmp_path / "broken", (1, 3, 4)) == whole
+    # What is not resumed begins a new file.
+    train_simple(digits, [keras.callbacks.CSVLogger(tmp_path / "whole/log.csv")], 1)
+    assert len((tmp_path / "whole/log.csv").read_text().splitlines()) == 2
+
+
+def schedule():
+    return keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.7 * rate)
+
+
+def plateau():
+    return keras.callbacks.ReduceLROnPlateau("loss", min_delta=10, patience=1, factor=0.5, cooldown=1)
+
+
+def stopping():
+    return keras.callbacks.EarlyStopping("loss", min_delta=10, patience=3, restore_best_weights=True)
+
+
+def swapping():
+    return keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+
+
+@pytest.mark.parametrize("make", [schedule, plateau, stopping, swapping])
+def test_callbacks_end_where_they_would_have_without_a_break(make, digits, tmp_path):
+    name = "metric" if make is swapping else "simple_ae"
+    model, history = train_simple(digits, [make()], 6, name)
+
+    class Break(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_simple(digits, [make(), Break()], 6, name, checkpoint_dir=tmp_path)
+    resumed, resumed_history = train_simple(digits, [make()], 6, name, checkpoint_dir=tmp_path, resume=True)
+    assert resumed_history == history
+    for one, other in zip(model.get_weights(), resumed.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_a_backup_of_keras_brings_nothing_else_back(digits, tmp_path):
+    """BackupAndRestore keeps the same state beside ours, at the same epochs."""
+    model, history = train_simple(digits, [], 4)
+
+    def backup():
+        return keras.callbacks.BackupAndRestore(tmp_path / "backup")
+
+    class Break(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_simple(digits, [backup(), Break()], 4, checkpoint_dir=tmp_path / "ours")
+    resumed, resumed_history = train_simple(
+        digits, [backup()], 4, checkpoint_dir=tmp_path / "ours", resume=True
+    )
+    assert resumed_history == history
+    for one, other in zip(model.get_weights(), resumed.get_weights(), strict=True):
+        assert np.array_equal(one, other)

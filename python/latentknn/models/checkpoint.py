@@ -2,11 +2,11 @@
 
 One file in the safetensors format, plain tensors and JSON, is replaced as a whole at the end of every epoch.
 It holds the model's variables (weights, statistics of batch normalisation, the state of random generators),
-the optimizer's variables, the history, and the state of early stopping and learning rate reduction.
+the optimizer's variables, the history, and the state of those of Keras's callbacks that have one.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ FILE_NAME = "checkpoint.safetensors"
 # Keras offers no way to ask a callback for its state, so what the stateful ones keep is named here.
 _CALLBACK_STATE = {
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
+    keras.callbacks.ModelCheckpoint: ("best", "_batches_seen_since_last_saving", "_last_batch_seen"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+    keras.callbacks.SwapEMAWeights: ("_ema_weights_in_model",),
 }
 
 
@@ -36,18 +38,20 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         Where the file is written; made if it does not exist.
     run : dict
         What makes this training the same as another, as JSON values: model, configuration, batch size, data.
-    callbacks : iterable of keras.callbacks.Callback
-        The callbacks of the training. The state of ``EarlyStopping`` and ``ReduceLROnPlateau`` is kept;
-        others begin anew.
+    callbacks : sequence of keras.callbacks.Callback
+        The callbacks of the training. The state of ``EarlyStopping``, ``ModelCheckpoint``,
+        ``ReduceLROnPlateau`` and ``SwapEMAWeights`` is kept, and a ``CSVLogger`` goes on in its file; others
+        begin anew.
     """
 
-    def __init__(self, folder: Path, run: dict[str, Any], callbacks: Iterable[Any]) -> None:
+    def __init__(self, folder: Path, run: dict[str, Any], callbacks: Sequence[Any]) -> None:
         super().__init__()
         self.path = folder / FILE_NAME
         self.run = run
         self.epoch: list[int] = []
         self.history: dict[str, list[float]] = {}
         self._stateful = _named_stateful(callbacks)
+        self._loggers = [each for each in callbacks if isinstance(each, keras.callbacks.CSVLogger)]
         self._restored: dict[str, dict[str, Any]] = {}
 
     def restore(self, model: Any) -> None:
@@ -78,8 +82,10 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self.history = state["history"]
         self._restored = state["callbacks"]
         for name, values in self._restored.items():
-            weights = _in_order(tensors, f"{name}/best_weights/")
-            values["best_weights"] = weights or None
+            if "best_epoch" in values:
+                values["best_weights"] = _in_order(tensors, f"{name}/best_weights/") or None
+        for logger in self._loggers:
+            logger.append = True  # else it would empty the file that holds the epochs before
 
     @property
     def next_epoch(self) -> int:

@@ -194,7 +194,8 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         resume : bool
             Whether to go on from the checkpoint in ``checkpoint_dir``, if there is one. The weights are then
             the same, to the bit, as without the break, where two trainings with the same seed are the same
-            and a dataset gives the same batches in every epoch.
+            and a dataset gives the same batches in every epoch. Keras's own callbacks go on too, where they
+            are given in the same order: the best is remembered, and a ``CSVLogger`` appends to its file.
 
         Returns
         -------
