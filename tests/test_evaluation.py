@@ -420,6 +420,26 @@ def test_conditional_model_is_classified_per_class(small_digits):
     assert experiment.chosen.accuracy.value > 0.4
 
 
+@pytest.mark.parametrize(("images", "held_out"), [(600, 0), (560, 1)], ids=["trained on", "held out"])
+def test_conditional_model_of_classes_with_a_gap_or_one_image(small_digits, images, held_out):
+    """No training image is of class 2, and one is of class 5."""
+    labels = small_digits.train_labels[:images]
+    rows = np.setdiff1d(np.flatnonzero(labels != 2), np.flatnonzero(labels == 5)[1:])
+    sparse = replace(small_digits, train_images=small_digits.train_images[rows], train_labels=labels[rows])
+    model = lk.models.create(
+        "conditional_ae", input_shape=sparse.image_shape, latent_dim=6, filters=(4,), strides=(2,)
+    )
+    experiment = run_experiment(sparse, model, epochs=1, batch_size=64, verbose=0)
+    assert np.count_nonzero(sparse.train_labels[experiment.held_out] == 5) == held_out
+    assert [score.vote.k for score in experiment.vote_scores] == [1]
+    queries = model.encode_per_class(sparse.test_images)
+    assert experiment.test_queries.tobytes() == queries.tobytes()
+    nearest = lk.ClassConditionalKNNClassifier().fit(experiment.index.codes, sparse.train_labels)
+    present = [0, 1, 3, 4, 5, 6, 7, 8, 9]
+    assert np.array_equal(experiment.chosen.predictions, nearest.predict(queries[present]))
+    assert np.array_equal(experiment.test_codes, queries[experiment.nearest.predictions, np.arange(150)])
+
+
 def test_experiment_on_few_images(small_digits):
     """Fewer training images than the largest vote has neighbours."""
     tiny = replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -186,11 +187,15 @@ def run_experiment(
     with stopwatch.measure("choose vote", len(held_out), "queries"):
         among = CosineIndex.from_codes(train_codes[kept], train_labels[kept], threads=threads)
         queries = model.encode_queries(train_images[held_out])
-        vote_scores = _score_candidates(among, queries, train_labels[held_out], class_count)
+        votes = _possible_votes((among, index), queries)
+        most = max(vote.k for vote in votes)
+        found = find_neighbours(among, _under_classes(among, queries), most, class_count)
+        vote_scores = score_votes(found, train_labels[held_out], votes)
     chosen_vote = best_vote(vote_scores)
 
     with stopwatch.measure(f"search codes, k = {chosen_vote.k}", len(dataset.test_labels), "queries"):
-        neighbours = find_neighbours(index, test_queries, chosen_vote.k, class_count)
+        under_classes = _under_classes(index, test_queries)
+        neighbours = find_neighbours(index, under_classes, chosen_vote.k, class_count)
     with stopwatch.measure("vote", len(dataset.test_labels), "queries"):
         nearest, chosen = (
             Classification(vote, dataset.test_labels, neighbours.predict(vote), dataset.class_names)
@@ -247,15 +252,20 @@ def classify_by_pixels(
     return Classification(Vote(1), dataset.test_labels, neighbours.predict(Vote(1)), dataset.class_names)
 
 
-def _score_candidates(
-    index: CosineIndex, queries: NDArray[np.float32], labels: NDArray[np.int64], class_count: int
-) -> tuple[VoteScore, ...]:
-    # A class that is searched by itself has no more neighbours to give than it has codes.
-    _, sizes = np.unique(np.asarray(index.labels), return_counts=True)
-    most = len(index) if queries.ndim == 2 else sizes.min()
-    votes = [vote for vote in CANDIDATES if vote.k <= most]
-    neighbours = find_neighbours(index, queries, max(vote.k for vote in votes), class_count)
-    return score_votes(neighbours, labels, votes)
+def _possible_votes(indexes: Iterable[CosineIndex], queries: NDArray[np.float32]) -> list[Vote]:
+    """Return the candidates whose neighbours every index has."""
+    # A class that is searched by itself has no more neighbours to give than it has codes. A class of a single
+    # image may be held out, so that only one of the indexes knows how small it is.
+    sizes = [
+        len(index) if queries.ndim == 2 else np.unique(np.asarray(index.labels), return_counts=True)[1].min()
+        for index in indexes
+    ]
+    return [vote for vote in CANDIDATES if vote.k <= min(sizes)]
+
+
+def _under_classes(index: CosineIndex, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the encodings of queries under the classes that an index has, of a conditional model's own."""
+    return queries if queries.ndim == 2 else queries[index.classes]
 
 
 def _one_encoding(queries: NDArray[np.float32], classes: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
