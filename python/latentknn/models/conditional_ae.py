@@ -134,6 +134,14 @@ class ConditionalAutoencoder(Autoencoder):
         codes = self.encoder(scale_pixels(images), training=training) * self.embedding(labels)
         return {"codes": codes, "outputs": self.decoder(codes, training=training)}
 
+    def serve(self, inputs: Any) -> dict[str, Any]:
+        """Return what ``call`` returns, whose codes are those that ``encode`` gives under the labels."""
+        return dict(self(inputs, training=False))
+
+    def input_specs(self) -> Any:
+        """Return shapes and types of images and labels."""
+        return super().input_specs(), tf.TensorSpec((None,), tf.int64, "labels")
+
     def encode(
         self, x: ArrayLike, batch_size: int = 256, labels: ArrayLike | None = None
     ) -> NDArray[np.float32]:

@@ -136,6 +136,11 @@ class ImageCriticModel(AdversarialModel):
         """Return the critic's scores, (N, 1), of images from -1 to 1."""
         return self.head(self.encoder(images, training=training))
 
+    def serve(self, images: Any) -> dict[str, Any]:
+        """Return the ``codes`` and the critic's ``scores``, for an exported model."""
+        codes = self.encode_scaled(scale_pixels(images))
+        return {"codes": codes, "scores": self.head(codes)}
+
     def encode_scaled(self, images: Any) -> Any:
         """Return the critic's features."""
         return self.encoder(2 * images - 1, training=False)

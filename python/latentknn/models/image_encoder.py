@@ -14,6 +14,7 @@ from latentknn.atomic_file import atomic_file
 from latentknn.models.backend import JIT_COMPILE, keras, tf
 from latentknn.models.checkpoint import Checkpoint
 from latentknn.models.errors import UnsupportedOperationError
+from latentknn.models.exported import ExportedModel
 from latentknn.models.images import check_input_shape, prepare_images
 from latentknn.models.lost_interrupts import LostInterrupts
 from latentknn.models.optimizers import build_once, name_of
@@ -440,6 +441,35 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         self.build_optimizers()  # Keras warns when it loads one that was not
         with atomic_file(path) as unfinished:
             super().save(unfinished)
+
+    def export(self, filepath: str | PathLike[str], *arguments: Any, **options: Any) -> None:
+        """Export what the model computes, to be used without this package.
+
+        An exported model's ``serve`` takes images (N, H, W, C) of float32 from 0 to 1; that of a conditional
+        model (images, labels). It returns a dictionary with the ``codes`` that ``encode`` gives, of a
+        conditional model those under the labels, beside what else the model's ``call`` returns.
+
+        Parameters
+        ----------
+        filepath : path
+            Folder of a TensorFlow SavedModel, or what else ``format`` asks for.
+        *arguments, **options
+            ``format``, ``verbose`` and others, as ``keras.Model.export`` takes them.
+        """
+        specs = self.input_specs()
+        exported = ExportedModel(self)
+        # Keras exports what has been called.
+        exported(keras.tree.map_structure(lambda spec: tf.zeros((1, *spec.shape[1:]), spec.dtype), specs))
+        exported.export(filepath, *arguments, **{"input_signature": [specs], **options})
+
+    def serve(self, inputs: Any) -> dict[str, Any]:
+        """Return what an exported model returns for what ``call`` takes: its outputs, and the ``codes``."""
+        outputs = self(inputs, training=False)
+        return {**outputs, "codes": self.encode_scaled(scale_pixels(inputs))}
+
+    def input_specs(self) -> Any:
+        """Return shape and type of what ``call`` takes."""
+        return tf.TensorSpec((None, *self.input_shape), tf.float32, "images")
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, from which ``from_config`` makes the same model, untrained."""
