@@ -1,13 +1,15 @@
 """Models that learn from labels, and the parts that they are made of."""
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from latentknn import models
 from latentknn.datasets import load
-from latentknn.models import MODELS
+from latentknn.models import MODELS, metric_losses
 from latentknn.models.augmentation import RandomAugmentation
 from latentknn.models.backend import keras, tf
 from latentknn.models.cosine_head import CosineHead
@@ -98,6 +100,67 @@ def test_gradients_of_losses_are_finite():
         with tf.GradientTape() as tape:
             value = loss(codes, labels, setting)
         assert np.isfinite(tape.gradient(value, codes).numpy()).all()
+
+
+def plain_batch_all(codes, labels, margin):
+    """Compute the loss of all triplets at once, differentiable by TensorFlow."""
+    distances = 1 - metric_losses.cosine_similarities(codes)
+    same = labels[:, None] == labels
+    counted = (same & ~np.eye(len(labels), dtype=bool))[:, :, None] & ~same[:, None, :]
+    differences = tf.boolean_mask(distances[:, :, None] - distances[:, None, :], counted)
+    if margin is None:
+        return tf.reduce_mean(tf.math.softplus(differences))
+    return tf.reduce_mean(tf.boolean_mask(differences + margin, differences + margin > 0))
+
+
+@pytest.mark.parametrize("margin", [0.3, None])
+@pytest.mark.parametrize("at_once", [1, 37 * 37 * 5, 37**3, 2**22], ids=["one", "five", "all", "more"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_triplets_in_blocks_have_the_loss_and_gradients_of_all_at_once(
+    margin, at_once, compiled, monkeypatch
+):
+    monkeypatch.setattr(metric_losses, "_TRIPLETS_AT_ONCE", at_once)
+    rng = np.random.default_rng(0)
+    codes, labels = tf.constant(rng.standard_normal((37, 5)), tf.float32), rng.integers(0, 4, 37)
+
+    def with_gradient(function):
+        with tf.GradientTape() as tape:
+            tape.watch(codes)
+            loss = 3 * function(codes, labels, margin)
+        return loss, tape.gradient(loss, codes)
+
+    loss, gradient = tf.function(with_gradient, jit_compile=compiled)(batch_all_loss)
+    expected_loss, expected_gradient = with_gradient(plain_batch_all)
+    np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_all_triplets_of_a_large_batch_fit_into_memory():
+    """512 codes have 60 million triplets, a quarter of a gigabyte for each array of them."""
+    program = """
+import resource
+import numpy as np
+from latentknn.models.backend import tf
+from latentknn.models.metric_losses import batch_all_loss
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+@tf.function
+def gradient(codes, labels):
+    with tf.GradientTape() as tape:
+        tape.watch(codes)
+        loss = batch_all_loss(codes, labels, 1.0)
+    return tape.gradient(loss, codes)
+
+rng = np.random.default_rng(0)
+codes, labels = tf.constant(rng.standard_normal((512, 64)), tf.float32), tf.constant(rng.integers(0, 2, 512))
+gradient(codes[:8], labels[:8])
+before = peak()
+gradient(codes, labels)
+assert peak() - before < 250, f"{peak() - before} MiB"
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_cosine_head():

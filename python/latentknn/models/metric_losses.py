@@ -6,7 +6,9 @@ their class, or whose class fills the batch, are left out where there is nothing
 
 from typing import Any
 
-from latentknn.models.backend import keras
+from latentknn.models.backend import keras, tf
+
+_TRIPLETS_AT_ONCE = 2**22  # of batch_all_loss: 16 MiB for each array of them
 
 
 def batch_hard_loss(codes: Any, labels: Any, margin: float | None) -> Any:
@@ -41,19 +43,49 @@ def batch_all_loss(codes: Any, labels: Any, margin: float | None) -> Any:
     Parameters
     ----------
     codes, labels, margin
-        As ``batch_hard_loss`` takes them. Memory grows with the cube of the batch.
+        As ``batch_hard_loss`` takes them. Time grows with the cube of the batch, memory with its square.
 
     References
     ----------
     A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person Re-Identification", 2017.
     """
-    distances = 1 - cosine_similarities(codes)
     positive, negative = _pair_masks(labels)
-    violations = _violation(distances[:, :, None] - distances[:, None, :], margin)
-    counted = positive[:, :, None] & negative[:, None, :]
-    if margin is not None:
-        counted = counted & (violations > 0)
-    return _masked_mean(violations, counted)
+    anchors = tf.shape(labels)[0]
+    # All blocks have one size, which XLA asks for; the rows that fill up the last have no triplets.
+    block = tf.clip_by_value(_TRIPLETS_AT_ONCE // anchors**2, 1, anchors)
+    blocks = -(-anchors // block)
+
+    def in_blocks(pairs: Any) -> Any:
+        filled = tf.pad(pairs, ((0, blocks * block - anchors), (0, 0)))
+        return tf.reshape(filled, (blocks, block, anchors))
+
+    def of_block(block_of: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+        """Return the sum of a block's violations, their number, and the sum's slope by every distance."""
+        distances, positive, negative = block_of
+        differences = distances[:, :, None] - distances[:, None, :]
+        violations = _violation(differences, margin)
+        counted = positive[:, :, None] & negative[:, None, :]
+        if margin is not None:
+            counted = counted & (violations > 0)
+        counted = keras.ops.cast(counted, violations.dtype)
+        slopes = counted if margin is not None else counted * keras.ops.sigmoid(differences)
+        by_distance = keras.ops.sum(slopes, axis=2) - keras.ops.sum(slopes, axis=1)
+        return keras.ops.sum(violations * counted), keras.ops.sum(counted), by_distance
+
+    # The slopes are found along with the loss, because automatic differentiation would keep every triplet.
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def mean_violation(distances: Any) -> Any:
+        sums, counts, slopes = tf.map_fn(
+            of_block,
+            tuple(map(in_blocks, (distances, positive, negative))),
+            fn_output_signature=(tf.float32, tf.float32, tf.float32),
+            parallel_iterations=1,
+        )
+        count = keras.ops.maximum(keras.ops.sum(counts), 1.0)
+        slopes = tf.reshape(slopes, (blocks * block, anchors))[:anchors] / count
+        return keras.ops.sum(sums) / count, lambda upstream: upstream * slopes
+
+    return mean_violation(1 - cosine_similarities(codes))
 
 
 def supervised_contrastive_loss(codes: Any, labels: Any, temperature: float) -> Any:
