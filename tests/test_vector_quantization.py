@@ -84,6 +84,66 @@ def test_running_means_follow_the_vectors():
     assert np.isfinite(before).all()
 
 
+def far_quantizer():
+    """Return a layer one of whose seven entries is near the vectors, all others being far from any."""
+    layer = quantizer(averaging=0.9)
+    layer.codebook.assign(np.concatenate([np.zeros((1, 4)), 100 + np.eye(6, 4)]))
+    layer.sums.assign(layer.codebook)
+    return layer
+
+
+def test_entries_that_nothing_chooses_begin_anew(vectors):
+    layer, same = far_quantizer(), far_quantizer()
+    assert set(np.asarray(layer(vectors)["indices"]).ravel()) == {0}
+    for _ in range(20):
+        layer(vectors, training=True)
+        same(vectors, training=True)
+    codebook = layer.codebook.numpy()
+    assert np.abs(codebook).max() <= np.abs(vectors).max()
+    assert len(set(np.asarray(layer(vectors)["indices"]).ravel())) == 7
+    for one, other in zip(layer.weights, same.weights, strict=True):
+        assert np.array_equal(one.numpy(), other.numpy())
+
+
+def test_entries_that_are_chosen_seldom_stay():
+    """One vector in a batch of 400 is enough."""
+    layer = quantizer(averaging=0.9)
+    codebook = layer.codebook.numpy()
+    batch = codebook[np.concatenate([np.arange(6), np.full(394, 6)])].reshape(1, 20, 20, 4)
+    for _ in range(50):
+        layer(batch, training=True)
+    np.testing.assert_allclose(layer.codebook.numpy(), codebook, atol=1e-4)
+
+
+def test_a_few_vectors_for_many_entries():
+    """Where a batch has fewer vectors than there are entries, those that are chosen in turn stay."""
+    layer = quantizer(averaging=0.9)
+    codebook = layer.codebook.numpy()
+    for step in range(140):
+        layer(codebook[step % 7].reshape(1, 1, 1, 4), training=True)
+    np.testing.assert_allclose(layer.codebook.numpy(), codebook, atol=1e-3)
+
+
+@pytest.mark.parametrize(("averaging", "epochs", "used"), [(0.9, 16, 28), (0.99, 32, 16)])
+def test_a_codebook_of_running_means_is_used(averaging, epochs, used, images, tmp_path):
+    def train(epochs, **options):
+        model = models.create(
+            "vqvae", input_shape=SHAPE, codebook_size=32, averaging=averaging, filters=(16,), embedding_dim=8
+        )
+        model.fit(images, batch_size=32, epochs=epochs, verbose=0, **options)
+        return model
+
+    model = train(epochs)
+    assert len(np.unique(model.indices(images))) >= used
+    lengths = np.linalg.norm(model.codebook, axis=1)
+    assert lengths.min() > 0.05 * np.median(lengths)
+
+    train(epochs // 2, checkpoint_dir=tmp_path)
+    resumed = train(epochs, checkpoint_dir=tmp_path, resume=True)
+    assert np.array_equal(resumed.codebook, model.codebook)
+    assert np.array_equal(resumed.encode(images), model.encode(images))
+
+
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 def test_training(averaging, images):
     model = models.create(

@@ -3,9 +3,11 @@
 from typing import Any
 
 from latentknn.models.averaging import check_averaging
-from latentknn.models.backend import keras
+from latentknn.models.backend import keras, tf
 
 _SMOOTHING = 1e-5
+_USED = 1.0  # vectors of a batch
+_LEAST_SHARE = 0.1  # of an equal share of the vectors, where that is fewer than 10
 
 
 @keras.saving.register_keras_serializable(package="latentknn")
@@ -14,7 +16,9 @@ class VectorQuantizer(keras.layers.Layer):  # type: ignore[misc]
 
     The gradient passes straight through to the vectors. The codebook learns in one of two ways: by a loss
     that the model adds, or, if ``averaging`` is above 0, as the running mean of the vectors that chose each
-    entry.
+    entry. An entry that nothing chooses would shrink to nothing there: one that fewer than one vector of a
+    batch chooses, by the running mean, or a tenth of an equal share where that is less, begins anew as a
+    vector of the batch.
 
     Parameters
     ----------
@@ -28,6 +32,7 @@ class VectorQuantizer(keras.layers.Layer):  # type: ignore[misc]
     References
     ----------
     A. van den Oord et al., "Neural Discrete Representation Learning", 2017; running means: its appendix A.1.
+    P. Dhariwal et al., "Jukebox: A Generative Model for Music", 2020, section 3.1: entries that begin anew.
     """
 
     def __init__(self, codebook_size: int, averaging: float = 0.0, **kwargs: Any) -> None:
@@ -91,9 +96,22 @@ class VectorQuantizer(keras.layers.Layer):  # type: ignore[misc]
         share = 1 - self.averaging
         counts = self.averaging * self.counts + share * keras.ops.sum(chosen, axis=0)
         sums = self.averaging * self.sums + share * keras.ops.matmul(keras.ops.transpose(chosen), vectors)
+        counts, sums = self._begin_unused_anew(counts, sums, vectors)
         self.counts.assign(counts)
         self.sums.assign(sums)
-        # Entries that nothing chooses any more would be divided by nearly 0.
+        # Entries that are chosen seldom would be divided by nearly 0.
         total = keras.ops.sum(counts)
         smoothed = (counts + _SMOOTHING) / (total + self.codebook_size * _SMOOTHING) * total
         self.codebook.assign(sums / keras.ops.expand_dims(smoothed, -1))
+
+    def _begin_unused_anew(self, counts: Any, sums: Any, vectors: Any) -> tuple[Any, Any]:
+        """Return counts and sums by which entries that nothing chooses become vectors of the batch."""
+        # The running means seed the draw: it needs no state of its own, and is repeated when they are.
+        seed = tf.bitcast(tf.stack([keras.ops.sum(counts), keras.ops.sum(sums)]), tf.int32)
+        rows = tf.random.stateless_uniform((self.codebook_size,), seed, 0, tf.shape(vectors)[0], tf.int32)
+        share = keras.ops.cast(tf.shape(vectors)[0], counts.dtype) / self.codebook_size
+        least = keras.ops.minimum(_USED, _LEAST_SHARE * share)
+        unused = counts < least
+        # An entry that begins anew has until its count has halved to be chosen.
+        sums = keras.ops.where(unused[:, None], 2 * least * keras.ops.take(vectors, rows, axis=0), sums)
+        return keras.ops.where(unused, 2 * least, counts), sums

@@ -45,7 +45,8 @@ class VectorQuantizedAutoencoder(Autoencoder):
         What the squared distance of the vectors to their entries is multiplied by.
     averaging : float
         Momentum with which entries follow the vectors that choose them, from 0 (entries learn by the
-        straight-through loss instead) to below 1; 0.99 is usual.
+        straight-through loss instead) to below 1; 0.99 is usual. Entries that nothing chooses begin anew as
+        vectors of the batch.
     learning_rate : float
         Of Adam.
     seed : int
