@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -17,6 +18,21 @@ def test_example():
     assert run.returncode == 0, run.stderr
     accuracy = float(re.fullmatch(r"accuracy (0\.\d{3})\n", run.stdout).group(1))
     assert accuracy > 0.95
+
+
+def test_codes_win_in_the_command_that_needs_no_download(tmp_path):
+    (command,) = re.findall(
+        r"^latentknn (run --dataset digits .*) --out \S+$", README.read_text(), re.MULTILINE
+    )
+    arguments = [*command.split(), "--out", str(tmp_path / "report")]
+    run = subprocess.run(
+        [sys.executable, "-m", "latentknn", *arguments], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    record = json.loads((tmp_path / "report" / "report.json").read_text())
+    accuracy = {name: result["accuracy"] for name, result in record["results"].items()}
+    assert accuracy["nearest"] > accuracy["pixels"]
+    assert accuracy["chosen"] >= accuracy["nearest"]
 
 
 def test_pictures_are_there():
