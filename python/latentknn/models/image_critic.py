@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from latentknn.models.activations import activation_layer
 from latentknn.models.adversarial import AdversarialModel
-from latentknn.models.averaging import check_averaging
+from latentknn.models.averaging import check_averaging, early_momentum
 from latentknn.models.backend import keras, tf
 from latentknn.models.images import ImageShape, check_input_shape
 from latentknn.models.precision import layers_of
@@ -197,9 +197,7 @@ class ImageCriticModel(AdversarialModel):
             return self.generator_loss(self.score(generated, training=True))
 
         loss = self.minimise(self.optimizer, self.judged_variables, deceive)
-        # With a momentum that grows, the first weights, which are random, are soon forgotten.
-        turns = keras.ops.cast(self.optimizer.iterations, "float32")
-        momentum = keras.ops.minimum(self.averaging, (1 + turns) / (10 + turns))
+        momentum = early_momentum(self.averaging, self.optimizer.iterations)
         for mean, weight in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
             mean.assign(momentum * mean + (1 - momentum) * weight)
         # Noted here, so that the mean is over the generator's turns.

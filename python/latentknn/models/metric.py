@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from latentknn.models.augmentation import RandomAugmentation
+from latentknn.models.averaged_sgd import AveragedSGD
 from latentknn.models.averaging import check_averaging
 from latentknn.models.backend import keras
 from latentknn.models.cosine_head import CosineHead
@@ -65,7 +66,8 @@ class MetricEncoder(SupervisedEncoder):
     weight_decay : float
         Share of the weights, times the learning rate, that every step takes away.
     averaging : float
-        Momentum of the running average of the weights, from 0 (no average) to below 1.
+        Momentum of the running average of the weights, from 0 (no average) to below 1; lower in the first
+        steps, which are soon forgotten.
     learning_rate : float
         Highest rate of the cycle, of stochastic gradient descent with Nesterov's momentum 0.9.
     seed : int
@@ -165,7 +167,7 @@ class MetricEncoder(SupervisedEncoder):
 
     def make_optimizer(self) -> Any:
         """Return stochastic gradient descent with Nesterov's momentum, weight decay and averaging."""
-        return keras.optimizers.SGD(
+        return AveragedSGD(
             self.learning_rate,
             momentum=0.9,
             nesterov=True,

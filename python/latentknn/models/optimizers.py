@@ -10,5 +10,6 @@ def build_once(optimizer: Any, variables: list[Any]) -> None:
 
 
 def name_of(optimizer: Any) -> str:
-    """Return the name of the algorithm."""
-    return type(getattr(optimizer, "inner_optimizer", optimizer)).__name__
+    """Return the name of the algorithm; one of ours has that of the class of Keras that it extends."""
+    classes = type(getattr(optimizer, "inner_optimizer", optimizer)).__mro__
+    return next(each.__name__ for each in classes if not each.__module__.startswith("latentknn."))
