@@ -121,7 +121,9 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
                 for attribute in _CALLBACK_STATE[_stateful_class(callback)]
             }
             for position, weight in enumerate(getattr(callback, "best_weights", None) or []):
-                tensors[f"{name}/best_weights/{position}"] = weight
+                tensors[f"{name}/best_weights/{position}"] = np.asarray(
+                    weight
+                )  # Keras's scalars are no arrays
         state = {
             "run": self.run,
             "epoch": self.epoch,

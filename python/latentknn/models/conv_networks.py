@@ -4,6 +4,7 @@ from typing import Any
 
 from latentknn.models.activations import activation_layer
 from latentknn.models.backend import keras
+from latentknn.models.batch_normalization import BatchNormalization
 from latentknn.models.images import ImageShape
 
 
@@ -106,6 +107,6 @@ def conv_decoder(
 
 def _add_activation(network: Any, activation: str, dropout: float) -> None:
     network.add(activation_layer(activation))
-    network.add(keras.layers.BatchNormalization())
+    network.add(BatchNormalization())
     if dropout != 0:
         network.add(keras.layers.Dropout(dropout))

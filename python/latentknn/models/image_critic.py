@@ -10,6 +10,7 @@ from latentknn.models.activations import activation_layer
 from latentknn.models.adversarial import AdversarialModel
 from latentknn.models.averaging import check_averaging, early_momentum
 from latentknn.models.backend import keras, tf
+from latentknn.models.batch_normalization import BatchNormalization
 from latentknn.models.images import ImageShape, check_input_shape
 from latentknn.models.precision import layers_of
 from latentknn.models.prior import sample_prior
@@ -240,12 +241,12 @@ def _generator(
     grid_height, grid_width = (-(-length // 2 ** len(filters)) for length in (height, width))
     network = keras.Sequential([keras.Input((noise_dim,))], name=name)
     network.add(keras.layers.Dense(grid_height * grid_width * filters[-1], use_bias=False))
-    network.add(keras.layers.BatchNormalization())
+    network.add(BatchNormalization())
     network.add(activation_layer(activation, _SLOPE))
     network.add(keras.layers.Reshape((grid_height, grid_width, filters[-1])))
     for channels in filters[-2::-1]:
         network.add(keras.layers.Conv2DTranspose(channels, kernel_size, 2, padding="same", use_bias=False))
-        network.add(keras.layers.BatchNormalization())
+        network.add(BatchNormalization())
         network.add(activation_layer(activation, _SLOPE))
     network.add(
         keras.layers.Conv2DTranspose(

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn.atomic_file import atomic_file
 from latentknn.models.backend import JIT_COMPILE, keras, tf
+from latentknn.models.batch_normalization import BatchNormalization
 from latentknn.models.checkpoint import Checkpoint
 from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.exported import ExportedModel
@@ -102,6 +103,9 @@ class ImageEncoder(keras.Model):  # type: ignore[misc]
         self.build((None, *self.input_shape))
         optimizer = self.make_optimizer()
         self.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=JIT_COMPILE)
+        for layer in self._flatten_layers():
+            if isinstance(layer, BatchNormalization):
+                layer.count_steps = lambda: self.optimizer.iterations
 
     # Training
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from latentknn.models.backend import keras
+from latentknn.models.batch_normalization import BatchNormalization
 from latentknn.models.images import ImageShape
 
 
@@ -80,5 +81,5 @@ def _convolution(x: Any, channels: int, stride: int) -> Any:
 
 
 def _normalisation(dtype: str | None = None) -> Any:
-    # The statistics follow the last 10 batches or so, which suits short trainings.
-    return keras.layers.BatchNormalization(momentum=0.9, dtype=dtype)
+    # The statistics follow the last 10 batches or so at most: the cycle of the learning rate changes them.
+    return BatchNormalization(momentum=0.9, dtype=dtype)
