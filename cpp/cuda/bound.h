@@ -1,8 +1,8 @@
 // How far the tensor cores' similarity can be from the contract's.
 //
-// Let d(x) be by how much rounding changes a vector of length one. By the inequality of Cauchy and Schwarz the product
-// of two rounded vectors differs from the cosine by at most d(q) + d(x) + d(q) d(x). Both arithmetics measure the d of
-// each vector and take the largest of the rows'.
+// Let d(x) be by how much rounding changes a vector of length one. The product of two rounded vectors differs from the
+// cosine by at most d(q) + d(x) + d(q) d(x) (Cauchy and Schwarz). Both arithmetics measure the d of each vector and
+// take the largest of the rows'.
 //
 // float16: vectors are scaled to length kUnit before they are rounded. Products are exact. Their sums are taken a few
 // at a time, each term cut off below 2^-23 of the largest and the result to 24 bits (M. Fasi et al., "Numerical
@@ -14,8 +14,8 @@
 //
 // int8: queries are scaled so that their largest component is 127, and rows all alike, so that 127 is the largest
 // component of those there were when the scale was chosen; what lies beyond is cut off, which is a part of d. Sums are
-// exact: 127^2 times the dimensions is below 2^31. They are kept as float32, rounded to the nearest: 2^-24 of the sum,
-// which is at most (1 + d(q)) (1 + d(x)).
+// exact: 127^2 times the dimensions is below 2^31. They are kept as float32, rounded to the nearest: 2^-24 of a sum that
+// is at most (1 + d(q)) (1 + d(x)).
 //
 // kSlack covers the contract's own rounding and that of d.
 #pragma once

@@ -18,7 +18,7 @@ struct BatchAnswers {
   std::size_t count;
   std::size_t k;
   const double* scores;
-  const std::uint32_t* numbers;  // of rows
+  const std::uint32_t* numbers;  // row numbers
   const std::uint8_t* failed;    // 0, kGivenUp or kNotFinite
 };
 
@@ -94,7 +94,7 @@ class DeviceRows {
   DeviceArray<float> rows_;
   DeviceArray<double> norms_;
   DeviceArray<std::int64_t> ids_;
-  DeviceArray<std::uint32_t> numbers_;  // of the packed rows
+  DeviceArray<std::uint32_t> numbers_;  // one of each packed row
   Packed fp16_;
   Packed int8_;
   DeviceArray<float> reach_;       // the largest component of a row of length one

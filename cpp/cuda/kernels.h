@@ -27,12 +27,11 @@ struct Packing {
   const float* vectors;  // (at least count, dim)
   std::size_t count;
   std::size_t dim;
-  const std::uint32_t* numbers;  // of the vectors that are packed, in this order; null: all, in their own
+  const std::uint32_t* numbers;  // vectors that are packed, in this order; null: all, in their own
   std::size_t first;             // the place that the first one gets
   std::size_t tile;              // kQueryTile or kRowTile
   Arithmetic arithmetic;
-  const float*
-      reach;  // of int8: the component of a vector of length one that becomes 127; null: each one's own largest
+  const float* reach;  // int8: the component of a vector of length one that becomes 127; null: each one's own largest
 
   // Written: the packed vectors in the order of slices.h, zeros for a zero vector; and, by the vectors' numbers, what
   // may be null: squared norms by the contract, by how much rounding changed vectors of length one, int8's scales, and
@@ -60,8 +59,8 @@ struct Search {
   std::uint32_t steps;  // slices of a packed vector
   std::size_t row_count;
   std::uint32_t tile_count;
-  std::uint32_t tile_stride;         // of the order in which tiles are screened
-  const std::uint32_t* row_numbers;  // of the packed rows
+  std::uint32_t tile_stride;         // step of the order in which tiles are screened
+  const std::uint32_t* row_numbers;  // one of each packed row
   const float* rows;                 // (n, dim), not packed
   std::size_t dim;
   const double* row_norms;
@@ -74,15 +73,15 @@ struct Search {
   const float* queries;
   const double* query_norms;
   const float* query_roundings;
-  const double* query_scales;  // of int8
+  const double* query_scales;  // one a query, in int8
   std::size_t query_count;
 
   // State of each query
   std::size_t k;
   std::size_t list_capacity;
   Candidate* lists;        // (query_count, list_capacity)
-  std::uint32_t* counts;   // of candidates, also of those that found no room
-  std::uint32_t* settled;  // of candidates that were there before the stage
+  std::uint32_t* counts;   // candidates, also those that found no room
+  std::uint32_t* settled;  // candidates that were there before the stage
   float* cutoffs;          // scores below are excluded
   float* ceilings;         // scores above belong to neighbours that earlier passes have found
   std::uint32_t* again;    // the round that found that the query has to repeat its stage
@@ -90,17 +89,17 @@ struct Search {
 
   std::uint32_t* tiles_again;  // as `again`, of each tile of queries: one of its queries
   std::uint32_t* any_again;    // as `again`: one of all queries
-  std::uint32_t round;         // of tightening, counted from 1
+  std::uint32_t round;         // number of the tightening, counted from 1
 
   float* maxima;              // (query_count, maxima_capacity), of groups of rows
-  std::size_t maxima_count;   // of a query
+  std::size_t maxima_count;   // maxima a query
   std::size_t maxima_stride;  // from one query's to the next one's
 
   // Answers
   std::size_t ranking_capacity;
   bool goes_on;            // an earlier pass has found the neighbours before these
   double* scores;          // query i's at i * answer_stride, the one before them at i * answer_stride - 1
-  std::uint32_t* numbers;  // of rows, as scores
+  std::uint32_t* numbers;  // row numbers, laid out as scores
   std::size_t answer_stride;
 };
 

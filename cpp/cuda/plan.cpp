@@ -16,11 +16,11 @@ constexpr std::size_t kCandidatesInInt8 = 6;
 constexpr std::size_t kMostNeighboursInInt8 = 42;  // more make stages short, and hits many: to be measured
 constexpr float kMostInt8Rounding = 0.02f;
 constexpr std::size_t kFewestQueries = 2048, kMostQueries = 16384;
-constexpr std::size_t kBatchShare = 8;        // of what searches could take, what a batch may take
-constexpr std::size_t kSearchShare = 8;       // of all memory, what is left to searches
+constexpr std::size_t kBatchShare = 8;        // one part in so many of what searches could take is a batch's
+constexpr std::size_t kSearchShare = 8;       // one part in so many of all memory is left to searches
 constexpr std::size_t kLongestStep = 8;       // a stage may be so many times as long as all before it
 constexpr std::size_t kGroupsANeighbour = 2;  // the k-th of fewer maxima would be far below the k-th score
-constexpr std::size_t kMaximaShare = 16;      // of all tiles, where they are not too few
+constexpr std::size_t kMaximaShare = 16;      // one part in so many of all tiles, where they are not too few
 constexpr std::size_t kMostMaximaTiles = 72;  // where they are not too few
 constexpr std::size_t kLeastMaximaShare = 4;  // more are not worth screening them twice
 

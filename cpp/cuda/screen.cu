@@ -64,7 +64,7 @@ struct Queue {
   static constexpr unsigned kRoom = 32;
 
   float scores[kRoom];
-  std::uint32_t places[kRoom];  // of rows
+  std::uint32_t places[kRoom];  // row places
   std::uint32_t count;          // also of those that found no room
   std::uint8_t queries[kRoom];  // within the tile
 };
@@ -168,7 +168,7 @@ class Hits {
   const Part part_;
   Queue& queue_;
   std::size_t first_query_;
-  Sum least_[kGroups];  // that reach the cutoffs
+  Sum least_[kGroups];  // smallest sums that reach the cutoffs
 };
 
 template <class Sum>

@@ -102,10 +102,10 @@ class ShardedRows {
   const std::size_t least_share_;
   const std::vector<Device> devices_;
   mutable std::mutex mutex_;
-  std::vector<std::size_t> memory_;              // of each device, what may be used; 0: not known yet
-  std::vector<std::deque<Resident>> resident_;   // of each device
+  std::vector<std::size_t> memory_;              // bytes that each device may use; 0: not known yet
+  std::vector<std::deque<Resident>> resident_;   // one queue a device
   std::deque<Waiting> waiting_;                  // by device in turn
-  std::vector<std::unique_ptr<Bench>> benches_;  // of each device, from its first search on
+  std::vector<std::unique_ptr<Bench>> benches_;  // one a device, from its first search on
   Helpers helpers_;
   std::vector<std::int64_t> ids_;
 };

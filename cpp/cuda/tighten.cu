@@ -8,9 +8,9 @@ namespace latentknn::cuda {
 namespace {
 
 constexpr unsigned kThreads = 256;
-constexpr unsigned kMostThreads = 1024;  // of a block: a list of kMostThreads * kKeysPerThread candidates
+constexpr unsigned kMostThreads = 1024;  // threads a block: a list of kMostThreads * kKeysPerThread
 constexpr unsigned kBlocksPerMultiprocessor = 8;
-constexpr double kCeilingRounding = 0x1p-22;  // of the scale: by how much a ceiling is rounded up at most, and more
+constexpr double kCeilingRounding = 0x1p-22;  // share of the scale, above what rounds a ceiling up
 
 // The score of a similarity of one.
 __device__ double scale_of(const Search& search, std::size_t query) {

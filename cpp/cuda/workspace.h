@@ -37,7 +37,7 @@ struct BatchShape {
   std::size_t queries;
   std::size_t k;
   std::size_t dim;
-  std::size_t tiles;  // of rows
+  std::size_t tiles;  // tiles of rows
   bool int8_first;
 };
 
