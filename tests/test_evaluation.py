@@ -202,6 +202,8 @@ def test_a_vote_that_few_queries_cannot_tell_from_the_first_does_not_replace_it(
     clear = VoteScore(Vote(9), Accuracy(104, 108), gained=13, lost=1)
     assert luck.gain()[0] < 0 < luck.gain()[1]
     assert clear.gain()[0] > 0
+    with pytest.raises(ValueError, match="confidence must be between 0 and 1, received 95"):
+        clear.gain(95)
     assert best_vote([first, luck]) == Vote(1)
     assert best_vote([first, luck, clear]) == Vote(9)
 

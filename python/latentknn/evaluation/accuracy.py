@@ -5,6 +5,13 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 
+def standard_score(confidence: float) -> float:
+    """Return how many standard deviations an interval of that confidence reaches to each side."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, received {confidence}")
+    return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
 @dataclass(frozen=True)
 class Accuracy:
     """The share of correct answers in a number of trials.
@@ -61,9 +68,7 @@ class Accuracy:
         E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of the
         American Statistical Association 22, 1927.
         """
-        if not 0 < confidence < 1:
-            raise ValueError(f"confidence must be between 0 and 1, received {confidence}")
-        z = NormalDist().inv_cdf((1 + confidence) / 2)
+        z = standard_score(confidence)
         n, p = self.total, self.value
         centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
         half_width = math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) * z / (1 + z**2 / n)

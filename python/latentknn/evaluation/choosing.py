@@ -3,13 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentknn.evaluation.accuracy import Accuracy
+from latentknn.evaluation.accuracy import Accuracy, standard_score
 from latentknn.evaluation.neighbours import Neighbours
 from latentknn.evaluation.votes import CANDIDATES, Vote
 
@@ -44,13 +43,18 @@ class VoteScore:
         tuple of float
             Lower and upper end, from -1 to 1.
 
+        Raises
+        ------
+        ValueError
+            If `confidence` is not between 0 and 1.
+
         References
         ----------
         Wald's interval of paired shares, the counterpart of McNemar's test: A. Agresti, "Categorical Data
         Analysis", second edition, 2002, section 10.1.1.
         """
         n, difference = self.accuracy.total, self.gained - self.lost
-        z = NormalDist().inv_cdf((1 + confidence) / 2)
+        z = standard_score(confidence)
         half_width = z * math.sqrt(self.gained + self.lost - difference**2 / n)
         return (difference - half_width) / n, (difference + half_width) / n
 
