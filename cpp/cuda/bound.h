@@ -14,8 +14,8 @@
 //
 // int8: queries are scaled so that their largest component is 127, and rows all alike, so that 127 is the largest
 // component of those there were when the scale was chosen; what lies beyond is cut off, which is a part of d. Sums are
-// exact: 127^2 times the dimensions is below 2^31. They are kept as float32, rounded to the nearest: 2^-24 of a sum that
-// is at most (1 + d(q)) (1 + d(x)).
+// exact: 127^2 times the dimensions is below 2^31. They are kept as float32, rounded to the nearest: 2^-24 of a sum
+// that is at most (1 + d(q)) (1 + d(x)).
 //
 // kSlack covers the contract's own rounding and that of d.
 #pragma once
