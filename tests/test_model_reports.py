@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
+import latentknn as lk
 from latentknn import models
 from latentknn.datasets import load
 from latentknn.evaluation import KNNAccuracy, SampleRecorder
@@ -330,6 +331,43 @@ def test_a_backup_of_keras_brings_nothing_else_back(digits, tmp_path):
     assert resumed_history == history
     for one, other in zip(model.get_weights(), resumed.get_weights(), strict=True):
         assert np.array_equal(one, other)
+
+
+def test_a_backup_of_keras_alone_goes_on(digits, tmp_path):
+    """Without checkpoints of ours it brings back the weights and the optimizer, but no random state."""
+    begun = {}
+
+    class Break(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                begun[len(begun)] = self.model.get_weights() + [
+                    variable.numpy() for variable in self.model.optimizer.variables
+                ]
+                if len(begun) == 1:
+                    raise KeyboardInterrupt
+
+    def train():
+        return train_simple(digits, [keras.callbacks.BackupAndRestore(tmp_path / "backup"), Break()], 4)
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    _, history = train()
+    assert len(history["loss"]) == 2
+    for one, other in zip(begun[0], begun[1], strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        lk.CosineIndex.from_codes,
+        lambda codes: lk.cosine_search(codes, np.ones((1, 4)), 1),
+        lambda codes: lk.CosineKNNClassifier(1).fit(codes, [0, 1]),
+    ],
+)
+def test_a_data_set_of_tensorflow_is_no_array_of_codes(take):
+    with pytest.raises(TypeError, match="are a data set of TensorFlow; pass an array"):
+        take(tf.data.Dataset.from_tensor_slices(np.eye(4)).batch(2))
 
 
 # Exported models

@@ -214,7 +214,7 @@ def test_columns_with_a_wrong_list(take, row, said):
 
 
 class Batches:
-    """As tf.data.Dataset, which the tests of models have, and these do without."""
+    """As tf.data.Dataset, which the tests of models pass, and these do without."""
 
     def as_numpy_iterator(self) -> None:
         raise AssertionError

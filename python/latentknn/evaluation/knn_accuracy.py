@@ -42,7 +42,7 @@ class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
     ValueError
         If there are not as many labels as images, no validation images, or fewer images than the vote needs;
         when a training begins, if the model takes no such images or, where they matter, labels, or if a class
-        of a conditional model has fewer images than the vote needs.
+        that has images has fewer than the vote needs and the model encodes under every class.
 
     Examples
     --------
@@ -81,10 +81,10 @@ class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
         prepare_images(self.validation_images, self.model.input_shape)
         query = self.model.encode_queries(self.validation_images[:1])
         smallest = int(np.bincount(self._class_numbers).min())
-        if query.ndim == 3 and (len(query) != len(self._classes) or smallest < self.vote.k):
+        if query.ndim == 3 and smallest < self.vote.k:
             raise ValueError(
-                f"received images of {len(self._classes)} classes, of one of them {smallest}; a model that "
-                f"encodes under every class needs at least {self.vote.k} of each of its {len(query)} classes"
+                f"received {smallest} images of one of the classes; a model that encodes under every class "
+                f"needs at least {self.vote.k} of each class that has images, for a vote of {self.vote.k}"
             )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -96,6 +96,8 @@ class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
         """Return the accuracy of the model as it is, from 0 to 1."""
         codes = self.model.encode_labelled(self.images, self.labels)
         queries = self.model.encode_queries(self.validation_images)
+        if queries.ndim == 3:  # under every class that the model knows, of which some may have no images
+            queries = queries[self._classes]
         if not (np.isfinite(codes).all() and np.isfinite(queries).all()):
             return 0.0
         index = CosineIndex.from_codes(codes, self._class_numbers, threads=self.threads)
