@@ -211,6 +211,62 @@ def test_filters_and_order(isa, strategy):
     assert found.ids[:1000].tobytes() == expected.ids.tobytes()
 
 
+def _some_too_close(rng):
+    """Half of the codes, and of the queries, lie around three points, closer than few bits tell apart."""
+    count, asked = 12_000, 90
+    points = 10 * rng.standard_normal((3, DIM))
+    codes = rng.standard_normal((count, DIM))
+    codes[::2] = points[rng.integers(3, size=count // 2)] + 0.02 * rng.standard_normal((count // 2, DIM))
+    queries = rng.standard_normal((asked, DIM))
+    queries[::2] = points[rng.integers(3, size=asked // 2)] + 0.02 * rng.standard_normal((asked // 2, DIM))
+    return codes.astype(np.float32), queries.astype(np.float32)
+
+
+@cache
+def _some_too_close_problem():
+    codes, queries = _some_too_close(np.random.default_rng(11))
+    return codes, queries, reference.scores(codes, queries), reference.scores(codes, codes[:500])
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_queries_change_their_rung(isa, threads):
+    """In the middle of a search, where only some in a block do: whole, filtered, one by one, by itself."""
+    codes, queries, scores, itself = _some_too_close_problem()
+    index = lk.CosineIndex.from_codes(codes, threads=threads)
+    for k in KS:
+        assert_same_bytes(index.search(queries, k, scores64=True), reference.best(scores, k))
+    explained = index.explain()
+    if threads == 1:  # several cut the codes into shards, too small to try rungs on
+        assert 0 < explained.finer_per_query <= explained.screened_per_query
+        assert "in a finer arithmetic" in str(explained)
+
+    allowed = np.arange(len(codes)) % 5 > 0
+    filtered = np.where(allowed, scores, -np.inf)
+    for k in KS:
+        found = index.search(queries, k, allowed=allowed, scores64=True)
+        assert_same_bytes(found, reference.best(filtered, k))
+    for query in range(6):
+        found = index.search(queries[query : query + 1], 10, scores64=True)
+        assert_same_bytes(found, reference.best(scores[query : query + 1], 10))
+    itself = itself.copy()
+    itself[np.arange(500), np.arange(500)] = -np.inf
+    found = index.search_self(20)
+    assert found.ids[:500].tobytes() == reference.best(itself, 20).ids.tobytes()
+
+
+def test_queries_from_elsewhere(isa):
+    """Codes in tight clusters, which suit a subspace, and queries that know none of the clusters."""
+    rng = np.random.default_rng(5)
+    codes = rng.standard_normal((60, 96))[rng.integers(60, size=9000)] + 0.3 * rng.standard_normal((9000, 96))
+    queries = rng.standard_normal((60, 96)).astype(np.float32)
+    codes = codes.astype(np.float32)
+    index = lk.CosineIndex.from_codes(codes, threads=2)
+    scores = reference.scores(codes, queries)
+    for k in KS:
+        assert_same_bytes(index.search(queries, k, scores64=True), reference.best(scores, k))
+    assert index.explain().candidates_per_query < len(codes) / 3
+
+
 def test_most_codes_are_out_of_reach():
     codes, queries, _ = _problem("great_circle")
     index = lk.CosineIndex.from_codes(codes)

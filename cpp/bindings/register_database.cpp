@@ -162,6 +162,7 @@ py::dict explain(const Database& database) {
   result["considered"] = considered;
   result["queries"] = found.queries;
   result["screened_rows"] = found.screened_rows;
+  result["finer_rows"] = found.finer_rows;
   result["scored_rows"] = found.scored_rows;
   return result;
 }

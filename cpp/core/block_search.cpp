@@ -2,53 +2,83 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 
+#include "screening/costs.h"
 #include "thread_pool.h"
 
 namespace latentknn {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t kGroup = 8;        // rows, at least, that are scored before the threshold is looked at again
 constexpr std::size_t kFirstCells = 2;   // around a query's own place, and at least twice the rows that it wants;
 constexpr std::size_t kWiden = 4;        // then so many times more, and again
-constexpr std::size_t kLongList = 1024;  // candidates, of which a sample tells the cutoff:
-constexpr std::size_t kSampled = 256;
-constexpr double kCrowded = 0.6;     // of the rows left by screening: scoring all of them is cheaper
-constexpr std::size_t kHits = 4096;  // taken over together, before they leave the first cache
-
-// The largest float32 that is not above `value`.
-float round_down(double value) {
-  const float rounded = static_cast<float>(value);
-  return static_cast<double>(rounded) <= value ? rounded : std::nextafter(rounded, -kInfinity);
-}
+constexpr std::size_t kTrimmed = 64;     // candidates, by which a list grows at least before it is shortened
+constexpr double kCrowded = 0.6;         // of the rows left by the last rung: scoring all of them is cheaper
+constexpr std::size_t kHits = 4096;      // taken over together, before they leave the first cache
+constexpr std::size_t kTriedRuns = 4;    // runs of cells on which rungs are tried,
+constexpr std::size_t kTriedCells = 2;   // so many of each,
+constexpr std::size_t kTriedAmong = 64;  // where at least so many are to come
+constexpr double kSpared = 0.03;         // of the comparisons to come: what scoring may cost for a better threshold
 
 std::size_t first_width(std::size_t wanted, std::size_t cell_rows) { return kFirstCells + 2 * wanted / cell_rows; }
 
-// Room for what is first visited around a query's own place. Scores that bound from above only leave more rows to wait
-// for a better threshold.
-std::size_t list_capacity(const Screen& screen, std::size_t cell_rows, std::size_t wanted) {
-  const std::size_t first = first_width(wanted, cell_rows) * cell_rows;
-  return first + (screen.two_sided() ? 16 : std::min(14 * wanted, 2 * wanted + 2048) + 512);
+// Room for what is first visited around a query's own place, and for what waits for a better threshold.
+std::size_t list_capacity(std::size_t cell_rows, std::size_t wanted) {
+  return first_width(wanted, cell_rows) * cell_rows + std::min(14 * wanted, 4 * wanted + 2048) + 512;
+}
+
+// What may be left by nature: of rows without any order, a share of k / seen are better than the best of those that
+// were seen before.
+double natural_share(std::size_t k, std::size_t seen) {
+  const double better = std::min(1.0, static_cast<double>(k) / static_cast<double>(seen));
+  return std::min(4.0 * better, (1.0 + better) / 2.0);
 }
 
 }  // namespace
 
-std::size_t BlockSearch::candidate_bytes(const Screen& screen, std::size_t cell_rows, std::size_t k) {
-  return list_capacity(screen, cell_rows, k) * sizeof(Candidate);
+std::size_t BlockSearch::candidate_bytes(std::size_t cell_rows, std::size_t k) {
+  return list_capacity(cell_rows, k) * CandidateLists::kCandidateBytes;
+}
+
+BlockSearch::BlockSearch(const KernelTable& kernels, const Ladder& ladder, const Layout& layout, const Rows& rows,
+                         const SearchRequest& request)
+    : layout_(layout),
+      rows_(rows),
+      request_(request),
+      query_tile_(ladder.cheapest().kernel().query_tile),
+      left_cost_(costs::left_row(rows.dim)),
+      scored_cost_(costs::scored_row(rows.dim)),
+      unscreened_(ladder.unscreened_places()),
+      scorer_(kernels, rows),
+      cell_visits_(layout, query_tile_),
+      ladder_first_(ladder.first),
+      first_whole_(ladder.whole),
+      first_rung_(ladder.first),
+      lists_(kernels) {
+  for (const std::unique_ptr<Screen>& screen : ladder.screens) {
+    rungs_.emplace_back(kernels, *screen, layout, rows);
+  }
+  std::size_t tile = 0;
+  for (const std::unique_ptr<Screen>& screen : ladder.screens) tile = std::max(tile, screen->kernel().row_tile);
+  hits_.resize(std::max(kHits, 2 * query_tile_ * tile));
+  if (unscreened_.empty()) return;
+  is_unscreened_.resize(rows.count);
+  for (const std::uint32_t place : unscreened_) is_unscreened_[place] = true;
 }
 
 void BlockSearch::search(const PlacedQueries& placed, std::size_t begin, std::size_t end, std::size_t cell_begin,
                          std::size_t cell_end, std::size_t shard, AnswerSink& sink) {
   start(placed, begin, end, {cell_begin, cell_end}, sink);
-  add_unscreened();
+  score_unscreened();
   const std::size_t all = cell_end - cell_begin;
   for (std::size_t width = first_width(request_.k, layout_.cell_rows()); width < all / 2; width *= kWiden) {
     visit(width);
-    score_some();
-    if (screen_.two_sided()) find_crowded();
+    score_some(std::min(all, width * kWiden) * layout_.cell_rows());
+    climb();
   }
   visit(all);
   score_candidates();
@@ -58,125 +88,102 @@ void BlockSearch::search(const PlacedQueries& placed, std::size_t begin, std::si
 void BlockSearch::start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells,
                         AnswerSink& sink) {
   sink_ = &sink;
-  const ScreenKernel& kernel = screen_.kernel();
   const std::size_t count = end - begin;
   const auto at = [](std::size_t i) { return static_cast<std::ptrdiff_t>(i); };
   queries_.assign(placed.queries.begin() + at(begin), placed.queries.begin() + at(end));
   scorer_.start(request_, queries_);
-  errors_.resize(count);
-  cutoffs_.assign((count + kernel.query_tile - 1) / kernel.query_tile * kernel.query_tile, kInfinity);
-  std::fill_n(cutoffs_.begin(), count, -kInfinity);
-  packed_cutoffs_.resize(cutoffs_.size() * kernel.cutoff_bytes);
-  for (std::size_t q = 0; q < cutoffs_.size(); ++q) kernel.set_cutoff(packed_cutoffs_.data(), q, cutoffs_[q]);
-  packed_.resize(cutoffs_.size() * kernel.query_bytes(screen_.packed_dim()));
-  screen_.pack_queries(scorer_.queries(), scorer_.squared_norms(), count, packed_.data(), errors_.data());
-
   cells_ = cells;
   cell_visits_.start(placed, begin, end, cells);
-  crowded_.assign(cell_visits_.tiles(), false);
-  looked_for_.resize(count);
 
   scored_first_ = std::max(request_.k, kGroup);
-  capacity_ = list_capacity(screen_, layout_.cell_rows(), request_.k) + unscreened_.size();
-  candidates_.resize(count * capacity_);
-  lists_.resize(count);
+  lists_.start(count, list_capacity(layout_.cell_rows(), request_.k));
+  thresholds_.assign(count, -kInfinity);
   best_.resize(count, TopK(request_.k, rows_.ids));
-  for (std::size_t q = 0; q < count; ++q) {
-    lists_[q] = {candidates_.data() + q * capacity_, 0};
-    best_[q].clear();
-  }
+  for (std::size_t q = 0; q < count; ++q) best_[q].clear();
 
-  hits_.resize(std::max(kHits, 2 * kernel.query_tile * kernel.row_tile));
-  task_.queries = packed_.data();
-  task_.query_count = count;
-  task_.rows = screen_.packed_rows();
-  task_.row_count = rows_.count;
-  task_.dim = screen_.packed_dim();
-  task_.cutoffs = packed_cutoffs_.data();
   task_.hits = hits_.data();
   task_.hit_count = 0;
   task_.hit_capacity = hits_.size();
   task_.take_hits = [](void* context) { static_cast<BlockSearch*>(context)->take_hits(); };
   task_.context = this;
   screened_rows_ = 0;
+  finer_rows_ = 0;
+
+  for (Rung& rung : rungs_) rung.start(scorer_.queries(), scorer_.squared_norms(), count);
+  rung_of_.assign(cell_visits_.tiles(), 0);
+  compared_.assign(cell_visits_.tiles(), 0);
+  left_.assign(count, 0);
+  for (std::size_t tile = 0; tile < cell_visits_.tiles(); ++tile) stand_on(tile, first_rung_);
+  for (std::size_t q = 0; q < count; ++q) limit(q, first_width(request_.k, layout_.cell_rows()) * layout_.cell_rows());
 }
 
-// Rows that the screen says nothing about may be the best of all.
-void BlockSearch::add_unscreened() {
-  for (const std::uint32_t place : unscreened_) {
-    if (!cells_.contains(place / layout_.cell_rows())) continue;
-    for (CandidateList& list : lists_) list.candidates[list.size++] = {kInfinity, place};
+// Rows that a screen says nothing about may be the best of all.
+void BlockSearch::score_unscreened() {
+  for (std::size_t q = 0; q < queries_.size(); ++q) {
+    batch_.clear();
+    for (const std::uint32_t place : unscreened_) {
+      const std::uint32_t row = layout_.order()[place];
+      if (cells_.contains(place / layout_.cell_rows()) && request_.admits(queries_[q], row)) batch_.push_back(row);
+    }
+    scorer_.score_scattered(q, batch_, best_[q]);
   }
 }
+
+void BlockSearch::hand_over(std::size_t shard) {
+  for (std::size_t q = 0; q < queries_.size(); ++q) sink_->put(queries_[q], shard, best_[q]);
+  if (request_.statistics == nullptr) return;
+  request_.statistics->scored_rows += scorer_.scored_rows();
+  request_.statistics->screened_rows += screened_rows_;
+  request_.statistics->finer_rows += finer_rows_;
+}
+
+// --- Visits -------------------------------------------------------------------------------------------------
 
 // So many cells around each query's own, without those visited before.
 void BlockSearch::visit(std::size_t width) {
   cell_visits_.widen(width);
+  if (width >= kTriedAmong) choose_rungs();
   compared_.assign(cell_visits_.tiles(), 0);
   left_.assign(queries_.size(), 0);
   for (const std::size_t run : cell_visits_.runs()) {
     ThreadPool::check_interrupt();
     exchange_thresholds();
-    list_visits(cell_visits_.enter(run, looked_for_));
-    task_.visits = visits_.data();
-    task_.visit_count = visits_.size();
-    task_.query_tiles = query_tiles_.data();
-    screen_.kernel().screen(task_);
+    want(cell_visits_.enter(run, thresholds_));
+    for (std::size_t rung = 0; rung < rungs_.size(); ++rung) compare_on(rung);
   }
-  take_hits();
 }
 
 // What one shard has found spares the others work.
 void BlockSearch::exchange_thresholds() {
   for (std::size_t q = 0; q < queries_.size(); ++q) {
-    sink_->raise_threshold(queries_[q], still_wanted(q));
-    raise_cutoff(q, sink_->threshold(queries_[q]) * screen_.score_scale() - errors_[q]);
-    looked_for_[q] = still_wanted(q);
+    sink_->raise_threshold(queries_[q], thresholds_[q]);
+    raise_threshold(q, sink_->threshold(queries_[q]));
   }
 }
 
-// A similarity below which nothing is looked for any more, by the cutoff and a little less for its rounding.
-double BlockSearch::still_wanted(std::size_t q) const {
-  return (static_cast<double>(cutoffs_[q]) + errors_[q]) / screen_.score_scale() - 0x1p-40;
-}
-
-// Lists what the kernel has to compare; crowded queries score it at once.
-void BlockSearch::list_visits(Window cells) {
-  const ScreenKernel& kernel = screen_.kernel();
-  const std::size_t tiles = layout_.cell_rows() / kernel.row_tile;
-  const std::size_t last_tile = (rows_.count + kernel.row_tile - 1) / kernel.row_tile;
-  visits_.clear();
-  query_tiles_.clear();
+// Tells the rungs what they have to compare; tiles that are on none score it at once.
+void BlockSearch::want(Window cells) {
   for (std::size_t cell = cells.begin; cell < cells.end; ++cell) {
-    const auto first = static_cast<std::uint32_t>(query_tiles_.size());
-    const std::size_t rows = std::min(layout_.cell_rows(), rows_.count - cell * layout_.cell_rows());
     for (std::size_t tile = 0; tile < cell_visits_.tiles(); ++tile) {
       if (!cell_visits_.wants(cell, tile)) continue;
-      if (crowded_[tile]) {
+      if (rung_of_[tile] == rungs_.size()) {
         score_cell(cell, tile);
-        continue;
+      } else {
+        rungs_[rung_of_[tile]].want(cell, tile);
+        compared_[tile] += rows_in(cell) * queries_of(tile);
       }
-      query_tiles_.push_back(static_cast<std::uint32_t>(tile));
-      const std::size_t queries = std::min(kernel.query_tile, queries_.size() - tile * kernel.query_tile);
-      compared_[tile] += queries * rows;
-      screened_rows_ += queries * rows;
-    }
-    const auto last = static_cast<std::uint32_t>(query_tiles_.size());
-    if (first == last) continue;
-    for (std::size_t tile = cell * tiles; tile < std::min((cell + 1) * tiles, last_tile); ++tile) {
-      visits_.push_back({static_cast<std::uint32_t>(tile), first, last});
     }
   }
 }
 
 // Scores all rows of a cell for each query of a tile.
-void BlockSearch::score_cell(std::size_t cell, std::size_t query_tile) {
+void BlockSearch::score_cell(std::size_t cell, std::size_t tile) {
   const std::size_t first = cell * layout_.cell_rows();
   run_.distinct.clear();
   run_.ends.clear();
   run_.members.clear();
   for (std::size_t place = first; place < std::min(first + layout_.cell_rows(), rows_.count); ++place) {
-    if (is_unscreened(static_cast<std::uint32_t>(place))) continue;
+    if (!is_unscreened_.empty() && is_unscreened_[place]) continue;
     const std::uint32_t row = layout_.order()[place];
     if (run_.distinct.empty() || !layout_.repeats(place)) {
       scorer_.fetch(row);
@@ -186,166 +193,254 @@ void BlockSearch::score_cell(std::size_t cell, std::size_t query_tile) {
     run_.members.push_back(row);
     ++run_.ends.back();
   }
-  const std::size_t per_tile = screen_.kernel().query_tile;
-  for (std::size_t q = query_tile * per_tile; q < std::min((query_tile + 1) * per_tile, queries_.size()); ++q) {
+  for (std::size_t q = tile * query_tile_; q < tile * query_tile_ + queries_of(tile); ++q) {
     scorer_.score_run(q, run_, request_, queries_[q], best_[q]);
-    raise_cutoff(q, best_[q].threshold() * screen_.score_scale() - errors_[q]);
+    raise_threshold(q, best_[q].threshold());
   }
 }
 
-// Finds queries whose rows are closer to each other than two-sided scores can tell. (Rows that one-sided scores leave
-// need not be close: they are far from their bounds, above all near the query, and cheaper screened than scored.)
-// Of rows without any order, a share of k / seen are better than the best of those that were seen before.
-void BlockSearch::find_crowded() {
-  const std::size_t per_tile = screen_.kernel().query_tile;
-  for (std::size_t tile = 0; tile < cell_visits_.tiles(); ++tile) {
-    const std::size_t seen = cell_visits_.visited(tile) * layout_.cell_rows();
-    if (seen == 0) continue;
-    const double better = std::min(1.0, static_cast<double>(request_.k) / static_cast<double>(seen));
-    const double natural = std::min(4.0 * better, (1.0 + better) / 2.0);
-    const std::size_t first = tile * per_tile, last = std::min(first + per_tile, queries_.size());
-    std::size_t left = 0;
-    for (std::size_t q = first; q < last; ++q) left += left_[q];
-    const double share = static_cast<double>(left) / static_cast<double>(compared_[tile]);
-    if (share > std::max(kCrowded, natural)) crowded_[tile] = true;
-  }
-}
-
-// Raises the thresholds before more cells are visited.
-void BlockSearch::score_some() {
-  if (screen_.two_sided()) {
-    for (std::size_t q = 0; q < queries_.size(); ++q) exclude(q);
-  } else {
-    score_pairs([this](std::size_t) { return scored_first_ + unscreened_.size(); });
-  }
-}
-
-// A score that at least `rank` of a list have, and not many more.
-double BlockSearch::screened_at(std::size_t q, std::size_t rank) {
-  const CandidateList& list = lists_[q];
-  if (list.size >= kLongList) {
-    // What a sample says is checked in one pass, which is much cheaper than an exact selection.
-    const double share = static_cast<double>(kSampled) / static_cast<double>(list.size);
-    const double mean = static_cast<double>(rank) * share;
-    const auto at = static_cast<std::size_t>(mean + 1.5 * std::sqrt(mean * (1.0 - mean / kSampled)) + 1.0);
-    if (at < kSampled) {
-      selection_.resize(kSampled);
-      for (std::size_t i = 0; i < kSampled; ++i) selection_[i] = list.candidates[i * list.size / kSampled].score;
-      const float score = select(at);
-      const auto reaches = [score](const Candidate& candidate) { return candidate.score >= score; };
-      const auto count = std::count_if(list.candidates, list.candidates + list.size, reaches);
-      if (static_cast<std::size_t>(count) >= rank) return static_cast<double>(score);
-    }
-  }
-  selection_.resize(list.size);
-  for (std::size_t i = 0; i < list.size; ++i) selection_[i] = list.candidates[i].score;
-  return static_cast<double>(select(rank));
-}
-
-// The rank-th best of the selection.
-float BlockSearch::select(std::size_t rank) {
-  const auto at = selection_.begin() + static_cast<std::ptrdiff_t>(rank - 1);
-  std::nth_element(selection_.begin(), at, selection_.end(), std::greater<>());
-  return *at;
+void BlockSearch::compare_on(std::size_t rung) {
+  hits_from_ = rung;
+  const std::size_t pairs = rungs_[rung].compare(task_);
+  take_hits();
+  if (trying_) return;
+  screened_rows_ += pairs;
+  if (rung > ladder_first_) finer_rows_ += pairs;
 }
 
 // Moves the kernel's hits to the queries' lists.
 void BlockSearch::take_hits() {
-  for (const Hit* hit = hits_.data(); hit != hits_.data() + task_.hit_count; ++hit) {
-    // A list that was full may have raised the cutoff meanwhile.
-    if (!(hit->score >= cutoffs_[hit->query])) continue;
-    if (hit->score == Screen::kUnscreened && is_unscreened(hit->row)) continue;
-    ++left_[hit->query];
-    CandidateList& list = lists_[hit->query];
-    list.candidates[list.size] = {hit->score, hit->row};
-    if (++list.size == capacity_) make_room(hit->query);
+  const Rung& rung = rungs_[hits_from_];
+  const bool check = !is_unscreened_.empty();
+  const double* const thresholds = thresholds_.data();
+  std::size_t* const left = left_.data();
+  for (const Hit *hit = hits_.data(), *end = hit + task_.hit_count; hit != end; ++hit) {
+    const std::size_t q = hit->query;
+    const Candidate candidate = rung.candidate(q, hit->score, hit->row);
+    // A list that was full may have raised the threshold meanwhile.
+    if (!(static_cast<double>(candidate.upper) >= thresholds[q])) continue;
+    if (check && is_unscreened_[hit->row]) continue;
+    ++left[q];
+    if (!trying_ && lists_.add(q, candidate)) make_room(q);
   }
   task_.hit_count = 0;
 }
 
-void BlockSearch::score_candidates() {
-  if (!screen_.two_sided()) {
-    // The likeliest rows first: the threshold that they give excludes most of the others.
-    score_pairs([this](std::size_t) { return scored_first_ + unscreened_.size(); });
+// --- Rungs --------------------------------------------------------------------------------------------------
+
+std::size_t BlockSearch::rows_in(std::size_t cell) const {
+  return std::min(layout_.cell_rows(), rows_.count - cell * layout_.cell_rows());
+}
+
+std::size_t BlockSearch::queries_of(std::size_t tile) const {
+  return std::min(query_tile_, queries_.size() - tile * query_tile_);
+}
+
+void BlockSearch::stand_on(std::size_t tile, std::size_t rung) {
+  rung_of_[tile] = rung;
+  if (rung == rungs_.size()) return;
+  rungs_[rung].pack_queries(thresholds_);
+  for (std::size_t q = tile * query_tile_; q < tile * query_tile_ + queries_of(tile); ++q) {
+    rungs_[rung].set_threshold(q, thresholds_[q]);
   }
-  score_pairs([this](std::size_t q) { return lists_[q].size; });
 }
 
-void BlockSearch::hand_over(std::size_t shard) {
-  for (std::size_t q = 0; q < queries_.size(); ++q) sink_->put(queries_[q], shard, best_[q]);
-  if (request_.statistics == nullptr) return;
-  request_.statistics->scored_rows += scorer_.scored_rows();
-  request_.statistics->screened_rows += screened_rows_;
+// Of a tile's pairs that were compared in this visit, the share that screening has left.
+double BlockSearch::left_share(std::size_t tile) const {
+  std::size_t left = 0;
+  for (std::size_t q = 0; q < queries_of(tile); ++q) left += left_[tile * query_tile_ + q];
+  return compared_[tile] == 0 ? 0.0 : static_cast<double>(left) / static_cast<double>(compared_[tile]);
 }
 
-// Excluding by the screened scores alone is the cheap way, where they allow it, and nearly always enough.
-// Where they bound from above only, scoring the likeliest raises the threshold, and the others wait:
-// most will be excluded unscored. Where neither makes room, as too many scores lie within the error of
-// each other, the rest is scored exactly.
+// Takes tiles a rung up for which what was left costs more than telling it apart. On the last rung, rows that are
+// closer to each other than scores can tell are scored cell by cell, where scores bound from both sides. (Rows that are
+// only bounded from above need not be close: they are far from their bounds, above all near the query. So nobody climbs
+// from a subspace here.)
+void BlockSearch::climb() {
+  std::size_t highest = 0, climbed = 0;
+  const auto cost = [this](std::size_t rung) { return rungs_[rung].cost_per_row(static_cast<double>(query_tile_)); };
+  for (std::size_t tile = 0; tile < cell_visits_.tiles(); ++tile) {
+    const std::size_t seen = cell_visits_.visited(tile) * layout_.cell_rows();
+    const std::size_t rung = rung_of_[tile];
+    if (seen == 0 || rung == rungs_.size() || rung < first_whole_) continue;
+    const double share = left_share(tile);
+    const double natural = natural_share(request_.k, seen);
+    const bool last = rung + 1 == rungs_.size();
+    const bool up = last ? bounded_below(tile * query_tile_) && share > std::max(kCrowded, natural)
+                         : (share - natural) * left_cost_ > cost(rung + 1) - cost(rung);
+    if (!up) continue;
+    stand_on(tile, rung + 1);
+    ++climbed;
+    highest = std::max(highest, rung + 1);
+  }
+  // The next block begins where this one would have done better to begin.
+  if (2 * climbed > cell_visits_.tiles()) first_rung_ = std::min(highest, rungs_.size() - 1);
+}
+
+// Whether another rung may be better for a tile: a cheaper one that it has not tried, or a finer one.
+bool BlockSearch::doubtful(std::size_t tile) const {
+  const std::size_t rung = rung_of_[tile];
+  if (rung == rungs_.size()) return false;
+  if (rung > 0) return true;
+  return rungs_.size() > 1 &&
+         left_share(tile) * left_cost_ > rungs_[1].cost_per_row(kInfinity) - rungs_[0].cost_per_row(kInfinity);
+}
+
+// Before many cells are visited: finds, for each tile, the rung that costs least, by what each leaves on a few cells.
+void BlockSearch::choose_rungs() {
+  std::vector<std::size_t> undecided;
+  for (std::size_t tile = 0; tile < cell_visits_.tiles(); ++tile) {
+    if (doubtful(tile)) undecided.push_back(tile);
+  }
+  if (undecided.empty()) return;
+  exchange_thresholds();
+  const std::vector<Pair> pairs = pairs_to_try(undecided);
+  std::vector<double> least(cell_visits_.tiles(), kInfinity);
+  for (std::size_t rung = 0; rung < rungs_.size() && !undecided.empty(); ++rung) {
+    try_rung(rung, undecided, pairs);
+    std::erase_if(undecided, [&](std::size_t tile) {
+      const double cost = rungs_[rung].cost_per_row(together_) + left_share(tile) * left_cost_;
+      if (compared_[tile] > 0 && cost < least[tile]) {
+        least[tile] = cost;
+        stand_on(tile, rung);
+      }
+      return rung + 1 < rungs_.size() && rungs_[rung + 1].cost_per_row(together_) >= least[tile];
+    });
+  }
+}
+
+// A few of the cells that each of the tiles wants; and how many queries want a cell together.
+std::vector<BlockSearch::Pair> BlockSearch::pairs_to_try(const std::vector<std::size_t>& tiles) {
+  const std::vector<std::size_t>& runs = cell_visits_.runs();
+  std::vector<Pair> pairs;
+  std::size_t wants = 0, wanted = 0;
+  for (std::size_t i = 0; i < kTriedRuns; ++i) {
+    const Window cells = cell_visits_.enter(runs[(2 * i + 1) * runs.size() / (2 * kTriedRuns)], thresholds_);
+    const std::size_t count = cells.end - cells.begin;
+    for (const std::size_t tile : tiles) {
+      std::size_t found = 0;
+      for (std::size_t j = 0; j < count && found < kTriedCells; ++j) {
+        const std::size_t cell = cells.begin + (i * 37 + j * 5) % count;
+        if (!cell_visits_.wants(cell, tile)) continue;
+        pairs.push_back({tile, cell});
+        ++found;
+      }
+    }
+    for (std::size_t cell = cells.begin; cell < cells.end; ++cell) {
+      std::size_t by = 0;
+      for (const std::size_t tile : tiles) by += cell_visits_.wants(cell, tile) ? queries_of(tile) : 0;
+      wants += by;
+      wanted += by > 0 ? 1 : 0;
+    }
+  }
+  together_ =
+      static_cast<double>(std::max<std::size_t>(1, wants)) / static_cast<double>(std::max<std::size_t>(1, wanted));
+  std::stable_sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.cell < b.cell; });
+  return pairs;
+}
+
+// Counts what a rung leaves of the pairs of such tiles.
+void BlockSearch::try_rung(std::size_t rung, const std::vector<std::size_t>& tiles, const std::vector<Pair>& pairs) {
+  compared_.assign(cell_visits_.tiles(), 0);
+  left_.assign(queries_.size(), 0);
+  rungs_[rung].pack_queries(thresholds_);
+  for (const std::size_t tile : tiles) {
+    for (std::size_t q = tile * query_tile_; q < tile * query_tile_ + queries_of(tile); ++q) {
+      rungs_[rung].set_threshold(q, thresholds_[q]);
+    }
+  }
+  for (const Pair& pair : pairs) {
+    if (!std::binary_search(tiles.begin(), tiles.end(), pair.tile)) continue;
+    rungs_[rung].want(pair.cell, pair.tile);
+    compared_[pair.tile] += queries_of(pair.tile) * rows_in(pair.cell);
+  }
+  trying_ = true;
+  compare_on(rung);
+  trying_ = false;
+}
+
+// --- Candidates ---------------------------------------------------------------------------------------------
+
+// Whether the rung that a query stands on bounds similarities from below.
+bool BlockSearch::bounded_below(std::size_t q) const {
+  const std::size_t rung = rung_of_[q / query_tile_];
+  return rung == rungs_.size() || rungs_[rung].bounds_below(q);
+}
+
+// Nothing below `similarity` is among the k best.
+void BlockSearch::raise_threshold(std::size_t q, double similarity) {
+  if (!(similarity > thresholds_[q])) return;
+  thresholds_[q] = similarity;
+  const std::size_t rung = rung_of_[q / query_tile_];
+  if (rung < rungs_.size()) rungs_[rung].set_threshold(q, similarity);
+}
+
+// Excluding by bounds alone is the cheap way and often enough. Where it is not, scoring the likeliest raises the
+// threshold, and the others wait: most will be excluded unscored. Where neither makes room, as too many lie within the
+// width of their bounds, the rest is scored exactly.
 void BlockSearch::make_room(std::size_t q) {
   exclude(q);
-  if (!screen_.two_sided()) {
+  if (!bounded_below(q) || lists_.size(q) > lists_.capacity() / 4 * 3) {
     score_likeliest(q);
     exclude(q);
   }
-  if (lists_[q].size > capacity_ / 4 * 3) score_list(q);
+  if (lists_.size(q) > lists_.capacity() / 8 * 7) score_list(q);
+  limit(q, lists_.size(q) + request_.k);
 }
 
-// Drops rows that are not admitted and, by the k-th best screened score, rows that cannot be among the
-// k best: k rows have a (scaled) similarity of at least that score less the error, and a row's own is at
-// most its score plus the error.
+// A list with bounds from below is shortened whenever that may raise the threshold much; others wait until they are
+// full.
+void BlockSearch::limit(std::size_t q, std::size_t size) {
+  lists_.set_limit(q, bounded_below(q) ? size + kTrimmed : lists_.capacity());
+}
+
+// Drops rows that are not admitted and, where bounds hold from below, rows that cannot be among the k best.
 void BlockSearch::exclude(std::size_t q) {
   if (request_.allowed != nullptr || request_.exclude_self) {
-    keep(q, [&](const Candidate& candidate) { return request_.admits(queries_[q], layout_.order()[candidate.place]); });
+    lists_.keep_places(q, [&](std::uint32_t place) { return request_.admits(queries_[q], layout_.order()[place]); });
   }
-  if (screen_.two_sided() && lists_[q].size > request_.k) {
-    raise_cutoff(q, screened_at(q, request_.k) - 2.0 * errors_[q]);
+  if (bounded_below(q) && lists_.size(q) > request_.k) {
+    raise_threshold(q, lists_.reached_by(q, request_.k, thresholds_[q]));
   }
-  const float cutoff = cutoffs_[q];
-  keep(q, [cutoff](const Candidate& candidate) { return candidate.score >= cutoff; });
+  lists_.keep_above(q, thresholds_[q]);
 }
 
-template <class Keep>
-void BlockSearch::keep(std::size_t q, const Keep& wanted) {
-  CandidateList& list = lists_[q];
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < list.size; ++i) {
-    const Candidate candidate = list.candidates[i];
-    list.candidates[kept] = candidate;
-    kept += wanted(candidate) ? 1 : 0;
-  }
-  list.size = kept;
+// Raises the thresholds before so many rows more are visited.
+void BlockSearch::score_some(std::size_t rows_to_come) {
+  score_pairs([&](std::size_t q) {
+    const std::size_t rung = std::min(rung_of_[q / query_tile_], rungs_.size() - 1);
+    const double spared = kSpared * static_cast<double>(rows_to_come) * rungs_[rung].cost_per_row(kInfinity);
+    const bool pays = static_cast<double>(request_.k) * scored_cost_ < spared;
+    return bounded_below(q) && !pays ? 0 : scored_first_;
+  });
 }
 
-// `value` is below every similarity that can still be among the k best, less the error of its score.
-void BlockSearch::raise_cutoff(std::size_t q, double value) {
-  const float cutoff = round_down(value);
-  if (!(cutoff > cutoffs_[q])) return;
-  cutoffs_[q] = cutoff;
-  screen_.kernel().set_cutoff(packed_cutoffs_.data(), q, cutoff);
-}
-
-void BlockSearch::tighten(std::size_t q) {
-  best_[q].tighten();
-  raise_cutoff(q, best_[q].threshold() * screen_.score_scale() - errors_[q]);
+void BlockSearch::score_candidates() {
+  // The likeliest rows first: the threshold that they give excludes most of the others.
+  score_pairs([this](std::size_t) { return scored_first_; });
+  score_pairs([this](std::size_t q) { return lists_.size(q); });
 }
 
 // Scores the rows of the list with the best scores, as many as are wanted.
 void BlockSearch::score_likeliest(std::size_t q) {
-  take_likeliest(q, scored_first_);
-  score_taken(q, 0, taken_.size());
+  lists_.take_likeliest(q, scored_first_, thresholds_[q], places_);
+  score_places(q);
 }
 
 // Scores the list's rows, the likeliest first, until the others are excluded by what was found.
 void BlockSearch::score_list(std::size_t q) {
-  take_likeliest(q, lists_[q].size);
-  // Scores that lie within their error of each other do not tell which rows are likelier.
-  if (screen_.two_sided()) return score_taken(q, 0, taken_.size());
-  std::sort(taken_.begin(), taken_.end(), by_score);
-  std::size_t group = scored_first_;
-  for (std::size_t begin = 0; begin < taken_.size() && taken_[begin].score >= cutoffs_[q];) {
+  lists_.take_all(q, taken_);
+  const auto higher = [](const Candidate& a, const Candidate& b) { return a.upper > b.upper; };
+  const auto [most, least] = std::minmax_element(taken_.begin(), taken_.end(), higher);
+  // Bounds that are wider than they are apart do not tell which rows are likelier.
+  const bool apart = !bounded_below(q) || most->lower > least->upper;
+  if (apart) std::sort(taken_.begin(), taken_.end(), higher);
+  std::size_t group = apart ? scored_first_ : taken_.size();
+  for (std::size_t begin = 0; begin < taken_.size() && static_cast<double>(taken_[begin].upper) >= thresholds_[q];) {
     const std::size_t end = std::min(begin + group, taken_.size());
-    score_taken(q, begin, end);
+    places_.clear();
+    for (std::size_t i = begin; i < end; ++i) places_.push_back(taken_[i].place);
+    score_places(q);
     begin = end;
     group = std::max(kGroup, request_.k / 2);  // raising the threshold costs as much as scoring a few rows
   }
@@ -357,31 +452,26 @@ void BlockSearch::score_pairs(const Few& few) {
   pairs_.clear();
   for (std::size_t q = 0; q < queries_.size(); ++q) {
     exclude(q);
-    take_likeliest(q, few(q));
-    for (const Candidate& taken : taken_) pairs_.push_back({static_cast<std::uint32_t>(q), taken.place});
+    const std::size_t count = few(q);
+    if (count == 0) continue;
+    lists_.take_likeliest(q, count, thresholds_[q], places_);
+    for (const std::uint32_t place : places_) pairs_.push_back({static_cast<std::uint32_t>(q), place});
   }
   ThreadPool::check_interrupt();
   scorer_.score(pairs_, layout_.order(), best_);
-  for (std::size_t q = 0; q < queries_.size(); ++q) tighten(q);
-}
-
-// Moves the rows with the best scores, `few` at most, from the list to taken_.
-void BlockSearch::take_likeliest(std::size_t q, std::size_t few) {
-  CandidateList& list = lists_[q];
-  if (few < list.size) {
-    std::nth_element(list.candidates, list.candidates + few, list.candidates + list.size, by_score);
+  for (std::size_t q = 0; q < queries_.size(); ++q) {
+    best_[q].tighten();
+    raise_threshold(q, best_[q].threshold());
   }
-  const std::size_t taken = std::min(few, list.size);
-  taken_.assign(list.candidates, list.candidates + taken);
-  list.size -= taken;
-  std::copy_n(list.candidates + taken, list.size, list.candidates);
 }
 
-void BlockSearch::score_taken(std::size_t q, std::size_t begin, std::size_t end) {
+// Scores the rows at places_.
+void BlockSearch::score_places(std::size_t q) {
   batch_.clear();
-  for (std::size_t i = begin; i < end; ++i) batch_.push_back(layout_.order()[taken_[i].place]);
+  for (const std::uint32_t place : places_) batch_.push_back(layout_.order()[place]);
   scorer_.score_scattered(q, batch_, best_[q]);
-  tighten(q);
+  best_[q].tighten();
+  raise_threshold(q, best_[q].threshold());
 }
 
 }  // namespace latentknn

@@ -1,18 +1,23 @@
-// The search of one block of queries in one shard of the database: a screen leaves candidates, which are
-// then scored exactly.
+// The search of one block of queries in one shard of the database: screens leave candidates, which are then scored
+// exactly.
+//
+// Each tile of queries stands on a rung of the ladder of screens. It begins near its queries' own places, on the
+// ladder's first rung, and climbs where that leaves more than scoring costs less than a better rung. Before it looks at
+// most of the cells it tries the rungs on a few of them and takes the one that costs least with what it has found. What
+// was found stays: candidates carry bounds of their similarity, whichever rung they came from.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "aligned_buffer.h"
 #include "block_scorer.h"
+#include "candidate_lists.h"
 #include "layout/cell_visits.h"
 #include "layout/layout.h"
 #include "layout/placed_queries.h"
-#include "screening/screen.h"
+#include "rung.h"
+#include "screening/ladder.h"
 #include "search_request.h"
 #include "top_k.h"
 
@@ -20,15 +25,8 @@ namespace latentknn {
 
 class BlockSearch {
  public:
-  BlockSearch(const KernelTable& kernels, const Screen& screen, const Layout& layout, const Rows& rows,
-              const SearchRequest& request)
-      : screen_(screen),
-        layout_(layout),
-        rows_(rows),
-        request_(request),
-        scorer_(kernels, rows),
-        cell_visits_(layout, screen.kernel().query_tile),
-        unscreened_(screen.unscreened_places()) {}
+  BlockSearch(const KernelTable& kernels, const Ladder& ladder, const Layout& layout, const Rows& rows,
+              const SearchRequest& request);
 
   // Finds the best rows at the places of cells [cell_begin, cell_end) for queries [begin, end) of `placed`, and
   // hands them over.
@@ -36,80 +34,85 @@ class BlockSearch {
               std::size_t cell_end, std::size_t shard, AnswerSink& sink);
 
   // Bytes of the candidate lists of one query.
-  static std::size_t candidate_bytes(const Screen& screen, std::size_t cell_rows, std::size_t k);
+  static std::size_t candidate_bytes(std::size_t cell_rows, std::size_t k);
 
  private:
-  struct Candidate {
-    float score;  // screened
-    std::uint32_t place;
-  };
-  static bool by_score(const Candidate& a, const Candidate& b) { return a.score > b.score; }
-  struct CandidateList {
-    Candidate* candidates;
-    std::size_t size;
+  struct Pair {
+    std::size_t tile;  // of queries
+    std::size_t cell;
   };
 
   void start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells, AnswerSink& sink);
-  void add_unscreened();
-  void visit(std::size_t width);
-  void list_visits(Window cells);
-  void exchange_thresholds();
-  double still_wanted(std::size_t q) const;
-  void score_cell(std::size_t cell, std::size_t query_tile);
-  void find_crowded();
-  void score_some();
-  void score_candidates();
+  void score_unscreened();
   void hand_over(std::size_t shard);
 
+  // Visits
+  void visit(std::size_t width);
+  void exchange_thresholds();
+  void want(Window cells);
+  void score_cell(std::size_t cell, std::size_t tile);
+  void compare_on(std::size_t rung);
   void take_hits();
-  bool is_unscreened(std::uint32_t place) const {
-    return std::binary_search(unscreened_.begin(), unscreened_.end(), place);
-  }
-  double screened_at(std::size_t q, std::size_t rank);
-  float select(std::size_t rank);
-  template <class Keep>
-  void keep(std::size_t q, const Keep& wanted);
+
+  // Rungs
+  std::size_t rows_in(std::size_t cell) const;
+  std::size_t queries_of(std::size_t tile) const;
+  void stand_on(std::size_t tile, std::size_t rung);
+  void climb();
+  double left_share(std::size_t tile) const;
+  bool doubtful(std::size_t tile) const;
+  void choose_rungs();
+  std::vector<Pair> pairs_to_try(const std::vector<std::size_t>& tiles);
+  void try_rung(std::size_t rung, const std::vector<std::size_t>& tiles, const std::vector<Pair>& pairs);
+
+  // Candidates
+  bool bounded_below(std::size_t q) const;
+  void raise_threshold(std::size_t q, double similarity);
   void make_room(std::size_t q);
+  void limit(std::size_t q, std::size_t size);
   void exclude(std::size_t q);
-  void raise_cutoff(std::size_t q, double value);
-  void tighten(std::size_t q);
+  void score_some(std::size_t rows_to_come);
+  void score_candidates();
   void score_likeliest(std::size_t q);
   void score_list(std::size_t q);
   template <class Few>
   void score_pairs(const Few& few);
-  void take_likeliest(std::size_t q, std::size_t few);
-  void score_taken(std::size_t q, std::size_t begin, std::size_t end);
+  void score_places(std::size_t q);
 
-  const Screen& screen_;
   const Layout& layout_;
   const Rows& rows_;
   const SearchRequest& request_;
-  AnswerSink* sink_ = nullptr;
-  std::vector<std::size_t> queries_;  // of the request
+  const std::size_t query_tile_;
+  const double left_cost_;    // of a pair that screening leaves,
+  const double scored_cost_;  // and of one that is scored
+  std::vector<std::uint32_t> unscreened_;
+  std::vector<bool> is_unscreened_;  // of each place; empty where there are none
   BlockScorer scorer_;
   CellVisits cell_visits_;
-  std::vector<std::uint32_t> unscreened_;
-  std::vector<double> errors_;
-  AlignedBuffer<char> packed_;
-  std::vector<float> cutoffs_;
-  AlignedBuffer<char> packed_cutoffs_;  // as the kernel takes them
-  std::vector<double> looked_for_;      // of each query: similarities of at least so much, in this run
-  std::vector<bool> crowded_;           // of each tile of queries: screening leaves too much
-  std::vector<std::size_t> compared_;   // of each tile of queries: screened pairs of this visit,
-  std::vector<std::size_t> left_;       // of each query: those of them that screening has left
-  Window cells_{0, 0};                  // that are searched
-  std::vector<TileVisit> visits_;
-  std::vector<std::uint32_t> query_tiles_;
+  std::vector<Rung> rungs_;
+  const std::size_t ladder_first_;
+  const std::size_t first_whole_;  // rung of all dimensions
+  std::size_t first_rung_;         // on which a block begins: there, or where the last block would better have begun
+
+  AnswerSink* sink_ = nullptr;
+  Window cells_{0, 0};                 // that are searched
+  std::vector<std::size_t> queries_;   // of the request
+  std::vector<double> thresholds_;     // similarities below which nothing is looked for
+  std::vector<std::size_t> rung_of_;   // of each tile; rungs_.size(): its cells are scored without screening
+  std::vector<std::size_t> compared_;  // of each tile: screened pairs of this visit,
+  std::vector<std::size_t> left_;      // of each query: those of them that screening has left
+  std::size_t hits_from_ = 0;          // the rung
+  bool trying_ = false;                // hits are counted only
+  double together_ = 1.0;              // queries that want a cell at once
   std::uint64_t screened_rows_ = 0;
+  std::uint64_t finer_rows_ = 0;  // of those, on rungs above the ladder's first
   ScreenTask task_{};
   std::vector<Hit> hits_;
-  std::size_t capacity_ = 0;      // of a list
   std::size_t scored_first_ = 0;  // rows of a list: as many as are wanted, or a few more
-  AlignedBuffer<Candidate> candidates_;
-  std::vector<CandidateList> lists_;
+  CandidateLists lists_;
   std::vector<TopK> best_;
-  std::vector<float> selection_;
   std::vector<Candidate> taken_;
+  std::vector<std::uint32_t> places_;
   std::vector<std::uint32_t> batch_;
   RowRun run_;
   std::vector<BlockScorer::Pair> pairs_;

@@ -49,12 +49,12 @@ Database::Database(std::size_t dim, Strategy strategy) : dim_(dim), kernels_(sel
 
 const char* Database::strategy() const {
   const std::shared_lock lock(mutex_);
-  return screen_ ? screen_->name() : strategy_name(strategy_);
+  return !ladder_.empty() ? ladder_.cheapest().name() : strategy_name(strategy_);
 }
 
 Explanation Database::explain() const {
   const std::shared_lock lock(mutex_);
-  Explanation explanation{screen_ ? screen_->name() : strategy_name(strategy_),
+  Explanation explanation{!ladder_.empty() ? ladder_.cheapest().name() : strategy_name(strategy_),
                           "float64",
                           squared_norms_.size(),
                           0,
@@ -62,12 +62,13 @@ Explanation Database::explain() const {
                           considered_,
                           statistics_.queries.load(),
                           statistics_.screened_rows.load(),
+                          statistics_.finer_rows.load(),
                           statistics_.scored_rows.load()};
-  if (!screen_) return explanation;
-  const ScreenKernel& kernel = screen_->kernel();
+  if (ladder_.empty()) return explanation;
+  const ScreenKernel& kernel = ladder_.cheapest().kernel();
   explanation.arithmetic = &kernel == &kernels_.int8 ? "int8" : &kernel == &kernels_.int16 ? "int16" : "fp32";
-  explanation.screened_dims = screen_->packed_dim();
-  explanation.unscreened_rows = screen_->unscreened_places().size();
+  explanation.screened_dims = ladder_.cheapest().packed_dim();
+  explanation.unscreened_rows = ladder_.unscreened_places().size();
   return explanation;
 }
 
@@ -116,7 +117,7 @@ void Database::add(const Matrix& rows, const std::int64_t* ids, std::size_t thre
   } catch (const std::bad_alloc&) {
     take_back(before, had_ids);
     // It may be half packed. Without a screen every search is still exact.
-    screen_.reset();
+    ladder_ = {};
     chosen_for_ = 0;
     throw;
   } catch (...) {
@@ -131,7 +132,7 @@ void Database::take_back(std::size_t count, bool had_ids) {
   squared_norms_.resize(count);
   ids_.resize(had_ids ? count : 0);
   if (layout_) layout_->truncate(std::min(count, layout_->order().size()));
-  if (screen_) screen_->reserve_rows(count);
+  ladder_.reserve_rows(count);
 }
 
 // Norms, places and packed rows of everything from row `first` on.
@@ -148,12 +149,12 @@ void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::
   // What suits some rows need not suit twice as many; choosing again then keeps adding linear.
   if (count > 0 && (chosen_for_ == 0 || count >= kChooseAgain * chosen_for_)) {
     choose(threads, poll);
-  } else if (screen_) {
+  } else if (!ladder_.empty()) {
     layout_->extend(view(), threads, poll);
-    if (!pack(*screen_, *layout_, first, threads, poll)) {
-      std::unique_ptr<Screen> fresh = fallback_screen(kernels_, dim_);
-      pack(*fresh, *layout_, 0, threads, poll);
-      screen_ = std::move(fresh);
+    if (!pack(ladder_, *layout_, first, threads, poll)) {
+      Ladder fresh = fallback_ladder(kernels_, dim_);
+      pack(fresh, *layout_, 0, threads, poll);
+      ladder_ = std::move(fresh);
     }
   }
 }
@@ -167,30 +168,30 @@ void Database::choose(std::size_t threads, const ThreadPool::Poll& poll) {
   layout->extend(rows, threads, poll);
   Choice fresh = choose_screen(strategy_, kernels_, sample.view(), rows.count, directions, *layout, threads);
   if (fresh.reached > kReachedShare) layout->forget_caps();
-  if (fresh.screen && !pack(*fresh.screen, *layout, 0, threads, poll)) {
-    fresh.screen = fallback_screen(kernels_, dim_);
-    pack(*fresh.screen, *layout, 0, threads, poll);
+  if (!fresh.ladder.empty() && !pack(fresh.ladder, *layout, 0, threads, poll)) {
+    fresh.ladder = fallback_ladder(kernels_, dim_);
+    pack(fresh.ladder, *layout, 0, threads, poll);
   }
-  screen_ = std::move(fresh.screen);
+  ladder_ = std::move(fresh.ladder);
   layout_ = std::move(layout);
   considered_ = std::move(fresh.considered);
   chosen_for_ = rows.count;
 }
 
-// Packs all rows from the place `first` on. False where the screen does not suit them.
-bool Database::pack(Screen& screen, const Layout& layout, std::size_t first, std::size_t threads,
+// Packs all rows from the place `first` on. False where a screen does not suit them.
+bool Database::pack(Ladder& ladder, const Layout& layout, std::size_t first, std::size_t threads,
                     const ThreadPool::Poll& poll) const {
   const Rows rows = view();
-  screen.reserve_rows(rows.count);
+  ladder.reserve_rows(rows.count);
   const std::size_t from = first / layout.cell_rows() * layout.cell_rows();
   const auto task = [&](std::size_t index) {
     const std::size_t begin = from + index * kRowsAtOnce;
     const std::size_t count = std::min(kRowsAtOnce, rows.count - begin);
     const GatheredRows gathered(rows, layout.order().data() + begin, count);
-    screen.pack_rows(gathered.values.data(), gathered.squared_norms.data(), begin, count);
+    ladder.pack_rows(gathered.values.data(), gathered.squared_norms.data(), begin, count);
   };
   ThreadPool::shared().run((rows.count - from + kRowsAtOnce - 1) / kRowsAtOnce, threads, task, poll);
-  return screen.unscreened_places().size() <= rows.count / kUnscreenedShare + kUnscreenedRows;
+  return ladder.unscreened_places().size() <= rows.count / kUnscreenedShare + kUnscreenedRows;
 }
 
 void Database::keep(const std::uint8_t* flags, std::size_t flag_count, std::size_t threads) {
@@ -221,13 +222,13 @@ void Database::keep(const std::uint8_t* flags, std::size_t flag_count, std::size
   count_ = kept;
   // The places of rows that are gone are anywhere. The rows cannot come back, but without a screen every search is
   // still exact.
-  screen_.reset();
+  ladder_ = {};
   layout_.reset();
   chosen_for_ = 0;
   try {
     derive(std::min(first_moved, kept), threads, nullptr);
   } catch (...) {
-    screen_.reset();
+    ladder_ = {};
   }
 }
 
@@ -290,8 +291,8 @@ void Database::run(SearchRequest request) const {
   request.statistics = &statistics_;
   // Screening every row to keep most of them, or to find a few admitted ones, costs more than it saves.
   const bool screening_pays = 2 * request.k < admitted && 8 * admitted >= rows.count;
-  if (screen_ && screening_pays) {
-    screened_search(kernels_, *screen_, *layout_, rows, request);
+  if (!ladder_.empty() && screening_pays) {
+    screened_search(kernels_, ladder_, *layout_, rows, request);
   } else {
     exhaustive_search(kernels_, rows, request);
   }

@@ -28,6 +28,7 @@ struct Explanation {
   std::vector<Consideration> considered;
   std::uint64_t queries;        // of all searches so far
   std::uint64_t screened_rows;  // by those searches; the others were out of reach
+  std::uint64_t finer_rows;     // of those, by finer screens than the first
   std::uint64_t scored_rows;    // exactly, by those searches
 };
 
@@ -71,7 +72,7 @@ class Database {
   void take_back(std::size_t count, bool had_ids);
   void derive(std::size_t first, std::size_t threads, const ThreadPool::Poll& poll);
   void choose(std::size_t threads, const ThreadPool::Poll& poll);
-  bool pack(Screen& screen, const Layout& layout, std::size_t first, std::size_t threads,
+  bool pack(Ladder& ladder, const Layout& layout, std::size_t first, std::size_t threads,
             const ThreadPool::Poll& poll) const;
   void check(const Matrix& queries) const;
   void run(SearchRequest request) const;
@@ -80,8 +81,8 @@ class Database {
   std::size_t dim_;
   const KernelTable& kernels_;
   Strategy strategy_;
-  std::unique_ptr<Screen> screen_;  // null: no screening
-  std::unique_ptr<Layout> layout_;  // of the screen's rows; null where there is none
+  Ladder ladder_;                   // empty: no screening
+  std::unique_ptr<Layout> layout_;  // of the screens' rows; null where there are none
   std::vector<Consideration> considered_;
   std::size_t chosen_for_ = 0;  // rows that there were when the screen was chosen
   AlignedBuffer<float> values_;

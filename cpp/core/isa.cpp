@@ -18,10 +18,12 @@ bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+bool has_avx512_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
 bool has_neon() { return false; }
 #else
 bool has_avx2() { return false; }
 bool has_avx512() { return false; }
+bool has_avx512_vnni() { return false; }
 bool has_neon() { return true; }  // part of AArch64; the kernels are null elsewhere
 #endif
 
@@ -30,6 +32,7 @@ constexpr Candidate kCandidates[] = {
     {"baseline", &baseline_kernels, [] { return true; }},
     {"avx2", &avx2_kernels, &has_avx2},
     {"avx512", &avx512_kernels, &has_avx512},
+    {"avx512_vnni", &avx512_vnni_kernels, &has_avx512_vnni},
     {"neon", &neon_kernels, &has_neon},
 };
 

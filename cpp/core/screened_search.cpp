@@ -19,15 +19,15 @@ constexpr std::size_t kTasksPerThread = 6;                     // so that thread
 std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 std::size_t round_up(std::size_t a, std::size_t b) { return divide_up(a, b) * b; }
 
-SearchPlan plan(const Screen& screen, const Layout& layout, const Rows& rows, const SearchRequest& request) {
+SearchPlan plan(const Ladder& ladder, const Layout& layout, const Rows& rows, const SearchRequest& request) {
+  const Screen& screen = *ladder.screens[ladder.first];
   const ScreenKernel& kernel = screen.kernel();
   const std::size_t tile = kernel.query_tile;
   const std::size_t count = request.queries.rows;
   const std::size_t tasks = kTasksPerThread * request.threads;
-  const std::size_t most =
-      std::min(kBlockBytes / kernel.query_bytes(screen.packed_dim()),
-               kCandidateBytes / BlockSearch::candidate_bytes(screen, layout.cell_rows(), request.k)) /
-      tile * tile;
+  const std::size_t most = std::min(kBlockBytes / kernel.query_bytes(screen.packed_dim()),
+                                    kCandidateBytes / BlockSearch::candidate_bytes(layout.cell_rows(), request.k)) /
+                           tile * tile;
 
   SearchPlan plan;
   plan.query_block = std::max(std::min(most, std::max(round_up(divide_up(count, tasks), tile),
@@ -42,10 +42,10 @@ SearchPlan plan(const Screen& screen, const Layout& layout, const Rows& rows, co
 
 }  // namespace
 
-void screened_search(const KernelTable& kernels, const Screen& screen, const Layout& layout, const Rows& rows,
+void screened_search(const KernelTable& kernels, const Ladder& ladder, const Layout& layout, const Rows& rows,
                      const SearchRequest& request) {
   const PlacedQueries placed(kernels, layout, request);
-  const SearchPlan cut = plan(screen, layout, rows, request);
+  const SearchPlan cut = plan(ladder, layout, rows, request);
   const std::size_t cells = divide_up(rows.count, layout.cell_rows());
   AnswerSink sink(request, rows, cut.shards);
 
@@ -61,7 +61,7 @@ void screened_search(const KernelTable& kernels, const Screen& screen, const Lay
         idle.pop_back();
       }
     }
-    if (!search) search = std::make_unique<BlockSearch>(kernels, screen, layout, rows, request);
+    if (!search) search = std::make_unique<BlockSearch>(kernels, ladder, layout, rows, request);
     const std::size_t first = index / cut.shards * cut.query_block;
     const std::size_t last = std::min(first + cut.query_block, request.queries.rows);
     // The shard of the queries' own place comes first: its thresholds spare the others most of their work.

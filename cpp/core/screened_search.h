@@ -2,12 +2,12 @@
 #pragma once
 
 #include "layout/layout.h"
-#include "screening/screen.h"
+#include "screening/ladder.h"
 #include "search_request.h"
 
 namespace latentknn {
 
-void screened_search(const KernelTable& kernels, const Screen& screen, const Layout& layout, const Rows& rows,
+void screened_search(const KernelTable& kernels, const Ladder& ladder, const Layout& layout, const Rows& rows,
                      const SearchRequest& request);
 
 }  // namespace latentknn

@@ -56,6 +56,9 @@ class Explanation:
         reach. None before the first, and where the engine does not count them.
     candidates_per_query : float or None
         Rows scored exactly a query, over all searches so far; None as before.
+    finer_per_query : float or None
+        Of the rows that were screened, those in a finer arithmetic than the one that queries begin with, as
+        that left too many; None as before.
     placement : str
         Where the codes are, if the engine has a choice.
     repeats : str
@@ -74,6 +77,7 @@ class Explanation:
     queries: int
     screened_per_query: float | None
     candidates_per_query: float | None
+    finer_per_query: float | None = None
     placement: str = ""
     repeats: str = ""
 
@@ -99,9 +103,12 @@ class Explanation:
             )
         if self.screened_per_query is not None and self.candidates_per_query is not None:
             lines.append(
-                f"{self.queries:,} queries so far, {self.screened_per_query:,.0f} codes a query screened,"
-                f" {self.candidates_per_query:,.1f} scored in float64"
+                f"{self.queries:,} queries so far, {self.screened_per_query:,.0f} codes a query screened"
+                f"{self._finer()}, {self.candidates_per_query:,.1f} scored in float64"
             )
         elif self.queries:
             lines.append(f"{self.queries:,} queries so far{self.repeats and '; ' + self.repeats}")
         return "\n".join(lines)
+
+    def _finer(self) -> str:
+        return f" ({self.finer_per_query:,.0f} of them in a finer arithmetic)" if self.finer_per_query else ""

@@ -86,8 +86,9 @@ class CosineIndex:
     strategy : {"auto", "fp32", "int16", "int8", "pca", "float64"}
         How rows are screened before they are scored exactly: in float32, in 16-bit integers, in 8-bit
         integers, in integers in the codes' principal subspace with an exact bound for the rest, or not at
-        all. The answers are the same; "auto" takes what is predicted to be the fastest for the codes, and
-        `explain` tells what that was.
+        all. The answers are the same. "auto" begins with what is predicted to be the fastest for the codes;
+        while it searches, queries for which that leaves too much go on in a finer arithmetic, and `explain`
+        tells how many.
     threads : int, optional
         Threads to use; by default all the processors that this process may use.
 
@@ -104,8 +105,9 @@ class CosineIndex:
     Safe to use from several threads. A copy, or what pickle makes of an index in another process, is an
     index of its own with the same codes, engine, strategy and threads. Memory: the codes as float32, one
     packed copy of them (half as large for "int16", a quarter for "int8", smaller for "pca") and some tens of
-    MiB while a search runs. The other engines keep the codes on the host, and what they search beside them:
-    see `CudaEngine` and `FaissEngine`.
+    MiB while a search runs; "auto" keeps one in 8 bits, or in 16 or 32 where 8 tell too little apart, and a
+    smaller one of the principal subspace where that pays. The other engines keep the codes on the host, and
+    what they search beside them: see `CudaEngine` and `FaissEngine`.
     While "auto" tries devices, the host holds up to three more copies of the codes.
     """
 
@@ -180,6 +182,7 @@ class CosineIndex:
         """
         found = self._database.explain()
         queries, screened, scored = found["queries"], found["screened_rows"], found["scored_rows"]
+        finer = found["finer_rows"]
         considered = (Consideration(*each) for each in found["considered"])
         return Explanation(
             engine=self.engine,
@@ -193,6 +196,7 @@ class CosineIndex:
             considered=tuple(sorted(considered, key=lambda each: each.cost)),
             queries=queries,
             screened_per_query=screened / queries if queries and screened is not None else None,
+            finer_per_query=finer / queries if queries and finer is not None else None,
             candidates_per_query=scored / queries if queries and scored is not None else None,
             placement=found.get("placement", ""),
             repeats=found.get("repeats", ""),

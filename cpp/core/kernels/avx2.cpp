@@ -92,6 +92,7 @@ struct Int8 : ShortScores {
   using Sum = __m256i;
   static constexpr size_t kGroup = 2;
   static constexpr size_t kStartBytes = sizeof(int16_t);
+  static constexpr int kQueryLargest = 63;
   static constexpr int kQueryOffset = 64;
   static constexpr size_t kQueryCopies = 2;  // broadcasting two bytes would take a shuffle more than four
   static Sum start(const void* rows, size_t vector) {

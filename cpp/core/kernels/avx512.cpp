@@ -1,4 +1,4 @@
-// AVX-512 (F, BW, DQ, VL): sixteen floats a register, tiles of 8 queries x 48 rows in 24 of the 32 registers.
+// AVX-512 (F, BW, DQ, VL): sixteen floats a register.
 #include "kernel_table.h"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
@@ -8,24 +8,11 @@ namespace latentknn {
 namespace {
 
 constexpr char kName[] = "avx512";
-constexpr size_t kTileQueries = 8;
-constexpr size_t kTileVectors = 3;
-constexpr size_t kExactRows = 8;
+
 constexpr double kInt16Gain = 1.5;
 constexpr double kInt8Gain = 2.6;
 
-struct FloatScores {
-  using Number = float;
-  using Score = __m512;
-  using Hits = __mmask16;
-  static constexpr size_t kLanes = 16;
-  static Score spread(Number x) { return _mm512_set1_ps(x); }
-  static Score maximum(Score a, Score b) { return _mm512_max_ps(a, b); }
-  static Hits reaches(Score scores, Score cutoffs) { return _mm512_cmp_ps_mask(scores, cutoffs, _CMP_GE_OQ); }
-  static Hits either(Hits a, Hits b) { return static_cast<Hits>(a | b); }
-  static bool any(Hits hits) { return hits != 0; }
-  static unsigned bits(Hits hits) { return hits; }
-};
+#include "avx512.inl"
 
 struct ShortScores {
   using Number = int16_t;
@@ -38,22 +25,6 @@ struct ShortScores {
   static Hits either(Hits a, Hits b) { return a | b; }
   static bool any(Hits hits) { return hits != 0; }
   static unsigned bits(Hits hits) { return hits; }
-};
-
-struct Fp32 : FloatScores {
-  using Element = float;
-  using Vector = __m512;
-  using Sum = __m512;
-  static constexpr size_t kGroup = 1;
-  static constexpr size_t kStartBytes = 0;
-  static constexpr int kQueryOffset = 0;
-  static constexpr size_t kQueryCopies = 1;
-  static Sum start(const void*, size_t) { return _mm512_setzero_ps(); }
-  static Vector load(const Element* p) { return _mm512_loadu_ps(p); }
-  static Vector broadcast(const Element* p) { return _mm512_set1_ps(*p); }
-  static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_fmadd_ps(a, b, sum); }
-  static Score to_score(Sum sum) { return sum; }
-  static Element quantise(double x) { return static_cast<float>(x); }
 };
 
 // Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
@@ -84,6 +55,7 @@ struct Int8 : ShortScores {
   using Sum = __m512i;
   static constexpr size_t kGroup = 2;
   static constexpr size_t kStartBytes = sizeof(int16_t);
+  static constexpr int kQueryLargest = 63;
   static constexpr int kQueryOffset = 64;
   static constexpr size_t kQueryCopies = 2;  // broadcasting two bytes would take a shuffle more than four
   static Sum start(const void* rows, size_t vector) {
@@ -99,16 +71,6 @@ struct Int8 : ShortScores {
   static Score to_score(Sum sum) { return sum; }
   static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };
-
-template <class Sum>
-inline void pin(Sum& sum) {
-  asm volatile("" : "+v"(sum));
-}
-
-using Double = __m512d;
-constexpr size_t kDoubles = 8;
-using HalfFloat = __m256;
-inline Double widen(HalfFloat x) { return _mm512_cvtps_pd(x); }
 
 #include "table.inl"
 

@@ -101,6 +101,7 @@ struct Int8 : ShortScores {
   using Sum = WrappingShorts;
   static constexpr size_t kGroup = 1;
   static constexpr size_t kStartBytes = sizeof(int16_t);
+  static constexpr int kQueryLargest = 63;
   static constexpr int kQueryOffset = 0;
   static constexpr size_t kQueryCopies = 1;
   static Sum start(const void* rows, size_t vector) { return load_vector<Sum>(static_cast<const Sum*>(rows) + vector); }

@@ -2,8 +2,8 @@
 // scores is compared with each query's cutoff while it is still in registers, and only what survives is
 // appended to the hits. No score matrix exists.
 //
-// An arithmetic's scores are float or int16_t, its Number. The including file defines FloatScores and
-// ShortScores for the two: Number, Score (a vector of them), Hits, spread(), maximum(), reaches(),
+// An arithmetic's scores are float, int16_t or int32_t, its Number. The including file defines FloatScores, and
+// ShortScores or LongScores: Number, Score (a vector of them), Hits, spread(), maximum(), reaches(),
 // either(), any() and bits().
 
 #include "tile.inl"
@@ -28,7 +28,7 @@ __attribute__((noinline)) void append_hits(ScreenTask& task, size_t first_query,
         if (row >= rows_left) break;
         Number score;
         __builtin_memcpy(&score, reinterpret_cast<const char*>(&scores.of[q][v]) + lane * sizeof score, sizeof score);
-        *hit++ = {static_cast<float>(score), static_cast<uint32_t>(first_row + row),
+        *hit++ = {static_cast<float>(score), static_cast<uint32_t>(task.first_row + first_row + row),
                   static_cast<uint32_t>(first_query + q)};
       }
     }
@@ -70,6 +70,11 @@ void screen(ScreenTask& task) {
 
 inline void store_cutoff(float* cutoff, float value) { *cutoff = value; }
 
+inline void store_cutoff(int32_t* cutoff, float value) {
+  const float up = __builtin_ceilf(value);
+  *cutoff = up >= 0x1p31f ? int32_t{0x7fffffff} : up > -0x1p31f ? static_cast<int32_t>(up) : -0x7fffffff - 1;
+}
+
 inline void store_cutoff(int16_t* cutoff, float value) {
   const float up = __builtin_ceilf(value);
   *cutoff = up >= 32767.0f ? int16_t{32767} : up > -32768.0f ? static_cast<int16_t>(up) : int16_t{-32768};
@@ -94,6 +99,12 @@ void mark_reached(const float* products, const Reach* reaches, size_t query_tile
       marks[j] = most >= 0.0f ? 1 : 0;
     }
   }
+}
+
+size_t count_at_least(const float* values, size_t count, float least) {
+  uint32_t reaching = 0;
+  for (size_t i = 0; i < count; ++i) reaching += values[i] >= least ? 1 : 0;
+  return reaching;
 }
 
 void add_products(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim, float* out,

@@ -28,6 +28,7 @@ struct ScreenTask {
   size_t query_count;
   const void* rows;  // packed by pack_*, in tiles of row_tile
   size_t row_count;  // later ones in the last tile are padding
+  size_t first_row;  // what the first of the packed rows is called in the hits
   const TileVisit* visits;
   size_t visit_count;
   const uint32_t* query_tiles;
@@ -50,7 +51,7 @@ struct ScreenKernel {
   // vectors of the last tile become zeros. `out` points at the first of those tiles. Where the arithmetic
   // has starts, a row's is what its scores begin with; elsewhere `starts` is ignored.
   void (*pack_queries)(const float* vectors, size_t count, size_t dim, const double* scales, void* out);
-  void (*pack_rows)(const float* vectors, size_t count, size_t dim, const double* scales, const int16_t* starts,
+  void (*pack_rows)(const float* vectors, size_t count, size_t dim, const double* scales, const int32_t* starts,
                     void* out);
   size_t cutoff_bytes;  // of one query's cutoff
   // Stores a cutoff that excludes no score of at least `value`.
@@ -69,11 +70,13 @@ struct KernelTable {
   const char* name;
   ScreenKernel fp32;
   ScreenKernel int16;
-  // Vectors of integers up to 63 (queries) and 127 (rows). A score is its row's start and the product,
-  // modulo 2^16.
+  // Vectors of integers up to int8_query_largest (queries) and 127 (rows). A score is its row's start and the product,
+  // modulo 2^16 where int8_wraps.
   ScreenKernel int8;
   double int16_gain;  // how many times faster than fp32 its tile runs, measured
   double int8_gain;
+  int int8_query_largest;
+  bool int8_wraps;
   // The fp32 tiles without the screening: out[i * stride + j] += product of packed query i and packed row j,
   // for all of query_tiles * query_tile queries and row_tiles * row_tile rows.
   void (*add_products)(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim,
@@ -82,6 +85,8 @@ struct KernelTable {
   // of queries and centres, and the centres' cosines and sines.
   void (*mark_reached)(const float* products, const Reach* reaches, size_t query_tiles, const float* cosines,
                        const float* sines, size_t count, uint8_t* marks);
+  // How many of the values are at least `least`.
+  size_t (*count_at_least)(const float* values, size_t count, float least);
   // Rule 1 of the contract: out[i] = S(query, base + rows[i] * dim). `query` holds dim float64 values,
   // padded with zeros to a multiple of eight.
   void (*dot_products)(const double* query, const float* base, const uint32_t* rows, size_t count, size_t dim,
@@ -94,6 +99,7 @@ struct KernelTable {
 const KernelTable* baseline_kernels();
 const KernelTable* avx2_kernels();
 const KernelTable* avx512_kernels();
+const KernelTable* avx512_vnni_kernels();
 const KernelTable* neon_kernels();
 
 }  // namespace latentknn

@@ -11,6 +11,16 @@ constexpr ScreenKernel screen_kernel() {
           &T::pack_rows, sizeof(Number), &set_cutoff<Number>, &screen<Arithmetic>};
 }
 
-constexpr KernelTable kTable = {
-    kName,     screen_kernel<Fp32>(), screen_kernel<Int16>(), screen_kernel<Int8>(), kInt16Gain,
-    kInt8Gain, &add_products,         &mark_reached,          &dot_products,         &squared_norms};
+constexpr KernelTable kTable = {kName,
+                                screen_kernel<Fp32>(),
+                                screen_kernel<Int16>(),
+                                screen_kernel<Int8>(),
+                                kInt16Gain,
+                                kInt8Gain,
+                                Int8::kQueryLargest,
+                                sizeof(Int8::Number) == sizeof(int16_t),
+                                &add_products,
+                                &mark_reached,
+                                &count_at_least,
+                                &dot_products,
+                                &squared_norms};

@@ -74,7 +74,7 @@ struct Tile {
     }
   }
 
-  static void pack_rows(const float* vectors, size_t count, size_t dim, const double* scales, const int16_t* starts,
+  static void pack_rows(const float* vectors, size_t count, size_t dim, const double* scales, const int32_t* starts,
                         void* out) {
     char* to = static_cast<char*>(out);
     for (size_t first = 0; first < count; first += kRows) {
@@ -84,8 +84,8 @@ struct Tile {
       if (Arithmetic::kStartBytes > 0) {
         for (size_t i = 0; i < kRows; ++i) {
           const int32_t start = first + i < count ? starts[first + i] : 0;
-          const uint16_t stored = static_cast<uint16_t>(start - Arithmetic::kQueryOffset * sums[i]);
-          __builtin_memcpy(to + i * sizeof stored, &stored, sizeof stored);
+          const uint32_t stored = static_cast<uint32_t>(start - Arithmetic::kQueryOffset * sums[i]);
+          __builtin_memcpy(to + i * Arithmetic::kStartBytes, &stored, Arithmetic::kStartBytes);  // the low bytes
         }
       }
       to += kRows * row_bytes(dim);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
+#include "costs.h"
 #include "forecast.h"
 #include "int8_screen.h"
 #include "principal_screen.h"
@@ -22,37 +24,59 @@ constexpr std::size_t kMostDirections = 256;
 constexpr std::size_t kFewRows = 4096;
 constexpr std::size_t kFewDims = 16;
 
-// Costs in float32 multiply-adds of the tile, measured: a candidate is appended, selected and scored from a
-// row that lies anywhere in memory; comparing a tile's scores takes as long as some dimensions more.
-constexpr double kCandidateCost = 5500.0;
-constexpr double kCandidateCostPerDim = 15.0;
-constexpr double kCompareDims = 4.0;
-
 // Queries are compared with rows in groups, and a group reaches more cells than one query.
 constexpr double kGroupReach = 1.4;
 
-// Another screen than the plain one must promise at least this saving: for large k it loses more.
-constexpr double kWorthwhile = 0.65;
+// What takes more memory must promise at least this saving: int16 over int8, fp32 over either, and a subspace, which
+// stands beside all dimensions.
+constexpr double kWorthTwice = 0.9;
+constexpr double kWorthFourTimes = 0.7;
+constexpr double kWorthBoth = 0.85;
+
+// What turning a query into the coordinates of 8 bits may cost, as a share of its comparisons.
+constexpr double kTurned = 0.05;
+
+const ScreenKernel& kernel_of(const KernelTable& kernels, Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::int8 ? kernels.int8 : arithmetic == Arithmetic::int16 ? kernels.int16 : kernels.fp32;
+}
 
 Consideration consider(const KernelTable& kernels, const Forecast& forecast, std::size_t row_count, std::size_t dim,
                        double reached) {
+  constexpr const char* kNames[] = {"int8", "int16", "fp32"};
   const std::size_t dims = forecast.directions == 0 ? dim : forecast.directions + 1;
-  const bool int16_pays = kernels.int16_gain > 1.0;
-  const double gain = forecast.int8 ? kernels.int8_gain : std::max(1.0, kernels.int16_gain);
-  const double every_row = static_cast<double>(row_count);
-  const double screening = reached * every_row * (static_cast<double>(dims) + kCompareDims) / gain;
-  const double candidate = kCandidateCost + kCandidateCostPerDim * static_cast<double>(dim);
+  const double candidate = costs::left_row(dim) + costs::scored_row(dim);
+  const double rows = reached * static_cast<double>(row_count);
+  const ScreenKernel& kernel = kernel_of(kernels, forecast.arithmetic);
+  const double cost = rows * costs::compared_row(kernels, kernel, dims) + forecast.candidates * candidate;
   const double plain =
-      reached * every_row * (static_cast<double>(dim) + kCompareDims) + CandidateForecast::kNeighbours * candidate;
-  return {forecast.int8                           ? "int8"
-          : int16_pays || forecast.directions > 0 ? "int16"
-                                                  : "fp32",
-          dims, forecast.candidates, (screening + forecast.candidates * candidate) / plain};
+      rows * costs::compared_row(kernels, kernels.fp32, dim) + CandidateForecast::kNeighbours * candidate;
+  return {kNames[static_cast<int>(forecast.arithmetic)], dims, forecast.candidates, cost / plain};
 }
 
-std::unique_ptr<Screen> uniform_screen(Strategy strategy, const KernelTable& kernels, std::size_t dim) {
-  return std::make_unique<UniformScreen>(strategy == Strategy::int16 ? UniformScreen::int16(kernels, dim)
-                                                                     : UniformScreen::fp32(kernels, dim));
+// How a forecast's predicted cost is weighed.
+double weighed(const Forecast& forecast) {
+  if (forecast.directions > 0) return 1.0 / kWorthBoth;
+  return forecast.arithmetic == Arithmetic::int8    ? 1.0
+         : forecast.arithmetic == Arithmetic::int16 ? 1.0 / kWorthTwice
+                                                    : 1.0 / kWorthFourTimes;
+}
+
+Ladder alone(std::unique_ptr<Screen> screen) {
+  Ladder ladder;
+  ladder.screens.push_back(std::move(screen));
+  return ladder;
+}
+
+std::unique_ptr<Screen> int8_screen(const KernelTable& kernels, const Rows& sample) {
+  return std::make_unique<Int8Screen>(kernels, std::vector<float>(), sample.dim, sample);
+}
+
+std::unique_ptr<Screen> int16_screen(const KernelTable& kernels, std::size_t dim, UniformScreen::Packed packed) {
+  return std::make_unique<UniformScreen>(UniformScreen::int16(kernels, dim, packed));
+}
+
+std::unique_ptr<Screen> fp32_screen(const KernelTable& kernels, std::size_t dim, UniformScreen::Packed packed) {
+  return std::make_unique<UniformScreen>(UniformScreen::fp32(kernels, dim, packed));
 }
 
 // Of all cells, the share that a query reaches, from those that the forecast took from the sample.
@@ -64,44 +88,90 @@ double reached_share(const CandidateForecast& forecast, const Rows& sample, cons
   return std::min(1.0, kGroupReach * layout.caps()->share_reached(points, forecast.thresholds()));
 }
 
-// The cheapest of the forecasts that `admit` admits.
+std::unique_ptr<Screen> subspace_screen(const Forecast& forecast, const KernelTable& kernels,
+                                        std::vector<float> directions, const Rows& sample) {
+  directions.resize(forecast.directions * sample.dim);
+  if (forecast.arithmetic == Arithmetic::int16) {
+    return std::make_unique<PrincipalScreen>(kernels, directions, sample.dim);
+  }
+  return std::make_unique<Int8Screen>(kernels, directions, sample.dim, sample);
+}
+
+// A screen in all dimensions, and the finer ones, whose rows are packed each time that they are needed.
+void add_from(Arithmetic least, const KernelTable& kernels, const Rows& sample, Ladder& ladder) {
+  const auto packed = [=](Arithmetic arithmetic) {
+    return arithmetic == least ? UniformScreen::Packed::kept : UniformScreen::Packed::each_time;
+  };
+  ladder.first = ladder.whole = ladder.screens.size();
+  if (least == Arithmetic::int8) ladder.screens.push_back(int8_screen(kernels, sample));
+  if (least != Arithmetic::fp32 && kernels.int16_gain > 1.0) {
+    ladder.screens.push_back(int16_screen(kernels, sample.dim, packed(Arithmetic::int16)));
+  }
+  ladder.screens.push_back(fp32_screen(kernels, sample.dim, packed(Arithmetic::fp32)));
+}
+
+// Of the forecasts that `admit` admits, the one of the least weighed cost; null where it admits none.
 template <class Admit>
-Choice cheapest_screen(const KernelTable& kernels, const Rows& sample, std::size_t row_count,
-                       std::vector<float> directions, const Layout& layout, std::size_t threads, const Admit& admit) {
+const Forecast* cheapest(const std::vector<Forecast>& forecasts, const std::vector<Consideration>& considered,
+                         const Admit& admit) {
+  const Forecast* best = nullptr;
+  double least = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < forecasts.size(); ++i) {
+    const double cost = considered[i].cost * weighed(forecasts[i]);
+    if (!admit(forecasts[i]) || cost >= least) continue;
+    best = &forecasts[i];
+    least = cost;
+  }
+  return best;
+}
+
+// The screen in all dimensions that is predicted to cost the least, with finer ones above it, and below it a subspace
+// where that saves enough; the subspace alone where it was asked for.
+Choice choose_by_cost(const KernelTable& kernels, const Rows& sample, std::size_t row_count,
+                      const std::vector<float>& directions, const Layout& layout, std::size_t threads,
+                      bool subspace_alone) {
   const std::size_t dim = sample.dim;
   Choice choice;
-  Forecast best{0, false, 0.0};
-  double least = std::numeric_limits<double>::infinity();
+  std::vector<Forecast> forecasts;
   {
     const bool any = !directions.empty();
     const PrincipalScreen widest(kernels, any ? directions : std::vector<float>(dim, 0.0f), dim);
     const CandidateForecast forecast(kernels, any ? &widest : nullptr, sample, row_count, threads);
     choice.reached = reached_share(forecast, sample, layout);
-    for (const Forecast& each : forecast.forecasts()) {
-      if (!admit(each)) continue;
-      choice.considered.push_back(consider(kernels, each, row_count, dim, choice.reached));
-      const bool plain = each.directions == 0 && !each.int8;
-      const double predicted = choice.considered.back().cost * (plain ? kWorthwhile : 1.0);
-      if (predicted >= least) continue;
-      best = each;
-      least = predicted;
-    }
+    forecasts = forecast.forecasts();
   }
-  directions.resize(best.directions * dim);
-  if (best.int8) {
-    choice.screen = std::make_unique<Int8Screen>(kernels, directions, dim, sample);
-  } else if (best.directions > 0) {
-    choice.screen = std::make_unique<PrincipalScreen>(kernels, directions, dim);
-  } else {
-    choice.screen = fallback_screen(kernels, dim);
+  std::erase_if(forecasts, [&](const Forecast& each) {
+    const bool slow = each.arithmetic == Arithmetic::int16 && each.directions == 0 && !(kernels.int16_gain > 1.0);
+    return slow || (subspace_alone && each.directions == 0);
+  });
+  for (const Forecast& each : forecasts) {
+    choice.considered.push_back(consider(kernels, each, row_count, dim, choice.reached));
   }
+  const Forecast* const best = cheapest(forecasts, choice.considered, [](const Forecast&) { return true; });
+  if (best == nullptr) {  // too few dimensions for a subspace
+    choice.ladder = fallback_ladder(kernels, dim);
+    return choice;
+  }
+  if (best->directions > 0) choice.ladder.screens.push_back(subspace_screen(*best, kernels, directions, sample));
+  if (subspace_alone) {
+    choice.ladder.whole = 1;
+    return choice;
+  }
+  const Forecast* const whole =
+      cheapest(forecasts, choice.considered, [](const Forecast& each) { return each.directions == 0; });
+  add_from(whole->arithmetic, kernels, sample, choice.ladder);
+  // Queries begin in all dimensions, whose bounds hold from both sides, unless turning them takes too long.
+  const double compared = choice.reached * static_cast<double>(row_count) *
+                          costs::compared_row(kernels, choice.ladder.cheapest().kernel(), best->directions + 1);
+  if (static_cast<double>(dim * dim) > kTurned * compared) choice.ladder.first = 0;
   return choice;
 }
 
 }  // namespace
 
-std::unique_ptr<Screen> fallback_screen(const KernelTable& kernels, std::size_t dim) {
-  return uniform_screen(kernels.int16_gain > 1.0 ? Strategy::int16 : Strategy::fp32, kernels, dim);
+Ladder fallback_ladder(const KernelTable& kernels, std::size_t dim) {
+  constexpr auto kKept = UniformScreen::Packed::kept;
+  return alone(kernels.int16_gain > 1.0 ? int16_screen(kernels, dim, kKept) : fp32_screen(kernels, dim, kKept));
 }
 
 GatheredRows deciding_rows(Strategy strategy, const Rows& rows) {
@@ -125,21 +195,19 @@ Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& 
   const bool many = dim > kManyDims;
   const bool few = dim < kFewDims || row_count < kFewRows;
   switch (strategy) {
-    case Strategy::fp32:
-    case Strategy::int16: return {uniform_screen(strategy, kernels, dim), {}};
+    case Strategy::fp32: return {alone(fp32_screen(kernels, dim, UniformScreen::Packed::kept)), {}};
+    case Strategy::int16: return {alone(int16_screen(kernels, dim, UniformScreen::Packed::kept)), {}};
     case Strategy::int8:
       if (many) break;
-      return {std::make_unique<Int8Screen>(kernels, std::vector<float>(), dim, sample), {}};
+      return {alone(int8_screen(kernels, sample)), {}};
     case Strategy::pca:
       if (many) break;
-      return cheapest_screen(kernels, sample, row_count, directions, layout, threads,
-                             [](const Forecast& forecast) { return forecast.directions > 0; });
+      return choose_by_cost(kernels, sample, row_count, directions, layout, threads, true);
     default:
       if (many || few) break;
-      return cheapest_screen(kernels, sample, row_count, directions, layout, threads,
-                             [](const Forecast&) { return true; });
+      return choose_by_cost(kernels, sample, row_count, directions, layout, threads, false);
   }
-  return {fallback_screen(kernels, dim), {}};
+  return {fallback_ladder(kernels, dim), {}};
 }
 
 }  // namespace latentknn

@@ -1,13 +1,12 @@
 // Makes the screen that a strategy asks for, or picks one by what the rows are like.
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include "../layout/layout.h"
 #include "../rows.h"
 #include "../strategy.h"
-#include "screen.h"
+#include "ladder.h"
 
 namespace latentknn {
 
@@ -20,7 +19,7 @@ struct Consideration {
 };
 
 struct Choice {
-  std::unique_ptr<Screen> screen;         // null: no screening
+  Ladder ladder;                          // empty: no screening
   std::vector<Consideration> considered;  // empty: nothing was predicted
   double reached = 0.0;                   // of all cells, the share that a query is predicted to reach
 };
@@ -37,7 +36,7 @@ std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels,
 Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& sample, std::size_t row_count,
                      const std::vector<float>& directions, const Layout& layout, std::size_t threads);
 
-// For rows that the chosen screen turned out not to suit: one that suits all alike.
-std::unique_ptr<Screen> fallback_screen(const KernelTable& kernels, std::size_t dim);
+// For rows that a chosen screen turned out not to suit: screens that suit all alike.
+Ladder fallback_ladder(const KernelTable& kernels, std::size_t dim);
 
 }  // namespace latentknn

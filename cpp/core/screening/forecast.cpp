@@ -8,6 +8,7 @@
 
 #include "../thread_pool.h"
 #include "matrix_product.h"
+#include "uniform_screen.h"
 #include "unit_scales.h"
 
 namespace latentknn {
@@ -22,7 +23,8 @@ constexpr std::size_t kDirectionCounts[] = {11, 15, 19, 23,  27,  31,  39,  47, 
 
 CandidateForecast::CandidateForecast(const KernelTable& kernels, const PrincipalScreen* principal, const Rows& sample,
                                      std::size_t row_count, std::size_t threads)
-    : dim_(sample.dim),
+    : kernels_(kernels),
+      dim_(sample.dim),
       count_(sample.count),
       each_(static_cast<double>(row_count) / static_cast<double>(sample.count)) {
   const std::vector<double> scales = unit_scales(sample.squared_norms, count_, 1.0);
@@ -85,10 +87,10 @@ void CandidateForecast::project(const PrincipalScreen& principal, const Rows& sa
 double CandidateForecast::int8_error(std::size_t width) const {
   const double n = static_cast<double>(width);
   const double component = spread_ / std::sqrt(n);
-  double query_step = 3.7 * component / 63.0;
+  double query_step = 3.7 * component / static_cast<double>(kernels_.int8_query_largest);
   double row_step = 4.3 * component / 127.0;
   const double grow = range_ / 65000.0 / (query_step * row_step);
-  if (grow > 1.0) {
+  if (kernels_.int8_wraps && grow > 1.0) {
     query_step *= std::sqrt(grow);
     row_step *= std::sqrt(grow);
   }
@@ -99,15 +101,23 @@ double CandidateForecast::share(std::size_t count) const {
   return each_ * static_cast<double>(count) / static_cast<double>(queries_.size());
 }
 
-std::vector<Forecast> CandidateForecast::forecasts() const {
+// Rows whose similarity lies within the error of the last neighbour's.
+Forecast CandidateForecast::in_all_dimensions(Arithmetic arithmetic, double error) const {
   std::size_t left = 0;
-  const auto error = static_cast<float>(int8_error(dim_));
   for (std::size_t i = 0; i < queries_.size(); ++i) {
     const float* line = products_.data() + i * stride_;
-    left += static_cast<std::size_t>(
-        std::count_if(line, line + count_, [&](float similarity) { return similarity + error >= thresholds_[i]; }));
+    const float least = thresholds_[i] - static_cast<float>(error);
+    left += static_cast<std::size_t>(std::count_if(line, line + count_, [=](float x) { return x >= least; }));
   }
-  std::vector<Forecast> forecasts = {{0, true, share(left)}, {0, false, kNeighbours}};
+  return {0, arithmetic, share(left)};
+}
+
+std::vector<Forecast> CandidateForecast::forecasts() const {
+  std::vector<Forecast> forecasts = {
+      in_all_dimensions(Arithmetic::int8, int8_error(dim_)),
+      in_all_dimensions(Arithmetic::int16, UniformScreen::int16_error(dim_)),
+      in_all_dimensions(Arithmetic::fp32, UniformScreen::fp32_error(dim_)),
+  };
   if (width_ > 0) add_directions(forecasts);
   return forecasts;
 }
@@ -157,8 +167,8 @@ void CandidateForecast::add_directions(std::vector<Forecast>& forecasts) const {
       }
     }
     done = directions;
-    forecasts.push_back({directions, false, share(left)});
-    forecasts.push_back({directions, true, share(left_int8)});
+    forecasts.push_back({directions, Arithmetic::int16, share(left)});
+    forecasts.push_back({directions, Arithmetic::int8, share(left_int8)});
   }
 }
 

@@ -10,10 +10,12 @@
 
 namespace latentknn {
 
+enum class Arithmetic { int8, int16, fp32 };
+
 struct Forecast {
   std::size_t directions;  // 0: all dimensions
-  bool int8;               // else int16
-  double candidates;       // of one query
+  Arithmetic arithmetic;
+  double candidates;  // of one query
 };
 
 class CandidateForecast {
@@ -34,9 +36,11 @@ class CandidateForecast {
   void project(const PrincipalScreen& principal, const Rows& sample, std::size_t threads);
   double int8_error(std::size_t width) const;
   double share(std::size_t count) const;
+  Forecast in_all_dimensions(Arithmetic arithmetic, double error) const;
   std::vector<std::vector<float>> tails_beyond(const std::vector<std::size_t>& counts) const;
   void add_directions(std::vector<Forecast>& forecasts) const;
 
+  const KernelTable& kernels_;
   std::size_t dim_;
   std::size_t width_ = 0;  // directions and the length outside of them
   std::size_t count_;

@@ -10,12 +10,12 @@
 namespace latentknn {
 namespace {
 
-constexpr double kQueryLargest = 63.0;
 constexpr double kRowLargest = 127.0;
 constexpr double kSlack = 1.0 + 0x1p-40;
 constexpr double kMargin = 1.02;   // over what the sample shows,
 constexpr double kOutside = 0.02;  // of similarities
 constexpr double kLeftOut = 2e-4;  // share of the rows that need not be screened
+constexpr double kLeastUnit = 0x1p-27;
 
 double product(const double* a, const double* b, std::size_t count) {
   double sum = 0.0;
@@ -84,11 +84,12 @@ Int8Screen::Int8Screen(const KernelTable& kernels, const Rotation& rotation, std
       width_(rotation.directions.size() / dim),
       tail_(!rotation.tail.empty()),
       tail_direction_(rotation.tail),
-      projection_(kernels, rotation.directions, dim, rotation.tail) {
+      projection_(kernels, rotation.directions, dim, rotation.tail),
+      query_largest_(kernels.int8_query_largest) {
   const double w = projection_.orthogonality_error();
   const double moved = projection_.error();
   slack_ = (w + 2.0 * moved * (1.0 + w) + moved * moved + 2.2 * (rotation.leak + moved) +
-            (static_cast<double>(dim) + 16.0) * 0x1p-53 + 0x1p-40) *
+            (static_cast<double>(dim) + 16.0) * 0x1p-53 + 0x1p-40 + (kernels.int8_wraps ? 0.0 : 7.0 * 0x1p-24)) *
            kSlack;
   choose_steps(sample);
 }
@@ -133,28 +134,39 @@ void Int8Screen::choose_steps(const Rows& sample) {
   for (std::size_t i = 0; i < sample.count; ++i) {
     for (std::size_t j = 0; j < width_; ++j) components.push_back(std::abs(all[i * width_ + j] - centre_[j]));
   }
-  query_step_ = std::max(quantile_above(components, 2e-4), 1e-6) / kQueryLargest;
+  query_step_ = std::max(quantile_above(components, 2e-4), 1e-6) / query_largest_;
   row_step_ = std::max(quantile_above(std::move(components), 0.0), 1e-6) / kRowLargest;
+  if (kernels_.int8_wraps) {
+    fit_sixteen_bits(all, sample.count);
+  } else {
+    const double grow = std::max(1.0, kLeastUnit / (query_step_ * row_step_));
+    query_step_ *= std::sqrt(grow);
+    row_step_ *= std::sqrt(grow);
+  }
+  measure_rows(all, sample.count);
+  if (kernels_.int8_wraps) shift_ = std::ceil(highest_ / (query_step_ * row_step_)) - 32760.0;
+}
 
+// Makes the units so large that all scores fit into sixteen bits; what they reach depends on the steps in turn.
+void Int8Screen::fit_sixteen_bits(const std::vector<double>& sample, std::size_t count) {
   // The lowest score that a pair of the sample has; a lower one is only mistaken for a high one.
   double lowest = 0.0;
-  const std::size_t some = std::max<std::size_t>(1, sample.count / 32);
-  for (std::size_t q = 0; q < sample.count; q += some) {
-    const double* query = all.data() + q * width_;
+  const std::size_t some = std::max<std::size_t>(1, count / 32);
+  for (std::size_t q = 0; q < count; q += some) {
+    const double* query = sample.data() + q * width_;
     const double along = product(query, centre_.data(), width_);
-    for (std::size_t x = 0; x < sample.count; ++x) {
-      lowest = std::min(lowest, product(query, all.data() + x * width_, width_) - along);
+    for (std::size_t x = 0; x < count; ++x) {
+      lowest = std::min(lowest, product(query, sample.data() + x * width_, width_) - along);
     }
   }
   lowest = std::max(lowest - kOutside, -2.0);
 
-  // Units so small that all scores fit into sixteen bits; what they reach depends on the steps in turn.
   for (int i = 0; i < 3; ++i) {
-    measure_rows(all, sample.count);
+    measure_rows(sample, count);
     highest_ = 0.0;
     std::vector<float> integers(width_);
-    for (std::size_t q = 0; q < sample.count; ++q) {
-      const Quantised query = quantise(all.data() + q * width_, query_step_, kQueryLargest, integers.data());
+    for (std::size_t q = 0; q < count; ++q) {
+      const Quantised query = quantise(sample.data() + q * width_, query_step_, query_largest_, integers.data());
       highest_ = std::max(highest_, reach(query) + kOutside);
     }
     const double grow = (highest_ - lowest) / 65000.0 / (query_step_ * row_step_);
@@ -166,8 +178,6 @@ void Int8Screen::choose_steps(const Rows& sample) {
     query_step_ *= std::sqrt(grow / apart);
     row_step_ *= std::sqrt(grow / apart);
   }
-  measure_rows(all, sample.count);
-  shift_ = std::ceil(highest_ / (query_step_ * row_step_)) - 32760.0;
 }
 
 // What the rows of a sample have of the integers and leave to the residuals, but for a few.
@@ -216,7 +226,7 @@ std::vector<std::uint32_t> Int8Screen::unscreened_places() const {
 void Int8Screen::pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) {
   if (first < packed_before_) forget_unscreened(first, first + count);
   std::vector<float> integers(kRowsAtOnce * width_);
-  std::vector<std::int16_t> starts(kRowsAtOnce);
+  std::vector<std::int32_t> starts(kRowsAtOnce);
   const std::vector<double> ones(kRowsAtOnce, 1.0);
   const double centre_squared = product(centre_.data(), centre_.data(), width_);
   for (std::size_t begin = 0; begin < count; begin += kRowsAtOnce) {
@@ -225,10 +235,10 @@ void Int8Screen::pack_rows(const float* rows, const double* squared_norms, std::
     for (std::size_t i = 0; i < part; ++i) {
       const Quantised row = quantise(all.data() + i * width_, row_step_, kRowLargest, integers.data() + i * width_);
       const double start = std::nearbyint((row.along_centre - centre_squared) * score_scale()) - shift_;
-      starts[i] = static_cast<std::int16_t>(static_cast<std::uint16_t>(static_cast<std::int64_t>(start)));
+      starts[i] = static_cast<std::int32_t>(static_cast<std::int64_t>(start));
       if (row.residual > largest_residual_ || row.kept > largest_row_) {
         std::fill_n(integers.data() + i * width_, width_, 0.0f);
-        starts[i] = static_cast<std::int16_t>(kUnscreened);
+        starts[i] = static_cast<std::int32_t>(kUnscreened);
         const std::lock_guard lock(mutex_);
         unscreened_.push_back(static_cast<std::uint32_t>(first + begin + i));
       }
@@ -239,18 +249,20 @@ void Int8Screen::pack_rows(const float* rows, const double* squared_norms, std::
 }
 
 void Int8Screen::pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
-                              double* errors) const {
+                              ScoreBound* bounds) const {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
   std::vector<float> integers(kRowsAtOnce * width_);
   const std::vector<double> ones(kRowsAtOnce, 1.0);
   const double unit = query_step_ * row_step_;
+  const bool two_sided = !tail_ && !kernels_.int8_wraps;
   for (std::size_t begin = 0; begin < count; begin += kRowsAtOnce) {
     const std::size_t part = std::min(kRowsAtOnce, count - begin);
     const std::vector<double> all = coordinates(queries + begin * dim_, squared_norms + begin, part);
     for (std::size_t i = 0; i < part; ++i) {
       const Quantised query =
-          quantise(all.data() + i * width_, query_step_, kQueryLargest, integers.data() + i * width_);
-      errors[begin + i] = reach(query) <= highest_ ? (query.along_centre + error(query)) / unit + shift_
-                                                   : std::numeric_limits<double>::infinity();
+          quantise(all.data() + i * width_, query_step_, query_largest_, integers.data() + i * width_);
+      const double above = reach(query) <= highest_ ? (query.along_centre + error(query)) / unit + shift_ : kInfinity;
+      bounds[begin + i] = {above, two_sided ? 2.0 * error(query) / unit * kSlack : kInfinity};
     }
     kernel().pack_queries(integers.data(), part, width_, ones.data(),
                           static_cast<char*>(packed) + begin * kernel().query_bytes(width_));

@@ -13,19 +13,25 @@
 // (projection.h), which t allows for, and D q D x with it by at most 2 B (1 + w) + B^2. Together:
 //     q x <= y_q y_x + slack,    slack = w + 2 B (1 + w) + B^2 + 2.2 (|D^T l| + B) + (d + 16) 2^-53 + 2^-40.
 //
+// Without a tail the same differences bound q x from below.
+//
 // Integers. With a centre m and steps A, B', write y_q = m + A a + r_q, y_x = m + B' b + r_x, where a has
-// integers up to 63 and b up to 127. Then
+// integers up to int8_query_largest, 63 or 127, and b up to 127. Then
 //     y_q y_x = y_q m + m (y_x - m) + A B' a b + r_q (B' b) + (y_q - m) r_x,
 // of which the first belongs to the query, the second to the row (its start, rounded to whole units A B'), the
 // third is exact in integers, and the last two are at most E = |r_q| max|B' b| + |y_q - m| max|r_x|, with the
 // query's own measured residual and the largest of the rows. Rows beyond those maxima are left unscreened.
 //
-// Wrapping. Scores are kept modulo 2^16. In units of A B', S = (q x - y_q m) up to E and slack is below
-// U = (largest q x) - (least y_q m) plus E, so after subtracting a shift from every start no score wraps at its
-// upper end, and that is enough: one that wraps below only makes a row look too good. A query for which
-// U does not hold takes every row as a candidate.
+// Sums of 32 bits. |q x - y_q m| and all its parts are below 7, so a unit of at least 2^-27 leaves room for the offsets
+// of up to kMostDims dimensions. A score beyond 2^24 is rounded to float32 when it is handed on: by 2^-24 of 7 at most.
+//
+// Wrapping. Where a kernel's sums have 16 bits, scores are kept modulo 2^16. In units of A B', S = (q x - y_q m) up to
+// E and slack is below U = (largest q x) - (least y_q m) plus E, so after subtracting a shift from every start no score
+// wraps at its upper end, and that is enough: one that wraps below only makes a row look too good. A query for which U
+// does not hold takes every row as a candidate.
 #pragma once
 
+#include <limits>
 #include <mutex>
 
 #include "../aligned_buffer.h"
@@ -44,14 +50,13 @@ class Int8Screen final : public Screen {
   const char* name() const override { return tail_ ? "pca" : "int8"; }
   const ScreenKernel& kernel() const override { return kernels_.int8; }
   std::size_t packed_dim() const override { return width_; }
-  bool two_sided() const override { return false; }
   double score_scale() const override { return 1.0 / (query_step_ * row_step_); }
   void reserve_rows(std::size_t count) override;
   void pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) override;
   const void* packed_rows() const override { return packed_.data(); }
   std::vector<std::uint32_t> unscreened_places() const override;
   void pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
-                    double* errors) const override;
+                    ScoreBound* bounds) const override;
 
  private:
   struct Rotation;
@@ -66,6 +71,7 @@ class Int8Screen final : public Screen {
   std::vector<double> coordinates(const float* vectors, const double* squared_norms, std::size_t count) const;
   Quantised quantise(const double* vector, double step, double largest, float* integers) const;
   void choose_steps(const Rows& sample);
+  void fit_sixteen_bits(const std::vector<double>& sample, std::size_t count);
   void measure_rows(const std::vector<double>& sample, std::size_t count);
   double error(const Quantised& query) const;
   double reach(const Quantised& query) const;
@@ -79,11 +85,12 @@ class Int8Screen final : public Screen {
   Projection projection_;
   double slack_;
   std::vector<double> centre_;
+  double query_largest_;
   double query_step_ = 1.0;
   double row_step_ = 1.0;
-  double largest_row_ = 0.0;       // max|B' b|
-  double largest_residual_ = 0.0;  // max|r_x|
-  double highest_ = 0.0;           // U
+  double largest_row_ = 0.0;                                  // max|B' b|
+  double largest_residual_ = 0.0;                             // max|r_x|
+  double highest_ = std::numeric_limits<double>::infinity();  // U, where scores wrap
   double shift_ = 0.0;
   AlignedBuffer<char> packed_;
   std::size_t reserved_ = 0;

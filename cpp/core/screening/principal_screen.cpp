@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "../rows.h"
 #include "unit_scales.h"
@@ -74,13 +75,13 @@ void PrincipalScreen::pack_rows(const float* rows, const double* squared_norms, 
 }
 
 void PrincipalScreen::pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
-                                   double* errors) const {
+                                   ScoreBound* bounds) const {
   in_parts(queries, squared_norms, count,
            [&](const float* projected, std::size_t part, const double* scales, std::size_t at) {
              kernel().pack_queries(projected, part, packed_dim(), scales,
                                    static_cast<char*>(packed) + at * kernel().query_bytes(packed_dim()));
            });
-  std::fill_n(errors, count, error_);
+  std::fill_n(bounds, count, ScoreBound{error_, std::numeric_limits<double>::infinity()});
 }
 
 }  // namespace latentknn

@@ -35,13 +35,12 @@ class PrincipalScreen final : public Screen {
   const char* name() const override { return "pca"; }
   const ScreenKernel& kernel() const override { return kernels_.int16; }
   std::size_t packed_dim() const override { return count_ + 1; }
-  bool two_sided() const override { return false; }
   double score_scale() const override;
   void reserve_rows(std::size_t count) override;
   void pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) override;
   const void* packed_rows() const override { return packed_.data(); }
   void pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
-                    double* errors) const override;
+                    ScoreBound* bounds) const override;
 
   // (count, packed_dim()): the coordinates of vectors in the subspace and the length outside of it.
   std::vector<float> project(const float* vectors, const double* squared_norms, std::size_t count) const;

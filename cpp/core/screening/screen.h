@@ -10,6 +10,14 @@
 
 namespace latentknn {
 
+// How far the similarities of one query may lie from its scores: for every row that is screened,
+// score_scale() * similarity <= score + above, and >= score + above - width. The width is infinite where scores bound
+// from above only, and both are where they tell nothing.
+struct ScoreBound {
+  double above;
+  double width;
+};
+
 class Screen {
  public:
   virtual ~Screen() = default;
@@ -21,9 +29,6 @@ class Screen {
   // A screened score is comparable with the similarity times this.
   virtual double score_scale() const = 0;
 
-  // Whether a score bounds the similarity from below too, or from above only.
-  virtual bool two_sided() const = 0;
-
   // Makes room for `count` rows in all.
   virtual void reserve_rows(std::size_t count) = 0;
 
@@ -32,15 +37,18 @@ class Screen {
   virtual void pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) = 0;
   virtual const void* packed_rows() const = 0;
 
+  // False where no rows are kept packed: pack_cell() packs them each time that they are compared.
+  virtual bool keeps_rows() const { return true; }
+  virtual void pack_cell(const float*, const double*, std::size_t, void*) const {}
+
   // Places of rows that its scores say nothing about, in order: candidates of every query. Their scores are all
   // kUnscreened, which others may have too.
   virtual std::vector<std::uint32_t> unscreened_places() const { return {}; }
   static constexpr float kUnscreened = -32768.0f;
 
-  // Packs `count` queries and writes, for each, its error: for every row of the database,
-  // score_scale() * similarity <= score + error, and where two_sided() also >= score - error.
+  // Packs `count` queries and writes the bound of each.
   virtual void pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
-                            double* errors) const = 0;
+                            ScoreBound* bounds) const = 0;
 };
 
 }  // namespace latentknn

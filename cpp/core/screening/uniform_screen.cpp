@@ -12,46 +12,52 @@ constexpr double kSlack = 1.0 + 0x1p-40;  // for the float64 roundings of the bo
 
 double similarity_error(double dim) { return (dim + 16.0) * 0x1p-53; }
 
-double fp32_error(double dim) {
-  const double n = (dim + 8.0) * 0x1p-24;
-  return (n / (1.0 - n) + 3.0 * dim * 0x1p-149) * kSlack;
-}
-
 constexpr double kInt16Length = 32766.0;
-
-double int16_error(double dim) {
-  const double moved = std::sqrt(dim) * (0.5 + 0x1p-30);
-  const double longest = kInt16Length + moved;
-  return (2.0 * kInt16Length * moved + moved * moved + longest * longest * 0x1p-24 +
-          kInt16Length * kInt16Length * similarity_error(dim)) *
-         kSlack;
-}
 
 }  // namespace
 
-UniformScreen UniformScreen::fp32(const KernelTable& kernels, std::size_t dim) {
-  return {"fp32", kernels.fp32, dim, 1.0, fp32_error(static_cast<double>(dim))};
+double UniformScreen::fp32_error(std::size_t dim) {
+  const double d = static_cast<double>(dim);
+  const double n = (d + 8.0) * 0x1p-24;
+  return (n / (1.0 - n) + 3.0 * d * 0x1p-149) * kSlack;
 }
 
-UniformScreen UniformScreen::int16(const KernelTable& kernels, std::size_t dim) {
-  return {"int16", kernels.int16, dim, kInt16Length, int16_error(static_cast<double>(dim))};
+double UniformScreen::int16_error(std::size_t dim) {
+  const double d = static_cast<double>(dim);
+  const double moved = std::sqrt(d) * (0.5 + 0x1p-30);
+  const double longest = kInt16Length + moved;
+  const double error = 2.0 * kInt16Length * moved + moved * moved + longest * longest * 0x1p-24;
+  return (error / (kInt16Length * kInt16Length) + similarity_error(d)) * kSlack;
+}
+
+UniformScreen UniformScreen::fp32(const KernelTable& kernels, std::size_t dim, Packed packed) {
+  return {"fp32", kernels.fp32, dim, 1.0, fp32_error(dim), packed};
+}
+
+UniformScreen UniformScreen::int16(const KernelTable& kernels, std::size_t dim, Packed packed) {
+  return {"int16", kernels.int16, dim, kInt16Length, int16_error(dim), packed};
 }
 
 void UniformScreen::reserve_rows(std::size_t count) {
+  if (!keeps_rows_) return;
   const std::size_t tiles = (count + kernel_.row_tile - 1) / kernel_.row_tile;
   packed_.resize(tiles * kernel_.row_tile * kernel_.row_bytes(dim_));
 }
 
 void UniformScreen::pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) {
+  if (keeps_rows_) pack_cell(rows, squared_norms, count, packed_.data() + first * kernel_.row_bytes(dim_));
+}
+
+void UniformScreen::pack_cell(const float* rows, const double* squared_norms, std::size_t count, void* out) const {
   const std::vector<double> scales = unit_scales(squared_norms, count, length_);
-  kernel_.pack_rows(rows, count, dim_, scales.data(), nullptr, packed_.data() + first * kernel_.row_bytes(dim_));
+  kernel_.pack_rows(rows, count, dim_, scales.data(), nullptr, out);
 }
 
 void UniformScreen::pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
-                                 double* errors) const {
+                                 ScoreBound* bounds) const {
   const std::vector<double> scales = unit_scales(squared_norms, count, length_);
   kernel_.pack_queries(queries, count, dim_, scales.data(), packed);
-  std::fill_n(errors, count, error_);
+  std::fill_n(bounds, count, ScoreBound{error_, 2.0 * error_});
 }
 
 }  // namespace latentknn

@@ -29,29 +29,43 @@ namespace latentknn {
 
 class UniformScreen final : public Screen {
  public:
-  static UniformScreen fp32(const KernelTable& kernels, std::size_t dim);
-  static UniformScreen int16(const KernelTable& kernels, std::size_t dim);
+  enum class Packed { kept, each_time };
+
+  static UniformScreen fp32(const KernelTable& kernels, std::size_t dim, Packed packed);
+  static UniformScreen int16(const KernelTable& kernels, std::size_t dim, Packed packed);
+
+  // By how much scores in so many dimensions, divided by the scale, may be off.
+  static double fp32_error(std::size_t dim);
+  static double int16_error(std::size_t dim);
 
   const char* name() const override { return name_; }
   const ScreenKernel& kernel() const override { return kernel_; }
   std::size_t packed_dim() const override { return dim_; }
-  bool two_sided() const override { return true; }
   double score_scale() const override { return length_ * length_; }
   void reserve_rows(std::size_t count) override;
   void pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) override;
   const void* packed_rows() const override { return packed_.data(); }
+  bool keeps_rows() const override { return keeps_rows_; }
+  void pack_cell(const float* rows, const double* squared_norms, std::size_t count, void* out) const override;
   void pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
-                    double* errors) const override;
+                    ScoreBound* bounds) const override;
 
  private:
-  UniformScreen(const char* name, const ScreenKernel& kernel, std::size_t dim, double length, double error)
-      : name_(name), kernel_(kernel), dim_(dim), length_(length), error_(error) {}
+  UniformScreen(const char* name, const ScreenKernel& kernel, std::size_t dim, double length, double similarity_error,
+                Packed packed)
+      : name_(name),
+        kernel_(kernel),
+        dim_(dim),
+        length_(length),
+        error_(length * length * similarity_error),
+        keeps_rows_(packed == Packed::kept) {}
 
   const char* name_;
   const ScreenKernel& kernel_;
   std::size_t dim_;
   double length_;  // of the packed vectors
   double error_;
+  bool keeps_rows_;
   AlignedBuffer<char> packed_;
 };
 

@@ -103,6 +103,7 @@ class StoredDatabase(ABC):
             "placement": self._placement(),
             "repeats": self._repeats(),
             "screened_rows": None,
+            "finer_rows": None,
             "scored_rows": None,
         }
 

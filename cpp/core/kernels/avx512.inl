@@ -1,0 +1,44 @@
+// What the tables with sixteen floats a register share: tiles of 8 queries x 48 rows, in 24 of the 32 registers.
+
+constexpr size_t kTileQueries = 8;
+constexpr size_t kTileVectors = 3;
+constexpr size_t kExactRows = 8;
+
+struct FloatScores {
+  using Number = float;
+  using Score = __m512;
+  using Hits = __mmask16;
+  static constexpr size_t kLanes = 16;
+  static Score spread(Number x) { return _mm512_set1_ps(x); }
+  static Score maximum(Score a, Score b) { return _mm512_max_ps(a, b); }
+  static Hits reaches(Score scores, Score cutoffs) { return _mm512_cmp_ps_mask(scores, cutoffs, _CMP_GE_OQ); }
+  static Hits either(Hits a, Hits b) { return static_cast<Hits>(a | b); }
+  static bool any(Hits hits) { return hits != 0; }
+  static unsigned bits(Hits hits) { return hits; }
+};
+
+struct Fp32 : FloatScores {
+  using Element = float;
+  using Vector = __m512;
+  using Sum = __m512;
+  static constexpr size_t kGroup = 1;
+  static constexpr size_t kStartBytes = 0;
+  static constexpr int kQueryOffset = 0;
+  static constexpr size_t kQueryCopies = 1;
+  static Sum start(const void*, size_t) { return _mm512_setzero_ps(); }
+  static Vector load(const Element* p) { return _mm512_loadu_ps(p); }
+  static Vector broadcast(const Element* p) { return _mm512_set1_ps(*p); }
+  static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_fmadd_ps(a, b, sum); }
+  static Score to_score(Sum sum) { return sum; }
+  static Element quantise(double x) { return static_cast<float>(x); }
+};
+
+template <class Sum>
+inline void pin(Sum& sum) {
+  asm volatile("" : "+v"(sum));
+}
+
+using Double = __m512d;
+constexpr size_t kDoubles = 8;
+using HalfFloat = __m256;
+inline Double widen(HalfFloat x) { return _mm512_cvtps_pd(x); }
