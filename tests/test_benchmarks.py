@@ -14,6 +14,8 @@ from latentknn.models import MODELS
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
+import hostile_data
+import hostile_tables
 import recipes
 import seed_protocol
 import zoo_tables
@@ -57,3 +59,22 @@ def test_the_seed_protocol_passes_over_copies():
     half = seed_protocol.measure(Neighbours(similarities, classes, 3), np.full(50, 1), seed=0)
     assert half["low"] < 0.5 < half["high"]
     assert 0.4 < half["accuracy"] < 0.6
+
+
+def test_hostile_lines_are_compared_with_the_best_and_with_faiss():
+    line = {"seconds": {"auto": [2.0], "fp32": [4.0], "int16": [1.0], "int8": [3.0], "FAISS": [5.0]}}
+    assert hostile_tables.over_best(line).median == 2.0
+    assert hostile_tables.over_faiss(line).median == 2.5
+
+
+@pytest.mark.parametrize("kind", hostile_data.KINDS)
+def test_hostile_data_are_normalised_and_the_same_each_time(kind):
+    dim, make = hostile_data.KINDS[kind]
+    rows, queries = make(300, 7, dim)
+    assert rows.shape == (300, dim)
+    assert queries.shape == (7, dim)
+    for made in (rows, queries):
+        assert made.dtype == np.float32
+        lengths = np.linalg.norm(made, axis=1)
+        np.testing.assert_allclose(lengths[lengths > 0], 1, rtol=1e-5)
+    assert rows.tobytes() == make(300, 7, dim)[0].tobytes()
