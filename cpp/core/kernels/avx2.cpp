@@ -123,6 +123,18 @@ constexpr size_t kDoubles = 4;
 using HalfFloat = __m128;
 inline Double widen(HalfFloat x) { return _mm256_cvtps_pd(x); }
 
+// The additions of reduce(), of two rows, then of four in one vector.
+constexpr size_t kTransposedRows = 4;
+inline Double sum_transposed(const Double (&rows)[4][2]) {
+  Double twos[2];
+#pragma GCC unroll 2
+  for (size_t i = 0; i < 2; ++i) {
+    const Double a = rows[2 * i][0] + rows[2 * i][1], b = rows[2 * i + 1][0] + rows[2 * i + 1][1];
+    twos[i] = __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+  }
+  return __builtin_shufflevector(twos[0], twos[1], 0, 2, 4, 6) + __builtin_shufflevector(twos[0], twos[1], 1, 3, 5, 7);
+}
+
 #include "table.inl"
 
 }  // namespace

@@ -42,3 +42,23 @@ using Double = __m512d;
 constexpr size_t kDoubles = 8;
 using HalfFloat = __m256;
 inline Double widen(HalfFloat x) { return _mm512_cvtps_pd(x); }
+
+// The additions of reduce(), of two rows, then of four, then of eight in one vector.
+constexpr size_t kTransposedRows = 8;
+inline Double sum_transposed(const Double (&rows)[8][1]) {
+  Double fours[4], twos[2];
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 4; ++i) {
+    const Double a = rows[2 * i][0], b = rows[2 * i + 1][0];
+    fours[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
+               __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+#pragma GCC unroll 2
+  for (size_t i = 0; i < 2; ++i) {
+    const Double a = fours[2 * i], b = fours[2 * i + 1];
+    twos[i] = __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13) +
+              __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15);
+  }
+  return __builtin_shufflevector(twos[0], twos[1], 0, 2, 4, 6, 8, 10, 12, 14) +
+         __builtin_shufflevector(twos[0], twos[1], 1, 3, 5, 7, 9, 11, 13, 15);
+}

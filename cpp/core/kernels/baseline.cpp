@@ -126,6 +126,8 @@ typedef float HalfFloat __attribute__((vector_size(8)));
 constexpr size_t kDoubles = 2;
 inline Double widen(HalfFloat x) { return Double{x[0], x[1]}; }
 
+constexpr size_t kTransposedRows = 0;
+
 #include "table.inl"
 
 }  // namespace

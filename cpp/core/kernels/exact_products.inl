@@ -3,7 +3,8 @@
 // fused and separate multiply-add give the same bits; a padding product of +0 never changes a sum.
 //
 // The including file defines Double (a vector of float64), kDoubles (its length), HalfFloat (kDoubles
-// float32) and widen(HalfFloat) -> Double.
+// float32) and widen(HalfFloat) -> Double; kTransposedRows, and where that is not 0
+// sum_transposed(const Double (&)[kTransposedRows][8 / kDoubles]) -> Double, the sums of so many rows at once.
 
 constexpr size_t kParts = 8 / kDoubles;
 
@@ -59,9 +60,18 @@ inline __attribute__((always_inline)) void products_of(const double* query, cons
     for (size_t i = 0; i < N; ++i) accumulate(sums[i], query + j, vectors[i] + j);
   }
 #pragma GCC unroll 8
-  for (size_t i = 0; i < N; ++i) {
-    accumulate_tail(sums[i], query, vectors[i], dim, j);
-    out[i] = reduce(sums[i]);
+  for (size_t i = 0; i < N; ++i) accumulate_tail(sums[i], query, vectors[i], dim, j);
+  if constexpr (N == kTransposedRows) {
+    Double parts[N][kParts];
+#pragma GCC unroll 8
+    for (size_t i = 0; i < N; ++i) {
+      for (size_t p = 0; p < kParts; ++p) parts[i][p] = sums[i].parts[p];
+    }
+    const Double reduced = sum_transposed(parts);
+    __builtin_memcpy(out, &reduced, sizeof reduced);
+  } else {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < N; ++i) out[i] = reduce(sums[i]);
   }
 }
 

@@ -116,6 +116,8 @@ constexpr size_t kDoubles = 2;
 using HalfFloat = float32x2_t;
 inline Double widen(HalfFloat x) { return vcvt_f64_f32(x); }
 
+constexpr size_t kTransposedRows = 0;
+
 #include "table.inl"
 
 }  // namespace
