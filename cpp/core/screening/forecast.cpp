@@ -94,7 +94,7 @@ double CandidateForecast::int8_error(std::size_t width) const {
     query_step *= std::sqrt(grow);
     row_step *= std::sqrt(grow);
   }
-  return std::sqrt(n / 12.0) * spread_ * (query_step + row_step);
+  return std::sqrt(n / 12.0) * spread_ * (query_step + row_step) + 4.2 * Projection::error_of(dim_, width);
 }
 
 double CandidateForecast::share(std::size_t count) const {

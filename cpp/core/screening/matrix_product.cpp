@@ -18,9 +18,10 @@ PackedVectors::PackedVectors(const KernelTable& kernels, Side side, const float*
     ones.assign(count, 1.0);
     scales = ones.data();
   }
-  std::vector<float> part(count * std::min(dim, kSlice));
-  for (std::size_t first = 0; first < dim; first += kSlice) {
-    const std::size_t width = std::min(kSlice, dim - first);
+  const std::size_t length = slice_length(dim);
+  std::vector<float> part(count * std::min(dim, length));
+  for (std::size_t first = 0; first < dim; first += length) {
+    const std::size_t width = std::min(length, dim - first);
     for (std::size_t i = 0; i < count; ++i) std::copy_n(vectors + i * dim + first, width, part.data() + i * width);
     char* const to = packed_.data() + padded_count_ * kernel.row_bytes(first);
     if (side == Side::queries) {
@@ -42,8 +43,9 @@ void multiply(const KernelTable& kernels, const PackedVectors& queries, const Pa
   out.assign(queries.padded_count() * rows.padded_count(), 0.0f);
   const auto task = [&](std::size_t index) {
     const std::size_t begin = tiles * index / threads, end = tiles * (index + 1) / threads;
-    for (std::size_t first = 0; first < dim; first += PackedVectors::kSlice) {
-      const std::size_t width = std::min(PackedVectors::kSlice, dim - first);
+    const std::size_t length = PackedVectors::slice_length(dim);
+    for (std::size_t first = 0; first < dim; first += length) {
+      const std::size_t width = std::min(length, dim - first);
       kernels.add_products(queries.slice(first) + begin * per_tile * kernels.fp32.query_bytes(width), end - begin,
                            rows.slice(first), rows.padded_count() / kernels.fp32.row_tile, width,
                            out.data() + begin * per_tile * rows.padded_count(), rows.padded_count());

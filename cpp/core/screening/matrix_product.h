@@ -12,8 +12,9 @@ namespace latentknn {
 // Vectors that are to be multiplied with others again and again, packed once in slices of dimensions.
 class PackedVectors {
  public:
-  // A short slice keeps the float32 chains short and so the rounding error small.
-  static constexpr std::size_t kSlice = 128;
+  // Dimensions of a slice. Short ones keep the float32 chains short and so the rounding error small, but every slice
+  // adds to the whole product, which costs more the fewer products it makes for that.
+  static std::size_t slice_length(std::size_t dim) { return dim <= 1024 ? 32 : 128; }
 
   enum class Side { queries, rows };
 
@@ -31,7 +32,7 @@ class PackedVectors {
 };
 
 // out (queries.padded_count(), rows.padded_count()): the product of every query with every row. Its error
-// is at most (kSlice + slices + 2) 2^-24 (1 + 2^-10) times the product of the absolute vectors.
+// is at most (slice_length(dim) + slices + 2) 2^-24 (1 + 2^-10) times the product of the absolute vectors.
 // More than one thread only from outside the pool's own tasks.
 void multiply(const KernelTable& kernels, const PackedVectors& queries, const PackedVectors& rows, std::size_t dim,
               std::vector<float>& out, std::size_t threads = 1);

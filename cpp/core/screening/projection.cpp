@@ -13,13 +13,18 @@ constexpr double kSlack = 1.0 + 0x1p-40;
 
 // See matrix_product.h; the absolute directions have a norm of at most sqrt(count) (1 + w).
 double projection_error(std::size_t dim, double count, double orthogonality_error) {
-  const std::size_t slices = (dim + PackedVectors::kSlice - 1) / PackedVectors::kSlice;
+  const std::size_t length = PackedVectors::slice_length(dim);
+  const std::size_t slices = (dim + length - 1) / length;
   // Two units more than the product's own for the normalised vector's rounding to float32.
-  const double units = static_cast<double>(PackedVectors::kSlice + slices + 4) * 0x1p-24 * (1.0 + 0x1p-10);
+  const double units = static_cast<double>(length + slices + 4) * 0x1p-24 * (1.0 + 0x1p-10);
   return (units * std::sqrt(count) * (1.0 + orthogonality_error) + static_cast<double>(dim) * 0x1p-140) * kSlack;
 }
 
 }  // namespace
+
+double Projection::error_of(std::size_t dim, std::size_t count) {
+  return projection_error(dim, static_cast<double>(count), 0.0);
+}
 
 Projection::Projection(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim,
                        const std::vector<double>& left_out)

@@ -23,6 +23,9 @@ class Projection {
   Result project(const float* vectors, const double* squared_norms, std::size_t vector_count) const;
 
   std::size_t count() const { return count_; }
+  // What error() is for so many orthonormal directions.
+  static double error_of(std::size_t dim, std::size_t count);
+
   double error() const { return error_; }                              // B: of a vector's coordinates, in length
   double orthogonality_error() const { return orthogonality_error_; }  // w: of |D D^T - E|
 
