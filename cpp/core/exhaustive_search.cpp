@@ -64,7 +64,8 @@ void exhaustive_search(const KernelTable& kernels, const Rows& rows, const Searc
     for (std::size_t q = 0; q < count; ++q) sink.put(first + q, shard, best[q]);
     if (request.statistics != nullptr) request.statistics->scored_rows += scorer.scored_rows();
   };
-  ThreadPool::shared().run(cut.blocks * cut.shards, request.threads, task, request.poll);
+  const double work = static_cast<double>(request.queries.rows) * static_cast<double>(rows.count * rows.dim);
+  ThreadPool::shared().run_sized(work, cut.blocks * cut.shards, request.threads, task, request.poll);
   sink.merge();
 }
 

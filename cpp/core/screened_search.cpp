@@ -71,7 +71,8 @@ void screened_search(const KernelTable& kernels, const Ladder& ladder, const Lay
     const std::lock_guard lock(idle_mutex);
     idle.push_back(std::move(search));
   };
-  ThreadPool::shared().run(cut.blocks * cut.shards, request.threads, task, request.poll);
+  const double work = static_cast<double>(request.queries.rows) * static_cast<double>(rows.count * rows.dim);
+  ThreadPool::shared().run_sized(work, cut.blocks * cut.shards, request.threads, task, request.poll);
   sink.merge();
 }
 

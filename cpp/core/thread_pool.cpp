@@ -17,6 +17,7 @@ namespace latentknn {
 namespace {
 
 constexpr std::chrono::milliseconds kPollInterval(50);
+constexpr double kLittleWork = 0x1p22;  // multiply-adds: less than a tenth of a millisecond
 
 // CPU quota of this process's cgroup (version 2, then version 1), in processors; infinity where none is set.
 double cgroup_quota() {
@@ -141,6 +142,11 @@ void ThreadPool::ensure_workers(std::size_t count) {
     std::thread worker([this] { work(); });
     worker.detach();
   }
+}
+
+void ThreadPool::run_sized(double work, std::size_t count, std::size_t threads, const Task& task, const Poll& poll) {
+  if (work > kLittleWork) return run(count, threads, task, poll);
+  for (std::size_t index = 0; index < count; ++index) task(index);
 }
 
 void ThreadPool::run(std::size_t count, std::size_t threads, const Task& task, const Poll& poll) {

@@ -33,6 +33,10 @@ class ThreadPool {
   // call check_interrupt() now and then.
   void run(std::size_t count, std::size_t threads, const Task& task, const Poll& poll);
 
+  // The same for so much work, in multiply-adds: the calling thread does little work itself, sooner than others wake
+  // up.
+  void run_sized(double work, std::size_t count, std::size_t threads, const Task& task, const Poll& poll);
+
   // Inside a task: throws Interrupted once the work has been asked to stop.
   static void check_interrupt();
 

@@ -29,7 +29,9 @@ PlacedQueries::PlacedQueries(const KernelTable& kernels, const Layout& layout, c
     std::copy(reduced.begin(), reduced.end(), unsorted.begin() + static_cast<std::ptrdiff_t>(begin * width));
     for (std::size_t i = 0; i < some; ++i) unsorted_places[begin + i] = layout.place(reduced.data() + i * width);
   };
-  ThreadPool::shared().run((count + kQueriesPerTask - 1) / kQueriesPerTask, request.threads, task, request.poll);
+  const double work = static_cast<double>(count) * static_cast<double>(dim * width);
+  ThreadPool::shared().run_sized(work, (count + kQueriesPerTask - 1) / kQueriesPerTask, request.threads, task,
+                                 request.poll);
 
   std::sort(queries.begin(), queries.end(), [&](std::size_t a, std::size_t b) {
     return unsorted_places[a] != unsorted_places[b] ? unsorted_places[a] < unsorted_places[b] : a < b;
