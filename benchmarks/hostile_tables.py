@@ -1,4 +1,4 @@
-"""What hostile.py prints of its records: ratios to the best fixed strategy and to FAISS, the worst line first."""
+"""What hostile.py prints: ratios to the best fixed strategy and to FAISS, the worst line first."""
 
 import statistics
 from typing import Any

@@ -263,11 +263,9 @@ void BlockSearch::climb() {
     const std::size_t seen = cell_visits_.visited(tile) * layout_.cell_rows();
     const std::size_t rung = rung_of_[tile];
     if (seen == 0 || rung == rungs_.size() || rung < first_whole_) continue;
-    const double share = left_share(tile);
-    const double natural = natural_share(request_.k, seen);
+    const double excess = left_share(tile) - natural_share(request_.k, seen);
     const bool last = rung + 1 == rungs_.size();
-    const bool up = last ? bounded_below(tile * query_tile_) && share > std::max(kCrowded, natural)
-                         : (share - natural) * left_cost_ > cost(rung + 1) - cost(rung);
+    const bool up = last ? crowded(tile) : excess * left_cost_ > cost(rung + 1) - cost(rung);
     if (!up) continue;
     stand_on(tile, rung + 1);
     ++climbed;
@@ -275,6 +273,13 @@ void BlockSearch::climb() {
   }
   // The next block begins where this one would have done better to begin.
   if (2 * climbed > cell_visits_.tiles()) first_rung_ = std::min(highest, rungs_.size() - 1);
+}
+
+// Whether a tile's rows are closer to each other than its rung can tell.
+bool BlockSearch::crowded(std::size_t tile) const {
+  const std::size_t seen = cell_visits_.visited(tile) * layout_.cell_rows();
+  return seen > 0 && bounded_below(tile * query_tile_) &&
+         left_share(tile) > std::max(kCrowded, natural_share(request_.k, seen));
 }
 
 // Whether another rung may be better for a tile: a cheaper one that it has not tried, or a finer one.
@@ -304,7 +309,9 @@ void BlockSearch::choose_rungs() {
         least[tile] = cost;
         stand_on(tile, rung);
       }
-      return rung + 1 < rungs_.size() && rungs_[rung + 1].cost_per_row(together_) >= least[tile];
+      const std::size_t next = rung + 1;
+      if (next == rungs_.size() && crowded(tile)) stand_on(tile, next);
+      return next < rungs_.size() && rungs_[next].cost_per_row(together_) >= least[tile];
     });
   }
 }

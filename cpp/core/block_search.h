@@ -60,6 +60,7 @@ class BlockSearch {
   void stand_on(std::size_t tile, std::size_t rung);
   void climb();
   double left_share(std::size_t tile) const;
+  bool crowded(std::size_t tile) const;
   bool doubtful(std::size_t tile) const;
   void choose_rungs();
   std::vector<Pair> pairs_to_try(const std::vector<std::size_t>& tiles);

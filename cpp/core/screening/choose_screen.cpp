@@ -27,9 +27,9 @@ constexpr std::size_t kFewDims = 16;
 // Queries are compared with rows in groups, and a group reaches more cells than one query.
 constexpr double kGroupReach = 1.4;
 
-// What takes more memory must promise at least this saving: int16 over int8, fp32 over either, and a subspace, which
-// stands beside all dimensions.
-constexpr double kWorthTwice = 0.9;
+// What takes more memory must promise at least this saving: fp32 over fewer bits, and a subspace, which stands beside
+// all dimensions. 8 bits must promise one over 16: while thresholds are low they leave more than is predicted.
+constexpr double kWorthFewBits = 0.87;
 constexpr double kWorthFourTimes = 0.7;
 constexpr double kWorthBoth = 0.85;
 
@@ -56,8 +56,8 @@ Consideration consider(const KernelTable& kernels, const Forecast& forecast, std
 // How a forecast's predicted cost is weighed.
 double weighed(const Forecast& forecast) {
   if (forecast.directions > 0) return 1.0 / kWorthBoth;
-  return forecast.arithmetic == Arithmetic::int8    ? 1.0
-         : forecast.arithmetic == Arithmetic::int16 ? 1.0 / kWorthTwice
+  return forecast.arithmetic == Arithmetic::int8    ? 1.0 / kWorthFewBits
+         : forecast.arithmetic == Arithmetic::int16 ? 1.0
                                                     : 1.0 / kWorthFourTimes;
 }
 
@@ -98,11 +98,12 @@ std::unique_ptr<Screen> subspace_screen(const Forecast& forecast, const KernelTa
 }
 
 // A screen in all dimensions, and the finer ones, whose rows are packed each time that they are needed.
-void add_from(Arithmetic least, const KernelTable& kernels, const Rows& sample, Ladder& ladder) {
+void add_from(Arithmetic least, UniformScreen::Packed least_packed, const KernelTable& kernels, const Rows& sample,
+              Ladder& ladder) {
   const auto packed = [=](Arithmetic arithmetic) {
-    return arithmetic == least ? UniformScreen::Packed::kept : UniformScreen::Packed::each_time;
+    return arithmetic == least ? least_packed : UniformScreen::Packed::each_time;
   };
-  ladder.first = ladder.whole = ladder.screens.size();
+  ladder.whole = ladder.screens.size();
   if (least == Arithmetic::int8) ladder.screens.push_back(int8_screen(kernels, sample));
   if (least != Arithmetic::fp32 && kernels.int16_gain > 1.0) {
     ladder.screens.push_back(int16_screen(kernels, sample.dim, packed(Arithmetic::int16)));
@@ -159,11 +160,18 @@ Choice choose_by_cost(const KernelTable& kernels, const Rows& sample, std::size_
   }
   const Forecast* const whole =
       cheapest(forecasts, choice.considered, [](const Forecast& each) { return each.directions == 0; });
-  add_from(whole->arithmetic, kernels, sample, choice.ladder);
-  // Queries begin in all dimensions, whose bounds hold from both sides, unless turning them takes too long.
+  // Queries begin in all dimensions, whose bounds hold from both sides. Where there is a subspace and turning queries
+  // for 8 bits in all dimensions takes too long, they begin in the subspace, and all dimensions are for those that it
+  // does not suit.
   const double compared = choice.reached * static_cast<double>(row_count) *
-                          costs::compared_row(kernels, choice.ladder.cheapest().kernel(), best->directions + 1);
-  if (static_cast<double>(dim * dim) > kTurned * compared) choice.ladder.first = 0;
+                          costs::compared_row(kernels, kernel_of(kernels, best->arithmetic), best->directions + 1);
+  const bool in_subspace = best->directions > 0 && static_cast<double>(dim * dim) > kTurned * compared;
+  if (in_subspace) {
+    add_from(Arithmetic::int16, UniformScreen::Packed::each_time, kernels, sample, choice.ladder);
+  } else {
+    add_from(whole->arithmetic, UniformScreen::Packed::kept, kernels, sample, choice.ladder);
+    choice.ladder.first = choice.ladder.whole;
+  }
   return choice;
 }
 
