@@ -2,9 +2,10 @@
 // exactly.
 //
 // Each tile of queries stands on a rung of the ladder of screens. It begins near its queries' own places, on the
-// ladder's first rung, and climbs where that leaves more than scoring costs less than a better rung. Before it looks at
-// most of the cells it tries the rungs on a few of them and takes the one that costs least with what it has found. What
-// was found stays: candidates carry bounds of their similarity, whichever rung they came from.
+// ladder's first rung or where the block before would better have begun, and climbs where that leaves more than scoring
+// costs less than a better rung. Before it looks at most of the cells it tries the rungs on a few of them and takes the
+// one that costs least with what it has found. What was found stays: candidates carry bounds of their similarity,
+// whichever rung they came from.
 #pragma once
 
 #include <cstddef>

@@ -17,7 +17,7 @@ namespace latentknn {
 namespace {
 
 constexpr std::chrono::milliseconds kPollInterval(50);
-constexpr double kLittleWork = 0x1p22;  // multiply-adds: less than a tenth of a millisecond
+constexpr double kLittleWork = 0x1p22;  // about a tenth of a millisecond
 
 // CPU quota of this process's cgroup (version 2, then version 1), in processors; infinity where none is set.
 double cgroup_quota() {

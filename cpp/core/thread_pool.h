@@ -33,8 +33,8 @@ class ThreadPool {
   // call check_interrupt() now and then.
   void run(std::size_t count, std::size_t threads, const Task& task, const Poll& poll);
 
-  // The same for so much work, in multiply-adds: the calling thread does little work itself, sooner than others wake
-  // up.
+  // The same for so much work, in float32 multiply-adds. Little work the calling thread does itself, sooner than others
+  // wake up, and without asking `poll`.
   void run_sized(double work, std::size_t count, std::size_t threads, const Task& task, const Poll& poll);
 
   // Inside a task: throws Interrupted once the work has been asked to stop.

@@ -7,6 +7,7 @@ namespace latentknn {
 namespace {
 
 constexpr std::size_t kQueriesPerTask = 512;
+constexpr double kQuery = 0x1p15;  // of one query, multiply-adds besides its projection
 
 }  // namespace
 
@@ -29,7 +30,7 @@ PlacedQueries::PlacedQueries(const KernelTable& kernels, const Layout& layout, c
     std::copy(reduced.begin(), reduced.end(), unsorted.begin() + static_cast<std::ptrdiff_t>(begin * width));
     for (std::size_t i = 0; i < some; ++i) unsorted_places[begin + i] = layout.place(reduced.data() + i * width);
   };
-  const double work = static_cast<double>(count) * static_cast<double>(dim * width);
+  const double work = static_cast<double>(count) * (static_cast<double>(dim * width) + kQuery);
   ThreadPool::shared().run_sized(work, (count + kQueriesPerTask - 1) / kQueriesPerTask, request.threads, task,
                                  request.poll);
 

@@ -89,7 +89,7 @@ Int8Screen::Int8Screen(const KernelTable& kernels, const Rotation& rotation, std
   const double w = projection_.orthogonality_error();
   const double moved = projection_.error();
   slack_ = (w + 2.0 * moved * (1.0 + w) + moved * moved + 2.2 * (rotation.leak + moved) +
-            (static_cast<double>(dim) + 16.0) * 0x1p-53 + 0x1p-40 + (kernels.int8_wraps ? 0.0 : 7.0 * 0x1p-24)) *
+            (static_cast<double>(dim) + 16.0) * 0x1p-53 + 0x1p-40 + (kernels.int8_wraps ? 0.0 : 9.0 * 0x1p-24)) *
            kSlack;
   choose_steps(sample);
 }

@@ -11,9 +11,8 @@
 //     q x <= (D q) (D x) + t_q t_x + w,
 // and y_q y_x differs from that by t (D x) l <= 1.1 |D^T l| for either vector. Rounding moves D x by at most B
 // (projection.h), which t allows for, and D q D x with it by at most 2 B (1 + w) + B^2. Together:
-//     q x <= y_q y_x + slack,    slack = w + 2 B (1 + w) + B^2 + 2.2 (|D^T l| + B) + (d + 16) 2^-53 + 2^-40.
-//
-// Without a tail the same differences bound q x from below.
+//     q x <= y_q y_x + slack,    slack = w + 2 B (1 + w) + B^2 + 2.2 (|D^T l| + B) + (d + 16) 2^-53 + 2^-40,
+// and 9 * 2^-24 more where sums have 32 bits (below). Without a tail the same differences bound q x from below.
 //
 // Integers. With a centre m and steps A, B', write y_q = m + A a + r_q, y_x = m + B' b + r_x, where a has
 // integers up to int8_query_largest, 63 or 127, and b up to 127. Then
@@ -22,8 +21,9 @@
 // third is exact in integers, and the last two are at most E = |r_q| max|B' b| + |y_q - m| max|r_x|, with the
 // query's own measured residual and the largest of the rows. Rows beyond those maxima are left unscreened.
 //
-// Sums of 32 bits. |q x - y_q m| and all its parts are below 7, so a unit of at least 2^-27 leaves room for the offsets
-// of up to kMostDims dimensions. A score beyond 2^24 is rounded to float32 when it is handed on: by 2^-24 of 7 at most.
+// Sums of 32 bits. A score is below 9 in similarities, the rounding of up to 4,096 components included, so units of at
+// least 2^-27 keep it within 32 bits; that sums wrap on the way there does no harm. A score beyond 2^24 is rounded to
+// float32 when it is handed on, by 2^-24 of 9 at most, which the slack has room for.
 //
 // Wrapping. Where a kernel's sums have 16 bits, scores are kept modulo 2^16. In units of A B', S = (q x - y_q m) up to
 // E and slack is below U = (largest q x) - (least y_q m) plus E, so after subtracting a shift from every start no score
