@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -78,3 +79,9 @@ def test_hostile_data_are_normalised_and_the_same_each_time(kind):
         lengths = np.linalg.norm(made, axis=1)
         np.testing.assert_allclose(lengths[lengths > 0], 1, rtol=1e-5)
     assert rows.tobytes() == make(300, 7, dim)[0].tobytes()
+
+
+def test_the_page_shows_what_was_measured_of_hostile_data():
+    benchmarks = Path(hostile_tables.__file__).parent
+    kept = json.loads((benchmarks / "results/zen4/hostile.json").read_text())
+    assert hostile_tables.summary(list(kept["lines"].values())) in (benchmarks / "README.md").read_text()
