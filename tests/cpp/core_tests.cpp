@@ -11,11 +11,15 @@
 #include <string>
 #include <vector>
 
+#include "candidate_lists.h"
 #include "checking.h"
 #include "database.h"
 #include "isa.h"
 #include "layout/layout.h"
+#include "screening/int8_screen.h"
+#include "screening/principal_screen.h"
 #include "screening/subspace.h"
+#include "screening/uniform_screen.h"
 #include "thread_pool.h"
 
 namespace {
@@ -231,6 +235,164 @@ void cells_out_of_reach_hold_nothing() {
   unsetenv("LATENTKNN_ISA");
 }
 
+// Every score of a screen, without cutoffs: (queries, rows).
+std::vector<float> all_scores(const latentknn::Screen& screen, const std::vector<char>& queries,
+                              std::size_t query_count, std::size_t row_count) {
+  const latentknn::ScreenKernel& kernel = screen.kernel();
+  const std::size_t tiles = (query_count + kernel.query_tile - 1) / kernel.query_tile;
+  std::vector<char> cutoffs(tiles * kernel.query_tile * kernel.cutoff_bytes);
+  for (std::size_t q = 0; q < tiles * kernel.query_tile; ++q) kernel.set_cutoff(cutoffs.data(), q, -INFINITY);
+  std::vector<std::uint32_t> query_tiles(tiles);
+  for (std::uint32_t i = 0; i < tiles; ++i) query_tiles[i] = i;
+  std::vector<latentknn::TileVisit> visits;
+  for (std::uint32_t tile = 0; tile * kernel.row_tile < row_count; ++tile) {
+    visits.push_back({tile, 0, static_cast<std::uint32_t>(tiles)});
+  }
+  std::vector<latentknn::Hit> hits(visits.size() * kernel.row_tile * tiles * kernel.query_tile + 10000);
+  latentknn::ScreenTask task{};
+  task.queries = queries.data();
+  task.query_count = query_count;
+  task.rows = screen.packed_rows();
+  task.row_count = row_count;
+  task.visits = visits.data();
+  task.visit_count = visits.size();
+  task.query_tiles = query_tiles.data();
+  task.dim = screen.packed_dim();
+  task.cutoffs = cutoffs.data();
+  task.hits = hits.data();
+  task.hit_capacity = hits.size();
+  kernel.screen(task);
+  std::vector<float> scores(query_count * row_count, NAN);
+  for (std::size_t i = 0; i < task.hit_count; ++i) scores[hits[i].query * row_count + hits[i].row] = hits[i].score;
+  return scores;
+}
+
+void compare_bounds(latentknn::Screen& screen, const std::vector<float>& rows, const std::vector<float>& queries,
+                    const std::vector<double>& similarities, std::size_t dim, const std::string& what) {
+  const std::size_t row_count = rows.size() / dim, query_count = queries.size() / dim;
+  std::vector<double> row_norms(row_count), query_norms(query_count);
+  for (std::size_t i = 0; i < row_count; ++i) {
+    row_norms[i] = reference_product(rows.data() + i * dim, rows.data() + i * dim, dim);
+  }
+  for (std::size_t q = 0; q < query_count; ++q) {
+    query_norms[q] = reference_product(queries.data() + q * dim, queries.data() + q * dim, dim);
+  }
+  screen.reserve_rows(row_count);
+  screen.pack_rows(rows.data(), row_norms.data(), 0, row_count);
+  const latentknn::ScreenKernel& kernel = screen.kernel();
+  const std::size_t padded = (query_count + kernel.query_tile - 1) / kernel.query_tile * kernel.query_tile;
+  std::vector<char> packed(padded * kernel.query_bytes(screen.packed_dim()));
+  std::vector<latentknn::ScoreBound> bounds(query_count);
+  screen.pack_queries(queries.data(), query_norms.data(), query_count, packed.data(), bounds.data());
+  const std::vector<float> scores = all_scores(screen, packed, query_count, row_count);
+  const std::vector<std::uint32_t> unscreened = screen.unscreened_places();
+  bool above = true, below = true;
+  for (std::size_t q = 0; q < query_count; ++q) {
+    for (std::uint32_t i = 0; i < row_count; ++i) {
+      if (std::binary_search(unscreened.begin(), unscreened.end(), i)) continue;
+      const double similarity = screen.score_scale() * similarities[q * row_count + i];
+      const double upper = static_cast<double>(scores[q * row_count + i]) + bounds[q].above;
+      above = above && similarity <= upper;
+      below = below && (std::isinf(bounds[q].width) || similarity >= upper - bounds[q].width);
+    }
+  }
+  check(above, what + ": no similarity is above its bound");
+  check(below, what + ": no similarity is below its bound");
+  check(unscreened.size() < row_count, what + ": most rows are screened");
+}
+
+// Every screen's bounds, on rows of all kinds, in cones and around few points, and on queries that are none of them.
+void bounds_hold() {
+  constexpr std::size_t kRows = 300, kQueries = 11;
+  for (const std::string& isa : latentknn::available_isas()) {
+    setenv("LATENTKNN_ISA", isa.c_str(), 1);
+    const latentknn::KernelTable& kernels = latentknn::select_kernels();
+    for (const std::size_t dim : std::initializer_list<std::size_t>{3, 17, 64, 300, 1100}) {
+      for (const std::string kind : {"mixed", "cone", "points", "equal"}) {
+        std::vector<float> rows = make_rows(kRows, dim, 31), queries = make_rows(kQueries, dim, 32);
+        if (kind != "mixed") {
+          const std::vector<float> noise = make_points(kRows + 4, dim, false, 33);
+          const float spread = kind == "cone" ? 0.1f : kind == "points" ? 1e-3f : 0.0f;
+          for (std::size_t i = 0; i < kRows * dim; ++i) {
+            const std::size_t point = kind == "points" ? i / dim % 4 : 0;
+            rows[i] = noise[(kRows + point) * dim + i % dim] + spread * noise[i];
+          }
+          std::copy_n(rows.begin(), kQueries / 2 * dim, queries.begin());
+        }
+        std::vector<double> norms(kRows);
+        kernels.squared_norms(rows.data(), kRows, dim, norms.data());
+        const latentknn::Rows sample{rows.data(), norms.data(), nullptr, kRows, dim};
+        std::vector<double> similarities;
+        for (std::size_t q = 0; q < kQueries; ++q) {
+          for (std::size_t i = 0; i < kRows; ++i) {
+            similarities.push_back(reference_similarity(queries.data() + q * dim, rows.data() + i * dim, dim));
+          }
+        }
+        const std::string what = isa + " dim " + std::to_string(dim) + " " + kind;
+        constexpr auto kKept = latentknn::UniformScreen::Packed::kept;
+        latentknn::UniformScreen fp32 = latentknn::UniformScreen::fp32(kernels, dim, kKept);
+        compare_bounds(fp32, rows, queries, similarities, dim, what + " fp32");
+        latentknn::UniformScreen int16 = latentknn::UniformScreen::int16(kernels, dim, kKept);
+        compare_bounds(int16, rows, queries, similarities, dim, what + " int16");
+        latentknn::Int8Screen int8(kernels, std::vector<float>(), dim, sample);
+        compare_bounds(int8, rows, queries, similarities, dim, what + " int8");
+        const std::vector<float> directions =
+            latentknn::principal_directions(kernels, sample, std::min<std::size_t>(dim - 1, 8), 1);
+        latentknn::Int8Screen subspace(kernels, directions, dim, sample);
+        compare_bounds(subspace, rows, queries, similarities, dim, what + " int8 of a subspace");
+        latentknn::PrincipalScreen principal(kernels, directions, dim);
+        compare_bounds(principal, rows, queries, similarities, dim, what + " int16 of a subspace");
+      }
+    }
+  }
+  unsetenv("LATENTKNN_ISA");
+}
+
+// Lists against sorting, with ties, one-sided bounds, and ranks up to the whole list.
+void lists_are_shortened_rightly() {
+  std::mt19937 random(9);
+  for (const std::string& isa : latentknn::available_isas()) {
+    setenv("LATENTKNN_ISA", isa.c_str(), 1);
+    latentknn::CandidateLists lists(latentknn::select_kernels());
+    bool reached = true, near = true, likeliest = true, all = true;
+    for (int trial = 0; trial < 300; ++trial) {
+      const std::size_t count = 1 + random() % 900, rank = 1 + random() % count;
+      const unsigned distinct = trial % 3 == 0 ? 5 : 1000000;  // ties
+      const bool one_sided = trial % 5 == 0;
+      std::vector<float> uppers, lowers;
+      lists.start(2, count + 1);
+      for (std::uint32_t i = 0; i < count; ++i) {
+        uppers.push_back(static_cast<float>(random() % distinct) / static_cast<float>(distinct));
+        lowers.push_back(one_sided && i % 2 == 0 ? -INFINITY : uppers[i] - 0.1f);
+        lists.add(1, {uppers[i], lowers[i], i});
+      }
+      std::vector<float> sorted = lowers;
+      std::sort(sorted.begin(), sorted.end(), std::greater<>());
+      const double value = lists.reached_by(1, rank, -INFINITY);
+      const auto reaching =
+          std::count_if(lowers.begin(), lowers.end(), [&](float lower) { return static_cast<double>(lower) >= value; });
+      reached = reached && static_cast<double>(sorted[rank - 1]) >= value && reaching >= static_cast<long>(rank);
+      const auto above =
+          std::count_if(lowers.begin(), lowers.end(), [&](float lower) { return static_cast<double>(lower) > value; });
+      near = near && (reaching <= static_cast<long>(rank + rank / 8) || above < static_cast<long>(rank));
+
+      std::vector<std::uint32_t> taken;
+      lists.take_likeliest(1, rank, -INFINITY, taken);
+      all = all && taken.size() >= rank && taken.size() + lists.size(1) == count;
+      float least = INFINITY;
+      for (const std::uint32_t place : taken) least = std::min(least, uppers[place]);
+      std::vector<latentknn::Candidate> left;
+      lists.take_all(1, left);
+      for (const latentknn::Candidate& candidate : left) likeliest = likeliest && candidate.upper <= least;
+    }
+    check(reached, isa + ": as many reach the value as asked for");
+    check(near, isa + ": and not many more, but for ties");
+    check(all, isa + ": at least so many are taken, and the others stay");
+    check(likeliest, isa + ": none that stays is likelier");
+  }
+  unsetenv("LATENTKNN_ISA");
+}
+
 template <class Exception>
 bool throws(const std::function<void()>& action) {
   try {
@@ -291,6 +453,8 @@ void pool_passes_exceptions_on() {
 int main() {
   kernels_equal_the_reference();
   cells_out_of_reach_hold_nothing();
+  bounds_hold();
+  lists_are_shortened_rightly();
   unknown_isa_is_refused();
   bad_rows_change_nothing();
   pool_stops_when_asked();
