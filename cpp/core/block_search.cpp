@@ -11,16 +11,16 @@ namespace latentknn {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr std::size_t kGroup = 8;        // rows, at least, that are scored before the threshold is looked at again
-constexpr std::size_t kFirstCells = 2;   // around a query's own place, and at least twice the rows that it wants;
-constexpr std::size_t kWiden = 4;        // then so many times more, and again
-constexpr std::size_t kTrimmed = 64;     // candidates, by which a list grows at least before it is shortened
-constexpr double kCrowded = 0.6;         // of the rows left by the last rung: scoring all of them is cheaper
-constexpr std::size_t kHits = 4096;      // taken over together, before they leave the first cache
-constexpr std::size_t kTriedRuns = 4;    // runs of cells on which rungs are tried,
-constexpr std::size_t kTriedCells = 2;   // so many of each,
-constexpr std::size_t kTriedAmong = 64;  // where at least so many are to come
-constexpr double kSpared = 0.03;         // of the comparisons to come: what scoring may cost for a better threshold
+constexpr std::size_t kGroup = 8;        // rows at least that are scored before the threshold is looked at again
+constexpr std::size_t kFirstCells = 2;   // cells first visited around a query's own place, beside twice its k rows
+constexpr std::size_t kWiden = 4;        // how many times more cells each further visit takes
+constexpr std::size_t kTrimmed = 64;     // candidates by which a list grows at least before it is shortened
+constexpr double kCrowded = 0.6;         // share left by the last rung above which scoring all rows is cheaper
+constexpr std::size_t kHits = 4096;      // hits taken over together, before they leave the first cache
+constexpr std::size_t kTriedRuns = 4;    // runs of cells on which rungs are tried
+constexpr std::size_t kTriedCells = 2;   // cells of each such run
+constexpr std::size_t kTriedAmong = 64;  // cells that a visit takes at least for rungs to be tried
+constexpr double kSpared = 0.03;  // share of the comparisons to come that scoring may cost for a better threshold
 
 std::size_t first_width(std::size_t wanted, std::size_t cell_rows) { return kFirstCells + 2 * wanted / cell_rows; }
 
@@ -168,7 +168,7 @@ void BlockSearch::want(Window cells) {
         score_cell(cell, tile);
       } else {
         rungs_[rung_of_[tile]].want(cell, tile);
-        compared_[tile] += rows_in(cell) * queries_of(tile);
+        compared_[tile] += layout_.rows_in(cell) * queries_of(tile);
       }
     }
   }
@@ -225,10 +225,6 @@ void BlockSearch::take_hits() {
 }
 
 // --- Rungs --------------------------------------------------------------------------------------------------
-
-std::size_t BlockSearch::rows_in(std::size_t cell) const {
-  return std::min(layout_.cell_rows(), rows_.count - cell * layout_.cell_rows());
-}
 
 std::size_t BlockSearch::queries_of(std::size_t tile) const {
   return std::min(query_tile_, queries_.size() - tile * query_tile_);
@@ -357,7 +353,7 @@ void BlockSearch::try_rung(std::size_t rung, const std::vector<std::size_t>& til
   for (const Pair& pair : pairs) {
     if (!std::binary_search(tiles.begin(), tiles.end(), pair.tile)) continue;
     rungs_[rung].want(pair.cell, pair.tile);
-    compared_[pair.tile] += queries_of(pair.tile) * rows_in(pair.cell);
+    compared_[pair.tile] += queries_of(pair.tile) * layout_.rows_in(pair.cell);
   }
   trying_ = true;
   compare_on(rung);

@@ -39,7 +39,7 @@ class BlockSearch {
 
  private:
   struct Pair {
-    std::size_t tile;  // of queries
+    std::size_t tile;  // tile of queries
     std::size_t cell;
   };
 
@@ -56,7 +56,6 @@ class BlockSearch {
   void take_hits();
 
   // Rungs
-  std::size_t rows_in(std::size_t cell) const;
   std::size_t queries_of(std::size_t tile) const;
   void stand_on(std::size_t tile, std::size_t rung);
   void climb();
@@ -85,29 +84,29 @@ class BlockSearch {
   const Rows& rows_;
   const SearchRequest& request_;
   const std::size_t query_tile_;
-  const double left_cost_;    // of a pair that screening leaves,
-  const double scored_cost_;  // and of one that is scored
+  const double left_cost_;    // what a pair costs that screening leaves
+  const double scored_cost_;  // what a pair costs that is scored
   std::vector<std::uint32_t> unscreened_;
-  std::vector<bool> is_unscreened_;  // of each place; empty where there are none
+  std::vector<bool> is_unscreened_;  // by place; empty where all are screened
   BlockScorer scorer_;
   CellVisits cell_visits_;
   std::vector<Rung> rungs_;
   const std::size_t ladder_first_;
-  const std::size_t first_whole_;  // rung of all dimensions
-  std::size_t first_rung_;         // on which a block begins: there, or where the last block would better have begun
+  const std::size_t first_whole_;  // first rung of all dimensions
+  std::size_t first_rung_;  // rung on which a block begins: the ladder's, or where the last block had better begun
 
   AnswerSink* sink_ = nullptr;
-  Window cells_{0, 0};                 // that are searched
-  std::vector<std::size_t> queries_;   // of the request
+  Window cells_{0, 0};                 // cells that are searched
+  std::vector<std::size_t> queries_;   // their numbers in the request
   std::vector<double> thresholds_;     // similarities below which nothing is looked for
-  std::vector<std::size_t> rung_of_;   // of each tile; rungs_.size(): its cells are scored without screening
-  std::vector<std::size_t> compared_;  // of each tile: screened pairs of this visit,
-  std::vector<std::size_t> left_;      // of each query: those of them that screening has left
-  std::size_t hits_from_ = 0;          // the rung
+  std::vector<std::size_t> rung_of_;   // by tile; rungs_.size(): its cells are scored without screening
+  std::vector<std::size_t> compared_;  // by tile: pairs screened in this visit
+  std::vector<std::size_t> left_;      // by query: pairs that screening has left in this visit
+  std::size_t hits_from_ = 0;          // rung that the task's hits come from
   bool trying_ = false;                // hits are counted only
   double together_ = 1.0;              // queries that want a cell at once
   std::uint64_t screened_rows_ = 0;
-  std::uint64_t finer_rows_ = 0;  // of those, on rungs above the ladder's first
+  std::uint64_t finer_rows_ = 0;  // rows screened on rungs above the ladder's first
   ScreenTask task_{};
   std::vector<Hit> hits_;
   std::size_t scored_first_ = 0;  // rows of a list: as many as are wanted, or a few more

@@ -28,7 +28,7 @@ struct Explanation {
   std::vector<Consideration> considered;
   std::uint64_t queries;        // of all searches so far
   std::uint64_t screened_rows;  // by those searches; the others were out of reach
-  std::uint64_t finer_rows;     // of those, by finer screens than the first
+  std::uint64_t finer_rows;     // rows that finer screens than the first compared, among screened_rows
   std::uint64_t scored_rows;    // exactly, by those searches
 };
 

@@ -4,14 +4,14 @@
 #include <numeric>
 
 #include "block_scorer.h"
+#include "screening/costs.h"
 
 namespace latentknn {
 namespace {
 
 constexpr std::size_t kRowBytes = std::size_t{192} << 10;  // rows scored against a block of queries: in the L2 cache
 constexpr std::size_t kQueryBlock = 16;
-constexpr double kFloat64 = 8.0;   // times as long as in float32
-constexpr double kQuery = 0x1p17;  // of one query, multiply-adds besides its products
+constexpr double kFloat64 = 8.0;  // how many times longer than in float32 a product takes
 
 SearchPlan plan(const SearchRequest& request, std::size_t row_count) {
   SearchPlan plan;
@@ -67,7 +67,7 @@ void exhaustive_search(const KernelTable& kernels, const Rows& rows, const Searc
     if (request.statistics != nullptr) request.statistics->scored_rows += scorer.scored_rows();
   };
   const double work =
-      static_cast<double>(request.queries.rows) * (kFloat64 * static_cast<double>(rows.count * rows.dim) + kQuery);
+      kFloat64 * static_cast<double>(request.queries.rows) * costs::searched_query(rows.count, rows.dim);
   ThreadPool::shared().run_sized(work, cut.blocks * cut.shards, request.threads, task, request.poll);
   sink.merge();
 }

@@ -82,7 +82,7 @@ std::size_t Rung::compare(ScreenTask& task) {
     visits_.clear();
   };
   for (const Wanted& wanted : wanted_) {
-    const std::size_t rows = rows_in(wanted.cell);
+    const std::size_t rows = layout_.rows_in(wanted.cell);
     const std::size_t first_tile = screen_.keeps_rows() ? wanted.cell * tiles : 0;
     for (std::size_t tile = 0; tile * kernel.row_tile < rows; ++tile) {
       visits_.push_back({static_cast<std::uint32_t>(first_tile + tile), wanted.begin, wanted.end});
@@ -101,7 +101,7 @@ std::size_t Rung::compare(ScreenTask& task) {
 }
 
 const void* Rung::packed_cell(std::size_t cell) {
-  const std::size_t rows = rows_in(cell);
+  const std::size_t rows = layout_.rows_in(cell);
   const std::uint32_t* const order = layout_.order().data() + cell * layout_.cell_rows();
   gathered_.resize(layout_.cell_rows() * rows_.dim);
   gathered_norms_.resize(layout_.cell_rows());

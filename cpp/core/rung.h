@@ -51,18 +51,15 @@ class Rung {
  private:
   struct Wanted {
     std::size_t cell;
-    std::uint32_t begin;  // of its tiles of queries
+    std::uint32_t begin;  // first of its tiles of queries, in query_tiles_
     std::uint32_t end;
   };
 
   // Float32 rounds a bound below 4 by at most half of this.
   static constexpr double kRounding = 0x1p-22;
-  static constexpr double kHighest = 2.0;  // above every similarity
+  static constexpr double kHighest = 2.0;  // a bound above every similarity
 
   const void* packed_cell(std::size_t cell);
-  std::size_t rows_in(std::size_t cell) const {
-    return std::min(layout_.cell_rows(), rows_.count - cell * layout_.cell_rows());
-  }
 
   const KernelTable& kernels_;
   const Screen& screen_;
@@ -73,12 +70,12 @@ class Rung {
   std::size_t count_ = 0;
   bool packed_ = false;
   double per_score_ = 1.0;
-  std::vector<ScoreBound> bounds_;  // in similarities
+  std::vector<ScoreBound> bounds_;  // bounds in units of similarity
   AlignedBuffer<char> packed_queries_;
   AlignedBuffer<char> cutoffs_;
-  std::vector<float> gathered_;  // rows of a cell, where the screen keeps none,
+  std::vector<float> gathered_;  // rows of a cell, where the screen keeps none
   std::vector<double> gathered_norms_;
-  AlignedBuffer<char> packed_rows_;  // and as the kernel takes them
+  AlignedBuffer<char> packed_rows_;  // the same rows as the kernel takes them
   std::vector<Wanted> wanted_;
   std::vector<std::uint32_t> query_tiles_;
   std::vector<TileVisit> visits_;

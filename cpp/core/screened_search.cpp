@@ -6,6 +6,7 @@
 
 #include "block_search.h"
 #include "layout/placed_queries.h"
+#include "screening/costs.h"
 
 namespace latentknn {
 namespace {
@@ -14,7 +15,6 @@ constexpr std::size_t kBlockBytes = std::size_t{256} << 10;    // packed queries
 constexpr std::size_t kCandidateBytes = std::size_t{8} << 20;  // candidate lists of a block
 constexpr std::size_t kPartialBytes = std::size_t{32} << 20;   // best rows of all shards, before the merge
 constexpr std::size_t kSmallestBlock = 64;                     // queries; below, split the database instead
-constexpr double kQuery = 0x1p17;                              // of one query, multiply-adds besides its products
 constexpr std::size_t kTasksPerThread = 6;                     // so that threads finish together
 
 std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
@@ -72,7 +72,7 @@ void screened_search(const KernelTable& kernels, const Ladder& ladder, const Lay
     const std::lock_guard lock(idle_mutex);
     idle.push_back(std::move(search));
   };
-  const double work = static_cast<double>(request.queries.rows) * (static_cast<double>(rows.count * rows.dim) + kQuery);
+  const double work = static_cast<double>(request.queries.rows) * costs::searched_query(rows.count, rows.dim);
   ThreadPool::shared().run_sized(work, cut.blocks * cut.shards, request.threads, task, request.poll);
   sink.merge();
 }

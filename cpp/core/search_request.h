@@ -19,7 +19,7 @@ namespace latentknn {
 struct SearchStatistics {
   std::atomic<std::uint64_t> queries{0};
   std::atomic<std::uint64_t> screened_rows{0};  // by their screened score; the others were out of reach
-  std::atomic<std::uint64_t> finer_rows{0};     // of those, on finer rungs than the first
+  std::atomic<std::uint64_t> finer_rows{0};     // rows screened on finer rungs than the first
   std::atomic<std::uint64_t> scored_rows{0};    // exactly, after screening
 };
 

@@ -33,6 +33,27 @@ struct Fp32 : FloatScores {
   static Element quantise(double x) { return static_cast<float>(x); }
 };
 
+// Int16 but for add_product(): products of neighbouring dimensions are added as they are made, sixteen bits wide into
+// thirty-two.
+struct SixteenBits : FloatScores {
+  using Element = int16_t;
+  using Vector = __m512i;
+  using Sum = __m512i;
+  static constexpr size_t kGroup = 2;
+  static constexpr size_t kStartBytes = 0;
+  static constexpr int kQueryOffset = 0;
+  static constexpr size_t kQueryCopies = 1;
+  static Sum start(const void*, size_t) { return _mm512_setzero_si512(); }
+  static Vector load(const Element* p) { return _mm512_loadu_si512(p); }
+  static Vector broadcast(const Element* p) {
+    int32_t pair;
+    __builtin_memcpy(&pair, p, sizeof pair);
+    return _mm512_set1_epi32(pair);
+  }
+  static Score to_score(Sum sum) { return _mm512_cvtepi32_ps(sum); }
+  static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
+};
+
 template <class Sum>
 inline void pin(Sum& sum) {
   asm volatile("" : "+v"(sum));

@@ -28,25 +28,8 @@ struct LongScores {
   static unsigned bits(Hits hits) { return hits; }
 };
 
-// Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
-struct Int16 : FloatScores {
-  using Element = int16_t;
-  using Vector = __m512i;
-  using Sum = __m512i;
-  static constexpr size_t kGroup = 2;
-  static constexpr size_t kStartBytes = 0;
-  static constexpr int kQueryOffset = 0;
-  static constexpr size_t kQueryCopies = 1;
-  static Sum start(const void*, size_t) { return _mm512_setzero_si512(); }
-  static Vector load(const Element* p) { return _mm512_loadu_si512(p); }
-  static Vector broadcast(const Element* p) {
-    int32_t pair;
-    __builtin_memcpy(&pair, p, sizeof pair);
-    return _mm512_set1_epi32(pair);
-  }
+struct Int16 : SixteenBits {
   static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_dpwssd_epi32(sum, a, b); }
-  static Score to_score(Sum sum) { return _mm512_cvtepi32_ps(sum); }
-  static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };
 
 // Eight bits wide into thirty-two, so that no sum wraps. The instruction takes one operand without sign: queries, from

@@ -2,6 +2,7 @@
 // best ones and need not look at most of the others.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -42,6 +43,8 @@ class Layout {
 
   // Places are skipped by whole cells: runs of so many rows, a multiple of every screen's row_tile.
   std::size_t cell_rows() const { return kernels_.int8.row_tile; }
+  // The last cell may have fewer.
+  std::size_t rows_in(std::size_t cell) const { return std::min(cell_rows(), order_.size() - cell * cell_rows()); }
 
   // What tells which cells a query can reach; null: nothing does.
   const CellCaps* caps() const { return caps_ ? &*caps_ : nullptr; }

@@ -7,7 +7,7 @@ namespace latentknn {
 namespace {
 
 constexpr std::size_t kQueriesPerTask = 512;
-constexpr double kQuery = 0x1p15;  // of one query, multiply-adds besides its projection
+constexpr double kQuery = 0x1p15;  // multiply-adds of a query besides its projection
 
 }  // namespace
 

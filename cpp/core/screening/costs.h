@@ -32,4 +32,7 @@ inline double left_row(std::size_t dim) {
   return kListed + kScored * scored_row(dim);
 }
 
+// A query searched among so many rows, by the plainest comparison, and what it costs besides.
+inline double searched_query(std::size_t rows, std::size_t dim) { return static_cast<double>(rows * dim) + 0x1p17; }
+
 }  // namespace latentknn::costs

@@ -15,7 +15,7 @@ enum class Arithmetic { int8, int16, fp32 };
 struct Forecast {
   std::size_t directions;  // 0: all dimensions
   Arithmetic arithmetic;
-  double candidates;  // of one query
+  double candidates;  // rows left to a query
 };
 
 class CandidateForecast {
