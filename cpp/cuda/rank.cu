@@ -67,21 +67,29 @@ __global__ void __launch_bounds__(kManyThreads) rank_kernel(Search search) {
   const double last = search.goes_on ? scores[-1] : INFINITY;
   const std::int64_t last_id = search.goes_on ? search.ids[numbers[-1]] : 0;
 
+  // What each candidate needs is asked for at once: lanes that share one would wait for it again and again.
   const Candidate* list = search.lists + query * search.list_capacity;
+  for (std::uint32_t i = threadIdx.x; i < count; i += blockDim.x) {
+    const std::uint32_t number = list[i].row;
+    ranking.numbers[i] = number;
+    ranking.ids[i] = search.ids[number];
+  }
+  __syncthreads();
+  double* products = ranking.scores;  // until they are similarities
   const float* values = search.queries + query * search.dim;
   const double norm = search.query_norms[query];
   const unsigned lane = threadIdx.x % kLanes;
   for (std::uint32_t begin = 0; begin < count; begin += blockDim.x / kLanes) {
     const std::uint32_t i = begin + threadIdx.x / kLanes;
-    const std::uint32_t number = list[i < count ? i : count - 1].row;
+    const std::uint32_t number = ranking.numbers[i < count ? i : count - 1];
     const double sum = product(values, search.rows + number * search.dim, search.dim, lane);
-    if (lane != 0 || i >= count) continue;
-    const double score = similarity(sum, norm, search.row_norms[number]);
-    const std::int64_t id = search.ids[number];
-    const bool known = score > last || (score == last && id <= last_id);
-    ranking.scores[i] = known ? kNothing : score;
-    ranking.ids[i] = id;
-    ranking.numbers[i] = number;
+    if (lane == 0 && i < count) products[i] = sum;
+  }
+  __syncthreads();
+  for (std::uint32_t i = threadIdx.x; i < count; i += blockDim.x) {
+    const double score = similarity(products[i], norm, search.row_norms[ranking.numbers[i]]);
+    const bool known = score > last || (score == last && ranking.ids[i] <= last_id);
+    products[i] = known ? kNothing : score;
   }
   unsigned size = 1;
   while (size < count) size *= 2;

@@ -24,8 +24,9 @@ constexpr std::size_t threads_to_select(std::size_t count) {
 
 class Selection {
  public:
-  // The k-th largest key of those that the block's threads hold, of which there are at least k. All threads must call.
-  __device__ std::uint32_t kth(const std::uint32_t (&keys)[kKeysPerThread], std::uint32_t k) {
+  // The k-th largest key of those that the block's threads hold, of which there are at least k; no thread has one
+  // behind its first `used`. All threads must call.
+  __device__ std::uint32_t kth(const std::uint32_t (&keys)[kKeysPerThread], unsigned used, std::uint32_t k) {
     std::uint32_t prefix = 0, wanted = k;
     for (unsigned shift = 32; shift > 0;) {
       shift -= 8;
@@ -33,6 +34,7 @@ class Selection {
       __syncthreads();
 #pragma unroll
       for (unsigned i = 0; i < kKeysPerThread; ++i) {
+        if (i >= used) break;
         const bool like = shift == 24 || (keys[i] ^ prefix) >> (shift + 8) == 0;
         if (keys[i] != kNoKey && like) add_to(&counts_[keys[i] >> shift & (kDigits - 1)], 1);
       }

@@ -48,10 +48,10 @@ struct Shared {
   std::uint32_t settled;
 };
 
-// The cutoff that follows from scores of different rows, of which the threads hold some each: no lower than the one
-// there was. All threads of the block must call.
+// The cutoff that follows from `count` scores of different rows, of which the threads hold some each, in their first
+// `used` places: no lower than the one there was. All threads of the block must call.
 __device__ float raised_cutoff(const Search& search, std::size_t query, const float (&scores)[kKeysPerThread],
-                               std::uint32_t count, Shared& shared) {
+                               unsigned used, std::uint32_t count, Shared& shared) {
   const float cutoff = search.cutoffs[query];
   const double twice_error = 2.0 * error_of(search, query);
   std::uint32_t keys[kKeysPerThread];
@@ -73,15 +73,20 @@ __device__ float raised_cutoff(const Search& search, std::size_t query, const fl
     wanted += shared.known;
   }
   if (count < wanted) return cutoff;
-  const float raised = round_down(value_of(shared.selection.kth(keys, wanted)) - twice_error);
+  const float raised = round_down(value_of(shared.selection.kth(keys, used, wanted)) - twice_error);
   return raised > cutoff ? raised : cutoff;
 }
+
+// Of so many maxima of one thread only the largest counts, where that leaves enough for each neighbour that is wanted:
+// few of the k largest are in the same thread.
+constexpr unsigned kThreadsANeighbour = 16;
 
 __global__ void __launch_bounds__(kMostThreads / 2) cut_kernel(Search search) {
   Shared& shared = *shared_memory<Shared>();
   const std::size_t query = blockIdx.x;
   if (search.failed[query] != 0) return;
   const float* maxima = search.maxima + query * search.maxima_stride;
+  const bool largest_only = search.k * kThreadsANeighbour <= blockDim.x;
   float scores[kKeysPerThread];
   if (threadIdx.x == 0) shared.kept = 0;
   __syncthreads();
@@ -92,9 +97,17 @@ __global__ void __launch_bounds__(kMostThreads / 2) cut_kernel(Search search) {
     scores[i] = at < search.maxima_count ? maxima[at] : -INFINITY;
     own += scores[i] > -INFINITY;
   }
+  if (largest_only) {
+#pragma unroll
+    for (unsigned i = 1; i < kKeysPerThread; ++i) {
+      scores[0] = std::fmax(scores[0], scores[i]);
+      scores[i] = -INFINITY;
+    }
+    own = own > 0 ? 1 : 0;
+  }
   add_to(&shared.kept, own);
   __syncthreads();
-  const float cutoff = raised_cutoff(search, query, scores, shared.kept, shared);
+  const float cutoff = raised_cutoff(search, query, scores, largest_only ? 1 : kKeysPerThread, shared.kept, shared);
   if (threadIdx.x == 0) search.cutoffs[query] = cutoff;
 }
 
@@ -109,6 +122,7 @@ __device__ void tighten_list(const Search& search, std::size_t query, bool last,
   const bool overflows = found > capacity;
   const std::uint32_t count = overflows ? capacity : found, before = search.settled[query];
   Candidate* list = search.lists + query * search.list_capacity;
+  const unsigned used = (count + blockDim.x - 1) / blockDim.x;
   Candidate candidates[kKeysPerThread];
   float scores[kKeysPerThread];
 #pragma unroll
@@ -119,10 +133,11 @@ __device__ void tighten_list(const Search& search, std::size_t query, bool last,
   }
   if (threadIdx.x == 0) shared.kept = shared.settled = 0;
   __syncthreads();
-  const float cutoff = raised_cutoff(search, query, scores, count, shared);
+  const float cutoff = raised_cutoff(search, query, scores, used, count, shared);
   std::uint32_t left = 0;
 #pragma unroll
   for (unsigned i = 0; i < kKeysPerThread; ++i) {
+    if (i >= used) break;
     if (scores[i] < cutoff || scores[i] == -INFINITY) continue;
     ++left;
     if (overflows && threadIdx.x + i * blockDim.x >= before) continue;
