@@ -129,12 +129,12 @@ class CudaDatabase(StoredDatabase):
 
     def _rounded(self, queries: Any) -> Any:
         """Return queries as float32, where they are."""
+        # Kernels find out whether all are finite, on a device that is not too old for them.
         if isinstance(queries, self._cuda.DeviceArray):
-            # Kernels find out whether all are finite, on a device that is not too old for them.
             if queries.device in self._usable:
                 return queries
             queries = queries.to_host()
-        return super()._rounded(queries)
+        return queries if queries.dtype == np.float32 else super()._rounded(queries)
 
     def _placement(self) -> str:
         with self._lock:
@@ -169,7 +169,8 @@ class CudaDatabase(StoredDatabase):
         try:
             similarities, scores, positions, failed = self._ready(threads).search(queries, k, allowed)
         except self._cuda.NotFiniteError:
-            super()._rounded(queries.to_host())  # says which row
+            # Says which row.
+            super()._rounded(queries if isinstance(queries, np.ndarray) else queries.to_host())
             raise
         if failed:
             if isinstance(queries, self._cuda.DeviceArray):
