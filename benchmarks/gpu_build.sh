@@ -3,15 +3,15 @@
 # scikit-build-core; no network and no device.
 #
 #   benchmarks/gpu_build.sh FOLDER                    # for the device that PyTorch finds
-#   benchmarks/gpu_build.sh FOLDER 90                 # for a device elsewhere: 90 is Hopper
+#   benchmarks/gpu_build.sh FOLDER 90a                # for a device elsewhere: 90a is Hopper
 #   benchmarks/gpu_build.sh FOLDER emulated           # for a rehearsal: the emulated devices of the tests
 #   PYTHON=python3.12 benchmarks/gpu_build.sh ...     # for another Python than python3
 set -euo pipefail
 folder=$(realpath -m "$1")
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
-# Kernels of what only one architecture has need its letter: 90a instead of 90.
-architecture=${2:-$("$python" -c 'import torch; print("%d%d" % torch.cuda.get_device_capability())')}
+# Hopper's letter gives kernels what only it has.
+architecture=${2:-$("$python" -c 'import torch; print("%d%d" % torch.cuda.get_device_capability())' | sed 's/^90$/90a/')}
 export CMAKE_GENERATOR=Ninja
 CMAKE_BUILD_PARALLEL_LEVEL=$(nproc)
 export CMAKE_BUILD_PARALLEL_LEVEL

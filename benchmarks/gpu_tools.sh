@@ -20,8 +20,8 @@ case $tool in
 ncu)
   folder=$3
   command -v ncu >/dev/null || cannot_run "there is no ncu"
-  # The first batch of queries, whose kernels come first: its stages, and their repetitions.
-  ncu --clock-control none --kernel-name regex:screen --launch-count 10 --log-file "$folder/ncu.txt" \
+  # The first batch of queries: its stages, and their repetitions. Those of the trial of products come before.
+  ncu --clock-control none --kernel-name regex:screen --launch-skip 12 --launch-count 6 --log-file "$folder/ncu.txt" \
     --section LaunchStats --section Occupancy --section SpeedOfLight --section ComputeWorkloadAnalysis \
     --section MemoryWorkloadAnalysis --section WarpStateStats --print-details all \
     python3 benchmarks/gpu_profile.py --results "$folder" --scale "$scale" --bare

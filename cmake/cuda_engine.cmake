@@ -16,7 +16,8 @@ if(NOT CMAKE_CUDA_COMPILER)
   return()
 endif()
 if(NOT CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES 80-real 89-real 90)  # and, as PTX, all later ones
+  # Hopper with what only it has, and, as PTX, all later ones.
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 89-real 90a-real 90-virtual)
 endif()
 enable_language(CUDA)
 message(STATUS "latentknn: CUDA engine by nvcc ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
@@ -24,6 +25,7 @@ message(STATUS "latentknn: CUDA engine by nvcc ${CMAKE_CUDA_COMPILER_VERSION} fo
 pybind11_add_module(_cuda NO_EXTRAS
   cpp/bindings/cuda_module.cpp
   cpp/bindings/exchanged_array.cpp
+  cpp/cuda/agree.cpp
   cpp/cuda/device_rows.cpp
   cpp/cuda/helpers.cpp
   cpp/cuda/pack.cu

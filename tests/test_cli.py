@@ -333,7 +333,7 @@ def test_engines(capsys):
         assert line.endswith(each.kernels or each.missing)
     assert small.startswith("auto takes cpu, here with ")
     assert small.endswith(f" and {_core.usable_processors()} threads,")
-    assert large == "and cuda, if it is available, for codes of 33,554,432 numbers or more."
+    assert large == "and cuda, if it is available, for codes of 8,388,608 numbers or more."
 
 
 def test_datasets(capsys, monkeypatch, tmp_path):

@@ -15,11 +15,19 @@ ARCHITECTURES = ("80", "89", "90a")
 MOST_INSTRUCTIONS = 200
 """A step of the main loop, 64 matrix instructions among them: others must not outnumber what they cost."""
 
+MOST_OF_A_SLICE = 90
+"""Instructions around the two that multiply a slice on Hopper, which take 256 cycles."""
+
 REGISTERS = 65_536
 """Of a multiprocessor."""
 
 LARGEST_BLOCKS = {
-    "screen.cu": {"screen_kernel": 256, "maxima_kernel": 256},
+    "screen.cu": {
+        "warpgroup_screen_kernel": 384,
+        "warpgroup_maxima_kernel": 384,
+        "screen_kernel": 256,
+        "maxima_kernel": 256,
+    },
     "tighten.cu": {"tighten_kernel": 1024, "cut_kernel": 512, "start_kernel": 256},
     "rank.cu": {"rank_kernel": 512},
     "pack.cu": {"pack_kernel": 256, "spread_kernel": 256, "take_largest_kernel": 256},
@@ -83,6 +91,18 @@ def test_main_loops_are_short(architecture, tmp_path):
         lengths += [min(steps)] if steps else []
     assert len(lengths) == 4
     assert max(lengths) <= MOST_INSTRUCTIONS
+
+
+def test_warpgroups_multiply_and_go_on(tmp_path):
+    report, code = compiled("screen.cu", "90a", tmp_path)
+    # What ptxas says where it makes products wait for each other.
+    assert "wgmma" not in report
+    lengths = []
+    for kernel in disassembled(code).split("\t.section\t.text.")[1:]:
+        steps = [len(loop) for loop in _loops(kernel) if sum("GMMA" in line for line in loop) == 2]
+        lengths += [min(steps)] if steps else []
+    assert len(lengths) == 4
+    assert max(lengths) <= MOST_OF_A_SLICE
 
 
 def _loops(kernel: str) -> list[list[str]]:

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "agree.h"
 #include "exchanged_array.h"
 #include "float_environment.h"
 #include "sharded_rows.h"
@@ -133,6 +134,17 @@ py::tuple devices() {
   return py::make_tuple(found, missing);
 }
 
+// The instructions that multiply on a device.
+std::string products(int number) {
+  const std::vector<cuda::Device> devices = cuda::devices();
+  if (number < 0 || static_cast<std::size_t>(number) >= devices.size()) {
+    throw py::value_error("there is no CUDA device " + std::to_string(number));
+  }
+  const bool by_warpgroup =
+      cuda::products_of(devices[static_cast<std::size_t>(number)], number) == cuda::Products::by_warpgroup;
+  return by_warpgroup ? "wgmma" : "mma.sync";
+}
+
 }  // namespace
 }  // namespace latentknn::bindings
 
@@ -140,6 +152,7 @@ PYBIND11_MODULE(_cuda, module) {
   using namespace latentknn::bindings;
   module.doc() = "The CUDA engine of latentknn.";
   module.def("devices", &devices);
+  module.def("products", &products, py::arg("device"));
   py::register_local_exception_translator(&translate_out_of_memory);
   py::register_local_exception<latentknn::cuda::NotFinite>(module, "NotFiniteError", PyExc_ValueError);
   py::class_<ExchangedArray>(module, "DeviceArray", py::module_local(),

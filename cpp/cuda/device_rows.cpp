@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "agree.h"
 #include "plan.h"
 
 namespace latentknn::cuda {
@@ -58,20 +59,30 @@ class Batch {
     begin_answering(count, rows_);
   }
 
-  // Waits for the answers and delivers them. Returns how many queries int8 has left open.
-  std::size_t finish() {
+  // What int8 has left to do.
+  struct Rest {
+    std::size_t open;   // queries
+    double candidates;  // of each other query, those beyond the k
+  };
+
+  // Waits for the answers and delivers them.
+  Rest finish() {
     const OnStream here(stream_);
     synchronize();
     std::vector<std::size_t> open;
-    for (std::size_t i = 0; i < count_ && rows_.arithmetic == Arithmetic::int8; ++i) {
+    const bool in_int8 = rows_.arithmetic == Arithmetic::int8;
+    double candidates = 0.0;
+    for (std::size_t i = 0; i < count_ && in_int8; ++i) {
       if (arrays_.host.failed[i] == kGivenUp) open.push_back(i);
+      if (arrays_.host.failed[i] == 0) candidates += static_cast<double>(arrays_.host.counts[i]) - request_.k;
     }
+    const double answered = static_cast<double>(std::max<std::size_t>(count_ - open.size(), 1));
     if (open.empty()) {
       request_.deliver({first_, count_, request_.k, arrays_.host.scores, arrays_.host.numbers, arrays_.host.failed});
     } else {
       answer_in_fp16(open);
     }
-    return open.size();
+    return {open.size(), candidates / answered};
   }
 
  private:
@@ -118,6 +129,7 @@ class Batch {
     for (std::size_t known = 0; known < request_.k; known += search_.k) pass(known);
     copy_to_host(arrays_.host.scores, arrays_.scores, found * sizeof(double));
     copy_to_host(arrays_.host.numbers, arrays_.numbers, found * sizeof(std::uint32_t));
+    copy_to_host(arrays_.host.counts, arrays_.counts, count * sizeof(std::uint32_t));
     copy_to_host(arrays_.host.failed, arrays_.failed, count);
   }
 
@@ -209,10 +221,11 @@ class EndOfBatches {
 
 }  // namespace
 
-DeviceRows::DeviceRows(std::size_t dim, int number, std::size_t multiprocessors, std::size_t memory)
+DeviceRows::DeviceRows(std::size_t dim, int number, const Device& device, std::size_t memory)
     : dim_(dim),
       number_(number),
-      multiprocessors_(multiprocessors),
+      multiprocessors_(device.multiprocessors),
+      products_(products_of(device, number)),
       memory_(memory),
       int8_rounding_(kUnpacked),
       int8_loses_from_(kNever) {
@@ -335,6 +348,7 @@ Search DeviceRows::all(Arithmetic arithmetic) const {
   const Packed& packed = arithmetic == Arithmetic::fp16 ? fp16_ : int8_;
   Search search{};
   search.arithmetic = arithmetic;
+  search.products = products_;
   search.packed_rows = packed.rows.data();
   search.steps = static_cast<std::uint32_t>(steps_of(arithmetic, dim_));
   search.row_numbers = numbers_.data();
@@ -395,9 +409,11 @@ void DeviceRows::search(const DeviceRequest& request, Workspace& workspace, Stop
   for (std::size_t i = 0; i < batches + kBatchesSideBySide; ++i) {
     std::optional<Batch>& batch = running[i % kBatchesSideBySide];
     if (batch) {
-      const std::size_t open = batch->finish();
-      tally_.left_open += open;
-      if (open * kFewLeftOpen > shape.queries) int8_loses_from_ = std::min(int8_loses_from_, request.k);
+      const Batch::Rest rest = batch->finish();
+      tally_.left_open += rest.open;
+      if (rest.open * kFewLeftOpen > shape.queries || !int8_has_paid(count_, dim_, rest.candidates)) {
+        int8_loses_from_ = std::min(int8_loses_from_, request.k);
+      }
       batch.reset();
     }
     if (i >= batches) continue;

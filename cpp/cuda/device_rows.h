@@ -41,7 +41,7 @@ struct Tally {
 class DeviceRows {
  public:
   // On a device, of whose memory the database may use so many bytes.
-  DeviceRows(std::size_t dim, int number, std::size_t multiprocessors, std::size_t memory);
+  DeviceRows(std::size_t dim, int number, const Device& device, std::size_t memory);
 
   // Of the device, that a row takes.
   static std::size_t bytes_of_a_row(std::size_t dim);
@@ -88,6 +88,7 @@ class DeviceRows {
   std::size_t dim_;
   int number_;
   std::size_t multiprocessors_;
+  Products products_;
   std::size_t memory_;
   std::size_t count_ = 0;
   std::size_t capacity_ = 0;  // a multiple of kRowTile
@@ -100,7 +101,7 @@ class DeviceRows {
   DeviceArray<float> reach_;       // the largest component of a row of length one
   DeviceArray<float> reach_used_;  // what it was when the scale of int8 was chosen
   float int8_rounding_;            // the largest; infinite where the rows are not packed in int8
-  // Of searches for so many neighbours and more, too many queries had to be repeated in float16.
+  // Of searches for so many neighbours and more, int8 has left too much to do.
   mutable std::size_t int8_loses_from_;
   mutable Tally tally_;
 };

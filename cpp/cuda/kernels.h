@@ -51,10 +51,14 @@ void spread(std::size_t first, std::size_t count, std::size_t stride, std::uint3
 // The largest of some roundings, which are not negative, and of what is there already.
 void take_largest(const float* roundings, std::size_t count, float* largest);
 
+// Which instructions multiply: those of warps, which all devices have, or those of Hopper's warpgroups.
+enum class Products : std::uint8_t { by_warp, by_warpgroup };
+
 // What the searches of one batch of queries share.
 struct Search {
   // Database
   Arithmetic arithmetic;
+  Products products;
   const char* packed_rows;
   std::uint32_t steps;  // slices of a packed vector
   std::size_t row_count;

@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "kernels.h"
@@ -15,14 +16,19 @@ constexpr std::size_t kShortestRanking = 1024, kLongestRanking = 4096;
 constexpr std::size_t kCandidatesInInt8 = 6;
 constexpr std::size_t kMostNeighboursInInt8 = 42;  // more make stages short, and hits many: to be measured
 constexpr float kMostInt8Rounding = 0.02f;
+// Seconds, measured on an H200 with products by warpgroups (benchmarks/NOTES.md, 2026-11-26): what int8 saves for each
+// number of a row, and what a candidate costs to find, and to score for each of its numbers.
+constexpr double kSavedANumber = 1.1e-15, kFindingACandidate = 3.1e-9, kScoringANumber = 3.7e-12;
+constexpr double kDoubt = 2.0;  // a choice that is no worse than this stays as it is
 constexpr std::size_t kFewestQueries = 2048, kMostQueries = 16384;
-constexpr std::size_t kBatchShare = 8;        // one part in so many of what searches could take is a batch's
-constexpr std::size_t kSearchShare = 8;       // one part in so many of all memory is left to searches
-constexpr std::size_t kLongestStep = 8;       // a stage may be so many times as long as all before it
-constexpr std::size_t kGroupsANeighbour = 2;  // the k-th of fewer maxima would be far below the k-th score
-constexpr std::size_t kMaximaShare = 16;      // one part in so many of all tiles, where they are not too few
-constexpr std::size_t kMostMaximaTiles = 72;  // where they are not too few
-constexpr std::size_t kLeastMaximaShare = 4;  // more are not worth screening them twice
+constexpr std::size_t kBatchShare = 8;         // one part in so many of what searches could take is a batch's
+constexpr std::size_t kSearchShare = 8;        // one part in so many of all memory is left to searches
+constexpr std::size_t kLongestStep = 2;        // a stage may be so many times as long as all before it
+constexpr double kTiny = 1e-9;                 // what logarithms may be off by
+constexpr std::size_t kGroupsANeighbour = 2;   // the k-th of fewer maxima would be far below the k-th score
+constexpr std::size_t kMaximaShare = 16;       // one part in so many of all tiles, where they are not too few
+constexpr std::size_t kMostMaximaTiles = 240;  // where they are not too few
+constexpr std::size_t kLeastMaximaShare = 4;   // more are not worth screening them twice
 
 std::size_t next_power_of_two(std::size_t value) {
   std::size_t power = 1;
@@ -47,18 +53,29 @@ PassPlan plan_pass(std::size_t tiles, std::size_t k, Arithmetic arithmetic) {
   // Of so many rows, as many candidates for each `known` are expected as the first `known` leave.
   const std::size_t step = std::clamp<std::size_t>(plan.list_capacity / (4 * candidates), 1, kLongestStep);
   const bool blind = plan.tiles_of_maxima == 0;
-  std::size_t end = std::min(tiles, blind ? plan.list_capacity / kRowTile : plan.tiles_of_maxima * step);
-  plan.stages.push_back({0, end});
-  while (end < tiles) {
-    const std::size_t begin = end;
-    end = tiles - begin <= begin * step ? tiles : begin + begin * step;
-    plan.stages.push_back({begin, end});
+  const std::size_t known = std::min(tiles, blind ? plan.list_capacity / kRowTile : plan.tiles_of_maxima);
+  if (blind) plan.stages.push_back({0, known});
+  // As few stages as that allows, all of which leave as many candidates.
+  const double growth = static_cast<double>(tiles) / static_cast<double>(known);
+  const double stages = std::ceil(std::log(growth) / std::log(1.0 + static_cast<double>(step)) - kTiny);
+  std::size_t begin = blind ? known : 0;
+  for (double i = 1.0; begin < tiles; ++i) {
+    const double end = std::ceil(static_cast<double>(known) * std::pow(growth, i / stages));
+    const std::size_t bounded = i < stages ? std::clamp(static_cast<std::size_t>(end), begin + 1, tiles) : tiles;
+    plan.stages.push_back({begin, bounded});
+    begin = bounded;
   }
   return plan;
 }
 
 bool int8_is_worth_it(std::size_t k, float row_rounding) {
   return k <= kMostNeighboursInInt8 && row_rounding <= kMostInt8Rounding;
+}
+
+bool int8_has_paid(std::size_t rows, std::size_t dim, double candidates) {
+  const auto numbers = static_cast<double>(dim);
+  const double saved = kSavedANumber * static_cast<double>(rows) * numbers;
+  return kDoubt * saved >= candidates * (kFindingACandidate + kScoringANumber * numbers);
 }
 
 std::size_t stride_through(std::size_t count) {

@@ -22,7 +22,7 @@ struct PassPlan {
   // Tiles whose maxima give the first cutoffs; 0 where there are too few rows to gain by it.
   std::size_t tiles_of_maxima;
   // Without maxima the first stage fills the lists, as there are no cutoffs. Each other one is so long that, with rows
-  // in no order, a quarter of a list is filled anew, or at most eight times as long as all before it.
+  // in no order, a quarter of a list is filled anew, and at most twice as long as all before it.
   std::vector<Stage> stages;
 };
 PassPlan plan_pass(std::size_t tiles, std::size_t k, Arithmetic arithmetic);
@@ -33,6 +33,9 @@ inline constexpr std::size_t kMostNeighbours = 2048;
 // Whether int8 is to be tried, given by how much it changes a row at most. More neighbours, or rows that are changed
 // more, leave so many candidates that float16 is the sooner done.
 bool int8_is_worth_it(std::size_t k, float row_rounding);
+
+// Whether it was, where it has left so many candidates a query beyond the k.
+bool int8_has_paid(std::size_t rows, std::size_t dim, double candidates);
 
 // How often a query whose list overflows may repeat a stage.
 inline constexpr std::size_t kRepeats = 2;

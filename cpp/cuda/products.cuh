@@ -1,8 +1,7 @@
-// Products of packed vectors on the tensor cores, a tile of sums at a time.
+// What a screening multiplies, piece by piece: tiles of queries by tiles of rows.
 //
-// A block of eight warps multiplies a tile of 128 queries by tiles of 256 rows, a slice of kStepBytes at a time; each
-// warp has 64 x 64 of the products. Slices are copied ahead into a ring, byte by byte as they were packed. What is done
-// with the sums of a tile is an epilogue, which finds them in registers.
+// Two ways of multiplying share it: the warps of all devices (warp_products.cuh) and the warpgroups of Hopper
+// (warpgroup_products.cuh). Each hands the sums of a tile to an epilogue, which finds them in registers.
 #pragma once
 
 #include "kernels.h"
@@ -10,187 +9,67 @@
 
 namespace latentknn::cuda {
 
-constexpr unsigned kThreads = 256;
-constexpr unsigned kWarps = kThreads / 32;
-constexpr unsigned kWarpSide = 64;
-constexpr unsigned kWarpsAcross = kRowTile / kWarpSide;
 constexpr unsigned kQuerySliceBytes = kQueryTile * kStepBytes;
 constexpr unsigned kRowSliceBytes = kRowTile * kStepBytes;
-constexpr unsigned kSliceBytes = kQuerySliceBytes + kRowSliceBytes;
-constexpr unsigned kRing = 4;
-constexpr unsigned kRingBytes = kRing * kSliceBytes;
 constexpr unsigned kMostTilesPerItem = 16;  // rows that all queries meet while they are in the second-level cache
 constexpr unsigned kItemsPerBlock = 4;      // at least, where there is enough to do: blocks end at about the same time
 
-static_assert(kQueryTile == 2 * kWarpSide && kThreads == 32 * 2 * kWarpsAcross);
+// A thread's part of a tile of sums: groups of kGroupRows rows, each of one query.
+constexpr unsigned kGroups = 8;
 
 // What a block does at a time: a tile of queries and some tiles of rows, which follow each other in the order.
 struct Item {
   std::uint32_t query_tile;
   std::uint32_t first_tile;  // its place among the rows
+  std::uint32_t first;       // its number in the order
   std::uint32_t tiles;
 };
 
-__device__ std::uint32_t tile_after(const Search& search, std::uint32_t tile) {
-  const std::uint32_t next = tile + search.tile_stride;
-  return next < search.tile_count ? next : next - search.tile_count;
-}
-
-// Brings the slices of an item into the ring, one after the other. The block's threads copy kThreads chunks at a time.
-class Copier {
+// The items of tiles [begin, end) of the order and all queries, of which the blocks take their turns.
+class Items {
  public:
-  __device__ Copier(const Search& search, const Item& item, char* ring)
+  __device__ Items(const Search& search, std::size_t begin, std::size_t end)
       : search_(search),
-        steps_(search.steps),
-        step_(0),
-        tile_(item.first_tile),
-        tiles_left_(item.tiles),
-        to_(ring + threadIdx.x * kChunkBytes),
-        slot_(0),
-        first_query_slice_(search.packed_queries + std::size_t{item.query_tile} * steps_ * kQuerySliceBytes +
-                           threadIdx.x * kChunkBytes),
-        query_slice_(first_query_slice_),
-        row_slice_(rows_of(tile_)) {}
+        begin_(begin),
+        tiles_(static_cast<std::uint32_t>(end - begin)),
+        query_tiles_(static_cast<std::uint32_t>((search.query_count + kQueryTile - 1) / kQueryTile)),
+        per_item_(tiles_per_item()),
+        count_(query_tiles_ * ((tiles_ + per_item_ - 1) / per_item_)),
+        number_(blockIdx.x) {}
 
-  __device__ void copy_next() {
-    if (tiles_left_ != 0) {
-      char* to = to_ + slot_;
-#pragma unroll
-      for (unsigned at = 0; at < kQuerySliceBytes; at += kThreads * kChunkBytes) copy_ahead(to + at, query_slice_ + at);
-#pragma unroll
-      for (unsigned at = 0; at < kRowSliceBytes; at += kThreads * kChunkBytes) {
-        copy_ahead(to + kQuerySliceBytes + at, row_slice_ + at);
-      }
-      slot_ = slot_ + kSliceBytes == kRingBytes ? 0 : slot_ + kSliceBytes;
-      query_slice_ += kQuerySliceBytes;
-      row_slice_ += kRowSliceBytes;
-      if (++step_ == steps_) {
-        step_ = 0;
-        --tiles_left_;
-        tile_ = tile_after(search_, tile_);
-        query_slice_ = first_query_slice_;
-        row_slice_ = rows_of(tile_);
-      }
-    }
-    end_group();
+  __device__ bool left() const { return number_ < count_; }
+  __device__ void go_on() { number_ += gridDim.x; }
+
+  __device__ Item current() const {
+    const std::uint32_t first = number_ / query_tiles_ * per_item_;
+    return {number_ % query_tiles_,
+            static_cast<std::uint32_t>((begin_ + first) * search_.tile_stride % search_.tile_count),
+            static_cast<std::uint32_t>(begin_) + first, tiles_ - first < per_item_ ? tiles_ - first : per_item_};
   }
 
  private:
-  __device__ const char* rows_of(std::uint32_t tile) const {
-    return search_.packed_rows + std::size_t{tile} * steps_ * kRowSliceBytes + threadIdx.x * kChunkBytes;
+  __device__ std::uint32_t tiles_per_item() const {
+    const std::uint32_t even = tiles_ * query_tiles_ / (kItemsPerBlock * gridDim.x);
+    return even < 1 ? 1 : even < kMostTilesPerItem ? even : kMostTilesPerItem;
   }
 
   const Search& search_;
-  const std::uint32_t steps_;
-  std::uint32_t step_;
-  std::uint32_t tile_;
-  std::uint32_t tiles_left_;
-  char* const to_;
-  unsigned slot_;
-  const char* const first_query_slice_;
-  const char* query_slice_;
-  const char* row_slice_;
+  const std::size_t begin_;
+  const std::uint32_t tiles_;
+  const std::uint32_t query_tiles_;
+  const std::uint32_t per_item_;
+  const std::uint32_t count_;
+  std::uint32_t number_;
 };
 
-// Where a thread's part of the products lies: of the tile's queries, those that `query(group)` gives for eight groups;
-// of its rows, those that `row(j)` gives for 16 j.
-struct Part {
-  __device__ Part()
-      : lane(threadIdx.x % 32),
-        first_query(warp() / kWarpsAcross * kWarpSide + lane / 4),
-        first_row(warp() % kWarpsAcross * kWarpSide + lane % 4 * 2) {}
+// Whether any query of the item is to be screened.
+__device__ inline bool is_wanted(const Search& search, Screening screening, const Item& item) {
+  return screening == Screening::first || search.tiles_again[item.query_tile] == search.round;
+}
 
-  __device__ static unsigned warp() { return threadIdx.x / 32; }
-  __device__ unsigned query(unsigned group) const { return first_query + 8 * group; }
-  __device__ unsigned row(unsigned j) const { return first_row + j / 2 * 8 + j % 2; }
-
-  unsigned lane;
-  unsigned first_query;
-  unsigned first_row;
-};
-
-constexpr unsigned kGroups = 8;  // queries of a thread's part, each with kGroupRows rows
-
-// A thread's part of the products: in float32 of float16 numbers, in 32-bit integers of int8.
-template <class Sum>
-struct Sums {
-  __device__ Sum at(unsigned group, unsigned j) const { return values[group / 2][j / 2][group % 2 * 2 + j % 2]; }
-
-  Sum values[4][8][4];
-};
-
-// Where a lane reads the matrices of a slice: the chunks of a slice's second half are 32 bytes from those of its first,
-// one way or the other.
-struct Reader {
-  __device__ explicit Reader(const Part& part)
-      : queries(
-            static_cast<unsigned>(chunk_at(Part::warp() / kWarpsAcross * kWarpSide + part.lane % 16, part.lane / 16))),
-        rows(static_cast<unsigned>(
-            kQuerySliceBytes + chunk_at(Part::warp() % kWarpsAcross * kWarpSide + part.lane % 8 + part.lane / 16 * 8,
-                                        part.lane / 8 % 2))) {}
-
-  template <class Sum>
-  __device__ void multiply(const char* slice, Sums<Sum>& sums) const {
-#pragma unroll
-    for (unsigned half = 0; half < 2; ++half) {
-      std::uint32_t left[4][4], right[4][4];
-#pragma unroll
-      for (unsigned i = 0; i < 4; ++i) load_matrices(left[i], slice + (queries ^ half * 32) + i * 16 * kStepBytes);
-#pragma unroll
-      for (unsigned i = 0; i < 4; ++i) load_matrices(right[i], slice + (rows ^ half * 32) + i * 16 * kStepBytes);
-#pragma unroll
-      for (unsigned i = 0; i < 4; ++i) {
-#pragma unroll
-        for (unsigned j = 0; j < 8; ++j) {
-          multiply_add(sums.values[i][j], left[i], right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]);
-        }
-      }
-    }
-  }
-
-  unsigned queries;
-  unsigned rows;
-};
-
-// Multiplies all tiles [begin, end) of the order by all queries, the blocks in turn, and hands each tile's sums to the
-// epilogue.
-template <class Sum, class Epilogue>
-__device__ void multiply_tiles(const Search& search, std::size_t begin, std::size_t end, Epilogue& epilogue) {
-  char* ring = shared_memory<char>();
-  const Reader reader{Part()};
-  const auto query_tiles = static_cast<std::uint32_t>((search.query_count + kQueryTile - 1) / kQueryTile);
-  const auto tiles = static_cast<std::uint32_t>(end - begin);
-  const std::uint32_t even = tiles * query_tiles / (kItemsPerBlock * gridDim.x);
-  const std::uint32_t per_item = even < 1 ? 1 : even < kMostTilesPerItem ? even : kMostTilesPerItem;
-  const std::uint32_t items = query_tiles * ((tiles + per_item - 1) / per_item);
-  for (std::uint32_t number = blockIdx.x; number < items; number += gridDim.x) {
-    const std::uint32_t first = number / query_tiles * per_item;
-    const Item item{number % query_tiles,
-                    static_cast<std::uint32_t>((begin + first) * search.tile_stride % search.tile_count),
-                    tiles - first < per_item ? tiles - first : per_item};
-    if (!epilogue.begin_item(item, static_cast<std::uint32_t>(begin) + first)) continue;
-
-    Copier copier(search, item, ring);
-    for (unsigned step = 0; step + 1 < kRing; ++step) copier.copy_next();
-    unsigned slot = 0;
-    std::uint32_t tile = item.first_tile;
-    for (std::uint32_t i = 0; i < item.tiles; ++i) {
-      Sums<Sum> sums{};
-#pragma unroll 1
-      for (std::uint32_t step = 0; step < search.steps; ++step) {
-        await_groups<kRing - 2>();
-        __syncthreads();  // the slice is there for all, and all have done with the one before
-        copier.copy_next();
-        reader.multiply(ring + slot, sums);
-        slot = slot + kSliceBytes == kRingBytes ? 0 : slot + kSliceBytes;
-      }
-      epilogue.take_tile(sums, tile, i);
-      tile = tile_after(search, tile);
-    }
-    epilogue.end_item();
-    await_groups<0>();
-    __syncthreads();  // before the ring is filled again
-  }
+__device__ inline std::uint32_t tile_after(const Search& search, std::uint32_t tile) {
+  const std::uint32_t next = tile + search.tile_stride;
+  return next < search.tile_count ? next : next - search.tile_count;
 }
 
 }  // namespace latentknn::cuda

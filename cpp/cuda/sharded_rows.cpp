@@ -147,7 +147,7 @@ std::size_t ShardedRows::unused(std::size_t place) const {
 }
 
 DeviceRows ShardedRows::rows_on(std::size_t place) const {
-  return DeviceRows(dim_, numbers_[place], devices_[place].multiprocessors, memory_[place]);
+  return DeviceRows(dim_, numbers_[place], devices_[place], memory_[place]);
 }
 
 void ShardedRows::add(const float* rows, const std::int64_t* ids, std::size_t count) {

@@ -19,7 +19,7 @@ namespace latentknn::cuda {
 // The block's memory, as large as the launch asked for.
 template <class T>
 __device__ T* shared_memory() {
-  extern __shared__ __align__(128) unsigned char latentknn_shared_memory[];
+  extern __shared__ __align__(1024) unsigned char latentknn_shared_memory[];
   return reinterpret_cast<T*>(latentknn_shared_memory);
 }
 
@@ -37,6 +37,9 @@ __device__ inline std::uint32_t from_below(std::uint32_t value, unsigned lanes) 
 }
 // The bits that any lane of the warp has set.
 __device__ inline std::uint32_t any_of_warp(std::uint32_t bits) { return __reduce_or_sync(~0u, bits); }
+// The lanes of the warp for which it holds, one bit each.
+__device__ inline std::uint32_t lanes_where(bool holds) { return __ballot_sync(~0u, holds); }
+__device__ inline unsigned bits_in(std::uint32_t bits) { return static_cast<unsigned>(__popc(bits)); }
 // Until all lanes of the warp are here, and see what the others have written.
 __device__ inline void await_warp() { __syncwarp(); }
 // Of a number that is not zero.

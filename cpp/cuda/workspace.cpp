@@ -62,6 +62,7 @@ BatchArrays::BatchArrays(const BatchShape& shape, Pieces& device, Pieces& pinned
   host.values = pinned.next<float>(count * shape.dim);
   host.scores = pinned.next<double>(found);
   host.numbers = pinned.next<std::uint32_t>(found);
+  host.counts = pinned.next<std::uint32_t>(count);
   host.failed = pinned.next<std::uint8_t>(count);
 }
 

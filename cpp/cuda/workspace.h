@@ -62,6 +62,7 @@ struct BatchArrays {
     float* values;
     double* scores;
     std::uint32_t* numbers;
+    std::uint32_t* counts;
     std::uint8_t* failed;
   } host;
 };

@@ -79,7 +79,7 @@ class CosineIndex:
     dim : int
         Dimensions of a code.
     engine : {"auto", "cpu", "cuda", "faiss", "faiss-gpu"}, CudaEngine or FaissEngine
-        What runs the searches; "auto" is "cpu", until the codes are 2^25 numbers. Then it is "cuda", if no
+        What runs the searches; "auto" is "cpu", until the codes are 2^23 numbers. Then it is "cuda", if no
         strategy is named and devices answer, have room for the codes and give the same bytes for some of
         them; this is decided once, and `search_per_class` stays with the processor. What is said here about
         exactness holds for "cpu" and "cuda".

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agree.h"
 #include "bound.h"
 #include "cuda_problem.h"
 #include "emulated_device.h"
@@ -53,6 +54,13 @@ void plans_cover_all_rows() {
   check(2 * bytes_brought(ample) < memory && memory < ample, "searches find memory left");
 }
 
+void int8_has_to_pay() {
+  check(int8_has_paid(1000000, 128, 50), "int8 pays for many rows that it tells apart");
+  check(!int8_has_paid(60000, 128, 50), "not for few, which are soon screened");
+  check(!int8_has_paid(1000000, 768, 1000), "nor where it leaves many candidates");
+  check(int8_has_paid(1000, 16, 0), "what leaves none loses nothing");
+}
+
 void parts_know_their_rows() {
   Numbering numbering;
   numbering.append(10, 3);
@@ -88,7 +96,7 @@ void parts_know_their_rows() {
 // A search of one tile of queries among rows, kernel by kernel.
 class Kernels {
  public:
-  Kernels(const Problem& problem, std::size_t k, std::size_t list_capacity, Arithmetic arithmetic)
+  Kernels(const Problem& problem, std::size_t k, std::size_t list_capacity, Arithmetic arithmetic, Products products)
       : rows_(problem.rows.size()),
         queries_(problem.queries.size()),
         row_norms_(problem.row_count()),
@@ -143,6 +151,7 @@ class Kernels {
     packing.failed = failed_.data();
     pack(packing);
     search.arithmetic = arithmetic;
+    search.products = products;
     search.packed_rows = packed_rows_.data();
     search.packed_queries = packed_.data();
     search.steps = static_cast<std::uint32_t>(steps_of(arithmetic, problem.dim));
@@ -243,7 +252,7 @@ std::vector<float> lost(const float* row, std::size_t dim, double reach, Arithme
 
 // What a screened score may be off by is never exceeded, and nearly reached by queries that see what the rows have
 // lost.
-void screened_scores_keep_their_bound(Arithmetic arithmetic) {
+void screened_scores_keep_their_bound(Arithmetic arithmetic, Products products) {
   double closest = 0.0;
   for (const std::size_t dim : {3, 64, 500}) {
     const std::size_t count = kRowTile;
@@ -259,7 +268,7 @@ void screened_scores_keep_their_bound(Arithmetic arithmetic) {
       const std::vector<float> direction = lost(&problem.rows[q * dim], dim, 1.0, arithmetic);
       std::copy(direction.begin(), direction.end(), &problem.queries[q * dim]);
     }
-    Kernels kernels(problem, 1, count, arithmetic);
+    Kernels kernels(problem, 1, count, arithmetic, products);
     screen(kernels.search, 0, 1, Screening::first, 2);
     const Answers exact = by_core(problem, count, {});
     const std::vector<float> query_errors = kernels.query_roundings(), row_errors = kernels.row_roundings();
@@ -294,7 +303,7 @@ std::vector<long> as_int8(const float* vector, std::size_t dim, double reach) {
 }
 
 // The products of int8 are sums of integers, to the last one.
-void int8_products_are_exact() {
+void int8_products_are_exact(Products products) {
   const std::size_t dim = 70, count = kRowTile;
   Problem problem{"int8", dim, {}, {}, {}};
   std::mt19937 random(51);
@@ -305,7 +314,7 @@ void int8_products_are_exact() {
   std::fill_n(problem.rows.begin(), dim, 127.0f);
   for (std::size_t j = 0; j < dim; ++j) problem.queries[j] = j % 2 == 0 ? 127.0f : -127.0f;
   std::fill_n(problem.queries.begin() + static_cast<std::ptrdiff_t>(dim), dim, -127.0f);
-  Kernels kernels(problem, 1, count, Arithmetic::int8);
+  Kernels kernels(problem, 1, count, Arithmetic::int8, products);
   screen(kernels.search, 0, 1, Screening::first, 1);
   const double reach = kernels.reach();
   bool same = true;
@@ -323,10 +332,10 @@ void int8_products_are_exact() {
 }
 
 // The cutoffs that follow from the maxima of groups exclude none of the k best, and most of the others.
-void maxima_give_cutoffs(Arithmetic arithmetic) {
+void maxima_give_cutoffs(Arithmetic arithmetic, Products products) {
   const std::size_t dim = 24, k = 10, tiles = 6;
   Problem problem{"maxima", dim, vectors(tiles * kRowTile - 5, dim, 21), vectors(100, dim, 22), {}};
-  Kernels kernels(problem, k, kRowTile, arithmetic);
+  Kernels kernels(problem, k, kRowTile, arithmetic, products);
   DeviceArray<float> maxima(problem.query_count() * tiles * kTileGroups);
   kernels.search.maxima = maxima.data();
   kernels.search.maxima_count = kernels.search.maxima_stride = tiles * kTileGroups;
@@ -353,7 +362,7 @@ void maxima_give_cutoffs(Arithmetic arithmetic) {
 }
 
 // The neighbours behind those that an earlier pass has found: what is known is neither counted nor listed.
-void neighbours_behind_others(Arithmetic arithmetic) {
+void neighbours_behind_others(Arithmetic arithmetic, Products products) {
   const std::size_t dim = 24, k = 10, known = 20, tiles = 6;
   Problem problem{"behind others", dim, {}, {}, {}};
   std::mt19937 random(25);
@@ -362,7 +371,7 @@ void neighbours_behind_others(Arithmetic arithmetic) {
   for (std::size_t i = 0; i < 60 * dim; ++i) problem.queries.push_back(normal(random));
   const std::size_t rows = problem.row_count(), queries = problem.query_count();
   const Answers exact = by_core(problem, rows, {});
-  Kernels kernels(problem, k, rows, arithmetic);
+  Kernels kernels(problem, k, rows, arithmetic, products);
   Search& search = kernels.search;
   std::vector<double> last(2 * queries);
   for (std::size_t q = 0; q < queries; ++q) last[2 * q] = exact.scores[q * rows + known - 1];
@@ -398,7 +407,7 @@ void neighbours_behind_others(Arithmetic arithmetic) {
 }
 
 // A query whose list overflows repeats the stage above the cutoff that its list gives, and keeps what it had before.
-void lists_that_overflow(Arithmetic arithmetic) {
+void lists_that_overflow(Arithmetic arithmetic, Products products) {
   const std::size_t dim = 40, k = 5, tiles = 8, capacity = 512;
   Problem problem{"overflow", dim, {}, {}, {}};
   std::mt19937 random(23);
@@ -408,7 +417,7 @@ void lists_that_overflow(Arithmetic arithmetic) {
   // Queries that nothing tells from most rows: of no use is a repeat to them.
   for (std::size_t i = 0; i < dim; ++i) problem.queries.push_back(0.0f);
   const std::size_t queries = problem.query_count();
-  Kernels kernels(problem, k, capacity, arithmetic);
+  Kernels kernels(problem, k, capacity, arithmetic, products);
   Search& search = kernels.search;
 
   screen(search, 0, 1, Screening::first, 2);
@@ -448,17 +457,29 @@ void lists_that_overflow(Arithmetic arithmetic) {
   check(kernels.again().front() == search.round - 1, "the last repeat asks for no other");
 }
 
+void warpgroups_multiply_as_warps_do() {
+  check(warpgroups_agree(3), "warpgroups give the scores and maxima of warps");
+  Device device = devices().front();
+  check(products_of(device, 0) == Products::by_warpgroup, "devices of capability 9.0 multiply by warpgroups");
+  device.major = 10;
+  check(products_of(device, 0) == Products::by_warp, "others by warps");
+}
+
 }  // namespace
 
 int main() {
   plans_cover_all_rows();
+  int8_has_to_pay();
   parts_know_their_rows();
-  for (const Arithmetic arithmetic : {Arithmetic::fp16, Arithmetic::int8}) {
-    screened_scores_keep_their_bound(arithmetic);
-    maxima_give_cutoffs(arithmetic);
-    neighbours_behind_others(arithmetic);
-    lists_that_overflow(arithmetic);
+  for (const Products products : {Products::by_warp, Products::by_warpgroup}) {
+    for (const Arithmetic arithmetic : {Arithmetic::fp16, Arithmetic::int8}) {
+      screened_scores_keep_their_bound(arithmetic, products);
+      maxima_give_cutoffs(arithmetic, products);
+      neighbours_behind_others(arithmetic, products);
+      lists_that_overflow(arithmetic, products);
+    }
+    int8_products_are_exact(products);
   }
-  int8_products_are_exact();
+  warpgroups_multiply_as_warps_do();
   return checking::summary();
 }

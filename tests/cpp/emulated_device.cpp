@@ -23,8 +23,9 @@ namespace emulation {
 namespace {
 
 constexpr std::size_t kStackBytes = 1 << 16;
-constexpr std::size_t kMostShared = 101376;  // what a block can have on compute capability 8.9, the least of all
-constexpr int kPoison = 0xFF;                // as halves and floats: not a number
+// What a block can have: on Hopper, and on compute capability 8.9, the least of all.
+constexpr std::size_t kMostOnHopper = 232448, kMostElsewhere = 101376;
+constexpr int kPoison = 0xFF;  // as halves and floats: not a number
 
 [[noreturn]] void give_up(const char* why) {
   std::printf("FAILED: emulated device: %s (block %u, thread %u)\n", why, blockIdx.x, threadIdx.x);
@@ -47,7 +48,22 @@ struct Fiber {
   bool started = false;
   std::unique_ptr<char[]> stack = std::make_unique<char[]>(kStackBytes);
   bool finished = false;
-  std::deque<std::vector<Copy>> groups{1};  // the last one is still open
+  std::deque<std::vector<Copy>> groups{1};                     // the last one is still open
+  std::deque<std::vector<std::function<void()>>> products{1};  // likewise
+};
+
+// A barrier in shared memory, of the block that runs.
+struct PhaseBarrier {
+  unsigned arrivals = 0;
+  unsigned awaited = 0;   // arrivals that are missing
+  std::size_t bytes = 0;  // that are missing
+  unsigned phase = 0;
+  struct BulkCopy {
+    void* to;
+    const void* from;
+    std::size_t bytes;
+  };
+  std::vector<BulkCopy> copies;
 };
 
 struct Warp {
@@ -61,13 +77,16 @@ struct Block {
   std::vector<Warp> warps;
   std::vector<unsigned char> shared;
   Barrier barrier;
+  std::map<const void*, PhaseBarrier> phases;
   unsigned alive = 0;
-  bool progress = false;
+  bool progress = false;  // somebody waits no longer
+  bool advance = false;   // not only within a warp: one that asks again and again whether something has come
   jmp_buf scheduler;
   const std::function<void()>* kernel = nullptr;
 };
 
 Block block;
+bool hopper = true;
 
 struct Memory {
   std::size_t total = std::size_t{8} << 30;
@@ -179,6 +198,7 @@ void await(Barrier& barrier, unsigned members) {
     barrier.arrived = 0;
     ++barrier.generation;
     block.progress = true;
+    if (&barrier == &block.barrier) block.advance = true;
     return;
   }
   while (barrier.generation == generation) yield();
@@ -189,15 +209,19 @@ void begin_fiber() {
   for (const auto& group : fiber().groups) {
     if (!group.empty()) give_up("a copy ahead was never awaited");
   }
+  for (const auto& group : fiber().products) {
+    if (!group.empty()) give_up("products were never awaited");
+  }
   fiber().finished = true;
   --block.alive;
-  block.progress = true;
+  block.progress = block.advance = true;
   yield();
 }
 
 void run_block(std::size_t threads) {
   std::memset(block.shared.data(), kPoison, block.shared.size());
   block.barrier = Barrier{};
+  block.phases.clear();
   block.alive = static_cast<unsigned>(threads);
   for (std::size_t i = 0; i < threads; ++i) {
     Fiber& each = block.fibers[i];
@@ -208,15 +232,38 @@ void run_block(std::size_t threads) {
     each.start.uc_link = nullptr;
     makecontext(&each.start, begin_fiber, 0);
   }
+  // Threads that pause, and go on together, take some rounds.
+  constexpr unsigned kMostWithoutProgress = 4, kMostWithoutAdvance = 100000;
+  unsigned without_progress = 0, without_advance = 0;
   while (block.alive > 0) {
-    block.progress = false;
+    block.progress = block.advance = false;
     for (std::size_t i = 0; i < threads; ++i) {
       if (block.fibers[i].finished) continue;
       threadIdx.x = static_cast<unsigned>(i);
       go_on(block.fibers[i]);
     }
-    if (!block.progress) give_up("threads wait for others that do not come");
+    without_progress = block.progress ? 0 : without_progress + 1;
+    without_advance = block.advance ? 0 : without_advance + 1;
+    if (without_progress > kMostWithoutProgress || without_advance > kMostWithoutAdvance) {
+      give_up("threads wait for others that do not come");
+    }
   }
+  for (const auto& [where, barrier] : block.phases) {
+    if (!barrier.copies.empty()) give_up("a copy ahead was never awaited");
+  }
+}
+
+PhaseBarrier& phases_of(const std::uint64_t* barrier) {
+  const auto found = block.phases.find(barrier);
+  if (found == block.phases.end()) give_up("a barrier is used that nobody has begun");
+  return found->second;
+}
+
+void end_phase(PhaseBarrier& barrier) {
+  if (barrier.awaited > 0 || barrier.bytes > 0) return;
+  barrier.awaited = barrier.arrivals;
+  ++barrier.phase;
+  block.progress = block.advance = true;
 }
 
 }  // namespace
@@ -243,7 +290,8 @@ void run_now(std::size_t blocks, std::size_t threads, std::size_t shared_bytes, 
 }  // namespace
 
 void run(std::size_t blocks, std::size_t threads, std::size_t shared_bytes, std::function<void()> kernel) {
-  if (shared_bytes > kMostShared) throw DeviceError("launching a kernel failed: too much shared memory");
+  if (shared_bytes > (hopper ? kMostOnHopper : kMostElsewhere))
+    throw DeviceError("launching a kernel failed: too much shared memory");
   enqueue([=, kernel = std::move(kernel)] { run_now(blocks, threads, shared_bytes, kernel); });
 }
 
@@ -280,21 +328,100 @@ void await_groups(int unfinished) {
   }
 }
 
+void begin_barrier(std::uint64_t* barrier, unsigned arrivals) {
+  block.phases[barrier] = {arrivals, arrivals, 0, 0, {}};
+}
+
+void arrive(std::uint64_t* barrier, unsigned bytes) {
+  PhaseBarrier& found = phases_of(barrier);
+  if (found.awaited == 0) give_up("more threads arrive at a barrier than it awaits");
+  --found.awaited;
+  found.bytes += bytes;
+  end_phase(found);
+}
+
+void await_phase(std::uint64_t* barrier, unsigned parity) {
+  PhaseBarrier& found = phases_of(barrier);
+  while (found.phase % 2 == parity) {
+    if (found.awaited > 0 || found.copies.empty()) {
+      yield();
+      continue;
+    }
+    for (const auto& copy : found.copies) {
+      std::memcpy(copy.to, copy.from, copy.bytes);
+      if (copy.bytes > found.bytes) give_up("a barrier is given more bytes than it awaits");
+      found.bytes -= copy.bytes;
+    }
+    found.copies.clear();
+    end_phase(found);
+  }
+}
+
+bool has_ended(std::uint64_t* barrier, unsigned parity) { return phases_of(barrier).phase % 2 != parity; }
+void pause() { yield(); }
+
+void copy_ahead(void* shared, const void* global, std::size_t bytes, std::uint64_t* barrier) {
+  const auto* begin = block.shared.data();
+  const auto* to = static_cast<const unsigned char*>(shared);
+  if (to < begin || to + bytes > begin + block.shared.size()) give_up("a copy ahead leaves the block's memory");
+  if ((to - begin) % 16 != 0 || reinterpret_cast<std::uintptr_t>(global) % 16 != 0 || bytes % 16 != 0) {
+    give_up("a copy ahead is not aligned");
+  }
+  std::memset(shared, kPoison, bytes);
+  phases_of(barrier).copies.push_back({shared, global, bytes});
+}
+
+void multiply_ahead(std::function<void()> product) { fiber().products.back().push_back(std::move(product)); }
+void end_products() { fiber().products.emplace_back(); }
+void await_products(int unfinished) {
+  auto& groups = fiber().products;
+  while (groups.size() > static_cast<std::size_t>(unfinished) + 1) {
+    for (const auto& product : groups.front()) product();
+    groups.pop_front();
+  }
+  await_warp();
+}
+
+const float* halves() {
+  static const std::vector<float> values = [] {
+    std::vector<float> made(1 << 16);
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      const auto bits = static_cast<std::uint16_t>(i);
+      _Float16 half = 0;
+      std::memcpy(&half, &bits, sizeof(bits));
+      made[i] = static_cast<float>(half);
+    }
+    return made;
+  }();
+  return values.data();
+}
+
+// The power of two that a normal number lies at or above, times 2^-23.
+static double last_place(double value) {
+  constexpr int kMantissa = 52, kExponent = 0x7FF;
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(bits));
+  bits = ((bits >> kMantissa & kExponent) - 23) << kMantissa;
+  std::memcpy(&value, &bits, sizeof(bits));
+  return value;
+}
+static double truncated(double value) { return static_cast<double>(static_cast<std::int64_t>(value)); }
+
 float add_truncated(float sum, const double* terms, unsigned count) {
   double largest = std::fabs(static_cast<double>(sum));
-  for (unsigned i = 0; i < count; ++i) largest = std::fmax(largest, std::fabs(terms[i]));
+  for (unsigned i = 0; i < count; ++i) largest = std::max(largest, std::fabs(terms[i]));
   if (!(largest > 0.0) || !std::isfinite(largest)) {
     double plain = sum;
     for (unsigned i = 0; i < count; ++i) plain += terms[i];
     return static_cast<float>(plain);
   }
-  const double unit = std::ldexp(1.0, std::ilogb(largest) - 23);
-  double total = std::trunc(sum / unit);
-  for (unsigned i = 0; i < count; ++i) total += std::trunc(terms[i] / unit);
+  const double unit = last_place(largest);
+  double total = truncated(sum / unit);
+  for (unsigned i = 0; i < count; ++i) total += truncated(terms[i] / unit);
   total *= unit;
   if (total == 0.0) return 0.0f;
-  const double last = std::ldexp(1.0, std::ilogb(total) - 23);
-  return static_cast<float>(std::trunc(total / last) * last);
+  const double last = last_place(total);
+  return static_cast<float>(truncated(total / last) * last);
 }
 
 void check_device(const void* pointer, const char* what) {
@@ -302,6 +429,8 @@ void check_device(const void* pointer, const char* what) {
   const Allocation* allocation = allocation_of(pointer);
   if (allocation == nullptr || allocation->device != current) give_up(what);
 }
+
+void set_hopper(bool is_hopper) { hopper = is_hopper; }
 
 void set_devices(std::size_t count, std::size_t memory) { memories.assign(count, {memory, memory, 0, 0}); }
 
@@ -345,7 +474,9 @@ void check_process() {
 
 std::vector<Device> devices(std::string*) {
   std::vector<Device> found;
-  for (const emulation::Memory& memory : memories) found.push_back({"emulated", 9, 0, 3, memory.total});
+  for (const emulation::Memory& memory : memories) {
+    found.push_back({"emulated", emulation::hopper ? 9 : 8, emulation::hopper ? 0 : 9, 3, memory.total});
+  }
   return found;
 }
 

@@ -47,9 +47,25 @@ void copy_ahead(void* shared, const void* global);
 void end_group();
 void await_groups(int unfinished);
 float add_truncated(float sum, const double* terms, unsigned count);
+// The value of each float16 number, by its bits.
+const float* halves();
+
+// Barriers in shared memory that count arrivals and bytes; copies are done when someone waits for nothing else.
+void begin_barrier(std::uint64_t* barrier, unsigned arrivals);
+void arrive(std::uint64_t* barrier, unsigned bytes);
+void await_phase(std::uint64_t* barrier, unsigned parity);
+bool has_ended(std::uint64_t* barrier, unsigned parity);
+void pause();
+void copy_ahead(void* shared, const void* global, std::size_t bytes, std::uint64_t* barrier);
+// Products of a thread's sums, done when it waits for them.
+void multiply_ahead(std::function<void()> product);
+void end_products();
+void await_products(int unfinished);
 
 // That memory is of the calling thread's device.
 void check_device(const void* pointer, const char* what);
+// Whether devices are Hopper's from now on, as they are at first; else they are the generation before.
+void set_hopper(bool hopper);
 // So many devices from now on, each of so much memory.
 void set_devices(std::size_t count, std::size_t memory);
 // Bytes that can be allocated on each device from now on.
@@ -77,11 +93,8 @@ inline std::uint16_t round_to_half(float value) {
   return bits;
 }
 
-inline float half_value(std::uint16_t bits) {
-  _Float16 half = 0;
-  std::memcpy(&half, &bits, sizeof(bits));
-  return static_cast<float>(half);
-}
+// Looked up, because processors without such an instruction take long.
+inline float half_value(std::uint16_t bits) { return emulation::halves()[bits]; }
 
 inline double from_above(double value, unsigned lanes) {
   const unsigned lane = threadIdx.x % 32;
@@ -102,6 +115,10 @@ inline std::uint32_t any_of_warp(std::uint32_t bits) {
   for (unsigned lane = 0; lane < 32; ++lane) any |= all[lane].words[0];
   return any;
 }
+inline std::uint32_t lanes_where(bool holds) {
+  return any_of_warp(static_cast<std::uint32_t>(holds) << threadIdx.x % 32);
+}
+inline unsigned bits_in(std::uint32_t bits) { return static_cast<unsigned>(__builtin_popcount(bits)); }
 inline void await_warp() { emulation::await_warp(); }
 inline unsigned lowest_bit(std::uint32_t bits) { return static_cast<unsigned>(__builtin_ctz(bits)); }
 

@@ -102,7 +102,10 @@ def availability() -> list[Availability]:
     try:
         cuda, usable = import_cuda()
         devices, _ = cuda.devices()
-        described = ", ".join("{} (sm_{}{})".format(devices[number][0], *usable[number]) for number in usable)
+        described = ", ".join(
+            "{} (sm_{}{}, {})".format(devices[number][0], *usable[number], cuda.products(number))
+            for number in usable
+        )
         found.append(Availability("cuda", True, described, ""))
     except (ImportError, RuntimeError) as error:
         found.append(Availability("cuda", True, "", str(error)))

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from latentknn.engines.cuda_engine import CudaDatabase, CudaEngine, import_cuda
 from latentknn.engines.database import Answer, Database
 
-WORTH_DEVICES = 1 << 25
-"""Numbers in the codes, 128 MiB of them, from which devices are worth their cost.
+WORTH_DEVICES = 1 << 23
+"""Numbers in the codes, 32 MiB of them, from which devices are worth their cost.
 
-Calculated, not measured: a batch gains with fewer codes, but from here on a single query should too, and
-starting CUDA and copying the codes should cost less than one batch saves.
+Measured on an H200 beside 16 processors: 10,000 queries among 60,000 codes of 128 dimensions, a little less
+than that, take 2 ms instead of 88, and copying the codes 27 ms. Fewer codes gain as much, but not enough to
+start CUDA for them.
 """
 
 _PROBES = 64

@@ -1,0 +1,135 @@
+#include "agree.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <random>
+#include <tuple>
+#include <vector>
+
+#include "arithmetic.h"
+#include "slices.h"
+
+namespace latentknn::cuda {
+namespace {
+
+constexpr std::size_t kQueries = 2 * kQueryTile - 3;
+constexpr std::size_t kTiles = 3;
+constexpr std::size_t kRows = kTiles * kRowTile - 7;
+// Slices of a vector: one, several, and so many that no tile of queries stays in shared memory.
+constexpr std::array<std::size_t, 3> kSteps{1, 3, 24};
+
+// Packed vectors of small whole numbers.
+std::vector<char> whole_numbers(Arithmetic arithmetic, std::size_t bytes, unsigned seed) {
+  // 0 to 4 in float16, and negative.
+  constexpr std::array<std::uint16_t, 5> kHalves{0x0000, 0x3C00, 0x4000, 0x4200, 0x4400};
+  constexpr std::uint16_t kMinus = 0x8000;
+  std::mt19937 random(seed);
+  std::vector<char> packed(bytes);
+  if (arithmetic == Arithmetic::int8) {
+    for (char& each : packed) each = static_cast<char>(static_cast<int>(random() % 255) - 127);
+    return packed;
+  }
+  for (std::size_t at = 0; at < bytes; at += sizeof(std::uint16_t)) {
+    const auto half = static_cast<std::uint16_t>(kHalves[random() % kHalves.size()] | (random() % 2) * kMinus);
+    std::memcpy(&packed[at], &half, sizeof(half));
+  }
+  return packed;
+}
+
+template <class T>
+DeviceArray<T> on_device(const std::vector<T>& values) {
+  DeviceArray<T> array(values.size());
+  array.copy_from(values.data(), values.size());
+  return array;
+}
+
+// One search with lists that have room for all rows.
+class Trial {
+ public:
+  Trial(Arithmetic arithmetic, std::size_t steps, std::size_t multiprocessors)
+      : multiprocessors_(multiprocessors),
+        packed_rows_(on_device(whole_numbers(arithmetic, packed_bytes(kRows, kRowTile, steps), 1))),
+        packed_queries_(on_device(whole_numbers(arithmetic, packed_bytes(kQueries, kQueryTile, steps), 2))) {
+    std::vector<std::uint32_t> numbers(kRows);
+    for (std::size_t i = 0; i < kRows; ++i) numbers[i] = static_cast<std::uint32_t>(i);
+    row_numbers_ = on_device(numbers);
+    constexpr float kInfinite = std::numeric_limits<float>::infinity();
+    cutoffs_ = on_device(std::vector<float>(kQueries, -kInfinite));
+    ceilings_ = on_device(std::vector<float>(kQueries, kInfinite));
+    search_.arithmetic = arithmetic;
+    search_.packed_rows = packed_rows_.data();
+    search_.steps = static_cast<std::uint32_t>(steps);
+    search_.row_count = kRows;
+    search_.tile_count = kTiles;
+    search_.tile_stride = 2;
+    search_.row_numbers = row_numbers_.data();
+    search_.packed_queries = packed_queries_.data();
+    search_.query_count = kQueries;
+    search_.list_capacity = kRows;
+    search_.lists = lists_.data();
+    search_.counts = counts_.data();
+    search_.cutoffs = cutoffs_.data();
+    search_.ceilings = ceilings_.data();
+    search_.maxima = maxima_.data();
+    search_.maxima_count = search_.maxima_stride = kTiles * kTileGroups;
+  }
+
+  // Scores of each query's rows, and maxima.
+  std::tuple<std::vector<float>, std::vector<float>> results(Products products) {
+    search_.products = products;
+    fill_bytes(counts_.data(), 0, kQueries * sizeof(std::uint32_t));
+    fill_bytes(maxima_.data(), 0xFF, maxima_.size() * sizeof(float));
+    find_maxima(search_, multiprocessors_);
+    screen(search_, 0, kTiles, Screening::first, multiprocessors_);
+    const std::vector<std::uint32_t> counts = counts_.to_host(kQueries);
+    const std::vector<Candidate> lists = lists_.to_host(lists_.size());
+    std::vector<float> scores(kQueries * kRows, std::numeric_limits<float>::infinity());
+    for (std::size_t query = 0; query < kQueries; ++query) {
+      const std::size_t found = std::min<std::size_t>(counts[query], kRows);
+      for (std::size_t i = 0; i < found; ++i) {
+        const Candidate& candidate = lists[query * kRows + i];
+        if (candidate.row < kRows) scores[query * kRows + candidate.row] = candidate.score;
+      }
+    }
+    std::vector<float> maxima = maxima_.to_host(maxima_.size());
+    // What nobody has written is not a number, which equals nothing.
+    return {std::move(scores), std::move(maxima)};
+  }
+
+ private:
+  const std::size_t multiprocessors_;
+  Search search_{};
+  DeviceArray<char> packed_rows_, packed_queries_;
+  DeviceArray<std::uint32_t> row_numbers_, counts_{kQueries};
+  DeviceArray<Candidate> lists_{kQueries * kRows};
+  DeviceArray<float> cutoffs_, ceilings_, maxima_{kQueries * kTiles * kTileGroups};
+};
+
+}  // namespace
+
+bool warpgroups_agree(std::size_t multiprocessors) {
+  for (const Arithmetic arithmetic : {Arithmetic::fp16, Arithmetic::int8}) {
+    for (const std::size_t steps : kSteps) {
+      Trial trial(arithmetic, steps, multiprocessors);
+      if (trial.results(Products::by_warp) != trial.results(Products::by_warpgroup)) return false;
+    }
+  }
+  return true;
+}
+
+Products products_of(const Device& device, int number) {
+  if (device.major != 9 || device.minor != 0) return Products::by_warp;
+  static std::mutex mutex;
+  static std::map<int, Products> tried;
+  const std::lock_guard lock(mutex);
+  const auto found = tried.find(number);
+  if (found != tried.end()) return found->second;
+  const OnDevice here(number);
+  return tried[number] = warpgroups_agree(device.multiprocessors) ? Products::by_warpgroup : Products::by_warp;
+}
+
+}  // namespace latentknn::cuda

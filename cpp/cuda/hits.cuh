@@ -1,0 +1,130 @@
+// Rows whose sums reach the cutoffs, and how warps put them on the lists.
+#pragma once
+
+#include "sums.cuh"
+#include "warp_products.cuh"
+
+namespace latentknn::cuda {
+
+// The smallest sum that reaches a query's cutoff, if it is screened at all.
+template <class Sum>
+__device__ Sum least_of(const Search& search, Screening screening, std::size_t query) {
+  const bool screened =
+      query < search.query_count && (screening == Screening::first || search.again[query] == search.round);
+  return least_sum(screened ? search.cutoffs[query] : INFINITY, Sum{});
+}
+
+__device__ inline void append(const Search& search, float score, std::uint32_t place, std::size_t query) {
+  if (place >= search.row_count || (search.goes_on && score > search.ceilings[query])) return;
+  // Asked for before the counter is: it would otherwise wait for memory twice.
+  const std::uint32_t number = search.row_numbers[place];
+  const std::uint32_t at = add_to(search.counts + query, 1);
+  if (at < search.list_capacity) search.lists[query * search.list_capacity + at] = {score, number};
+}
+
+// Rows whose sums reach the cutoffs. A warp hands them on together: one alone would wait for memory as long as all of
+// them do.
+struct Queue {
+  static constexpr unsigned kRoom = 32;
+
+  // A lane's; others may call at the same time.
+  __device__ void add(const Search& search, float score, std::uint32_t place, std::uint32_t query) {
+    const std::uint32_t at = add_to(&count, 1);
+    if (at >= kRoom) return append(search, score, place, query);
+    scores[at] = score;
+    places[at] = place;
+    queries[at] = static_cast<std::uint16_t>(query);
+  }
+
+  // Appends to the lists what is there, if it is so much. All lanes must call.
+  __device__ void hand_on(const Search& search, std::uint32_t least) {
+    const unsigned lane = threadIdx.x % 32;
+    await_warp();
+    const std::uint32_t found = count;
+    await_warp();  // before another lane adds to it
+    if (found < least) return;
+    if (lane < found) append(search, scores[lane], places[lane], queries[lane]);
+    await_warp();
+    if (lane == 0) count = 0;
+    await_warp();
+  }
+
+  float scores[kRoom];
+  std::uint32_t places[kRoom];   // row places
+  std::uint32_t count;           // also of those that found no room
+  std::uint16_t queries[kRoom];  // a batch has fewer than 2^16
+};
+static_assert(Queue::kRoom == 32, "each lane hands one hit on");
+
+// The hits of warps that multiply, each with a queue of its own.
+template <class Sum>
+class Hits {
+  using Part = by_warp::Part;
+
+ public:
+  // `queues` are the block's, one a warp.
+  __device__ Hits(const Search& search, Screening screening, Queue* queues)
+      : search_(search), screening_(screening), queue_(queues[Part::warp()]) {
+    if (part_.lane == 0) queue_.count = 0;
+    await_warp();
+  }
+
+  __device__ void begin_item(const Item& item) {
+    first_query_ = item.query_tile * static_cast<std::uint32_t>(kQueryTile);
+#pragma unroll
+    for (unsigned which = 0; which < Part::kQueries; ++which) {
+      least_[which] = least_of<Sum>(search_, screening_, first_query_ + part_.query(which));
+    }
+  }
+
+  __device__ void take_tile(const by_warp::Sums<Sum>& sums, std::uint32_t tile, std::uint32_t) {
+    std::uint32_t groups = 0;  // those with a hit
+#pragma unroll
+    for (unsigned group = 0; group < kGroups; ++group) {
+      bool any = false;
+#pragma unroll
+      for (unsigned j = 0; j < kGroupRows; ++j) any |= sums.at(group, j) >= least_[Part::query_of(group)];
+      groups |= static_cast<std::uint32_t>(any) << group;
+    }
+    std::uint32_t rest = any_of_warp(groups);
+    if (rest == 0) return;
+    for (; rest != 0; rest &= rest - 1) take_group(sums, lowest_bit(rest), tile);
+    queue_.hand_on(search_, Queue::kRoom / 2);
+  }
+
+  __device__ void end_item() { queue_.hand_on(search_, 1); }
+
+ private:
+  // The same group for all lanes. It is small because it is one piece of code for all groups and all rows of a group.
+  __device__ void take_group(const by_warp::Sums<Sum>& sums, unsigned group, std::uint32_t tile) {
+    Sum values[kGroupRows]{};
+    Sum least{};
+#pragma unroll
+    for (unsigned each = 0; each < kGroups; ++each) {
+      if (each != group) continue;
+      least = least_[each];
+#pragma unroll
+      for (unsigned j = 0; j < kGroupRows; ++j) values[j] = sums.at(each, j);
+    }
+    std::uint32_t hits = 0;
+#pragma unroll
+    for (unsigned j = 0; j < kGroupRows; ++j) hits |= static_cast<std::uint32_t>(values[j] >= least) << j;
+    for (; hits != 0; hits &= hits - 1) {
+      const unsigned hit = lowest_bit(hits);
+      Sum sum = values[0];
+#pragma unroll
+      for (unsigned j = 1; j < kGroupRows; ++j) sum = j == hit ? values[j] : sum;
+      queue_.add(search_, static_cast<float>(sum), tile * static_cast<std::uint32_t>(kRowTile) + part_.row(group, hit),
+                 first_query_ + part_.query(group));
+    }
+  }
+
+  const Search& search_;
+  const Screening screening_;
+  const by_warp::Part part_;
+  Queue& queue_;
+  std::uint32_t first_query_;
+  Sum least_[Part::kQueries];
+};
+
+}  // namespace latentknn::cuda

@@ -1,0 +1,60 @@
+// What the first cutoffs come from: the largest sums of groups of rows.
+#pragma once
+
+#include "products.cuh"
+#include "sums.cuh"
+
+namespace latentknn::cuda {
+
+// The largest sum of each group, in every tile.
+template <class Part, class Sum>
+class Maxima {
+ public:
+  __device__ explicit Maxima(const Search& search) : search_(search) {}
+
+  __device__ void begin_item(const Item& item) {
+    first_query_ = std::size_t{item.query_tile} * kQueryTile;
+#pragma unroll
+    for (unsigned which = 0; which < Part::kQueries; ++which) {
+      const std::size_t query = first_query_ + part_.query(which);
+      most_[which] = most_sum(query < search_.query_count ? search_.ceilings[query] : INFINITY, Sum{});
+    }
+  }
+
+  template <class Sums>
+  __device__ void take_tile(const Sums& sums, std::uint32_t tile, std::uint32_t number) {
+    // Of a tile that is not full nobody knows which sums are of rows.
+    const bool full = (std::size_t{tile} + 1) * kRowTile <= search_.row_count;
+#pragma unroll
+    for (unsigned group = 0; group < kGroups; ++group) {
+      const Sum largest = search_.goes_on ? largest_of<true>(sums, group) : largest_of<false>(sums, group);
+      const std::size_t query = first_query_ + part_.query(Part::query_of(group));
+      if (query >= search_.query_count) continue;
+      search_.maxima[query * search_.maxima_stride + std::size_t{number} * kTileGroups + part_.place(group)] =
+          full && largest != no_sum(Sum{}) ? static_cast<float>(largest) : -INFINITY;
+    }
+  }
+
+  __device__ void end_item() {}
+  __device__ void end() {}
+
+ private:
+  // Of a group, the largest sum, of those that are not above the ceiling if there is one.
+  template <bool kCeiling, class Sums>
+  __device__ Sum largest_of(const Sums& sums, unsigned group) const {
+    Sum largest = no_sum(Sum{});
+#pragma unroll
+    for (unsigned j = 0; j < kGroupRows; ++j) {
+      const Sum sum = sums.at(group, j);
+      if (!kCeiling || sum <= most_[Part::query_of(group)]) largest = sum > largest ? sum : largest;
+    }
+    return largest;
+  }
+
+  const Search& search_;
+  const Part part_;
+  std::size_t first_query_;
+  Sum most_[Part::kQueries];  // largest sums below the ceilings
+};
+
+}  // namespace latentknn::cuda

@@ -1,0 +1,185 @@
+// How warpgroups put rows whose sums reach the cutoffs on the lists: what they find, other warps look at.
+#pragma once
+
+#include "hits.cuh"
+#include "warpgroup_products.cuh"
+
+namespace latentknn::cuda {
+
+// Groups of sums with a hit, which a warp that multiplies leaves to one that does not: to look closer, and to wait for
+// memory, would cost its warpgroup, and the tensor cores with it, several times what the products do.
+template <class Sum>
+struct Page {
+  static constexpr unsigned kRoom = 32;
+
+  alignas(16) Sum sums[kRoom][kGroupRows];
+  Sum least[kRoom];
+  std::uint32_t places[kRoom];  // of a group's first row
+  std::uint32_t queries[kRoom];
+  std::uint32_t count;
+  bool last;  // of its warp
+};
+
+// Two pages of each warp that multiplies: one is written while the other is read.
+template <class Sum>
+struct Pages {
+  static constexpr unsigned kOfAWarp = 2;
+  static constexpr unsigned kLanes = 32;  // each says that it has written, or read
+
+  // One thread calls, before the barrier of the block.
+  __device__ void begin() {
+    for (auto& of_a_warp : written) {
+      for (Barrier& each : of_a_warp) begin_barrier(&each, kLanes);
+    }
+    for (auto& of_a_warp : read) {
+      for (Barrier& each : of_a_warp) begin_barrier(&each, kLanes);
+    }
+  }
+
+  Page<Sum> pages[by_warpgroup::kWarps][kOfAWarp];
+  Barrier written[by_warpgroup::kWarps][kOfAWarp];
+  Barrier read[by_warpgroup::kWarps][kOfAWarp];
+};
+
+// The hits of warpgroups: writes them down.
+template <class Sum>
+class Writer {
+  using Part = by_warpgroup::Part;
+
+ public:
+  __device__ Writer(const Search& search, Screening screening, Pages<Sum>& pages)
+      : search_(search), screening_(screening), pages_(pages) {}
+
+  __device__ void begin_item(const Item& item) {
+    first_query_ = item.query_tile * static_cast<std::uint32_t>(kQueryTile);
+#pragma unroll
+    for (unsigned which = 0; which < Part::kQueries; ++which) {
+      least_[which] = least_of<Sum>(search_, screening_, first_query_ + part_.query(which));
+    }
+  }
+
+  __device__ void take_tile(const by_warpgroup::Sums<Sum>& sums, std::uint32_t tile, std::uint32_t) {
+    // Of each group, the lanes with a hit. All groups at first, so that none waits for the one before.
+    std::uint32_t lanes[kGroups], any_lanes = 0;
+#pragma unroll
+    for (unsigned group = 0; group < kGroups; ++group) {
+      bool any = false;
+#pragma unroll
+      for (unsigned j = 0; j < kGroupRows; ++j) any |= sums.at(group, j) >= least_[Part::query_of(group)];
+      lanes[group] = lanes_where(any);
+      any_lanes |= lanes[group];
+    }
+    if (any_lanes == 0) return;
+#pragma unroll
+    for (unsigned group = 0; group < kGroups; ++group) {
+      if (lanes[group] == 0) continue;
+      const unsigned count = bits_in(lanes[group]);
+      if (used_ + count > Page<Sum>::kRoom) turn(false);
+      if ((lanes[group] >> part_.lane & 1) != 0) {
+        Page<Sum>& page = pages_.pages[Part::warp()][page_];
+        const unsigned at = used_ + bits_in(lanes[group] & ((1u << part_.lane) - 1));
+#pragma unroll
+        for (unsigned j = 0; j < kGroupRows; ++j) page.sums[at][j] = sums.at(group, j);
+        page.least[at] = least_[Part::query_of(group)];
+        page.places[at] = tile * static_cast<std::uint32_t>(kRowTile) + part_.row(group, 0);
+        page.queries[at] = first_query_ + part_.query(Part::query_of(group));
+      }
+      used_ += count;
+    }
+    if (used_ > Page<Sum>::kRoom / 2) turn(false);
+  }
+
+  __device__ void end() { turn(true); }
+
+ private:
+  // Hands the page on and takes the other. All lanes must call.
+  __device__ void turn(bool last) {
+    if (part_.lane == 0) {
+      Page<Sum>& page = pages_.pages[Part::warp()][page_];
+      page.count = used_;
+      page.last = last;
+    }
+    arrive(&pages_.written[Part::warp()][page_]);
+    used_ = 0;
+    page_ ^= 1;
+    parity_ ^= page_ ^ 1;  // after both
+    if (!last) await_phase(&pages_.read[Part::warp()][page_], parity_ ^ 1);
+  }
+
+  const Search& search_;
+  const Screening screening_;
+  const Part part_;
+  Pages<Sum>& pages_;
+  std::uint32_t first_query_;
+  Sum least_[Part::kQueries];
+  unsigned used_ = 0;
+  unsigned page_ = 0;
+  unsigned parity_ = 0;
+};
+
+// Reads what the writers of some warps have written, and appends the hits to the lists.
+template <class Sum>
+class Reader {
+ public:
+  static constexpr unsigned kReaders = 3;  // warps
+
+  __device__ Reader(const Search& search, Pages<Sum>& pages)
+      : search_(search), pages_(pages), number_(threadIdx.x / 32 - by_warpgroup::kWarps - 1) {}
+
+  __device__ void run() {
+    // A bit for each warp: which page comes next, how often both have come, and whether the last has.
+    std::uint32_t next = 0, parities = 0, done = 0;
+    for (unsigned warp = 0; warp < by_warpgroup::kWarps; ++warp) {
+      if (warp % kReaders != number_) done |= 1u << warp;
+    }
+    while (done != (1u << by_warpgroup::kWarps) - 1) {
+      bool any = false;
+      for (unsigned warp = number_; warp < by_warpgroup::kWarps; warp += kReaders) {
+        if ((done >> warp & 1) != 0) continue;
+        const unsigned page = next >> warp & 1, parity = parities >> warp & 1;
+        Barrier* const written = &pages_.written[warp][page];
+        // For all lanes alike: if one has seen it, it is so.
+        if (lanes_where(has_ended(written, parity)) == 0) continue;
+        await_phase(written, parity);
+        any = true;
+        if (read(pages_.pages[warp][page], &pages_.read[warp][page])) done |= 1u << warp;
+        next ^= 1u << warp;
+        if (page == 1) parities ^= 1u << warp;
+      }
+      if (!any) pause();
+    }
+  }
+
+ private:
+  // A group for each lane. Returns whether it was the warp's last page.
+  __device__ bool read(const Page<Sum>& page, Barrier* has_read) const {
+    const unsigned lane = threadIdx.x % 32;
+    Sum sums[kGroupRows];
+    const bool own = lane < page.count, last = page.last;
+    const std::uint32_t place = own ? page.places[lane] : 0, query = own ? page.queries[lane] : 0;
+    std::uint32_t hits = 0;
+#pragma unroll
+    for (unsigned j = 0; j < kGroupRows; ++j) {
+      sums[j] = page.sums[lane][j];
+      if (own && sums[j] >= page.least[lane]) hits |= 1u << j;
+    }
+    arrive(has_read);
+    // Most groups have one hit, so that a warp waits for memory once.
+    while (hits != 0) {
+      const unsigned hit = lowest_bit(hits);
+      Sum sum = sums[0];
+#pragma unroll
+      for (unsigned j = 1; j < kGroupRows; ++j) sum = j == hit ? sums[j] : sum;
+      append(search_, static_cast<float>(sum), place + hit / 2 * 8 + hit % 2, query);
+      hits &= hits - 1;
+    }
+    await_warp();
+    return last;
+  }
+
+  const Search& search_;
+  Pages<Sum>& pages_;
+  const unsigned number_;
+};
+
+}  // namespace latentknn::cuda

@@ -1,0 +1,143 @@
+// What kernels use of Hopper's warpgroups, of which tests bring an emulation: barriers that count bytes, copies that no
+// thread waits for, and products that run while their threads do something else.
+#pragma once
+
+#ifdef LATENTKNN_EMULATED_DEVICE
+#include "emulated_warpgroup.h"
+#else
+
+#include "simt.cuh"
+
+namespace latentknn::cuda {
+
+// Whether the code is compiled for what only this architecture has: elsewhere kernels of warpgroups do nothing, and
+// agree.cpp finds that they do not give what warps give.
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+inline constexpr bool kHasWarpgroups = true;
+#else
+inline constexpr bool kHasWarpgroups = false;
+#endif
+
+// In shared memory; a phase of it ends with a number of arrivals and the bytes that they said would come.
+using Barrier = std::uint64_t;
+
+__device__ inline std::uint32_t shared_address(const void* shared) {
+  return static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
+}
+
+__device__ inline void begin_barrier(Barrier* barrier, unsigned arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(arrivals) : "memory");
+}
+// Before others use the barriers that a thread has begun; a barrier of the block must follow.
+__device__ inline void show_barriers() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+__device__ inline void arrive(Barrier* barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
+}
+__device__ inline void arrive_expecting(Barrier* barrier, unsigned bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes)
+               : "memory");
+}
+// Until the phase of this parity has ended: phases count from 0, and the one before them, of parity 1, has.
+__device__ inline void await_phase(Barrier* barrier, unsigned parity) {
+  asm volatile(
+      "{ .reg .pred ended; again: mbarrier.try_wait.parity.shared::cta.b64 ended, [%0], %1; @ended bra done; bra "
+      "again; "
+      "done: }" ::"r"(shared_address(barrier)),
+      "r"(parity)
+      : "memory");
+}
+
+// Whether it has, without waiting.
+__device__ inline bool has_ended(Barrier* barrier, unsigned parity) {
+  std::uint32_t ended = 0;
+  asm volatile(
+      "{ .reg .pred ended; mbarrier.test_wait.parity.shared::cta.b64 ended, [%1], %2; selp.u32 %0, 1, 0, ended; }"
+      : "=r"(ended)
+      : "r"(shared_address(barrier)), "r"(parity)
+      : "memory");
+  return ended != 0;
+}
+// Leaves the multiprocessor to others for a moment.
+__device__ inline void pause() { __nanosleep(500); }
+
+// A multiple of 16 bytes from global to shared memory; they count for the barrier when they are there.
+__device__ inline void copy_ahead(void* shared, const void* global, unsigned bytes, Barrier* barrier) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+                   shared_address(shared)),
+               "l"(global), "r"(bytes), "r"(shared_address(barrier))
+               : "memory");
+}
+
+// All warps of a warpgroup call; what some leave others may take.
+template <int kCount>
+__device__ void leave_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kCount));
+}
+template <int kCount>
+__device__ void take_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kCount));
+}
+
+// Before a warpgroup's products, whose sums it may have touched since the last ones.
+__device__ inline void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ inline void end_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+// Until at most so many groups of the warpgroup's products are unfinished, between begin_products and end_products
+// each.
+template <int kUnfinished>
+__device__ void await_products() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kUnfinished) : "memory");
+}
+
+// Where the tensor cores find a matrix of slices.h: vectors 64 bytes apart, chunks in the order of the 64-byte swizzle,
+// which repeats after eight vectors.
+__device__ inline std::uint64_t matrix_at(const char* shared) {
+  constexpr std::uint64_t kSwizzle64 = std::uint64_t{2} << 62;
+  constexpr std::uint64_t kEightVectors = std::uint64_t{8 * 64 / 16} << 32;
+  constexpr std::uint64_t kNotUsed = std::uint64_t{1} << 16;
+  return (shared_address(shared) & 0x3FFFF) / 16 | kNotUsed | kEightVectors | kSwizzle64;
+}
+
+// sums (64 x 256) = sums, or nothing at `first`, + half a slice of 64 queries times half a slice of 256 rows, 32 bytes
+// of each vector, over a warpgroup; of the sums, each thread has 2 (i / 2 % 2 * 8 queries apart) x 64.
+#define LATENTKNN_FOUR(kind, i) kind(sums[i]), kind(sums[i + 1]), kind(sums[i + 2]), kind(sums[i + 3])
+#define LATENTKNN_SIXTEEN(kind, i) \
+  LATENTKNN_FOUR(kind, i), LATENTKNN_FOUR(kind, i + 4), LATENTKNN_FOUR(kind, i + 8), LATENTKNN_FOUR(kind, i + 12)
+#define LATENTKNN_ALL_SUMS(kind)                                                                                     \
+  LATENTKNN_SIXTEEN(kind, 0), LATENTKNN_SIXTEEN(kind, 16), LATENTKNN_SIXTEEN(kind, 32), LATENTKNN_SIXTEEN(kind, 48), \
+      LATENTKNN_SIXTEEN(kind, 64), LATENTKNN_SIXTEEN(kind, 80), LATENTKNN_SIXTEEN(kind, 96),                         \
+      LATENTKNN_SIXTEEN(kind, 112)
+#define LATENTKNN_SUM_OPERANDS                                                                                      \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, " \
+  "%24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, "  \
+  "%46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, %64, %65, %66, %67, "  \
+  "%68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, "  \
+  "%90, %91, %92, %93, %94, %95, %96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, "  \
+  "%110, %111, %112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}"
+
+__device__ inline void multiply_ahead(float (&sums)[128], const char* queries, const char* rows, bool first) {
+  asm volatile(
+      "{ .reg .pred more; setp.eq.b32 more, %130, 0; "
+      "wgmma.mma_async.sync.aligned.m64n256k16.f32.f16.f16 " LATENTKNN_SUM_OPERANDS ", %128, %129, more, 1, 1, 0, 0; }"
+      : LATENTKNN_ALL_SUMS("+f")
+      : "l"(matrix_at(queries)), "l"(matrix_at(rows)), "r"(static_cast<int>(first)));
+}
+__device__ inline void multiply_ahead(std::int32_t (&sums)[128], const char* queries, const char* rows, bool first) {
+  asm volatile(
+      "{ .reg .pred more; setp.eq.b32 more, %130, 0; "
+      "wgmma.mma_async.sync.aligned.m64n256k32.s32.s8.s8 " LATENTKNN_SUM_OPERANDS ", %128, %129, more; }"
+      : LATENTKNN_ALL_SUMS("+r")
+      : "l"(matrix_at(queries)), "l"(matrix_at(rows)), "r"(static_cast<int>(first)));
+}
+
+// After await_products: what reads the sums must not be moved before it.
+__device__ inline void use_sums(float (&sums)[128]) { asm volatile("" : LATENTKNN_ALL_SUMS("+f")::"memory"); }
+__device__ inline void use_sums(std::int32_t (&sums)[128]) { asm volatile("" : LATENTKNN_ALL_SUMS("+r")::"memory"); }
+
+#undef LATENTKNN_FOUR
+#undef LATENTKNN_SIXTEEN
+#undef LATENTKNN_ALL_SUMS
+#undef LATENTKNN_SUM_OPERANDS
+
+}  // namespace latentknn::cuda
+
+#endif

@@ -1,0 +1,223 @@
+// Products of packed vectors by Hopper's warpgroups: wgmma, which reads both factors from shared memory.
+//
+// A block has two warpgroups, each with 64 queries of a tile by the 256 rows of another, and a third of which one
+// thread brings slices into a ring, ahead of them. Where a tile of queries fits beside the ring it stays in shared
+// memory for an item; else its slices come with those of the rows.
+#pragma once
+
+#include "products.cuh"
+#include "warpgroup.cuh"
+
+namespace latentknn::cuda::by_warpgroup {
+
+constexpr unsigned kWarps = 8;  // that multiply: two warpgroups
+constexpr unsigned kThreads = 32 * kWarps + 128;
+// Of a thread that multiplies and one of the third warpgroup, which needs few: all that a multiprocessor has.
+constexpr int kRegisters = 224, kFewRegisters = 56;
+constexpr unsigned kMostShared = 232448;  // that a block can have on compute capability 9.0
+constexpr unsigned kAlignment = 1024;     // of slices, for the sake of their swizzle
+constexpr unsigned kMostSlots = 12;
+constexpr unsigned kFewestSlots = 4;
+
+// How the block's memory is used: the ring, then the tile of queries if it stays, then what Block names.
+struct Shape {
+  unsigned slots;
+  unsigned slot_bytes;
+  unsigned query_bytes;  // of the tile of queries that stays; 0: none does
+};
+
+constexpr Shape shape_for(std::uint32_t steps, unsigned rest_bytes) {
+  const unsigned room = kMostShared - (rest_bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const bool stays = steps * kQuerySliceBytes + kFewestSlots * kRowSliceBytes <= room;
+  const unsigned query_bytes = stays ? steps * kQuerySliceBytes : 0;
+  const unsigned slot_bytes = kRowSliceBytes + (stays ? 0 : kQuerySliceBytes);
+  const unsigned slots = (room - query_bytes) / slot_bytes;
+  return {slots < kMostSlots ? slots : kMostSlots, slot_bytes, query_bytes};
+}
+
+constexpr unsigned shared_bytes(const Shape& shape) { return shape.slots * shape.slot_bytes + shape.query_bytes; }
+
+// Filled and emptied in turns: a full barrier's phase ends when the bytes are there, an empty one's when all warps have
+// used them.
+struct Barriers {
+  Barrier full[kMostSlots];
+  Barrier empty[kMostSlots];
+  Barrier queries_full;
+  Barrier queries_empty;
+};
+
+// A slot of the ring, and how often the ring has gone round.
+struct Turn {
+  __device__ void go_on(unsigned slots) {
+    if (++slot < slots) return;
+    slot = 0;
+    parity ^= 1;
+  }
+
+  unsigned slot = 0;
+  unsigned parity = 0;
+};
+
+// Where a thread's part of the products lies: two queries, with four groups each.
+struct Part {
+  static constexpr unsigned kQueries = 2;
+
+  __device__ Part() : lane(threadIdx.x % 32), first_query(warp() * 16 + lane / 4), first_row(lane % 4 * 2) {}
+
+  __device__ static unsigned warp() { return threadIdx.x / 32; }
+  __device__ static constexpr unsigned query_of(unsigned group) { return group % 2; }
+  __device__ unsigned query(unsigned which) const { return first_query + 8 * which; }
+  __device__ unsigned row(unsigned group, unsigned j) const { return group / 2 * 64 + first_row + j / 2 * 8 + j % 2; }
+  // The place of a group's maximum among those of its query.
+  __device__ unsigned place(unsigned group) const { return group / 2 * 4 + lane % 4; }
+
+  unsigned lane;
+  unsigned first_query;
+  unsigned first_row;
+};
+
+template <class Sum>
+struct Sums {
+  __device__ Sum at(unsigned group, unsigned j) const {
+    return values[group / 2 * 32 + j / 2 * 4 + group % 2 * 2 + j % 2];
+  }
+
+  Sum values[128];
+};
+
+// A block: all its threads make it, one brings slices, and its warpgroups multiply.
+template <class Sum>
+class Block {
+ public:
+  // Multiplies all tiles [begin, end) of the order by all queries, the blocks in turn.
+  __device__ Block(const Search& search, std::size_t begin, std::size_t end, Screening screening, const Shape& shape,
+                   char* ring, Barriers& barriers)
+      : search_(search),
+        items_(search, begin, end),
+        screening_(screening),
+        shape_(shape),
+        ring_(ring),
+        queries_(ring + shape.slots * shape.slot_bytes),
+        barriers_(barriers) {
+    if (threadIdx.x == 0) {
+      for (unsigned slot = 0; slot < shape.slots; ++slot) {
+        begin_barrier(&barriers.full[slot], 1);
+        begin_barrier(&barriers.empty[slot], kWarps);
+      }
+      begin_barrier(&barriers.queries_full, 1);
+      begin_barrier(&barriers.queries_empty, kWarps);
+      show_barriers();
+    }
+    __syncthreads();
+  }
+
+  __device__ static bool multiplies() { return Part::warp() < kWarps; }
+
+  // Brings what the items need, one after the other, and lets other warps work. The warps that do not multiply call.
+  template <class Work>
+  __device__ void serve(Work work) {
+    leave_registers<kFewRegisters>();
+    if (Part::warp() > kWarps) return work.run();
+    if (threadIdx.x % 32 == 0) bring();
+  }
+
+  // Hands each tile's sums to the epilogue.
+  template <class Epilogue>
+  __device__ void multiply(Epilogue epilogue) {
+    take_registers<kRegisters>();
+    for (; items_.left(); items_.go_on()) {
+      const Item item = items_.current();
+      if (!is_wanted(search_, screening_, item)) continue;
+      epilogue.begin_item(item);
+      if (queries_stay()) await_phase(&barriers_.queries_full, item_parity_);
+      std::uint32_t tile = item.first_tile;
+      for (std::uint32_t i = 0; i < item.tiles; ++i) {
+        Sums<Sum> sums;
+        multiply_tile(sums);
+        epilogue.take_tile(sums, tile, item.first + i);
+        tile = tile_after(search_, tile);
+      }
+      if (queries_stay()) release(&barriers_.queries_empty);
+      item_parity_ ^= 1;
+    }
+    epilogue.end();
+  }
+
+ private:
+  __device__ void bring() {
+    for (; items_.left(); items_.go_on()) {
+      const Item item = items_.current();
+      if (!is_wanted(search_, screening_, item)) continue;
+      const char* const query_slices =
+          search_.packed_queries + std::size_t{item.query_tile} * search_.steps * kQuerySliceBytes;
+      if (queries_stay()) {
+        await_phase(&barriers_.queries_empty, item_parity_ ^ 1);
+        arrive_expecting(&barriers_.queries_full, shape_.query_bytes);
+        copy_ahead(queries_, query_slices, shape_.query_bytes, &barriers_.queries_full);
+        item_parity_ ^= 1;
+      }
+      std::uint32_t tile = item.first_tile;
+      for (std::uint32_t i = 0; i < item.tiles; ++i) {
+        bring_tile(query_slices, search_.packed_rows + std::size_t{tile} * search_.steps * kRowSliceBytes);
+        tile = tile_after(search_, tile);
+      }
+    }
+  }
+
+  __device__ bool queries_stay() const { return shape_.query_bytes != 0; }
+
+  __device__ static void release(Barrier* barrier) {
+    if (threadIdx.x % 32 == 0) arrive(barrier);
+  }
+
+  __device__ void bring_tile(const char* query_slice, const char* row_slice) {
+    for (std::uint32_t step = 0; step < search_.steps; ++step) {
+      char* const to = ring_ + turn_.slot * shape_.slot_bytes;
+      Barrier* const full = &barriers_.full[turn_.slot];
+      await_phase(&barriers_.empty[turn_.slot], turn_.parity ^ 1);
+      arrive_expecting(full, shape_.slot_bytes);
+      copy_ahead(to, row_slice + step * kRowSliceBytes, kRowSliceBytes, full);
+      if (!queries_stay()) {
+        copy_ahead(to + kRowSliceBytes, query_slice + step * kQuerySliceBytes, kQuerySliceBytes, full);
+      }
+      turn_.go_on(shape_.slots);
+    }
+  }
+
+  __device__ void multiply_tile(Sums<Sum>& sums) {
+    const unsigned of_warpgroup = threadIdx.x / 128 * 64 * kStepBytes;
+    unsigned before = 0;
+#pragma unroll 1
+    for (std::uint32_t step = 0; step < search_.steps; ++step) {
+      const char* const rows = ring_ + turn_.slot * shape_.slot_bytes;
+      const char* const queries =
+          (queries_stay() ? queries_ + step * kQuerySliceBytes : rows + kRowSliceBytes) + of_warpgroup;
+      await_phase(&barriers_.full[turn_.slot], turn_.parity);
+      begin_products();
+      multiply_ahead(sums.values, queries, rows, step == 0);
+      multiply_ahead(sums.values, queries + kStepBytes / 2, rows + kStepBytes / 2, false);
+      end_products();
+      if (step > 0) {
+        await_products<1>();
+        release(&barriers_.empty[before]);
+      }
+      before = turn_.slot;
+      turn_.go_on(shape_.slots);
+    }
+    await_products<0>();
+    use_sums(sums.values);
+    release(&barriers_.empty[before]);
+  }
+
+  const Search& search_;
+  Items items_;
+  const Screening screening_;
+  const Shape shape_;
+  char* const ring_;
+  char* const queries_;
+  Barriers& barriers_;
+  Turn turn_;
+  unsigned item_parity_ = 0;
+};
+
+}  // namespace latentknn::cuda::by_warpgroup
