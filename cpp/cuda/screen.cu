@@ -24,11 +24,6 @@ __global__ void __launch_bounds__(by_warp::kThreads, 1)
   by_warp::multiply_tiles<Sum>(search, begin, end, screening, hits);
 }
 
-// What warps that assist do for maxima.
-struct NoWork {
-  __device__ void run() {}
-};
-
 // The block's memory behind the ring of warpgroups, and the tile of queries that may stay beside it.
 template <class Sum>
 struct Beside {
@@ -49,7 +44,7 @@ __global__ void __launch_bounds__(by_warpgroup::kThreads, 1)
     if (block.multiplies()) {
       block.multiply(Maxima<by_warpgroup::Part, Sum>(search));
     } else {
-      block.serve(NoWork{});
+      block.serve(by_warpgroup::NoWork{});
     }
   }
 }

@@ -85,6 +85,11 @@ struct Sums {
   Sum values[128];
 };
 
+// For warps that are left to an epilogue that needs none.
+struct NoWork {
+  __device__ void run() {}
+};
+
 // A block: all its threads make it, one brings slices, and its warpgroups multiply.
 template <class Sum>
 class Block {
