@@ -111,7 +111,8 @@ main() {
         fi
         ;;
       ncu) stage ncu 60 benchmarks/gpu_tools.sh ncu "$scale" "$folder" ;;
-      memcheck | racecheck) stage "$name" 90 benchmarks/gpu_tools.sh "$name" "$scale" ;;
+      memcheck) stage memcheck 90 benchmarks/gpu_tools.sh memcheck "$scale" ;;
+      racecheck) stage racecheck 245 benchmarks/gpu_tools.sh racecheck "$scale" ;;
       rest) run_rest ;;
       esac
     done

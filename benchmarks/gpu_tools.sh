@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the CUDA engine under a tool that looks on from outside; exit status 77 where the tool cannot run here.
 #
-#   benchmarks/gpu_tools.sh memcheck|racecheck SCALE        # tests/cuda_small.py under compute-sanitizer
+#   benchmarks/gpu_tools.sh memcheck SCALE                  # tests/cuda_small.py under compute-sanitizer
+#   benchmarks/gpu_tools.sh racecheck SCALE                 # likewise, kernel by kernel, as small as it can be
 #   benchmarks/gpu_tools.sh ncu SCALE FOLDER                # the headline's screening kernels; FOLDER gets ncu.txt
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -13,7 +14,22 @@ cannot_run() {
 }
 
 sanitize() {
-  compute-sanitizer --tool "$tool" --error-exitcode 1 python3 "$@"
+  compute-sanitizer --tool "$tool" --error-exitcode 1 "$@"
+}
+
+# One kernel at a time, each with its own limit: it is slow, and one that does not end must not hide the others.
+check_races() {
+  local status=0 kernel
+  for kernel in rank tighten cut pack maxima screen; do
+    if timeout 40 compute-sanitizer --tool racecheck --error-exitcode 1 --kernel-regex "kns=$kernel" --print-limit 5 \
+      python3 tests/cuda_small.py 0.01; then
+      echo "racecheck of $kernel: clean"
+    else
+      echo "racecheck of $kernel: NOT clean, or ended at its limit"
+      status=1
+    fi
+  done
+  return "$status"
 }
 
 case $tool in
@@ -31,9 +47,9 @@ ncu)
 *)
   command -v compute-sanitizer >/dev/null || cannot_run "there is no compute-sanitizer"
   # Memory and copies, no kernel: where that fails, it is not the engine that fails.
-  sanitize -c 'import numpy as np
+  sanitize python3 -c 'import numpy as np
 from latentknn.engines.cuda_engine import import_cuda
 import_cuda()[0].DeviceArray.copy_of(np.ones(3), 0).to_host()' || cannot_run "compute-sanitizer cannot work with this device"
-  sanitize tests/cuda_small.py "$scale"
+  if [ "$tool" = memcheck ]; then sanitize python3 tests/cuda_small.py "$scale"; else check_races; fi
   ;;
 esac

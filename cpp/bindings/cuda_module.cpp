@@ -140,6 +140,7 @@ std::string products(int number) {
   if (number < 0 || static_cast<std::size_t>(number) >= devices.size()) {
     throw py::value_error("there is no CUDA device " + std::to_string(number));
   }
+  const py::gil_scoped_release release;
   const bool by_warpgroup =
       cuda::products_of(devices[static_cast<std::size_t>(number)], number) == cuda::Products::by_warpgroup;
   return by_warpgroup ? "wgmma" : "mma.sync";

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -17,24 +19,34 @@ namespace latentknn::cuda {
 namespace {
 
 constexpr std::size_t kQueries = 2 * kQueryTile - 3;
-constexpr std::size_t kTiles = 3;
+constexpr std::size_t kTiles = 5;
+constexpr std::size_t kBlocks = 1;  // it goes on to other tiles, and to other queries
 constexpr std::size_t kRows = kTiles * kRowTile - 7;
 // Slices of a vector: one, several, and so many that no tile of queries stays in shared memory.
 constexpr std::array<std::size_t, 3> kSteps{1, 3, 24};
 
-// Packed vectors of small whole numbers.
+constexpr int kMost = 127;  // kMost * kMost * (numbers of kSteps in float16) is below 2^24
+
+// A whole number in float16.
+std::uint16_t half_of(int number) {
+  if (number == 0) return 0;
+  constexpr int kMantissa = 10, kBias = 15, kSign = 0x8000;
+  const int size = std::abs(number), exponent = std::ilogb(size);
+  const int mantissa = (size << (kMantissa - exponent)) - (1 << kMantissa);
+  return static_cast<std::uint16_t>((number < 0 ? kSign : 0) | (exponent + kBias) << kMantissa | mantissa);
+}
+
+// Packed vectors of whole numbers.
 std::vector<char> whole_numbers(Arithmetic arithmetic, std::size_t bytes, unsigned seed) {
-  // 0 to 4 in float16, and negative.
-  constexpr std::array<std::uint16_t, 5> kHalves{0x0000, 0x3C00, 0x4000, 0x4200, 0x4400};
-  constexpr std::uint16_t kMinus = 0x8000;
   std::mt19937 random(seed);
+  const auto next = [&] { return static_cast<int>(random() % (2 * kMost + 1)) - kMost; };
   std::vector<char> packed(bytes);
   if (arithmetic == Arithmetic::int8) {
-    for (char& each : packed) each = static_cast<char>(static_cast<int>(random() % 255) - 127);
+    for (char& each : packed) each = static_cast<char>(next());
     return packed;
   }
   for (std::size_t at = 0; at < bytes; at += sizeof(std::uint16_t)) {
-    const auto half = static_cast<std::uint16_t>(kHalves[random() % kHalves.size()] | (random() % 2) * kMinus);
+    const std::uint16_t half = half_of(next());
     std::memcpy(&packed[at], &half, sizeof(half));
   }
   return packed;
@@ -50,9 +62,8 @@ DeviceArray<T> on_device(const std::vector<T>& values) {
 // One search with lists that have room for all rows.
 class Trial {
  public:
-  Trial(Arithmetic arithmetic, std::size_t steps, std::size_t multiprocessors)
-      : multiprocessors_(multiprocessors),
-        packed_rows_(on_device(whole_numbers(arithmetic, packed_bytes(kRows, kRowTile, steps), 1))),
+  Trial(Arithmetic arithmetic, std::size_t steps)
+      : packed_rows_(on_device(whole_numbers(arithmetic, packed_bytes(kRows, kRowTile, steps), 1))),
         packed_queries_(on_device(whole_numbers(arithmetic, packed_bytes(kQueries, kQueryTile, steps), 2))) {
     std::vector<std::uint32_t> numbers(kRows);
     for (std::size_t i = 0; i < kRows; ++i) numbers[i] = static_cast<std::uint32_t>(i);
@@ -78,14 +89,14 @@ class Trial {
     search_.maxima_count = search_.maxima_stride = kTiles * kTileGroups;
   }
 
-  // Scores of each query's rows, and maxima.
-  std::tuple<std::vector<float>, std::vector<float>> results(Products products) {
+  // How many rows are on each query's list, their scores, and the maxima.
+  std::tuple<std::vector<std::uint32_t>, std::vector<float>, std::vector<float>> results(Products products) {
     search_.products = products;
     fill_bytes(counts_.data(), 0, kQueries * sizeof(std::uint32_t));
     fill_bytes(maxima_.data(), 0xFF, maxima_.size() * sizeof(float));
-    find_maxima(search_, multiprocessors_);
-    screen(search_, 0, kTiles, Screening::first, multiprocessors_);
-    const std::vector<std::uint32_t> counts = counts_.to_host(kQueries);
+    find_maxima(search_, kBlocks);
+    screen(search_, 0, kTiles, Screening::first, kBlocks);
+    std::vector<std::uint32_t> counts = counts_.to_host(kQueries);
     const std::vector<Candidate> lists = lists_.to_host(lists_.size());
     std::vector<float> scores(kQueries * kRows, std::numeric_limits<float>::infinity());
     for (std::size_t query = 0; query < kQueries; ++query) {
@@ -97,11 +108,10 @@ class Trial {
     }
     std::vector<float> maxima = maxima_.to_host(maxima_.size());
     // What nobody has written is not a number, which equals nothing.
-    return {std::move(scores), std::move(maxima)};
+    return {std::move(counts), std::move(scores), std::move(maxima)};
   }
 
  private:
-  const std::size_t multiprocessors_;
   Search search_{};
   DeviceArray<char> packed_rows_, packed_queries_;
   DeviceArray<std::uint32_t> row_numbers_, counts_{kQueries};
@@ -111,10 +121,10 @@ class Trial {
 
 }  // namespace
 
-bool warpgroups_agree(std::size_t multiprocessors) {
+bool warpgroups_agree() {
   for (const Arithmetic arithmetic : {Arithmetic::fp16, Arithmetic::int8}) {
     for (const std::size_t steps : kSteps) {
-      Trial trial(arithmetic, steps, multiprocessors);
+      Trial trial(arithmetic, steps);
       if (trial.results(Products::by_warp) != trial.results(Products::by_warpgroup)) return false;
     }
   }
@@ -129,7 +139,7 @@ Products products_of(const Device& device, int number) {
   const auto found = tried.find(number);
   if (found != tried.end()) return found->second;
   const OnDevice here(number);
-  return tried[number] = warpgroups_agree(device.multiprocessors) ? Products::by_warpgroup : Products::by_warp;
+  return tried[number] = warpgroups_agree() ? Products::by_warpgroup : Products::by_warp;
 }
 
 }  // namespace latentknn::cuda

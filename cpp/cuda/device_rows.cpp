@@ -61,8 +61,9 @@ class Batch {
 
   // What int8 has left to do.
   struct Rest {
-    std::size_t open;   // queries
-    double candidates;  // of each other query, those beyond the k
+    std::size_t open;      // queries
+    std::size_t answered;  // queries
+    double candidates;     // beyond the k, of each query that is answered
   };
 
   // Waits for the answers and delivers them.
@@ -72,17 +73,19 @@ class Batch {
     std::vector<std::size_t> open;
     const bool in_int8 = rows_.arithmetic == Arithmetic::int8;
     double candidates = 0.0;
+    std::size_t answered = 0;
     for (std::size_t i = 0; i < count_ && in_int8; ++i) {
       if (arrays_.host.failed[i] == kGivenUp) open.push_back(i);
-      if (arrays_.host.failed[i] == 0) candidates += static_cast<double>(arrays_.host.counts[i]) - request_.k;
+      if (arrays_.host.failed[i] != 0) continue;
+      candidates += static_cast<double>(arrays_.host.counts[i]) - static_cast<double>(request_.k);
+      ++answered;
     }
-    const double answered = static_cast<double>(std::max<std::size_t>(count_ - open.size(), 1));
     if (open.empty()) {
       request_.deliver({first_, count_, request_.k, arrays_.host.scores, arrays_.host.numbers, arrays_.host.failed});
     } else {
       answer_in_fp16(open);
     }
-    return {open.size(), candidates / answered};
+    return {open.size(), answered, candidates / static_cast<double>(std::max<std::size_t>(answered, 1))};
   }
 
  private:
@@ -411,9 +414,10 @@ void DeviceRows::search(const DeviceRequest& request, Workspace& workspace, Stop
     if (batch) {
       const Batch::Rest rest = batch->finish();
       tally_.left_open += rest.open;
-      if (rest.open * kFewLeftOpen > shape.queries || !int8_has_paid(count_, dim_, rest.candidates)) {
-        int8_loses_from_ = std::min(int8_loses_from_, request.k);
-      }
+      // A few queries say little of others.
+      const bool tells = rest.open + rest.answered >= kQueryTile;
+      const bool has_paid = rest.open * kFewLeftOpen <= shape.queries && int8_has_paid(count_, dim_, rest.candidates);
+      if (tells && !has_paid) int8_loses_from_ = std::min(int8_loses_from_, request.k);
       batch.reset();
     }
     if (i >= batches) continue;

@@ -36,7 +36,7 @@ struct Queue {
     queries[at] = static_cast<std::uint16_t>(query);
   }
 
-  // Appends to the lists what is there, if it is so much. All lanes must call.
+  // Appends to the lists the hits that are there, if there are at least `least` of them. All lanes must call.
   __device__ void hand_on(const Search& search, std::uint32_t least) {
     const unsigned lane = threadIdx.x % 32;
     await_warp();

@@ -12,10 +12,10 @@ namespace latentknn::cuda::by_warpgroup {
 
 constexpr unsigned kWarps = 8;  // that multiply: two warpgroups
 constexpr unsigned kThreads = 32 * kWarps + 128;
-// Of a thread that multiplies and one of the third warpgroup, which needs few: all that a multiprocessor has.
+// Registers of a thread that multiplies, and of one of the third warpgroup, which needs few: together all that the
+// block has.
 constexpr int kRegisters = 224, kFewRegisters = 56;
 constexpr unsigned kMostShared = 232448;  // that a block can have on compute capability 9.0
-constexpr unsigned kAlignment = 1024;     // of slices, for the sake of their swizzle
 constexpr unsigned kMostSlots = 12;
 constexpr unsigned kFewestSlots = 4;
 
@@ -27,7 +27,7 @@ struct Shape {
 };
 
 constexpr Shape shape_for(std::uint32_t steps, unsigned rest_bytes) {
-  const unsigned room = kMostShared - (rest_bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const unsigned room = kMostShared - rest_bytes;
   const bool stays = steps * kQuerySliceBytes + kFewestSlots * kRowSliceBytes <= room;
   const unsigned query_bytes = stays ? steps * kQuerySliceBytes : 0;
   const unsigned slot_bytes = kRowSliceBytes + (stays ? 0 : kQuerySliceBytes);
@@ -85,7 +85,7 @@ struct Sums {
   Sum values[128];
 };
 
-// For warps that are left to an epilogue that needs none.
+// What the warps that do not multiply do for an epilogue that leaves them nothing.
 struct NoWork {
   __device__ void run() {}
 };

@@ -361,6 +361,36 @@ void maxima_give_cutoffs(Arithmetic arithmetic, Products products) {
   check(incomplete, "there is a maximum of every group");
 }
 
+// Of more maxima than there are threads, a cutoff is found from the largest of each thread, or from all if many
+// neighbours are wanted; at least k maxima reach it either way.
+void cutoffs_of_many_maxima() {
+  const std::size_t dim = 24, count = 1000, queries = 100;
+  Problem problem{"many maxima", dim, vectors(kRowTile, dim, 21), vectors(queries, dim, 22), {}};
+  std::mt19937 random(71);
+  std::normal_distribution<float> normal(0.0f, 10000.0f);
+  std::vector<float> values(queries * count);
+  for (float& each : values) each = normal(random);
+  for (const std::size_t k : {1, 10, 100}) {
+    Kernels kernels(problem, k, kRowTile, Arithmetic::fp16, Products::by_warp);
+    DeviceArray<float> maxima(values.size());
+    maxima.copy_from(values.data(), values.size());
+    kernels.search.maxima = maxima.data();
+    kernels.search.maxima_count = kernels.search.maxima_stride = count;
+    cut_by_maxima(kernels.search);
+    const std::vector<double> cutoffs = kernels.cutoffs(), scales = kernels.scales();
+    bool valid = true, near = true;
+    for (std::size_t q = 0; q < queries; ++q) {
+      const double cutoff = (cutoffs[q] + 2.0 * kernels.error(q)) * scales[q];
+      const auto reach = static_cast<std::size_t>(
+          std::count_if(&values[q * count], &values[q * count] + count, [&](float each) { return each >= cutoff; }));
+      valid = valid && reach >= k;
+      near = near && reach <= k + k / 4 + 2;
+    }
+    check(valid, "k = " + std::to_string(k) + ": no cutoff is above the k-th of the maxima");
+    check(near, "k = " + std::to_string(k) + ": and none far below it");
+  }
+}
+
 // The neighbours behind those that an earlier pass has found: what is known is neither counted nor listed.
 void neighbours_behind_others(Arithmetic arithmetic, Products products) {
   const std::size_t dim = 24, k = 10, known = 20, tiles = 6;
@@ -458,7 +488,7 @@ void lists_that_overflow(Arithmetic arithmetic, Products products) {
 }
 
 void warpgroups_multiply_as_warps_do() {
-  check(warpgroups_agree(3), "warpgroups give the scores and maxima of warps");
+  check(warpgroups_agree(), "warpgroups give the scores and maxima of warps");
   Device device = devices().front();
   check(products_of(device, 0) == Products::by_warpgroup, "devices of capability 9.0 multiply by warpgroups");
   device.major = 10;
@@ -480,6 +510,7 @@ int main() {
     }
     int8_products_are_exact(products);
   }
+  cutoffs_of_many_maxima();
   warpgroups_multiply_as_warps_do();
   return checking::summary();
 }

@@ -81,7 +81,7 @@ void rows_that_lie_together() {
 
 // int8 answers what it can tell apart, float16 the rest; where int8 leaves too much, it is not asked again.
 void int8_and_what_it_leaves_open() {
-  const std::size_t dim = 64, queries = 40;
+  const std::size_t dim = 64, queries = kQueryTile;  // fewer would tell little
   std::mt19937 random(61);
   std::normal_distribution<float> normal;
   for (const float spread : {100.0f, 0.15f}) {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
+from types import ModuleType
 
 from latentknn import _core
 from latentknn.engines.cuda_engine import CudaDatabase, CudaEngine, import_cuda
@@ -96,6 +98,14 @@ def make_database(engine: Engine, dim: int, strategy: str) -> tuple[str, Databas
     )
 
 
+def _kernels_of_device(cuda: ModuleType, number: int, capability: tuple[int, int]) -> list[str]:
+    """Return a device's capability and the instructions that multiply on it, if it can be asked."""
+    kernels = ["sm_{}{}".format(*capability)]
+    with contextlib.suppress(MemoryError, RuntimeError):  # others use it; it can be taken later
+        kernels.append(cuda.products(number))
+    return kernels
+
+
 def availability() -> list[Availability]:
     """Say of every engine whether it can run here."""
     found = [Availability("cpu", True, ", ".join(_core.available_isas()), "")]
@@ -103,8 +113,8 @@ def availability() -> list[Availability]:
         cuda, usable = import_cuda()
         devices, _ = cuda.devices()
         described = ", ".join(
-            "{} (sm_{}{}, {})".format(devices[number][0], *usable[number], cuda.products(number))
-            for number in usable
+            "{} ({})".format(devices[number][0], ", ".join(_kernels_of_device(cuda, number, capability)))
+            for number, capability in usable.items()
         )
         found.append(Availability("cuda", True, described, ""))
     except (ImportError, RuntimeError) as error:
