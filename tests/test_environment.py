@@ -300,6 +300,54 @@ def test_fork(child):
     run_script(script, child)
 
 
+def test_a_child_does_not_wait_for_threads_that_it_has_not_got():
+    """Forked while another thread searches or adds, a child answers, or says at once why it cannot."""
+    script = """
+        import os, signal, threading, time, warnings
+        import numpy as np
+        import latentknn as lk
+
+        warnings.simplefilter("ignore")  # Python 3.12 warns of forking beside threads
+        rng = np.random.default_rng(0)
+        codes, queries = (rng.standard_normal((n, 32), dtype=np.float32) for n in (20_000, 20_000))
+        index = lk.CosineIndex.from_codes(codes, threads=1)
+        expected = index.search(queries[:20], 10)
+
+        def in_child():
+            signal.alarm(20)  # the default action ends the child
+            try:
+                found = index.search(queries[:20], 10)
+                answered = found.ids[:, 0].tolist() == expected.ids[:, 0].tolist() or len(index) > len(codes)
+                index.add(codes[:2])
+                os._exit(0 if answered else 3)
+            except RuntimeError as error:
+                os._exit(1 if "when the process was forked" in str(error) else 4)
+
+        def forked(work):
+            thread = threading.Thread(target=work)
+            thread.start()
+            outcomes = []
+            while thread.is_alive() and len(outcomes) < 6:
+                time.sleep(0.01)
+                child = os.fork()
+                if child == 0:
+                    in_child()
+                outcomes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            thread.join()
+            return outcomes
+
+        searching = forked(lambda: [index.search(queries, 10) for _ in range(3)])
+        assert len(searching) > 1, searching
+        # The rows are only read meanwhile: the child goes on with them.
+        assert set(searching) == {0}, searching
+        adding = forked(lambda: [index.add(codes) for _ in range(10)])
+        assert set(adding) <= {0, 1} and 1 in adding, adding
+        assert len(index) == 11 * len(codes)
+        index.search(queries[:20], 10)
+    """
+    run_script(script)
+
+
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_interrupt(threads):
     """Ctrl-C ends a long search with work left undone, and the index answers right afterwards.

@@ -4,13 +4,13 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <shared_mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "aligned_buffer.h"
 #include "convert.h"
+#include "fork_aware_mutex.h"
 #include "layout/layout.h"
 #include "screening/choose_screen.h"
 #include "search_request.h"
@@ -90,7 +90,7 @@ class Database {
   std::vector<std::int64_t> ids_;  // empty: positions
   std::atomic<std::size_t> count_{0};
   mutable SearchStatistics statistics_;
-  mutable std::shared_mutex mutex_;
+  mutable ForkAwareMutex mutex_;
 };
 
 // Searches of this process so far, by instruction set: tests prove by it that they exercised each.

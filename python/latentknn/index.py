@@ -1,7 +1,6 @@
 """The exact cosine index."""
 
 import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +25,7 @@ from latentknn.engines import (
 from latentknn.engines.database import Answer
 from latentknn.explanation import Consideration, Explanation
 from latentknn.labels import as_labels, join_labels
+from latentknn.locks import ForkAwareLock
 
 _MOST_THREADS = 1024
 _IN_INDEX = "codes in the index"
@@ -130,7 +130,7 @@ class CosineIndex:
         self._may_move = engine == "auto" and strategy == "auto"  # to devices, tried once
         self._by_class: ClassSearch | None = None  # made when it is first asked for
         self._threads = threads
-        self._changes = threading.Lock()
+        self._changes = ForkAwareLock()
         self._labels: NDArray[Any] | None = None
         self._ids: NDArray[np.int64] | None = None  # None while every id is its row's position
         self._next_id = 0

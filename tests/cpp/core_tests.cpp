@@ -1,19 +1,27 @@
 // Tests of the core without Python, so that they also run cross-compiled under an emulator: every kernel
 // of the processor against the contract written as plain loops, byte for byte.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <mutex>
 #include <random>
+#include <shared_mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "candidate_lists.h"
 #include "checking.h"
 #include "database.h"
+#include "fork_aware_mutex.h"
 #include "isa.h"
 #include "layout/layout.h"
 #include "screening/int8_screen.h"
@@ -448,6 +456,46 @@ void pool_passes_exceptions_on() {
   check(sum == 499500, "every task runs once");
 }
 
+// A child goes on with what others only read when it was forked, and refuses what they were changing.
+void forked_children_do_not_wait() {
+  const auto in_child = [](latentknn::ForkAwareMutex& mutex) {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(20);
+      int status = 0;
+      try {
+        const std::shared_lock reading(mutex);
+      } catch (const latentknn::ForkedWhileChanging&) {
+        status = 1;
+      }
+      if (status == 0) {
+        const std::unique_lock changing(mutex);
+      }
+      _exit(status);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  };
+  const auto while_held = [&](auto lock_kind) {
+    latentknn::ForkAwareMutex mutex;
+    std::atomic<bool> held{false}, done{false};
+    std::thread other([&] {
+      const decltype(lock_kind) lock(mutex);
+      held = true;
+      while (!done) std::this_thread::yield();
+    });
+    while (!held) std::this_thread::yield();
+    const int status = in_child(mutex);
+    done = true;
+    other.join();
+    const std::unique_lock changing(mutex);  // the parent's is what it was
+    return status;
+  };
+  check(while_held(std::shared_lock<latentknn::ForkAwareMutex>()) == 0, "a child reads what others were reading");
+  check(while_held(std::unique_lock<latentknn::ForkAwareMutex>()) == 1, "a child refuses what others were changing");
+}
+
 }  // namespace
 
 int main() {
@@ -459,5 +507,6 @@ int main() {
   bad_rows_change_nothing();
   pool_stops_when_asked();
   pool_passes_exceptions_on();
+  forked_children_do_not_wait();
   return checking::summary();
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from latentknn import _core
 from latentknn.engines.database import Answer
+from latentknn.locks import ForkAwareLock
 
 Found = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]
 """Similarities, positions and float64 similarities, each (M, k)."""
@@ -37,7 +37,7 @@ class StoredDatabase(ABC):
         self._engine_rows: Any = self._make()
         self._current = True
         self._queries = 0
-        self._lock = threading.RLock()
+        self._lock = ForkAwareLock()
 
     def __len__(self) -> int:
         return len(self._store)

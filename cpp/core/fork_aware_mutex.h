@@ -1,0 +1,68 @@
+// A shared mutex that a forked child can go on with.
+//
+// A child has none of the parent's other threads, so that what they held would be held for ever. What they only read
+// is whole: the child begins with a fresh mutex. What one of them was changing is not, and the child is told so.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <new>
+#include <shared_mutex>
+#include <stdexcept>
+
+namespace latentknn {
+
+class ForkedWhileChanging : public std::runtime_error {
+ public:
+  ForkedWhileChanging()
+      : std::runtime_error(
+            "this index was being changed by another thread when the process was forked; make it, or load it, in the "
+            "child") {}
+};
+
+// Counts the forks that lead from the first process to this one.
+std::uint64_t forks();
+
+class ForkAwareMutex {
+ public:
+  ForkAwareMutex() : forks_(forks()) {}
+
+  void lock() {
+    renew();
+    mutex_.lock();
+    changing_ = true;
+  }
+  void unlock() {
+    changing_ = false;
+    mutex_.unlock();
+  }
+  void lock_shared() {
+    renew();
+    mutex_.lock_shared();
+  }
+  void unlock_shared() { mutex_.unlock_shared(); }
+
+ private:
+  static constexpr std::uint64_t kRenewing = ~std::uint64_t{0};
+
+  // In a child, the first thread that comes makes the mutex anew; others wait for it.
+  void renew() {
+    std::uint64_t known = forks_.load();
+    while (known != forks()) {
+      if (changing_) throw ForkedWhileChanging();
+      if (known == kRenewing) {
+        known = forks_.load();
+      } else if (forks_.compare_exchange_weak(known, kRenewing)) {
+        new (&mutex_) std::shared_mutex;
+        forks_.store(forks());
+        return;
+      }
+    }
+  }
+
+  std::shared_mutex mutex_;
+  std::atomic<std::uint64_t> forks_;  // when the mutex was made
+  std::atomic<bool> changing_{false};
+};
+
+}  // namespace latentknn
