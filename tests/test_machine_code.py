@@ -87,11 +87,7 @@ def test_kernels_spill_no_registers_and_fit_their_blocks(source, architecture, t
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_main_loops_are_short(architecture, tmp_path):
     _, code = compiled("screen.cu", architecture, tmp_path)
-    lengths = []
-    for kernel in disassembled(code).split("\t.section\t.text.")[1:]:
-        # Around the loop over steps there are those over tiles and over items.
-        steps = [len(loop) for loop in _loops(kernel) if sum("MMA" in line for line in loop) == 64]
-        lengths += [min(steps)] if steps else []
+    lengths = _step_lengths(code, 64, "MMA")
     assert len(lengths) == 4
     assert max(lengths) <= MOST_INSTRUCTIONS
 
@@ -100,12 +96,23 @@ def test_warpgroups_multiply_and_go_on(tmp_path):
     report, code = compiled("screen.cu", "90a", tmp_path)
     # What ptxas says where it makes products wait for each other.
     assert "wgmma" not in report
-    lengths = []
-    for kernel in disassembled(code).split("\t.section\t.text.")[1:]:
-        steps = [len(loop) for loop in _loops(kernel) if sum("GMMA" in line for line in loop) == 2]
-        lengths += [min(steps)] if steps else []
+    lengths = _step_lengths(code, 2, "GMMA")
     assert len(lengths) == 4
     assert max(lengths) <= MOST_OF_A_SLICE
+
+
+def _step_lengths(code: Path, multiplying: int, instruction: str) -> list[int]:
+    """Return, of each kernel with a loop of so many instructions that multiply, how long the shortest is.
+
+    Around the loop over steps there are those over tiles and over items.
+    """
+    lengths = []
+    for kernel in disassembled(code).split("\t.section\t.text.")[1:]:
+        steps = [
+            len(loop) for loop in _loops(kernel) if sum(instruction in line for line in loop) == multiplying
+        ]
+        lengths += [min(steps)] if steps else []
+    return lengths
 
 
 def _loops(kernel: str) -> list[list[str]]:

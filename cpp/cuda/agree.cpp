@@ -65,9 +65,7 @@ class Trial {
   Trial(Arithmetic arithmetic, std::size_t steps)
       : packed_rows_(on_device(whole_numbers(arithmetic, packed_bytes(kRows, kRowTile, steps), 1))),
         packed_queries_(on_device(whole_numbers(arithmetic, packed_bytes(kQueries, kQueryTile, steps), 2))) {
-    std::vector<std::uint32_t> numbers(kRows);
-    for (std::size_t i = 0; i < kRows; ++i) numbers[i] = static_cast<std::uint32_t>(i);
-    row_numbers_ = on_device(numbers);
+    spread(0, kRows, 1, row_numbers_.data());
     constexpr float kInfinite = std::numeric_limits<float>::infinity();
     cutoffs_ = on_device(std::vector<float>(kQueries, -kInfinite));
     ceilings_ = on_device(std::vector<float>(kQueries, kInfinite));
@@ -114,7 +112,7 @@ class Trial {
  private:
   Search search_{};
   DeviceArray<char> packed_rows_, packed_queries_;
-  DeviceArray<std::uint32_t> row_numbers_, counts_{kQueries};
+  DeviceArray<std::uint32_t> row_numbers_{kRows}, counts_{kQueries};
   DeviceArray<Candidate> lists_{kQueries * kRows};
   DeviceArray<float> cutoffs_, ceilings_, maxima_{kQueries * kTiles * kTileGroups};
 };

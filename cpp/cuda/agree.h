@@ -10,9 +10,9 @@ namespace latentknn::cuda {
 // tried once in a process; `number` is the device's, as in devices().
 Products products_of(const Device& device, int number);
 
-// The trial, on the device that is current: sums of whole numbers, in which no order of adding is rounded, for vectors
-// of one slice, of several, and of so many that no tile of queries stays in shared memory. Scores and maxima must be
-// the same.
+// The trial, on the device that is current. It adds up products of whole numbers, so that no order of adding is
+// rounded. Vectors have one slice, several, or so many that no tile of queries stays in shared memory. Counts, scores
+// and maxima must be the same.
 bool warpgroups_agree();
 
 }  // namespace latentknn::cuda

@@ -6,12 +6,17 @@
 
 namespace latentknn::cuda {
 
-// The smallest sum that reaches a query's cutoff, if it is screened at all.
-template <class Sum>
-__device__ Sum least_of(const Search& search, Screening screening, std::size_t query) {
-  const bool screened =
-      query < search.query_count && (screening == Screening::first || search.again[query] == search.round);
-  return least_sum(screened ? search.cutoffs[query] : INFINITY, Sum{});
+// The smallest sums that reach the cutoffs of a thread's queries. None reaches that of a query that is not screened.
+template <class Part, class Sum>
+__device__ void find_least(const Search& search, Screening screening, const Part& part, std::uint32_t first_query,
+                           Sum (&least)[Part::kQueries]) {
+#pragma unroll
+  for (unsigned which = 0; which < Part::kQueries; ++which) {
+    const std::size_t query = first_query + part.query(which);
+    const bool screened =
+        query < search.query_count && (screening == Screening::first || search.again[query] == search.round);
+    least[which] = least_sum(screened ? search.cutoffs[query] : INFINITY, Sum{});
+  }
 }
 
 __device__ inline void append(const Search& search, float score, std::uint32_t place, std::size_t query) {
@@ -51,7 +56,7 @@ struct Queue {
 
   float scores[kRoom];
   std::uint32_t places[kRoom];   // row places
-  std::uint32_t count;           // also of those that found no room
+  std::uint32_t count;           // hits, with those that found no room
   std::uint16_t queries[kRoom];  // a batch has fewer than 2^16
 };
 static_assert(Queue::kRoom == 32, "each lane hands one hit on");
@@ -71,10 +76,7 @@ class Hits {
 
   __device__ void begin_item(const Item& item) {
     first_query_ = item.query_tile * static_cast<std::uint32_t>(kQueryTile);
-#pragma unroll
-    for (unsigned which = 0; which < Part::kQueries; ++which) {
-      least_[which] = least_of<Sum>(search_, screening_, first_query_ + part_.query(which));
-    }
+    find_least(search_, screening_, part_, first_query_, least_);
   }
 
   __device__ void take_tile(const by_warp::Sums<Sum>& sums, std::uint32_t tile, std::uint32_t) {

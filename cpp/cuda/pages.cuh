@@ -14,10 +14,10 @@ struct Page {
 
   alignas(16) Sum sums[kRoom][kGroupRows];
   Sum least[kRoom];
-  std::uint32_t places[kRoom];  // of a group's first row
+  std::uint32_t places[kRoom];  // the place of a group's first row
   std::uint32_t queries[kRoom];
   std::uint32_t count;
-  bool last;  // of its warp
+  bool last;  // no other page of its warp follows
 };
 
 // Two pages of each warp that multiplies: one is written while the other is read.
@@ -43,19 +43,16 @@ struct Pages {
 
 // The hits of warpgroups: writes them down.
 template <class Sum>
-class Writer {
+class PageWriter {
   using Part = by_warpgroup::Part;
 
  public:
-  __device__ Writer(const Search& search, Screening screening, Pages<Sum>& pages)
+  __device__ PageWriter(const Search& search, Screening screening, Pages<Sum>& pages)
       : search_(search), screening_(screening), pages_(pages) {}
 
   __device__ void begin_item(const Item& item) {
     first_query_ = item.query_tile * static_cast<std::uint32_t>(kQueryTile);
-#pragma unroll
-    for (unsigned which = 0; which < Part::kQueries; ++which) {
-      least_[which] = least_of<Sum>(search_, screening_, first_query_ + part_.query(which));
-    }
+    find_least(search_, screening_, part_, first_query_, least_);
   }
 
   __device__ void take_tile(const by_warpgroup::Sums<Sum>& sums, std::uint32_t tile, std::uint32_t) {
@@ -102,7 +99,7 @@ class Writer {
     arrive(&pages_.written[Part::warp()][page_]);
     used_ = 0;
     page_ ^= 1;
-    parity_ ^= page_ ^ 1;  // after both
+    parity_ ^= page_ ^ 1;  // it changes when both pages have been turned
     if (!last) await_phase(&pages_.read[Part::warp()][page_], parity_ ^ 1);
   }
 
@@ -119,11 +116,11 @@ class Writer {
 
 // Reads what the writers of some warps have written, and appends the hits to the lists.
 template <class Sum>
-class Reader {
+class PageReader {
  public:
-  static constexpr unsigned kReaders = 3;  // warps
+  static constexpr unsigned kReaders = 3;  // warps that read
 
-  __device__ Reader(const Search& search, Pages<Sum>& pages)
+  __device__ PageReader(const Search& search, Pages<Sum>& pages)
       : search_(search), pages_(pages), number_(threadIdx.x / 32 - by_warpgroup::kWarps - 1) {}
 
   __device__ void run() {

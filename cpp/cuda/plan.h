@@ -21,9 +21,9 @@ struct PassPlan {
   std::size_t ranking_capacity;
   // Tiles whose maxima give the first cutoffs; 0 where there are too few rows to gain by it.
   std::size_t tiles_of_maxima;
-  // Without maxima the first stage fills the lists, as there are no cutoffs. With them it reaches at most three times
-  // as far as they do, and fills at most half a list, with rows in no order. Each other one is at most twice as long as
-  // all before it, and fills at most a quarter.
+  // Without maxima the first stage fills the lists, as there are no cutoffs. With maxima it has at most three times
+  // their tiles, and fills at most half a list if rows are in no order. Each later stage is at most twice as long as
+  // those before it together, and fills at most a quarter.
   std::vector<Stage> stages;
 };
 PassPlan plan_pass(std::size_t tiles, std::size_t k, Arithmetic arithmetic);

@@ -21,7 +21,7 @@ constexpr unsigned kGroups = 8;
 struct Item {
   std::uint32_t query_tile;
   std::uint32_t first_tile;  // its place among the rows
-  std::uint32_t first;       // its number in the order
+  std::uint32_t first;       // number in the order, of its first tile
   std::uint32_t tiles;
 };
 

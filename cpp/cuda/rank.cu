@@ -75,7 +75,7 @@ __global__ void __launch_bounds__(kManyThreads) rank_kernel(Search search) {
     ranking.ids[i] = search.ids[number];
   }
   __syncthreads();
-  double* products = ranking.scores;  // until they are similarities
+  double* products = ranking.scores;  // they become similarities
   const float* values = search.queries + query * search.dim;
   const double norm = search.query_norms[query];
   const unsigned lane = threadIdx.x % kLanes;

@@ -60,9 +60,9 @@ __global__ void __launch_bounds__(by_warpgroup::kThreads, 1)
     if (threadIdx.x == 0) beside.pages.begin();
     by_warpgroup::Block<Sum> block(search, begin, end, screening, shape, ring, beside.barriers);
     if (block.multiplies()) {
-      block.multiply(Writer<Sum>(search, screening, beside.pages));
+      block.multiply(PageWriter<Sum>(search, screening, beside.pages));
     } else {
-      block.serve(Reader<Sum>(search, beside.pages));
+      block.serve(PageReader<Sum>(search, beside.pages));
     }
   }
 }

@@ -77,8 +77,8 @@ __device__ float raised_cutoff(const Search& search, std::size_t query, const fl
   return raised > cutoff ? raised : cutoff;
 }
 
-// Where there are so many threads for each neighbour that is wanted, only the largest of a thread's maxima counts: few
-// of the k largest are in the same thread.
+// Where there are so many threads for each neighbour that is wanted, only the largest of a thread's maxima counts. Few
+// threads have two of the k largest.
 constexpr unsigned kThreadsANeighbour = 16;
 
 __global__ void __launch_bounds__(kMostThreads / 2) cut_kernel(Search search) {

@@ -10,12 +10,12 @@
 
 namespace latentknn::cuda::by_warpgroup {
 
-constexpr unsigned kWarps = 8;  // that multiply: two warpgroups
+constexpr unsigned kWarps = 8;  // two warpgroups, which multiply
 constexpr unsigned kThreads = 32 * kWarps + 128;
 // Registers of a thread that multiplies, and of one of the third warpgroup, which needs few: together all that the
 // block has.
 constexpr int kRegisters = 224, kFewRegisters = 56;
-constexpr unsigned kMostShared = 232448;  // that a block can have on compute capability 9.0
+constexpr unsigned kMostShared = 232448;  // memory that a block can have on compute capability 9.0
 constexpr unsigned kMostSlots = 12;
 constexpr unsigned kFewestSlots = 4;
 
@@ -23,7 +23,7 @@ constexpr unsigned kFewestSlots = 4;
 struct Shape {
   unsigned slots;
   unsigned slot_bytes;
-  unsigned query_bytes;  // of the tile of queries that stays; 0: none does
+  unsigned query_bytes;  // the tile of queries that stays; 0: none does
 };
 
 constexpr Shape shape_for(std::uint32_t steps, unsigned rest_bytes) {

@@ -49,14 +49,14 @@ struct Fiber {
   std::unique_ptr<char[]> stack = std::make_unique<char[]>(kStackBytes);
   bool finished = false;
   std::deque<std::vector<Copy>> groups{1};                     // the last one is still open
-  std::deque<std::vector<std::function<void()>>> products{1};  // likewise
+  std::deque<std::vector<std::function<void()>>> products{1};  // the last group is still open
 };
 
 // A barrier in shared memory, of the block that runs.
 struct PhaseBarrier {
   unsigned arrivals = 0;
   unsigned awaited = 0;   // arrivals that are missing
-  std::size_t bytes = 0;  // that are missing
+  std::size_t bytes = 0;  // bytes that are missing
   unsigned phase = 0;
   struct BulkCopy {
     void* to;

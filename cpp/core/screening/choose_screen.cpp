@@ -160,9 +160,9 @@ Choice choose_by_cost(const KernelTable& kernels, const Rows& sample, std::size_
   }
   const Forecast* const whole =
       cheapest(forecasts, choice.considered, [](const Forecast& each) { return each.directions == 0; });
-  // Queries begin in all dimensions, where bounds hold from both sides if sums do not wrap. Where there is a subspace
-  // and turning queries for 8 bits in all dimensions takes too long, they begin in the subspace, and all dimensions are
-  // for those that it does not suit.
+  // Queries begin in all dimensions, where bounds hold from both sides if sums do not wrap. They begin in the subspace
+  // where there is one, and where turning them for 8 bits in all dimensions takes too long. Queries that the subspace
+  // does not suit then go on in all dimensions.
   const double compared = choice.reached * static_cast<double>(row_count) *
                           costs::compared_row(kernels, kernel_of(kernels, best->arithmetic), best->directions + 1);
   const bool in_subspace = best->directions > 0 && static_cast<double>(dim * dim) > kTurned * compared;

@@ -11,8 +11,8 @@
 //     q x <= (D q) (D x) + t_q t_x + w,
 // and y_q y_x differs from that by t (D x) l <= 1.1 |D^T l| for either vector. Rounding moves D x by at most B
 // (projection.h), which t allows for, and D q D x with it by at most 2 B (1 + w) + B^2. Together:
-//     q x <= y_q y_x + slack,    slack = w + 2 B (1 + w) + B^2 + 2.2 (|D^T l| + B) + (d + 16) 2^-53 + 2^-40,
-// and 9 * 2^-24 more where sums have 32 bits (below). Without a tail the same differences bound q x from below.
+//     q x <= y_q y_x + slack,    slack = w + 2 B (1 + w) + B^2 + 2.2 (|D^T l| + B) + (d + 16) 2^-53 + 2^-40.
+// Where sums have 32 bits (below) it is 9 * 2^-24 more. Without a tail the same differences bound q x from below.
 //
 // Integers. With a centre m and steps A, B', write y_q = m + A a + r_q, y_x = m + B' b + r_x, where a has
 // integers up to int8_query_largest, 63 or 127, and b up to 127. Then
