@@ -112,7 +112,7 @@ main() {
         ;;
       ncu) stage ncu 60 benchmarks/gpu_tools.sh ncu "$scale" "$folder" ;;
       memcheck) stage memcheck 90 benchmarks/gpu_tools.sh memcheck "$scale" ;;
-      racecheck) stage racecheck 245 benchmarks/gpu_tools.sh racecheck "$scale" ;;
+      racecheck) stage racecheck 245 benchmarks/gpu_tools.sh racecheck "$scale" "$folder" ;;
       rest) run_rest ;;
       esac
     done

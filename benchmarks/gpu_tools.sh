@@ -2,11 +2,11 @@
 # Runs the CUDA engine under a tool that looks on from outside; exit status 77 where the tool cannot run here.
 #
 #   benchmarks/gpu_tools.sh memcheck SCALE                  # tests/cuda_small.py under compute-sanitizer
-#   benchmarks/gpu_tools.sh racecheck SCALE                 # likewise, kernel by kernel, as small as it can be
+#   benchmarks/gpu_tools.sh racecheck SCALE FOLDER          # likewise, kernel by kernel, as small as it can be
 #   benchmarks/gpu_tools.sh ncu SCALE FOLDER                # the headline's screening kernels; FOLDER gets ncu.txt
 set -uo pipefail
 cd "$(dirname "$0")/.."
-tool=$1 scale=$2
+tool=$1 scale=$2 folder=${3-}
 
 cannot_run() {
   echo "$1" >&2
@@ -17,15 +17,22 @@ sanitize() {
   compute-sanitizer --tool "$tool" --error-exitcode 1 "$@"
 }
 
-# One kernel at a time, each with its own limit: it is slow, and one that does not end must not hide the others.
+# Every kernel, by a part of its mangled name, has a process of its own, with its own limit, all at once: it is slow, and
+# one that does not end must not hide the others.
 check_races() {
-  local status=0 kernel
-  for kernel in rank tighten cut pack maxima screen; do
-    if timeout 40 compute-sanitizer --tool racecheck --error-exitcode 1 --kernel-regex "kns=$kernel" --print-limit 5 \
-      python3 tests/cuda_small.py 0.01; then
+  local kernel status=0
+  local -A running=()
+  for kernel in rank tighten cut pack maxima 13screen warpgroup_screen_kernelIi warpgroup_screen_kernelIf; do
+    timeout 200 compute-sanitizer --tool racecheck --error-exitcode 1 --kernel-regex "kns=$kernel" --print-limit 5 \
+      python3 tests/cuda_small.py 0.01 >"$folder/racecheck-$kernel.txt" 2>&1 &
+    running[$kernel]=$!
+  done
+  for kernel in "${!running[@]}"; do
+    if wait "${running[$kernel]}"; then
       echo "racecheck of $kernel: clean"
     else
-      echo "racecheck of $kernel: NOT clean, or ended at its limit"
+      echo "racecheck of $kernel: NOT clean, or ended at its limit; the end of what it says:"
+      tail -n 15 "$folder/racecheck-$kernel.txt"
       status=1
     fi
   done
@@ -34,7 +41,6 @@ check_races() {
 
 case $tool in
 ncu)
-  folder=$3
   command -v ncu >/dev/null || cannot_run "there is no ncu"
   # The first batch of queries: its stages, and their repetitions. Those of the trial of products come before.
   ncu --clock-control none --kernel-name regex:screen --launch-skip 12 --launch-count 6 --log-file "$folder/ncu.txt" \

@@ -26,6 +26,7 @@ pybind11_add_module(_cuda NO_EXTRAS
   cpp/bindings/cuda_module.cpp
   cpp/bindings/exchanged_array.cpp
   cpp/cuda/agree.cpp
+  cpp/cuda/answers.cpp
   cpp/cuda/device_rows.cpp
   cpp/cuda/helpers.cpp
   cpp/cuda/pack.cu
@@ -39,7 +40,7 @@ pybind11_add_module(_cuda NO_EXTRAS
 # CMake 3.25 does not know that nvcc has C++20.
 set_target_properties(_cuda PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static)
 target_include_directories(_cuda PRIVATE cpp/core cpp/cuda)
-target_link_libraries(_cuda PRIVATE Threads::Threads)
+target_link_libraries(_cuda PRIVATE latentknn_core Threads::Threads)
 target_compile_options(_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CXX>:${warnings}>
   $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -Xfatbin=-compress-all>)

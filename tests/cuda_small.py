@@ -21,8 +21,8 @@ codes[::6] = codes[0]
 queries[:8] = codes[0] + np.float32(1e-3) * queries[:8]
 ids = rng.permutation(count)
 begun = count * 9 // 20
-# The last has memory for about half of the codes: the others are brought for every search.
-engines = ("cpu", "cuda", lk.CudaEngine([0], memory=(4 << 20) * count // 20_000))
+# The last has memory for a part of the codes: the others are brought for every search, a few parts at a time.
+engines = ("cpu", "cuda", lk.CudaEngine([0], memory=max((4 << 20) * count // 20_000, 1_000_000)))
 indexes = [lk.CosineIndex.from_codes(codes[:begun], ids=ids[:begun], engine=each) for each in engines]
 for index in indexes:
     index.add(codes[begun:], ids=ids[begun:])

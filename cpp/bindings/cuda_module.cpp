@@ -8,7 +8,6 @@
 
 #include "agree.h"
 #include "exchanged_array.h"
-#include "float_environment.h"
 #include "sharded_rows.h"
 
 namespace py = pybind11;
@@ -54,9 +53,10 @@ void add(ShardedRows& rows, const Floats& added, const Ids& ids) {
   call_device([&, values = added.data(), names = ids.data()] { rows.add(values, names, count); });
 }
 
-// Similarities, float32 and float64, and positions, (M, k), and the queries that were not answered.
+// Similarities, positions, ids and, where asked for, float64 similarities, (M, k), and the queries that were not
+// answered.
 py::tuple answers(ShardedRows& rows, const float* queries, bool on_device, std::size_t count, std::size_t k,
-                  const std::optional<Flags>& allowed) {
+                  const std::optional<Flags>& allowed, std::size_t threads, bool scores64) {
   cuda::ShardedRequest request{};
   request.count = count;
   request.queries = queries;
@@ -64,37 +64,37 @@ py::tuple answers(ShardedRows& rows, const float* queries, bool on_device, std::
   request.k = k;
   request.allowed = allowed ? allowed->data() : nullptr;
   request.allowed_count = allowed ? static_cast<std::size_t>(allowed->size()) : 0;
+  request.threads = threads;
   request.poll = [] {
     const py::gil_scoped_acquire gil;
     return PyErr_CheckSignals() != 0;
   };
   const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(count), static_cast<py::ssize_t>(k)};
   py::array_t<float> similarities(shape);
-  py::array_t<double> scores(shape);
-  py::array_t<std::int64_t> positions(shape);
-  request.scores = scores.mutable_data();
-  request.positions = positions.mutable_data();
+  py::array_t<std::int64_t> positions(shape), ids(shape);
+  std::optional<py::array_t<double>> scores;
+  if (scores64) scores.emplace(shape);
+  request.answers = {similarities.mutable_data(), positions.mutable_data(), ids.mutable_data(),
+                     scores ? scores->mutable_data() : nullptr};
   std::vector<std::size_t> failed;
-  call_device([&, rounded = similarities.mutable_data()] {
-    failed = rows.search(request);
-    const DefaultFloatEnvironment environment;
-    for (std::size_t i = 0; i < count * k; ++i) rounded[i] = static_cast<float>(request.scores[i]) + 0.0f;
-  });
-  return py::make_tuple(similarities, scores, positions, failed);
+  call_device([&] { failed = rows.search(request); });
+  return py::make_tuple(similarities, positions, ids, scores, failed);
 }
 
-py::tuple search(ShardedRows& rows, const Floats& queries, std::size_t k, const std::optional<Flags>& allowed) {
-  return answers(rows, queries.data(), false, check_rows(queries, rows.dim()), k, allowed);
+py::tuple search(ShardedRows& rows, const Floats& queries, std::size_t k, const std::optional<Flags>& allowed,
+                 std::size_t threads, bool scores64) {
+  return answers(rows, queries.data(), false, check_rows(queries, rows.dim()), k, allowed, threads, scores64);
 }
 
 py::tuple search_from_device(ShardedRows& rows, const ExchangedArray& queries, std::size_t k,
-                             const std::optional<Flags>& allowed) {
+                             const std::optional<Flags>& allowed, std::size_t threads, bool scores64) {
   const std::vector<std::int64_t>& shape = queries.shape();
   if (shape.size() != 2 || shape[1] != static_cast<std::int64_t>(rows.dim()) || !queries.is_float32() ||
       !queries.in_c_order()) {
     refuse_rows(rows.dim());
   }
-  return answers(rows, static_cast<const float*>(queries.data()), true, static_cast<std::size_t>(shape[0]), k, allowed);
+  return answers(rows, static_cast<const float*>(queries.data()), true, static_cast<std::size_t>(shape[0]), k, allowed,
+                 threads, scores64);
 }
 
 // The keywords are those of the Python array API; the array is on its device, whole, when somebody has it.
@@ -194,6 +194,8 @@ PYBIND11_MODULE(_cuda, module) {
            })
       .def("clear", &ShardedRows::clear, py::call_guard<py::gil_scoped_release>())
       .def("add", &add, py::arg("rows"), py::arg("ids"))
-      .def("search", &search_from_device, py::arg("queries"), py::arg("k"), py::arg("allowed").none(true))
-      .def("search", &search, py::arg("queries"), py::arg("k"), py::arg("allowed").none(true));
+      .def("search", &search_from_device, py::arg("queries"), py::arg("k"), py::arg("allowed").none(true),
+           py::arg("threads"), py::arg("scores64"))
+      .def("search", &search, py::arg("queries"), py::arg("k"), py::arg("allowed").none(true), py::arg("threads"),
+           py::arg("scores64"));
 }

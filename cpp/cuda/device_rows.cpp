@@ -8,6 +8,7 @@
 
 #include "agree.h"
 #include "plan.h"
+#include "thread_pool.h"
 
 namespace latentknn::cuda {
 namespace {
@@ -17,6 +18,8 @@ constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 // int8 takes half the time of float16, so that it would lose where half of the queries are searched twice. It loses
 // sooner, at one in so many: they are searched in tiles that are not full, while the device has nothing else to do.
 constexpr std::size_t kFewLeftOpen = 8;
+constexpr std::size_t kNumbersPerTask = 65536;  // of queries that are copied on the host
+constexpr double kWorkPerNumber = 16.0;         // in multiply-adds
 
 std::size_t whole(std::size_t count, std::size_t tile) { return (count + tile - 1) / tile * tile; }
 
@@ -31,6 +34,15 @@ void tell_rows(Search& search, std::size_t count) {
   search.row_count = count;
   search.tile_count = static_cast<std::uint32_t>(whole(count, kRowTile) / kRowTile);
   search.tile_stride = static_cast<std::uint32_t>(stride_through(search.tile_count));
+}
+
+void copy_on_host(float* to, const float* from, std::size_t count, std::size_t threads) {
+  const auto copy_piece = [&](std::size_t number) {
+    const std::size_t begin = number * kNumbersPerTask;
+    std::copy_n(from + begin, std::min(kNumbersPerTask, count - begin), to + begin);
+  };
+  const std::size_t pieces = (count + kNumbersPerTask - 1) / kNumbersPerTask;
+  ThreadPool::shared().run_sized(kWorkPerNumber * static_cast<double>(count), pieces, threads, copy_piece, nullptr);
 }
 
 // A batch of queries that a device answers while the host does something else.
@@ -52,7 +64,7 @@ class Batch {
     count_ = count;
     const float* given = request_.queries + first * rows_.dim;
     if (!request_.on_device) {
-      std::memcpy(arrays_.host.values, given, count * rows_.dim * sizeof(float));
+      copy_on_host(arrays_.host.values, given, count * rows_.dim, request_.threads);
       given = arrays_.host.values;
     }
     copy_to_device(arrays_.values, given, count * rows_.dim * sizeof(float));

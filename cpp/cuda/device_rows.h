@@ -29,6 +29,7 @@ struct DeviceRequest {
   std::size_t k;                         // from 1 to the rows there are
   const std::uint32_t* among = nullptr;  // row numbers, none of them twice; null: all rows
   std::size_t among_count = 0;
+  std::size_t threads = 1;  // of the host
   std::function<void(const BatchAnswers&)> deliver;
 };
 

@@ -27,74 +27,6 @@ std::vector<Device> devices_of(const std::vector<int>& numbers) {
 
 }  // namespace
 
-// The best neighbours that parts have found so far, of all queries.
-class ShardedRows::Answers {
- public:
-  Answers(const ShardedRequest& request, const std::vector<std::int64_t>& ids)
-      : request_(request), ids_(ids), failed_(request.count), widths_(request.count) {}
-
-  // Takes in what a part has found for some of the queries.
-  void merge(const BatchAnswers& found, const Numbering& numbering) {
-    const std::lock_guard lock(mutex_);
-    for (std::size_t i = 0; i < found.count; ++i) {
-      const std::size_t query = found.first + i;
-      finite_ = finite_ && found.failed[i] != kNotFinite;
-      if (found.failed[i] != 0) failed_[query] = true;
-      if (!failed_[query]) merge(query, found.scores + i * found.k, found.numbers + i * found.k, found.k, numbering);
-    }
-  }
-
-  // The queries without an answer.
-  std::vector<std::size_t> failed() const {
-    if (!finite_) throw NotFinite("a query is infinite or not a number");
-    std::vector<std::size_t> queries;
-    for (std::size_t query = 0; query < failed_.size(); ++query) {
-      if (failed_[query]) queries.push_back(query);
-    }
-    return queries;
-  }
-
- private:
-  void merge(std::size_t query, const double* scores, const std::uint32_t* rows, std::size_t k,
-             const Numbering& numbering) {
-    double* own_scores = request_.scores + query * request_.k;
-    std::int64_t* own_positions = request_.positions + query * request_.k;
-    const std::size_t width = std::exchange(widths_[query], std::min(widths_[query] + k, request_.k));
-    if (width == 0) {
-      std::copy_n(scores, k, own_scores);
-      numbering.find_positions(rows, k, own_positions);
-      return;
-    }
-    positions_.resize(k);
-    numbering.find_positions(rows, k, positions_.data());
-    best_scores_.clear();
-    best_positions_.clear();
-    for (std::size_t own = 0, found = 0; own + found < widths_[query];) {
-      const bool takes_own =
-          found == k || (own < width && before(own_scores[own], own_positions[own], scores[found], positions_[found]));
-      best_scores_.push_back(takes_own ? own_scores[own] : scores[found]);
-      best_positions_.push_back(takes_own ? own_positions[own++] : positions_[found++]);
-    }
-    std::copy(best_scores_.begin(), best_scores_.end(), own_scores);
-    std::copy(best_positions_.begin(), best_positions_.end(), own_positions);
-  }
-
-  // Ids are far apart in memory, and seldom needed.
-  bool before(double score, std::int64_t position, double other_score, std::int64_t other_position) const {
-    if (score != other_score) return score > other_score;
-    return ids_[static_cast<std::size_t>(position)] < ids_[static_cast<std::size_t>(other_position)];
-  }
-
-  const ShardedRequest& request_;
-  const std::vector<std::int64_t>& ids_;
-  std::mutex mutex_;
-  bool finite_ = true;
-  std::vector<bool> failed_;
-  std::vector<std::size_t> widths_;  // how many neighbours of each query are known
-  std::vector<double> best_scores_;
-  std::vector<std::int64_t> positions_, best_positions_;
-};
-
 ShardedRows::ShardedRows(std::size_t dim, const std::vector<int>& numbers, std::size_t memory, std::size_t least_share)
     : dim_(dim),
       numbers_(numbers),
@@ -239,7 +171,7 @@ std::vector<std::size_t> ShardedRows::search(const ShardedRequest& request) {
                                 ", received " + std::to_string(request.k));
   }
   if (request.count == 0) return {};
-  Answers answers(request, ids_);
+  Answers answers(request.answers, request.count, request.k, available, ids_, request.threads);
   Stop stop(request.poll);
   std::vector<std::function<void()>> tasks;
   for (std::size_t i = 0; i < devices_.size(); ++i) {
@@ -304,7 +236,8 @@ void ShardedRows::search_part(const DeviceRows& rows, const Numbering& numbering
   part.queries = request.queries;
   part.on_device = request.on_device;
   part.count = request.count;
-  part.deliver = [&](const BatchAnswers& found) { answers.merge(found, numbering); };
+  part.threads = request.threads;
+  part.deliver = [&](const BatchAnswers& found) { answers.merge(found, part.among_count, numbering); };
   for (std::size_t begin = 0; begin < available; begin += at_once) {
     stop.check();
     const std::size_t count = std::min(at_once, available - begin);

@@ -7,9 +7,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <stdexcept>
 #include <vector>
 
+#include "answers.h"
 #include "device_rows.h"
 #include "helpers.h"
 #include "numbering.h"
@@ -25,17 +25,9 @@ struct ShardedRequest {
   std::size_t k;                          // from 1 to the rows that are allowed
   const std::uint8_t* allowed = nullptr;  // a flag a row; null: all rows
   std::size_t allowed_count = 0;
+  std::size_t threads = 1;     // of the host, to copy queries and answers
   std::function<bool()> poll;  // asked now and then, on the calling thread, whether to stop
-
-  // (count, k), on the host
-  double* scores;
-  std::int64_t* positions;
-};
-
-// A query, which came from a device, is infinite or not a number somewhere.
-class NotFinite : public std::invalid_argument {
- public:
-  using std::invalid_argument::invalid_argument;
+  AnswerArrays answers;
 };
 
 class ShardedRows {
@@ -85,7 +77,6 @@ class ShardedRows {
     Workspace workspace;
     std::vector<DeviceRows> brought;
   };
-  class Answers;
 
   std::size_t share(std::size_t place) const;
   std::size_t unused(std::size_t place) const;

@@ -270,7 +270,7 @@ void screened_scores_keep_their_bound(Arithmetic arithmetic, Products products) 
     }
     Kernels kernels(problem, 1, count, arithmetic, products);
     screen(kernels.search, 0, 1, Screening::first, 2);
-    const Answers exact = by_core(problem, count, {});
+    const Neighbours exact = by_core(problem, count, {});
     const std::vector<float> query_errors = kernels.query_roundings(), row_errors = kernels.row_roundings();
     bool kept = true;
     for (std::size_t q = 0; q < kQueryTile; ++q) {
@@ -342,7 +342,7 @@ void maxima_give_cutoffs(Arithmetic arithmetic, Products products) {
   find_maxima(kernels.search, 3);
   cut_by_maxima(kernels.search);
   const std::vector<double> cutoffs = kernels.cutoffs();
-  const Answers exact = by_core(problem, problem.row_count(), {});
+  const Neighbours exact = by_core(problem, problem.row_count(), {});
   bool valid = true;
   std::size_t left = 0;
   for (std::size_t q = 0; q < problem.query_count(); ++q) {
@@ -400,7 +400,7 @@ void neighbours_behind_others(Arithmetic arithmetic, Products products) {
   for (std::size_t i = 0; i < tiles * kRowTile * dim; ++i) problem.rows.push_back(normal(random));
   for (std::size_t i = 0; i < 60 * dim; ++i) problem.queries.push_back(normal(random));
   const std::size_t rows = problem.row_count(), queries = problem.query_count();
-  const Answers exact = by_core(problem, rows, {});
+  const Neighbours exact = by_core(problem, rows, {});
   Kernels kernels(problem, k, rows, arithmetic, products);
   Search& search = kernels.search;
   std::vector<double> last(2 * queries);
@@ -472,7 +472,7 @@ void lists_that_overflow(Arithmetic arithmetic, Products products) {
   ++search.round;
   tighten(search, Screening::again, true, 2);
   failed = kernels.failed();
-  const Answers exact = by_core(problem, k, {});
+  const Neighbours exact = by_core(problem, k, {});
   bool found = true;
   for (std::size_t q = 0; q + 1 < queries; ++q) {
     const std::vector<double> scores = kernels.scores(q);

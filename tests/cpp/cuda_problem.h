@@ -21,9 +21,14 @@ using latentknn::cuda::ShardedRows;
 
 inline constexpr std::size_t kAmple = std::size_t{8} << 30;
 
-struct Answers {
-  std::vector<double> scores;
+struct Neighbours {
+  Neighbours(std::size_t count, std::size_t k)
+      : similarities(count * k), positions(count * k), ids(count * k), scores(count * k) {}
+
+  std::vector<float> similarities;
   std::vector<std::int64_t> positions;
+  std::vector<std::int64_t> ids;
+  std::vector<double> scores;
 };
 
 struct Problem {
@@ -57,21 +62,19 @@ inline std::vector<float> vectors(std::size_t count, std::size_t dim, unsigned s
   return found;
 }
 
-inline Answers by_core(const Problem& problem, std::size_t k, const std::vector<std::uint8_t>& allowed) {
+inline Neighbours by_core(const Problem& problem, std::size_t k, const std::vector<std::uint8_t>& allowed) {
   latentknn::Database database(problem.dim, latentknn::Strategy::float64);
   const std::int64_t* ids = problem.ids.empty() ? nullptr : problem.ids.data();
   database.add({problem.rows.data(), latentknn::ElementType::float32, problem.row_count(), problem.dim}, ids, 1,
                nullptr);
   const std::size_t count = problem.query_count();
-  Answers found{std::vector<double>(count * k), std::vector<std::int64_t>(count * k)};
-  std::vector<float> similarities(count * k);
-  std::vector<std::int64_t> names(count * k);
+  Neighbours found(count, k);
   latentknn::SearchRequest request{};
   request.queries = {problem.queries.data(), latentknn::ElementType::float32, count, problem.dim};
   request.k = k;
-  request.similarities = similarities.data();
+  request.similarities = found.similarities.data();
   request.positions = found.positions.data();
-  request.ids = names.data();
+  request.ids = found.ids.data();
   request.scores64 = found.scores.data();
   if (!allowed.empty()) {
     request.allowed = allowed.data();
@@ -84,24 +87,29 @@ inline Answers by_core(const Problem& problem, std::size_t k, const std::vector<
 // Compares what the devices find with the core, but for what they say that they have not found. Returns how much that
 // is.
 inline std::size_t compare(ShardedRows& rows, const Problem& problem, std::size_t k,
-                           const std::vector<std::uint8_t>& allowed = {}) {
-  const Answers expected = by_core(problem, k, allowed);
+                           const std::vector<std::uint8_t>& allowed = {}, bool with_scores = true) {
+  const Neighbours expected = by_core(problem, k, allowed);
   const std::size_t count = problem.query_count();
-  Answers found{std::vector<double>(count * k), std::vector<std::int64_t>(count * k)};
+  Neighbours found(count, k);
   ShardedRequest request{};
   request.queries = problem.queries.data();
   request.count = count;
   request.k = k;
   request.allowed = allowed.empty() ? nullptr : allowed.data();
   request.allowed_count = allowed.size();
-  request.scores = found.scores.data();
-  request.positions = found.positions.data();
+  request.threads = 2;
+  request.answers = {found.similarities.data(), found.positions.data(), found.ids.data(),
+                     with_scores ? found.scores.data() : nullptr};
   const std::vector<std::size_t> failed = rows.search(request);
+  const auto equal = [&](const auto& own, const auto& right, std::size_t query) {
+    return std::memcmp(&own[query * k], &right[query * k], k * sizeof(own[0])) == 0;
+  };
   bool same = true;
   for (std::size_t q = 0; q < count; ++q) {
     if (std::binary_search(failed.begin(), failed.end(), q)) continue;
-    same = same && std::memcmp(&found.scores[q * k], &expected.scores[q * k], k * sizeof(double)) == 0 &&
-           std::equal(&found.positions[q * k], &found.positions[q * k] + k, &expected.positions[q * k]);
+    same = same && equal(found.similarities, expected.similarities, q) &&
+           equal(found.positions, expected.positions, q) && equal(found.ids, expected.ids, q) &&
+           (!with_scores || equal(found.scores, expected.scores, q));
   }
   checking::check(same, problem.name + ", k = " + std::to_string(k) + (allowed.empty() ? "" : ", some allowed") +
                             ": the core's answers");

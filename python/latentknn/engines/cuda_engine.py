@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from latentknn import _core
 from latentknn.engines.database import Answer
-from latentknn.engines.stored_database import Found, StoredDatabase, others_of
+from latentknn.engines.stored_database import StoredDatabase, others_of
 
 OLDEST_CAPABILITY = (8, 0)
 """Tensor cores with asynchronous copies."""
@@ -114,8 +114,8 @@ class CudaDatabase(StoredDatabase):
     def answer_of_devices(self, queries: NDArray[np.float32], k: int) -> Answer | None:
         """Return what devices alone find, uncounted; None if they give a query up."""
         with self._lock:
-            similarities, scores, positions, failed = self._engine_rows.search(queries, k, None)
-            return None if failed else self._answer((similarities, positions, scores), True)
+            *answer, failed = self._engine_rows.search(queries, k, None, 1, True)
+            return None if failed else tuple(answer)
 
     def device_array(self, values: Any) -> Any:
         """Return values that are on a device as a ``DeviceArray``."""
@@ -165,9 +165,11 @@ class CudaDatabase(StoredDatabase):
     ) -> None:
         engine_rows.add(rows, ids)
 
-    def _find(self, queries: Any, k: int, allowed: NDArray[np.uint8] | None, threads: int) -> Found:
+    def _find(
+        self, queries: Any, k: int, allowed: NDArray[np.uint8] | None, threads: int, scores64: bool
+    ) -> Answer:
         try:
-            similarities, scores, positions, failed = self._ready(threads).search(queries, k, allowed)
+            *answer, failed = self._ready(threads).search(queries, k, allowed, threads, scores64)
         except self._cuda.NotFiniteError:
             # Says which row.
             super()._rounded(queries if isinstance(queries, np.ndarray) else queries.to_host())
@@ -176,9 +178,11 @@ class CudaDatabase(StoredDatabase):
             if isinstance(queries, self._cuda.DeviceArray):
                 queries = queries.to_host()
             self._given_up += len(failed)
-            by_host = self._host_rows(threads).search(queries[failed], k, allowed, threads, True)
-            similarities[failed], positions[failed], _, scores[failed] = by_host
-        return similarities, positions, scores
+            by_host = self._host_rows(threads).search(queries[failed], k, allowed, threads, scores64)
+            for array, found in zip(answer, by_host, strict=True):
+                if array is not None:
+                    array[failed] = found
+        return tuple(answer)
 
     def _host_rows(self, threads: int) -> Any:
         """Return the rows on the host, screened from the time when that is worth their packing."""
@@ -191,14 +195,15 @@ class CudaDatabase(StoredDatabase):
             self._store = screened
         return self._store
 
-    def _find_others(self, k: int, threads: int) -> Found:
-        similarities, positions, scores = self._find(self.rows(), k + 1, None, threads)
+    def _find_others(self, k: int, threads: int, scores64: bool) -> Answer:
+        similarities, positions, ids, scores = self._find(self.rows(), k + 1, None, threads, scores64)
         others = others_of(positions, np.arange(len(self)))
         shape = (len(self), k)
         return (
             similarities[others].reshape(shape),
             positions[others].reshape(shape),
-            scores[others].reshape(shape),
+            ids[others].reshape(shape),
+            None if scores is None else scores[others].reshape(shape),
         )
 
 

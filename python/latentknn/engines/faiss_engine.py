@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentknn.engines.stored_database import Found, StoredDatabase, others_of
+from latentknn.engines.database import Answer
+from latentknn.engines.stored_database import StoredDatabase, others_of
 
 _ROWS_AT_ONCE = 8192
 
@@ -142,21 +143,26 @@ class FaissDatabase(StoredDatabase):
         _fill(engine_rows, self.strategy, rows, threads)
 
     def _find(
-        self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.uint8] | None, threads: int
-    ) -> Found:
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
+        scores64: bool,
+    ) -> Answer:
         available = len(self) if allowed is None else int(np.count_nonzero(allowed))
         wanted = min(k * max(self._engine.rescore, 1), available)
         similarities, positions = self._candidates(queries, wanted, k, allowed, threads)
-        return self._best(queries, similarities, positions, k, threads)
+        return self._best(queries, similarities, positions, k, threads, scores64)
 
-    def _find_others(self, k: int, threads: int) -> Found:
+    def _find_others(self, k: int, threads: int, scores64: bool) -> Answer:
         rows = self._store.rows()
         wanted = min(k * max(self._engine.rescore, 1) + 1, len(rows))
         similarities, positions = self._candidates(rows, wanted, k + 1, None, threads)
         others = others_of(positions, np.arange(len(rows)))
         shape = (len(rows), wanted - 1)
         return self._best(
-            rows, similarities[others].reshape(shape), positions[others].reshape(shape), k, threads
+            rows, similarities[others].reshape(shape), positions[others].reshape(shape), k, threads, scores64
         )
 
     def _candidates(
@@ -185,13 +191,18 @@ class FaissDatabase(StoredDatabase):
         positions: NDArray[np.int64],
         k: int,
         threads: int,
-    ) -> Found:
+        scores64: bool,
+    ) -> Answer:
+        scores: NDArray[np.float64] | None
         if self._engine.rescore:
-            exact = self._store.score(queries, np.ascontiguousarray(positions), k, threads)
-            assert exact[3] is not None
-            return exact[0], exact[1], exact[3]
-        similarities = np.clip(similarities[:, :k], -1, 1) + np.float32(0)
-        return similarities, np.ascontiguousarray(positions[:, :k]), similarities.astype(np.float64)
+            positions = np.ascontiguousarray(positions)
+            similarities, positions, _, scores = self._store.score(queries, positions, k, threads)
+        else:
+            similarities = np.clip(similarities[:, :k], -1, 1) + np.float32(0)
+            positions = np.ascontiguousarray(positions[:, :k])
+            scores = similarities.astype(np.float64)
+        ids = positions.copy() if self._ids is None else self._ids[positions]
+        return similarities, positions, ids, scores if scores64 else None
 
     def _selecting(self, index: Any, allowed: NDArray[np.uint8]) -> Any:
         """Return FAISS's parameters for a search among allowed rows; they must name all others again."""

@@ -12,9 +12,6 @@ from latentknn import _core
 from latentknn.engines.database import Answer
 from latentknn.locks import ForkAwareLock
 
-Found = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]
-"""Similarities, positions and float64 similarities, each (M, k)."""
-
 
 class StoredDatabase(ABC):
     """Rows of an engine, and the same on the host: for saving, and for what the engine cannot answer.
@@ -127,7 +124,7 @@ class StoredDatabase(ABC):
             if k > available:
                 raise ValueError(f"k must be from 1 to {available}, the codes left by now, received {k}")
             self._queries += len(rounded)
-            return self._answer(self._find(rounded, k, allowed, threads), scores64)
+            return self._find(rounded, k, allowed, threads, scores64)
 
     def search_self(self, k: int, threads: int, scores64: bool) -> Answer:
         """Find each row's k best others."""
@@ -135,7 +132,7 @@ class StoredDatabase(ABC):
             if k >= len(self):
                 raise ValueError(f"k must be below {len(self)}, the codes left by now, received {k}")
             self._queries += len(self)
-            return self._answer(self._find_others(k, threads), scores64)
+            return self._find_others(k, threads, scores64)
 
     def _rounded(self, queries: NDArray[Any]) -> NDArray[np.float32]:
         """Return queries as float32, all of them finite, or raise ValueError."""
@@ -148,11 +145,6 @@ class StoredDatabase(ABC):
     def _repeats(self) -> str:
         """Say how many queries were searched more than once, if any."""
         return ""
-
-    def _answer(self, found: Found, scores64: bool) -> Answer:
-        similarities, positions, scores = found
-        ids = positions.copy() if self._ids is None else self._ids[positions]
-        return similarities, positions, ids, scores if scores64 else None
 
     def _known_ids(self) -> NDArray[np.int64]:
         return np.arange(len(self), dtype=np.int64) if self._ids is None else self._ids
@@ -180,12 +172,17 @@ class StoredDatabase(ABC):
 
     @abstractmethod
     def _find(
-        self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.uint8] | None, threads: int
-    ) -> Found:
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
+        scores64: bool,
+    ) -> Answer:
         """Find each query's k best rows."""
 
     @abstractmethod
-    def _find_others(self, k: int, threads: int) -> Found:
+    def _find_others(self, k: int, threads: int, scores64: bool) -> Answer:
         """Find each row's k best others."""
 
 
