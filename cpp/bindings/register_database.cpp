@@ -5,7 +5,7 @@
 
 #include "bindings.h"
 #include "database.h"
-#include "float_environment.h"
+#include "platform/float_environment.h"
 
 namespace py = pybind11;
 

@@ -2,10 +2,10 @@
 #include <pybind11/stl.h>
 
 #include "bindings.h"
+#include "choice/strategy.h"
 #include "database.h"
 #include "isa.h"
-#include "strategy.h"
-#include "thread_pool.h"
+#include "platform/thread_pool.h"
 
 namespace py = pybind11;
 

@@ -9,12 +9,12 @@
 #include <numeric>
 #include <stdexcept>
 
-#include "candidate_scoring.h"
-#include "exhaustive_search.h"
-#include "float_environment.h"
+#include "choice/choose_screen.h"
 #include "isa.h"
-#include "screened_search.h"
-#include "screening/choose_screen.h"
+#include "platform/float_environment.h"
+#include "search/exhaustive_search.h"
+#include "search/given_candidates.h"
+#include "search/screened_search.h"
 
 namespace latentknn {
 namespace {
@@ -250,7 +250,7 @@ void Database::score(const SearchRequest& request, const std::int64_t* positions
   const DefaultFloatEnvironment environment;
   const std::shared_lock lock(mutex_);
   check(request.queries);
-  score_candidates(kernels_, view(), request, positions, per_query);
+  score_given(kernels_, view(), request, positions, per_query);
 }
 
 // Throws InvalidRow for the first bad query.

@@ -8,13 +8,13 @@
 #include <utility>
 #include <vector>
 
-#include "aligned_buffer.h"
-#include "convert.h"
-#include "fork_aware_mutex.h"
+#include "choice/choose_screen.h"
+#include "choice/strategy.h"
 #include "layout/layout.h"
-#include "screening/choose_screen.h"
-#include "search_request.h"
-#include "strategy.h"
+#include "platform/aligned_buffer.h"
+#include "platform/fork_aware_mutex.h"
+#include "rows/convert.h"
+#include "search/search_request.h"
 
 namespace latentknn {
 
@@ -65,7 +65,7 @@ class Database {
   // outputs are made for: false where the database holds another number by now.
   bool search_self(SearchRequest request) const;
 
-  // The k best of each query's own candidates; see score_candidates() in candidate_scoring.h.
+  // The k best of each query's own candidates; see score_given() in search/given_candidates.h.
   void score(const SearchRequest& request, const std::int64_t* positions, std::size_t per_query) const;
 
  private:

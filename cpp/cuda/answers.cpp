@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "float_environment.h"
-#include "thread_pool.h"
+#include "platform/float_environment.h"
+#include "platform/thread_pool.h"
 
 namespace latentknn::cuda {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "agree.h"
 #include "plan.h"
-#include "thread_pool.h"
+#include "platform/thread_pool.h"
 
 namespace latentknn::cuda {
 namespace {

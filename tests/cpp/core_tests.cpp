@@ -18,17 +18,17 @@
 #include <thread>
 #include <vector>
 
-#include "candidate_lists.h"
 #include "checking.h"
 #include "database.h"
-#include "fork_aware_mutex.h"
 #include "isa.h"
 #include "layout/layout.h"
+#include "linear/subspace.h"
+#include "platform/fork_aware_mutex.h"
+#include "platform/thread_pool.h"
 #include "screening/int8_screen.h"
 #include "screening/principal_screen.h"
-#include "screening/subspace.h"
 #include "screening/uniform_screen.h"
-#include "thread_pool.h"
+#include "search/candidate_lists.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "cell_caps.h"
+#include "layout/cell_caps.h"
 
 #include <algorithm>
 #include <cmath>

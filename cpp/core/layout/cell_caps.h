@@ -16,9 +16,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "../aligned_buffer.h"
-#include "../kernels/kernel_table.h"
-#include "reduction.h"
+#include "kernels/kernel_table.h"
+#include "layout/reduction.h"
+#include "platform/aligned_buffer.h"
 
 namespace latentknn {
 

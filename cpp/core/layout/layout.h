@@ -8,11 +8,11 @@
 #include <optional>
 #include <vector>
 
-#include "../rows.h"
-#include "../thread_pool.h"
-#include "cell_caps.h"
-#include "reduction.h"
-#include "row_tree.h"
+#include "layout/cell_caps.h"
+#include "layout/reduction.h"
+#include "layout/row_tree.h"
+#include "platform/thread_pool.h"
+#include "rows/rows.h"
 
 namespace latentknn {
 

@@ -1,4 +1,4 @@
-#include "reduction.h"
+#include "layout/reduction.h"
 
 #include <cmath>
 

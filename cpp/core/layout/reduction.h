@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "../screening/projection.h"
+#include "linear/projection.h"
 
 namespace latentknn {
 

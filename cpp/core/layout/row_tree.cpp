@@ -1,4 +1,4 @@
-#include "row_tree.h"
+#include "layout/row_tree.h"
 
 #include <algorithm>
 #include <cmath>

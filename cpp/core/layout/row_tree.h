@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "../thread_pool.h"
+#include "platform/thread_pool.h"
 
 namespace latentknn {
 

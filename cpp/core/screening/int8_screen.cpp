@@ -1,4 +1,4 @@
-#include "int8_screen.h"
+#include "screening/int8_screen.h"
 
 #include <algorithm>
 #include <cmath>

@@ -34,10 +34,10 @@
 #include <limits>
 #include <mutex>
 
-#include "../aligned_buffer.h"
-#include "../rows.h"
-#include "projection.h"
-#include "screen.h"
+#include "linear/projection.h"
+#include "platform/aligned_buffer.h"
+#include "rows/rows.h"
+#include "screening/screen.h"
 
 namespace latentknn {
 

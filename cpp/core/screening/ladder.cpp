@@ -1,4 +1,4 @@
-#include "ladder.h"
+#include "screening/ladder.h"
 
 #include <algorithm>
 

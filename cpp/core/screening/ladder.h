@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "screen.h"
+#include "screening/screen.h"
 
 namespace latentknn {
 

@@ -1,11 +1,11 @@
-#include "principal_screen.h"
+#include "screening/principal_screen.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "../rows.h"
-#include "unit_scales.h"
+#include "linear/unit_scales.h"
+#include "rows/rows.h"
 
 namespace latentknn {
 namespace {

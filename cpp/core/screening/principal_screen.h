@@ -21,9 +21,9 @@
 
 #include <memory>
 
-#include "../aligned_buffer.h"
-#include "projection.h"
-#include "screen.h"
+#include "linear/projection.h"
+#include "platform/aligned_buffer.h"
+#include "screening/screen.h"
 
 namespace latentknn {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "../kernels/kernel_table.h"
+#include "kernels/kernel_table.h"
 
 namespace latentknn {
 

@@ -1,9 +1,9 @@
-#include "uniform_screen.h"
+#include "screening/uniform_screen.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "unit_scales.h"
+#include "linear/unit_scales.h"
 
 namespace latentknn {
 namespace {

@@ -22,8 +22,8 @@
 //   3. So the integer lies within 2 L E + E^2 of L^2 c, and rounding it to float32 adds u (L + E)^2.
 #pragma once
 
-#include "../aligned_buffer.h"
-#include "screen.h"
+#include "platform/aligned_buffer.h"
+#include "screening/screen.h"
 
 namespace latentknn {
 

@@ -1,0 +1,221 @@
+#include "choice/choose_screen.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "choice/costs.h"
+#include "choice/forecast.h"
+#include "linear/subspace.h"
+#include "screening/int8_screen.h"
+#include "screening/principal_screen.h"
+#include "screening/uniform_screen.h"
+
+namespace latentknn {
+namespace {
+
+constexpr std::size_t kMaxDim = std::size_t{1} << 20;  // up to here the bounds are proven
+// The second moments and the rotation take dim squared elements: beyond, they would outgrow the rows.
+constexpr std::size_t kManyDims = 4096;
+constexpr std::size_t kSampleRows = 4096;
+constexpr std::size_t kMostDirections = 256;
+
+// Below, finding out what suits the rows costs more than it can save.
+constexpr std::size_t kFewRows = 4096;
+constexpr std::size_t kFewDims = 16;
+
+// Queries are compared with rows in groups, and a group reaches more cells than one query.
+constexpr double kGroupReach = 1.4;
+
+// What takes more memory must promise at least this saving: fp32 over fewer bits, and a subspace, which stands beside
+// all dimensions. 8 bits must promise one over 16: while thresholds are low they leave more than is predicted.
+constexpr double kWorthFewBits = 0.87;
+constexpr double kWorthFourTimes = 0.7;
+constexpr double kWorthBoth = 0.85;
+
+// What turning a query into the coordinates of 8 bits may cost, as a share of its comparisons.
+constexpr double kTurned = 0.05;
+
+const ScreenKernel& kernel_of(const KernelTable& kernels, Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::int8 ? kernels.int8 : arithmetic == Arithmetic::int16 ? kernels.int16 : kernels.fp32;
+}
+
+Consideration consider(const KernelTable& kernels, const Forecast& forecast, std::size_t row_count, std::size_t dim,
+                       double reached) {
+  constexpr const char* kNames[] = {"int8", "int16", "fp32"};
+  const std::size_t dims = forecast.directions == 0 ? dim : forecast.directions + 1;
+  const double candidate = costs::left_row(dim) + costs::scored_row(dim);
+  const double rows = reached * static_cast<double>(row_count);
+  const ScreenKernel& kernel = kernel_of(kernels, forecast.arithmetic);
+  const double cost = rows * costs::compared_row(kernels, kernel, dims) + forecast.candidates * candidate;
+  const double plain =
+      rows * costs::compared_row(kernels, kernels.fp32, dim) + CandidateForecast::kNeighbours * candidate;
+  return {kNames[static_cast<int>(forecast.arithmetic)], dims, forecast.candidates, cost / plain};
+}
+
+// How a forecast's predicted cost is weighed.
+double weighed(const Forecast& forecast) {
+  if (forecast.directions > 0) return 1.0 / kWorthBoth;
+  return forecast.arithmetic == Arithmetic::int8    ? 1.0 / kWorthFewBits
+         : forecast.arithmetic == Arithmetic::int16 ? 1.0
+                                                    : 1.0 / kWorthFourTimes;
+}
+
+Ladder alone(std::unique_ptr<Screen> screen) {
+  Ladder ladder;
+  ladder.screens.push_back(std::move(screen));
+  return ladder;
+}
+
+std::unique_ptr<Screen> int8_screen(const KernelTable& kernels, const Rows& sample) {
+  return std::make_unique<Int8Screen>(kernels, std::vector<float>(), sample.dim, sample);
+}
+
+std::unique_ptr<Screen> int16_screen(const KernelTable& kernels, std::size_t dim, UniformScreen::Packed packed) {
+  return std::make_unique<UniformScreen>(UniformScreen::int16(kernels, dim, packed));
+}
+
+std::unique_ptr<Screen> fp32_screen(const KernelTable& kernels, std::size_t dim, UniformScreen::Packed packed) {
+  return std::make_unique<UniformScreen>(UniformScreen::fp32(kernels, dim, packed));
+}
+
+// Of all cells, the share that a query reaches, from those that the forecast took from the sample.
+double reached_share(const CandidateForecast& forecast, const Rows& sample, const Layout& layout) {
+  if (layout.caps() == nullptr) return 1.0;
+  const std::size_t count = forecast.queries().size();
+  const GatheredRows queries(sample, forecast.queries().data(), count);
+  const std::vector<float> points = layout.points(queries.values.data(), queries.squared_norms.data(), count);
+  return std::min(1.0, kGroupReach * layout.caps()->share_reached(points, forecast.thresholds()));
+}
+
+std::unique_ptr<Screen> subspace_screen(const Forecast& forecast, const KernelTable& kernels,
+                                        std::vector<float> directions, const Rows& sample) {
+  directions.resize(forecast.directions * sample.dim);
+  if (forecast.arithmetic == Arithmetic::int16) {
+    return std::make_unique<PrincipalScreen>(kernels, directions, sample.dim);
+  }
+  return std::make_unique<Int8Screen>(kernels, directions, sample.dim, sample);
+}
+
+// A screen in all dimensions, and the finer ones, whose rows are packed each time that they are needed.
+void add_from(Arithmetic least, UniformScreen::Packed least_packed, const KernelTable& kernels, const Rows& sample,
+              Ladder& ladder) {
+  const auto packed = [=](Arithmetic arithmetic) {
+    return arithmetic == least ? least_packed : UniformScreen::Packed::each_time;
+  };
+  ladder.whole = ladder.screens.size();
+  if (least == Arithmetic::int8) ladder.screens.push_back(int8_screen(kernels, sample));
+  if (least != Arithmetic::fp32 && kernels.int16_gain > 1.0) {
+    ladder.screens.push_back(int16_screen(kernels, sample.dim, packed(Arithmetic::int16)));
+  }
+  ladder.screens.push_back(fp32_screen(kernels, sample.dim, packed(Arithmetic::fp32)));
+}
+
+// Of the forecasts that `admit` admits, the one of the least weighed cost; null where it admits none.
+template <class Admit>
+const Forecast* cheapest(const std::vector<Forecast>& forecasts, const std::vector<Consideration>& considered,
+                         const Admit& admit) {
+  const Forecast* best = nullptr;
+  double least = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < forecasts.size(); ++i) {
+    const double cost = considered[i].cost * weighed(forecasts[i]);
+    if (!admit(forecasts[i]) || cost >= least) continue;
+    best = &forecasts[i];
+    least = cost;
+  }
+  return best;
+}
+
+// The screen in all dimensions that is predicted to cost the least, with finer ones above it, and below it a subspace
+// where that saves enough; the subspace alone where it was asked for.
+Choice choose_by_cost(const KernelTable& kernels, const Rows& sample, std::size_t row_count,
+                      const std::vector<float>& directions, const Layout& layout, std::size_t threads,
+                      bool subspace_alone) {
+  const std::size_t dim = sample.dim;
+  Choice choice;
+  std::vector<Forecast> forecasts;
+  {
+    const bool any = !directions.empty();
+    const PrincipalScreen widest(kernels, any ? directions : std::vector<float>(dim, 0.0f), dim);
+    const CandidateForecast forecast(kernels, any ? &widest : nullptr, sample, row_count, threads);
+    choice.reached = reached_share(forecast, sample, layout);
+    forecasts = forecast.forecasts();
+  }
+  std::erase_if(forecasts, [&](const Forecast& each) {
+    const bool slow = each.arithmetic == Arithmetic::int16 && each.directions == 0 && !(kernels.int16_gain > 1.0);
+    return slow || (subspace_alone && each.directions == 0);
+  });
+  for (const Forecast& each : forecasts) {
+    choice.considered.push_back(consider(kernels, each, row_count, dim, choice.reached));
+  }
+  const Forecast* const best = cheapest(forecasts, choice.considered, [](const Forecast&) { return true; });
+  if (best == nullptr) {  // too few dimensions for a subspace
+    choice.ladder = fallback_ladder(kernels, dim);
+    return choice;
+  }
+  if (best->directions > 0) choice.ladder.screens.push_back(subspace_screen(*best, kernels, directions, sample));
+  if (subspace_alone) {
+    choice.ladder.whole = 1;
+    return choice;
+  }
+  const Forecast* const whole =
+      cheapest(forecasts, choice.considered, [](const Forecast& each) { return each.directions == 0; });
+  // Queries begin in all dimensions, where bounds hold from both sides if sums do not wrap. They begin in the subspace
+  // where there is one, and where turning them for 8 bits in all dimensions takes too long. Queries that the subspace
+  // does not suit then go on in all dimensions.
+  const double compared = choice.reached * static_cast<double>(row_count) *
+                          costs::compared_row(kernels, kernel_of(kernels, best->arithmetic), best->directions + 1);
+  const bool in_subspace = best->directions > 0 && static_cast<double>(dim * dim) > kTurned * compared;
+  if (in_subspace) {
+    add_from(Arithmetic::int16, UniformScreen::Packed::each_time, kernels, sample, choice.ladder);
+  } else {
+    add_from(whole->arithmetic, UniformScreen::Packed::kept, kernels, sample, choice.ladder);
+    choice.ladder.first = choice.ladder.whole;
+  }
+  return choice;
+}
+
+}  // namespace
+
+Ladder fallback_ladder(const KernelTable& kernels, std::size_t dim) {
+  constexpr auto kKept = UniformScreen::Packed::kept;
+  return alone(kernels.int16_gain > 1.0 ? int16_screen(kernels, dim, kKept) : fp32_screen(kernels, dim, kKept));
+}
+
+GatheredRows deciding_rows(Strategy strategy, const Rows& rows) {
+  const bool none = strategy == Strategy::float64 || rows.dim > kManyDims;
+  return sample_rows(rows, none ? 0 : kSampleRows);
+}
+
+std::vector<float> directions_for(Strategy strategy, const KernelTable& kernels, const Rows& sample,
+                                  std::size_t row_count, std::size_t threads) {
+  const bool pca = strategy == Strategy::pca;
+  if (strategy == Strategy::float64 || sample.dim > kManyDims || (row_count < kFewRows && !pca)) return {};
+  const bool chosen_by_cost = pca || (strategy == Strategy::automatic && sample.dim >= kFewDims);
+  const std::size_t most = chosen_by_cost ? kMostDirections : Layout::kDirections;
+  return principal_directions(kernels, sample, std::min(sample.dim, most), threads);
+}
+
+Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& sample, std::size_t row_count,
+                     const std::vector<float>& directions, const Layout& layout, std::size_t threads) {
+  const std::size_t dim = sample.dim;
+  if (strategy == Strategy::float64 || dim > kMaxDim) return {};
+  const bool many = dim > kManyDims;
+  const bool few = dim < kFewDims || row_count < kFewRows;
+  switch (strategy) {
+    case Strategy::fp32: return {alone(fp32_screen(kernels, dim, UniformScreen::Packed::kept)), {}};
+    case Strategy::int16: return {alone(int16_screen(kernels, dim, UniformScreen::Packed::kept)), {}};
+    case Strategy::int8:
+      if (many) break;
+      return {alone(int8_screen(kernels, sample)), {}};
+    case Strategy::pca:
+      if (many) break;
+      return choose_by_cost(kernels, sample, row_count, directions, layout, threads, true);
+    default:
+      if (many || few) break;
+      return choose_by_cost(kernels, sample, row_count, directions, layout, threads, false);
+  }
+  return {fallback_ladder(kernels, dim), {}};
+}
+
+}  // namespace latentknn

@@ -1,0 +1,57 @@
+// How many rows a screen would leave for a query, foretold from a sample of the rows.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "rows/rows.h"
+#include "screening/principal_screen.h"
+
+namespace latentknn {
+
+enum class Arithmetic { int8, int16, fp32 };
+
+struct Forecast {
+  std::size_t directions;  // 0: all dimensions
+  Arithmetic arithmetic;
+  double candidates;  // rows left to a query
+};
+
+class CandidateForecast {
+ public:
+  static constexpr double kNeighbours = 30.0;  // for which candidates are counted: between few and many
+
+  // In all dimensions, and in the first few directions of `principal`, where it is not null.
+  CandidateForecast(const KernelTable& kernels, const PrincipalScreen* principal, const Rows& sample,
+                    std::size_t row_count, std::size_t threads);
+
+  std::vector<Forecast> forecasts() const;
+
+  // Rows of the sample that stood for queries, and the similarity of the last neighbour of each.
+  const std::vector<std::uint32_t>& queries() const { return queries_; }
+  const std::vector<float>& thresholds() const { return thresholds_; }
+
+ private:
+  void project(const PrincipalScreen& principal, const Rows& sample, std::size_t threads);
+  double int8_error(std::size_t width) const;
+  double share(std::size_t count) const;
+  Forecast in_all_dimensions(Arithmetic arithmetic, double error) const;
+  std::vector<std::vector<float>> tails_beyond(const std::vector<std::size_t>& counts) const;
+  void add_directions(std::vector<Forecast>& forecasts) const;
+
+  const KernelTable& kernels_;
+  std::size_t dim_;
+  std::size_t width_ = 0;  // directions and the length outside of them
+  std::size_t count_;
+  double each_;                      // rows of the database that one of the sample stands for
+  double spread_ = 1.0;              // length of a centred row
+  double range_ = 2.0;               // of the similarities, less their part along the centre
+  std::vector<float> by_dimension_;  // (width, count): the projected sample, dimension by dimension
+  std::vector<std::uint32_t> queries_;
+  std::vector<float> thresholds_;
+  std::vector<float> products_;  // (queries, stride): similarities of the sample
+  std::size_t stride_ = 0;
+};
+
+}  // namespace latentknn

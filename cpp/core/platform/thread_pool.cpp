@@ -1,0 +1,189 @@
+#include "platform/thread_pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "platform/float_environment.h"
+
+namespace latentknn {
+namespace {
+
+constexpr std::chrono::milliseconds kPollInterval(50);
+constexpr double kLittleWork = 0x1p22;  // about a tenth of a millisecond
+
+// CPU quota of this process's cgroup (version 2, then version 1), in processors; infinity where none is set.
+double cgroup_quota() {
+  double quota = 0, period = 0;
+  std::ifstream unified("/sys/fs/cgroup/cpu.max");
+  if (!(unified >> quota >> period)) {  // "max" does not parse as a number
+    std::ifstream quota_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+    std::ifstream period_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+    if (!(quota_file >> quota) || !(period_file >> period)) return INFINITY;
+  }
+  return quota > 0 && period > 0 ? quota / period : INFINITY;
+}
+
+std::atomic<ThreadPool*> shared_pool{nullptr};
+
+// Threads do not survive fork(): the child starts over with an empty pool. The parent's is left alone, as
+// its locks may be held by threads that the child does not have.
+void forget_pool_in_child() { shared_pool.store(nullptr); }
+
+}  // namespace
+
+std::size_t usable_processors() {
+  static const double quota = cgroup_quota();
+  cpu_set_t affinity;
+  std::size_t processors = 1;
+  if (sched_getaffinity(0, sizeof affinity, &affinity) == 0) {
+    processors = static_cast<std::size_t>(CPU_COUNT(&affinity));
+  } else {
+    processors = std::max(1u, std::thread::hardware_concurrency());
+  }
+  if (quota < static_cast<double>(processors)) processors = static_cast<std::size_t>(std::ceil(quota));
+  return std::max<std::size_t>(1, processors);
+}
+
+struct ThreadPool::Job {
+  const Task* task;
+  std::size_t count;
+  std::size_t free_seats;  // workers that may still join; guarded by the pool's mutex
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> stop{false};
+
+  std::mutex mutex;
+  std::condition_variable idle;
+  std::size_t active = 0;  // workers inside; guarded by `mutex`
+  std::exception_ptr error;
+
+  bool exhausted() const { return stop.load() || next.load() >= count; }
+};
+
+namespace {
+thread_local const std::atomic<bool>* current_stop = nullptr;
+
+// How long the calling thread has waited since it polled. Kept from job to job, or work of short ones would never poll.
+thread_local std::chrono::steady_clock::duration unpolled{0};
+}  // namespace
+
+ThreadPool& ThreadPool::shared() {
+  static const int registered = pthread_atfork(nullptr, nullptr, &forget_pool_in_child);
+  (void)registered;
+  ThreadPool* pool = shared_pool.load();
+  if (pool == nullptr) {
+    // Never destroyed: workers may still wait in it while the process exits.
+    auto* fresh = new ThreadPool;
+    if (shared_pool.compare_exchange_strong(pool, fresh)) {
+      pool = fresh;
+    } else {
+      delete fresh;
+    }
+  }
+  return *pool;
+}
+
+void ThreadPool::check_interrupt() {
+  if (current_stop != nullptr && current_stop->load(std::memory_order_relaxed)) throw Interrupted();
+}
+
+void ThreadPool::run_tasks(Job& job) {
+  const DefaultFloatEnvironment environment;
+  current_stop = &job.stop;
+  try {
+    while (!job.stop.load(std::memory_order_relaxed)) {
+      const std::size_t index = job.next.fetch_add(1);
+      if (index >= job.count) break;
+      (*job.task)(index);
+    }
+  } catch (...) {
+    job.stop = true;
+    const std::lock_guard lock(job.mutex);
+    if (!job.error) job.error = std::current_exception();
+  }
+  current_stop = nullptr;
+}
+
+void ThreadPool::work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    work_available_.wait(lock, [this] { return !jobs_.empty(); });
+    const std::shared_ptr<Job> job = jobs_.front();
+    if (job->exhausted() || job->free_seats == 0) {
+      jobs_.pop_front();
+      continue;
+    }
+    --job->free_seats;
+    {
+      const std::lock_guard job_lock(job->mutex);
+      ++job->active;
+    }
+    lock.unlock();
+    run_tasks(*job);
+    {
+      const std::lock_guard job_lock(job->mutex);
+      --job->active;
+      // Notified under the lock: the waiting caller may free the job's task as soon as it is released.
+      job->idle.notify_one();
+    }
+    lock.lock();
+  }
+}
+
+void ThreadPool::ensure_workers(std::size_t count) {
+  for (; workers_ < count; ++workers_) {
+    std::thread worker([this] { work(); });
+    worker.detach();
+  }
+}
+
+void ThreadPool::run_sized(double work, std::size_t count, std::size_t threads, const Task& task, const Poll& poll) {
+  if (work > kLittleWork) return run(count, threads, task, poll);
+  for (std::size_t index = 0; index < count; ++index) task(index);
+}
+
+void ThreadPool::run(std::size_t count, std::size_t threads, const Task& task, const Poll& poll) {
+  if (count == 0) return;
+  const auto job = std::make_shared<Job>();
+  job->task = &task;
+  job->count = count;
+  job->free_seats = std::min(count, std::max<std::size_t>(1, threads));
+  {
+    const std::lock_guard lock(mutex_);
+    ensure_workers(job->free_seats);
+    jobs_.push_back(job);
+  }
+  work_available_.notify_all();
+
+  std::unique_lock lock(job->mutex);
+  const auto finished = [&job] { return job->active == 0 && job->exhausted(); };
+  if (poll) {
+    auto due = std::chrono::steady_clock::now() + kPollInterval - unpolled;
+    while (!job->idle.wait_until(lock, due, finished)) {
+      lock.unlock();
+      if (!job->stop && poll()) job->stop = true;
+      due = std::chrono::steady_clock::now() + kPollInterval;
+      lock.lock();
+    }
+    unpolled = std::chrono::steady_clock::now() + kPollInterval - due;
+  } else {
+    job->idle.wait(lock, finished);
+  }
+  lock.unlock();
+  {
+    // Late workers must not find the job once its task is gone.
+    const std::lock_guard pool_lock(mutex_);
+    std::erase(jobs_, job);
+  }
+  if (job->error) std::rethrow_exception(job->error);
+  if (job->stop) throw Interrupted();
+}
+
+}  // namespace latentknn

@@ -1,0 +1,120 @@
+#include "search/exact_scorer.h"
+
+#include <algorithm>
+
+namespace latentknn {
+namespace {
+
+constexpr std::size_t kChunkBytes = std::size_t{256} << 10;  // of rows visited together: half an L2 cache
+constexpr std::size_t kAhead = 16;                           // rows asked for before they are needed
+constexpr std::size_t kLine = 64 / sizeof(float);
+
+}  // namespace
+
+ExactScorer::ExactScorer(const KernelTable& kernels, const Rows& rows)
+    : kernels_(kernels), rows_(rows), padded_dim_((rows.dim + 7) / 8 * 8) {}
+
+void ExactScorer::start(const SearchRequest& request, const std::vector<std::size_t>& queries) {
+  const std::size_t count = queries.size();
+  queries_.resize(count * rows_.dim);
+  squared_norms_.resize(count);
+  wide_.assign(count * padded_dim_, 0.0);
+  scored_rows_ = 0;
+  for (std::size_t q = 0; q < count; ++q) {
+    convert_rows(request.queries, queries[q], queries[q] + 1, queries_.data() + q * rows_.dim);
+  }
+  kernels_.squared_norms(queries_.data(), count, rows_.dim, squared_norms_.data());
+  for (std::size_t q = 0; q < count; ++q) {
+    std::copy_n(queries_.data() + q * rows_.dim, rows_.dim, wide_.data() + q * padded_dim_);
+  }
+}
+
+void ExactScorer::score(std::size_t query, const std::uint32_t* list, std::size_t count, TopK& best) {
+  multiply(query, list, count);
+  Threshold threshold(best);
+  for (std::size_t i = 0; i < count; ++i) {
+    const double row_norm = rows_.squared_norms[list[i]];
+    if (threshold.excludes(products_[i], squared_norms_[query] * row_norm)) continue;
+    best.push(similarity(products_[i], squared_norms_[query], row_norm), list[i]);
+    threshold = Threshold(best);
+  }
+}
+
+void ExactScorer::score_scattered(std::size_t query, const std::vector<std::uint32_t>& list, TopK& best) {
+  std::size_t fetched = 0;
+  for (std::size_t begin = 0; begin < list.size(); begin += kAhead) {
+    const std::size_t end = std::min(begin + kAhead, list.size());
+    for (; fetched < std::min(end + kAhead, list.size()); ++fetched) fetch(list[fetched]);
+    score(query, list.data() + begin, end - begin, best);
+  }
+}
+
+void ExactScorer::fetch(std::uint32_t row) const {
+  const float* values = rows_.values + row * rows_.dim;
+  for (std::size_t j = 0; j < rows_.dim; j += kLine) __builtin_prefetch(values + j, 0, 2);
+}
+
+void ExactScorer::score_run(std::size_t query, const RowRun& run, const SearchRequest& request, std::size_t asked,
+                            TopK& best) {
+  multiply(query, run.distinct.data(), run.distinct.size());
+  Threshold threshold(best);
+  const bool all = request.allowed == nullptr && !request.exclude_self;
+  const std::uint32_t* member = run.members.data();
+  for (std::size_t i = 0; i < run.distinct.size(); ++i) {
+    const double norms = squared_norms_[query] * rows_.squared_norms[run.distinct[i]];
+    const std::uint32_t* const end = run.members.data() + run.ends[i];
+    if (!threshold.excludes(products_[i], norms)) {
+      const double score = similarity(products_[i], squared_norms_[query], rows_.squared_norms[run.distinct[i]]);
+      for (; member != end; ++member) {
+        if (all || request.admits(asked, *member)) best.push(score, *member);
+      }
+      threshold = Threshold(best);
+    }
+    member = end;
+  }
+}
+
+void ExactScorer::multiply(std::size_t query, const std::uint32_t* list, std::size_t count) {
+  products_.resize(std::max(products_.size(), count));
+  kernels_.dot_products(wide_.data() + query * padded_dim_, rows_.values, list, count, rows_.dim, products_.data());
+  scored_rows_ += count;
+}
+
+void ExactScorer::score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order,
+                        std::vector<TopK>& best) {
+  if (pairs.empty()) return;
+  // A counting sort by chunks of places; within a chunk the pairs stay sorted by query.
+  const std::size_t chunk = std::max<std::size_t>(1, kChunkBytes / (rows_.dim * sizeof(float)));
+  const auto by_place = [](const Pair& a, const Pair& b) { return a.place < b.place; };
+  const auto [least, most] = std::minmax_element(pairs.begin(), pairs.end(), by_place);
+  const std::size_t first = least->place / chunk, last = most->place / chunk;
+  ends_.assign(last - first + 2, 0);
+  for (const Pair& pair : pairs) ++ends_[pair.place / chunk - first + 1];
+  for (std::size_t i = 1; i < ends_.size(); ++i) ends_[i] += ends_[i - 1];
+  sorted_.resize(pairs.size());
+  sorted_rows_.resize(pairs.size());
+  for (const Pair& pair : pairs) {
+    const std::size_t at = ends_[pair.place / chunk - first]++;
+    sorted_[at] = pair;
+    sorted_rows_[at] = order[pair.place];
+  }
+  fetched_.resize(chunk, 0);
+  std::size_t asked = 0;
+  for (std::size_t begin = 0; begin < sorted_.size();) {
+    const std::uint32_t query = sorted_[begin].query;
+    std::size_t end = begin + 1;
+    while (end < std::min(begin + kAhead, sorted_.size()) && sorted_[end].query == query) ++end;
+    for (; asked < std::min(end + kAhead, sorted_.size()); ++asked) {
+      const std::uint32_t place = sorted_[asked].place;
+      const auto at = chunks_ + static_cast<std::uint32_t>(place / chunk - first + 1);
+      if (fetched_[place % chunk] == at) continue;
+      fetch(sorted_rows_[asked]);
+      fetched_[place % chunk] = at;
+    }
+    score(query, sorted_rows_.data() + begin, end - begin, best[query]);
+    begin = end;
+  }
+  chunks_ += static_cast<std::uint32_t>(last - first + 1);
+}
+
+}  // namespace latentknn

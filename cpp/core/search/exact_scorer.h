@@ -1,0 +1,89 @@
+// Rule 1 of the contract for a block of queries: scores rows exactly and offers them to the queries' best.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "search/search_request.h"
+#include "search/top_k.h"
+
+namespace latentknn {
+
+// Rows that stand next to each other. Equal ones are multiplied once.
+struct RowRun {
+  std::vector<std::uint32_t> distinct;
+  std::vector<std::size_t> ends;  // of each distinct row's members
+  std::vector<std::uint32_t> members;
+};
+
+class ExactScorer {
+ public:
+  struct Pair {
+    std::uint32_t query;
+    std::uint32_t place;
+  };
+
+  ExactScorer(const KernelTable& kernels, const Rows& rows);
+
+  // Takes on the named queries of the request.
+  void start(const SearchRequest& request, const std::vector<std::size_t>& queries);
+
+  // (queries, dim), as the contract rounds them.
+  const float* queries() const { return queries_.data(); }
+  const double* squared_norms() const { return squared_norms_.data(); }
+
+  // Scores the listed rows for one query.
+  void score(std::size_t query, const std::uint32_t* list, std::size_t count, TopK& best);
+
+  // The same, and fetches the rows before they are needed.
+  void score_scattered(std::size_t query, const std::vector<std::uint32_t>& list, TopK& best);
+
+  // Scores the members of a run that query `asked` of the request, here `query`, admits.
+  void score_run(std::size_t query, const RowRun& run, const SearchRequest& request, std::size_t asked, TopK& best);
+
+  // Scores pairs of a query and the row at a place of `order`; the pairs are sorted by query. Near places come
+  // together: a row that several queries want is then read from memory once.
+  void score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order, std::vector<TopK>& best);
+
+  // The row will be in the cache when it is needed.
+  void fetch(std::uint32_t row) const;
+
+  std::uint64_t scored_rows() const { return scored_rows_; }
+
+ private:
+  // Most rows are below the threshold, which can be told without a root and a division: excludes() products that
+  // belong to smaller similarities, however all of it is rounded.
+  class Threshold {
+   public:
+    explicit Threshold(const TopK& best)
+        : square_(best.threshold() > 0.0 ? best.threshold() * best.threshold() * (1.0 - 0x1p-48)
+                                         : -std::numeric_limits<double>::infinity()) {}
+    bool excludes(double product, double squared_norms) const {
+      return product * std::abs(product) < square_ * squared_norms;
+    }
+
+   private:
+    double square_;
+  };
+
+  void multiply(std::size_t query, const std::uint32_t* list, std::size_t count);
+
+  const KernelTable& kernels_;
+  const Rows& rows_;
+  std::size_t padded_dim_;
+  std::vector<float> queries_;
+  std::vector<double> squared_norms_;
+  std::vector<double> wide_;  // the queries once more, as the kernel takes them
+  std::vector<double> products_;
+  std::vector<Pair> sorted_;
+  std::vector<std::uint32_t> sorted_rows_;
+  std::vector<std::size_t> ends_;       // of each chunk of places
+  std::vector<std::uint32_t> fetched_;  // of each place of a chunk: the chunk that it was fetched for, counted
+  std::uint32_t chunks_ = 0;            // over all calls
+  std::uint64_t scored_rows_ = 0;
+};
+
+}  // namespace latentknn

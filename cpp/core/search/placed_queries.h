@@ -1,0 +1,21 @@
+// The queries of a request in the order of their places, so that those which are searched together look for the
+// same rows.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "layout/layout.h"
+#include "search/search_request.h"
+
+namespace latentknn {
+
+struct PlacedQueries {
+  std::vector<std::size_t> queries;  // of the request
+  std::vector<std::size_t> places;   // where their best rows are likely to stand
+  std::vector<float> points;         // (queries, layout.width()); empty where the layout has none
+
+  PlacedQueries(const KernelTable& kernels, const Layout& layout, const SearchRequest& request);
+};
+
+}  // namespace latentknn

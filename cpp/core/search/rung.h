@@ -1,0 +1,84 @@
+// One rung of the ladder of screens that a block of queries climbs: a screen, the queries as it takes them, and which
+// cells they are to be compared with.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "layout/layout.h"
+#include "platform/aligned_buffer.h"
+#include "rows/rows.h"
+#include "screening/screen.h"
+#include "search/candidate_lists.h"
+
+namespace latentknn {
+
+class Rung {
+ public:
+  Rung(const KernelTable& kernels, const Screen& screen, const Layout& layout, const Rows& rows)
+      : kernels_(kernels), screen_(screen), layout_(layout), rows_(rows) {}
+
+  // Takes on a block of queries. They are packed when they are first needed, by the thresholds that hold then:
+  // similarities below which nothing is looked for.
+  void start(const float* queries, const double* squared_norms, std::size_t count);
+  void pack_queries(const std::vector<double>& thresholds);
+
+  // What comparing a query with a row costs, where so many queries are compared with it together.
+  double cost_per_row(double together) const;
+
+  // What a score tells of the similarity of query q and a row.
+  Candidate candidate(std::size_t q, float score, std::uint32_t place) const {
+    const ScoreBound& bound = bounds_[q];
+    const double upper = static_cast<double>(score) * per_score_ + bound.above;
+    return {static_cast<float>(std::min(upper, kHighest) + kRounding),
+            static_cast<float>(upper - bound.width - kRounding), place};
+  }
+  // Whether it bounds the similarity from below.
+  bool bounds_below(std::size_t q) const { return bounds_[q].width < std::numeric_limits<double>::infinity(); }
+
+  void set_threshold(std::size_t q, double threshold);
+
+  // A tile of queries is to be compared with a cell, not before the cells that were wanted so far.
+  void want(std::size_t cell, std::size_t query_tile);
+
+  // Compares what is wanted, by the buffer and the function for hits that the task has. Returns the pairs of rows and
+  // queries.
+  std::size_t compare(ScreenTask& task);
+
+ private:
+  struct Wanted {
+    std::size_t cell;
+    std::uint32_t begin;  // first of its tiles of queries, in query_tiles_
+    std::uint32_t end;
+  };
+
+  // Float32 rounds a bound below 4 by at most half of this.
+  static constexpr double kRounding = 0x1p-22;
+  static constexpr double kHighest = 2.0;  // a bound above every similarity
+
+  const void* packed_cell(std::size_t cell);
+
+  const KernelTable& kernels_;
+  const Screen& screen_;
+  const Layout& layout_;
+  const Rows& rows_;
+  const float* queries_ = nullptr;
+  const double* squared_norms_ = nullptr;
+  std::size_t count_ = 0;
+  bool packed_ = false;
+  double per_score_ = 1.0;
+  std::vector<ScoreBound> bounds_;  // bounds in units of similarity
+  AlignedBuffer<char> packed_queries_;
+  AlignedBuffer<char> cutoffs_;
+  std::vector<float> gathered_;  // rows of a cell, where the screen keeps none
+  std::vector<double> gathered_norms_;
+  AlignedBuffer<char> packed_rows_;  // the same rows as the kernel takes them
+  std::vector<Wanted> wanted_;
+  std::vector<std::uint32_t> query_tiles_;
+  std::vector<TileVisit> visits_;
+};
+
+}  // namespace latentknn
