@@ -8,6 +8,7 @@
 
 #include "agree.h"
 #include "exchanged_array.h"
+#include "numpy_answers.h"
 #include "sharded_rows.h"
 
 namespace py = pybind11;
@@ -53,10 +54,9 @@ void add(ShardedRows& rows, const Floats& added, const Ids& ids) {
   call_device([&, values = added.data(), names = ids.data()] { rows.add(values, names, count); });
 }
 
-// Similarities, positions, ids and, where asked for, float64 similarities, (M, k), and the queries that were not
-// answered.
-py::tuple answers(ShardedRows& rows, const float* queries, bool on_device, std::size_t count, std::size_t k,
-                  const std::optional<Flags>& allowed, std::size_t threads, bool scores64) {
+// The answers, and behind them a list of the queries that were not answered.
+py::tuple search_rows(ShardedRows& rows, const float* queries, bool on_device, std::size_t count, std::size_t k,
+                      const std::optional<Flags>& allowed, std::size_t threads, bool scores64) {
   cuda::ShardedRequest request{};
   request.count = count;
   request.queries = queries;
@@ -69,21 +69,16 @@ py::tuple answers(ShardedRows& rows, const float* queries, bool on_device, std::
     const py::gil_scoped_acquire gil;
     return PyErr_CheckSignals() != 0;
   };
-  const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(count), static_cast<py::ssize_t>(k)};
-  py::array_t<float> similarities(shape);
-  py::array_t<std::int64_t> positions(shape), ids(shape);
-  std::optional<py::array_t<double>> scores;
-  if (scores64) scores.emplace(shape);
-  request.answers = {similarities.mutable_data(), positions.mutable_data(), ids.mutable_data(),
-                     scores ? scores->mutable_data() : nullptr};
+  NumpyAnswers answers(count, k, scores64);
+  request.answers = answers.arrays();
   std::vector<std::size_t> failed;
   call_device([&] { failed = rows.search(request); });
-  return py::make_tuple(similarities, positions, ids, scores, failed);
+  return answers.tuple() + py::make_tuple(failed);
 }
 
 py::tuple search(ShardedRows& rows, const Floats& queries, std::size_t k, const std::optional<Flags>& allowed,
                  std::size_t threads, bool scores64) {
-  return answers(rows, queries.data(), false, check_rows(queries, rows.dim()), k, allowed, threads, scores64);
+  return search_rows(rows, queries.data(), false, check_rows(queries, rows.dim()), k, allowed, threads, scores64);
 }
 
 py::tuple search_from_device(ShardedRows& rows, const ExchangedArray& queries, std::size_t k,
@@ -93,8 +88,8 @@ py::tuple search_from_device(ShardedRows& rows, const ExchangedArray& queries, s
       !queries.in_c_order()) {
     refuse_rows(rows.dim());
   }
-  return answers(rows, static_cast<const float*>(queries.data()), true, static_cast<std::size_t>(shape[0]), k, allowed,
-                 threads, scores64);
+  return search_rows(rows, static_cast<const float*>(queries.data()), true, static_cast<std::size_t>(shape[0]), k,
+                     allowed, threads, scores64);
 }
 
 // The keywords are those of the Python array API; the array is on its device, whole, when somebody has it.

@@ -5,6 +5,7 @@
 
 #include "bindings.h"
 #include "database.h"
+#include "numpy_answers.h"
 #include "platform/float_environment.h"
 
 namespace py = pybind11;
@@ -56,81 +57,54 @@ void call_core(const char* what, const Function& function) {
   }
 }
 
-// Arrays for the answers to `count` queries, and the request that fills them.
-struct Answers {
-  Answers(SearchRequest request_, std::size_t count, bool want_scores64)
-      : request(request_),
-        similarities(shape(count, request_.k)),
-        positions(shape(count, request_.k)),
-        ids(shape(count, request_.k)) {
-    request.similarities = similarities.mutable_data();
-    request.positions = positions.mutable_data();
-    request.ids = ids.mutable_data();
-    if (want_scores64) {
-      scores64.emplace(shape(count, request_.k));
-      request.scores64 = scores64->mutable_data();
-    }
-    request.poll = signal_arrived;
-  }
-
-  static std::vector<py::ssize_t> shape(std::size_t count, std::size_t k) {
-    return {static_cast<py::ssize_t>(count), static_cast<py::ssize_t>(k)};
-  }
-
-  py::tuple tuple() const {
-    return py::make_tuple(similarities, positions, ids, scores64 ? py::object(*scores64) : py::object(py::none()));
-  }
-
-  SearchRequest request;
-  py::array_t<float> similarities;
-  py::array_t<std::int64_t> positions;
-  py::array_t<std::int64_t> ids;
-  std::optional<py::array_t<double>> scores64;
-};
-
-py::tuple search(const Database& database, const py::array& queries, std::size_t k, const std::optional<Flags>& allowed,
-                 std::size_t threads, bool want_scores64) {
+SearchRequest request_for(std::size_t k, std::size_t threads) {
   SearchRequest request{};
-  request.queries = matrix_of(queries, database.dim(), "queries");
   request.k = k;
   request.threads = threads;
+  request.poll = signal_arrived;
+  return request;
+}
+
+py::tuple search(const Database& database, const py::array& queries, std::size_t k, const std::optional<Flags>& allowed,
+                 std::size_t threads, bool scores64) {
+  SearchRequest request = request_for(k, threads);
+  request.queries = matrix_of(queries, database.dim(), "queries");
   if (allowed) {
     request.allowed = allowed->data();
     request.allowed_count = static_cast<std::size_t>(allowed->size());
   }
-  const Answers answers(request, request.queries.rows, want_scores64);
-  call_core("queries", [&] { database.search(answers.request); });
+  NumpyAnswers answers(request.queries.rows, k, scores64);
+  request.answers = answers.arrays();
+  call_core("queries", [&] { database.search(request); });
   return answers.tuple();
 }
 
 // Another thread may add or remove rows between the making of an array and the call that fills it: then
 // the array is made again.
-py::tuple search_self(const Database& database, std::size_t k, std::size_t threads, bool want_scores64) {
-  SearchRequest request{};
-  request.k = k;
-  request.threads = threads;
+py::tuple search_self(const Database& database, std::size_t k, std::size_t threads, bool scores64) {
+  SearchRequest request = request_for(k, threads);
   while (true) {
     request.queries.rows = database.size();
-    const Answers answers(request, request.queries.rows, want_scores64);
+    NumpyAnswers answers(request.queries.rows, k, scores64);
+    request.answers = answers.arrays();
     bool done = false;
-    call_core("codes", [&] { done = database.search_self(answers.request); });
+    call_core("codes", [&] { done = database.search_self(request); });
     if (done) return answers.tuple();
   }
 }
 
 py::tuple score(const Database& database, const py::array& queries, const Positions& positions, std::size_t k,
                 std::size_t threads) {
-  SearchRequest request{};
+  SearchRequest request = request_for(k, threads);
   request.queries = matrix_of(queries, database.dim(), "queries");
-  request.k = k;
-  request.threads = threads;
   if (positions.ndim() != 2 || static_cast<std::size_t>(positions.shape(0)) != request.queries.rows) {
     throw py::value_error("positions must have one line a query");
   }
-  const Answers answers(request, request.queries.rows, true);
+  NumpyAnswers answers(request.queries.rows, k, true);
+  request.answers = answers.arrays();
   const std::int64_t* data = positions.data();
   const auto per_query = static_cast<std::size_t>(positions.shape(1));
-  call_core("queries", [&] { database.score(answers.request, data, per_query); });
+  call_core("queries", [&] { database.score(request, data, per_query); });
   return answers.tuple();
 }
 

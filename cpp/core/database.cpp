@@ -93,25 +93,7 @@ void Database::add(const Matrix& rows, const std::int64_t* ids, std::size_t thre
       if (!had_ids) std::iota(ids_.begin(), ids_.end(), std::int64_t{0});
       ids_.insert(ids_.end(), ids, ids + rows.rows);
     }
-    // Tasks are handed out in order, so once one has found a bad row only earlier rows matter.
-    std::mutex found_mutex;
-    std::exception_ptr found;
-    std::atomic<std::size_t> first_bad{std::numeric_limits<std::size_t>::max()};
-    const auto convert = [&](std::size_t index) {
-      const std::size_t begin = index * kRowsPerTask;
-      if (begin > first_bad.load()) return;
-      try {
-        convert_rows(rows, begin, std::min(begin + kRowsPerTask, rows.rows), values_.data() + (before + begin) * dim_);
-      } catch (const InvalidRow& invalid) {
-        const std::lock_guard found_lock(found_mutex);
-        if (invalid.row < first_bad.load()) {
-          first_bad = invalid.row;
-          found = std::current_exception();
-        }
-      }
-    };
-    ThreadPool::shared().run((rows.rows + kRowsPerTask - 1) / kRowsPerTask, threads, convert, poll);
-    if (found) std::rethrow_exception(found);
+    convert_all(rows, values_.data() + before * dim_, threads, poll);
     derive(before, threads, poll);
     count_ = after;
   } catch (const std::bad_alloc&) {
@@ -241,36 +223,31 @@ bool Database::copy_rows(float* out, std::size_t count) const {
 
 void Database::search(const SearchRequest& request) const {
   const DefaultFloatEnvironment environment;
+  const Queries queries(kernels_, request.queries, request.threads, request.poll);
   const std::shared_lock lock(mutex_);
-  check(request.queries);
-  run(request);
+  search_among(view(), queries, request, false);
+}
+
+bool Database::search_self(const SearchRequest& request) const {
+  const DefaultFloatEnvironment environment;
+  const std::shared_lock lock(mutex_);
+  const Rows rows = view();
+  if (request.queries.rows != rows.count) return false;
+  search_among(rows, Queries(rows), request, true);
+  return true;
 }
 
 void Database::score(const SearchRequest& request, const std::int64_t* positions, std::size_t per_query) const {
   const DefaultFloatEnvironment environment;
+  const Queries queries(kernels_, request.queries, request.threads, request.poll);
   const std::shared_lock lock(mutex_);
-  check(request.queries);
-  score_given(kernels_, view(), request, positions, per_query);
-}
-
-// Throws InvalidRow for the first bad query.
-void Database::check(const Matrix& queries) const {
-  std::vector<float> scratch(dim_);
-  for (std::size_t row = 0; row < queries.rows; ++row) convert_rows(queries, row, row + 1, scratch.data());
-}
-
-bool Database::search_self(SearchRequest request) const {
-  const DefaultFloatEnvironment environment;
-  const std::shared_lock lock(mutex_);
-  if (request.queries.rows != squared_norms_.size()) return false;
-  request.queries = {values_.data(), ElementType::float32, squared_norms_.size(), dim_};
-  request.exclude_self = true;
-  run(request);
-  return true;
-}
-
-void Database::run(SearchRequest request) const {
   const Rows rows = view();
+  score_given({kernels_, rows, queries, request, false, statistics_}, positions, per_query);
+}
+
+// Returns how many rows a query may choose its neighbours from. Throws std::invalid_argument where they are fewer than
+// k.
+std::size_t Database::admitted_rows(const Rows& rows, const SearchRequest& request, bool among_themselves) {
   std::size_t admitted = rows.count;
   if (request.allowed != nullptr) {
     if (request.allowed_count != rows.count) {
@@ -280,21 +257,27 @@ void Database::run(SearchRequest request) const {
     admitted = static_cast<std::size_t>(
         std::count_if(request.allowed, request.allowed + rows.count, [](std::uint8_t flag) { return flag != 0; }));
   }
-  if (request.exclude_self && admitted > 0) --admitted;
+  if (among_themselves && admitted > 0) --admitted;
   if (request.k < 1 || request.k > admitted) {
     throw std::invalid_argument("k must be from 1 to " + std::to_string(admitted) + ", the number of neighbours " +
                                 "to choose from, received " + std::to_string(request.k));
   }
-  if (request.queries.rows == 0) return;
+  return admitted;
+}
+
+void Database::search_among(const Rows& rows, const Queries& queries, const SearchRequest& request,
+                            bool among_themselves) const {
+  const std::size_t admitted = admitted_rows(rows, request, among_themselves);
+  if (queries.count() == 0) return;
   count_search(kernels_);
-  statistics_.queries += request.queries.rows;
-  request.statistics = &statistics_;
+  statistics_.queries += queries.count();
+  const Search search{kernels_, rows, queries, request, among_themselves, statistics_};
   // Screening every row to keep most of them, or to find a few admitted ones, costs more than it saves.
   const bool screening_pays = 2 * request.k < admitted && 8 * admitted >= rows.count;
   if (!ladder_.empty() && screening_pays) {
-    screened_search(kernels_, ladder_, *layout_, rows, request);
+    screened_search(search, ladder_, *layout_);
   } else {
-    exhaustive_search(kernels_, rows, request);
+    exhaustive_search(search);
   }
 }
 

@@ -14,6 +14,7 @@
 #include "platform/aligned_buffer.h"
 #include "platform/fork_aware_mutex.h"
 #include "rows/convert.h"
+#include "search/queries.h"
 #include "search/search_request.h"
 
 namespace latentknn {
@@ -63,9 +64,9 @@ class Database {
 
   // Every row against all others; `request.queries` is ignored but for its number of rows, which the
   // outputs are made for: false where the database holds another number by now.
-  bool search_self(SearchRequest request) const;
+  bool search_self(const SearchRequest& request) const;
 
-  // The k best of each query's own candidates; see score_given() in search/given_candidates.h.
+  // The k best of each query's own candidates; see search/given_candidates.h.
   void score(const SearchRequest& request, const std::int64_t* positions, std::size_t per_query) const;
 
  private:
@@ -74,8 +75,9 @@ class Database {
   void choose(std::size_t threads, const ThreadPool::Poll& poll);
   bool pack(Ladder& ladder, const Layout& layout, std::size_t first, std::size_t threads,
             const ThreadPool::Poll& poll) const;
-  void check(const Matrix& queries) const;
-  void run(SearchRequest request) const;
+  static std::size_t admitted_rows(const Rows& rows, const SearchRequest& request, bool among_themselves);
+  void search_among(const Rows& rows, const Queries& queries, const SearchRequest& request,
+                    bool among_themselves) const;
   Rows view() const;
 
   std::size_t dim_;

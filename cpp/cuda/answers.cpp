@@ -29,7 +29,7 @@ Answers::Answers(const AnswerArrays& arrays, std::size_t queries, std::size_t k,
       threads_(threads),
       failed_(queries),
       widths_(queries),
-      scores_(arrays.scores) {}
+      scores_(arrays.scores64) {}
 
 void Answers::merge(const BatchAnswers& found, std::size_t rows, const Numbering& numbering) {
   const std::lock_guard lock(mutex_);

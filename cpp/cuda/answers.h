@@ -9,16 +9,9 @@
 
 #include "device_rows.h"
 #include "numbering.h"
+#include "search/answer_arrays.h"
 
 namespace latentknn::cuda {
-
-// Where the neighbours of all queries are written: (count, k), on the host, the nearest first.
-struct AnswerArrays {
-  float* similarities;
-  std::int64_t* positions;
-  std::int64_t* ids;
-  double* scores;  // similarities in float64; null: nobody asks for them
-};
 
 // A query is infinite or not a number somewhere.
 class NotFinite : public std::invalid_argument {

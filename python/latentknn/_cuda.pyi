@@ -48,5 +48,12 @@ class ShardedRows:
     def clear(self) -> None: ...
     def add(self, rows: NDArray[np.float32], ids: NDArray[np.int64]) -> None: ...
     def search(
-        self, queries: NDArray[np.float32] | DeviceArray, k: int, allowed: NDArray[np.uint8] | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.int64], list[int]]: ...
+        self,
+        queries: NDArray[np.float32] | DeviceArray,
+        k: int,
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
+        scores64: bool,
+    ) -> tuple[
+        NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None, list[int]
+    ]: ...

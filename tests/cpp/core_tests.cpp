@@ -110,10 +110,7 @@ void compare_with_reference(const std::string& isa, latentknn::Strategy strategy
   request.threads = c.threads;
   request.allowed = c.masked ? allowed.data() : nullptr;
   request.allowed_count = c.rows;
-  request.similarities = similarities.data();
-  request.positions = positions.data();
-  request.ids = found_ids.data();
-  request.scores64 = scores.data();
+  request.answers = {similarities.data(), positions.data(), found_ids.data(), scores.data()};
   database.search(request);
 
   bool equal = std::string(database.isa()) == isa;

@@ -72,10 +72,7 @@ inline Neighbours by_core(const Problem& problem, std::size_t k, const std::vect
   latentknn::SearchRequest request{};
   request.queries = {problem.queries.data(), latentknn::ElementType::float32, count, problem.dim};
   request.k = k;
-  request.similarities = found.similarities.data();
-  request.positions = found.positions.data();
-  request.ids = found.ids.data();
-  request.scores64 = found.scores.data();
+  request.answers = {found.similarities.data(), found.positions.data(), found.ids.data(), found.scores.data()};
   if (!allowed.empty()) {
     request.allowed = allowed.data();
     request.allowed_count = allowed.size();

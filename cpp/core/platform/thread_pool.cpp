@@ -144,8 +144,10 @@ void ThreadPool::ensure_workers(std::size_t count) {
   }
 }
 
+bool ThreadPool::is_little(double work) { return work <= kLittleWork; }
+
 void ThreadPool::run_sized(double work, std::size_t count, std::size_t threads, const Task& task, const Poll& poll) {
-  if (work > kLittleWork) return run(count, threads, task, poll);
+  if (!is_little(work)) return run(count, threads, task, poll);
   for (std::size_t index = 0; index < count; ++index) task(index);
 }
 

@@ -37,6 +37,9 @@ class ThreadPool {
   // wake up, and without asking `poll`.
   void run_sized(double work, std::size_t count, std::size_t threads, const Task& task, const Poll& poll);
 
+  // Whether the calling thread does so much work itself.
+  static bool is_little(double work);
+
   // Inside a task: throws Interrupted once the work has been asked to stop.
   static void check_interrupt();
 

@@ -1,12 +1,18 @@
 #include "rows/convert.h"
 
+#include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
+#include <limits>
+#include <mutex>
 
 namespace latentknn {
 namespace {
 
 using Reason = InvalidRow::Reason;
+
+constexpr std::size_t kNumbersPerTask = 131072;
 
 const char* describe(Reason reason) {
   switch (reason) {
@@ -66,6 +72,31 @@ void convert_rows(const Matrix& from, std::size_t begin, std::size_t end, float*
     case ElementType::int64: return convert<std::int64_t>(from, begin, end, to);
     case ElementType::uint64: return convert<std::uint64_t>(from, begin, end, to);
   }
+}
+
+void convert_all(const Matrix& from, float* to, std::size_t threads, const ThreadPool::Poll& poll) {
+  const std::size_t rows_per_task = std::max<std::size_t>(kNumbersPerTask / std::max<std::size_t>(from.columns, 1), 1);
+  if (from.rows <= rows_per_task) return convert_rows(from, 0, from.rows, to);
+  // Tasks are handed out in order, so once one has found a bad row only earlier rows matter.
+  std::mutex found_mutex;
+  std::exception_ptr found;
+  std::atomic<std::size_t> first_bad{std::numeric_limits<std::size_t>::max()};
+  const auto convert_some = [&](std::size_t index) {
+    const std::size_t begin = index * rows_per_task;
+    if (begin > first_bad.load()) return;
+    try {
+      convert_rows(from, begin, std::min(begin + rows_per_task, from.rows), to + begin * from.columns);
+    } catch (const InvalidRow& invalid) {
+      const std::lock_guard lock(found_mutex);
+      if (invalid.row < first_bad.load()) {
+        first_bad = invalid.row;
+        found = std::current_exception();
+      }
+    }
+  };
+  const auto work = static_cast<double>(from.rows * from.columns);
+  ThreadPool::shared().run_sized(work, (from.rows + rows_per_task - 1) / rows_per_task, threads, convert_some, poll);
+  if (found) std::rethrow_exception(found);
 }
 
 }  // namespace latentknn

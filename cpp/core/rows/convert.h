@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <stdexcept>
 
+#include "platform/thread_pool.h"
+
 namespace latentknn {
 
 enum class ElementType { float32, float64, int64, uint64 };
@@ -27,5 +29,8 @@ struct InvalidRow : std::invalid_argument {
 // Writes rows [begin, end) of `from` to `to`, which is where row `begin` goes. Throws InvalidRow for the
 // first bad one.
 void convert_rows(const Matrix& from, std::size_t begin, std::size_t end, float* to);
+
+// Writes all rows of `from` to `to`. Throws InvalidRow for the first bad one, and Interrupted.
+void convert_all(const Matrix& from, float* to, std::size_t threads, const ThreadPool::Poll& poll);
 
 }  // namespace latentknn

@@ -11,21 +11,17 @@ constexpr std::size_t kLine = 64 / sizeof(float);
 
 }  // namespace
 
-ExactScorer::ExactScorer(const KernelTable& kernels, const Rows& rows)
-    : kernels_(kernels), rows_(rows), padded_dim_((rows.dim + 7) / 8 * 8) {}
+ExactScorer::ExactScorer(const Search& search)
+    : search_(search), rows_(search.rows), padded_dim_((rows_.dim + 7) / 8 * 8) {}
 
-void ExactScorer::start(const SearchRequest& request, const std::vector<std::size_t>& queries) {
+void ExactScorer::start(const std::vector<std::size_t>& queries) {
   const std::size_t count = queries.size();
-  queries_.resize(count * rows_.dim);
   squared_norms_.resize(count);
   wide_.assign(count * padded_dim_, 0.0);
   scored_rows_ = 0;
   for (std::size_t q = 0; q < count; ++q) {
-    convert_rows(request.queries, queries[q], queries[q] + 1, queries_.data() + q * rows_.dim);
-  }
-  kernels_.squared_norms(queries_.data(), count, rows_.dim, squared_norms_.data());
-  for (std::size_t q = 0; q < count; ++q) {
-    std::copy_n(queries_.data() + q * rows_.dim, rows_.dim, wide_.data() + q * padded_dim_);
+    std::copy_n(search_.queries.vector(queries[q]), rows_.dim, wide_.data() + q * padded_dim_);
+    squared_norms_[q] = search_.queries.squared_norms()[queries[q]];
   }
 }
 
@@ -54,11 +50,10 @@ void ExactScorer::fetch(std::uint32_t row) const {
   for (std::size_t j = 0; j < rows_.dim; j += kLine) __builtin_prefetch(values + j, 0, 2);
 }
 
-void ExactScorer::score_run(std::size_t query, const RowRun& run, const SearchRequest& request, std::size_t asked,
-                            TopK& best) {
+void ExactScorer::score_run(std::size_t query, const RowRun& run, std::size_t asked, TopK& best) {
   multiply(query, run.distinct.data(), run.distinct.size());
   Threshold threshold(best);
-  const bool all = request.allowed == nullptr && !request.exclude_self;
+  const bool all = search_.admits_all();
   const std::uint32_t* member = run.members.data();
   for (std::size_t i = 0; i < run.distinct.size(); ++i) {
     const double norms = squared_norms_[query] * rows_.squared_norms[run.distinct[i]];
@@ -66,7 +61,7 @@ void ExactScorer::score_run(std::size_t query, const RowRun& run, const SearchRe
     if (!threshold.excludes(products_[i], norms)) {
       const double score = similarity(products_[i], squared_norms_[query], rows_.squared_norms[run.distinct[i]]);
       for (; member != end; ++member) {
-        if (all || request.admits(asked, *member)) best.push(score, *member);
+        if (all || search_.admits(asked, *member)) best.push(score, *member);
       }
       threshold = Threshold(best);
     }
@@ -76,7 +71,8 @@ void ExactScorer::score_run(std::size_t query, const RowRun& run, const SearchRe
 
 void ExactScorer::multiply(std::size_t query, const std::uint32_t* list, std::size_t count) {
   products_.resize(std::max(products_.size(), count));
-  kernels_.dot_products(wide_.data() + query * padded_dim_, rows_.values, list, count, rows_.dim, products_.data());
+  search_.kernels.dot_products(wide_.data() + query * padded_dim_, rows_.values, list, count, rows_.dim,
+                               products_.data());
   scored_rows_ += count;
 }
 

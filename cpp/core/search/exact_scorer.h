@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include "search/search_request.h"
+#include "search/search.h"
 #include "search/top_k.h"
 
 namespace latentknn {
@@ -26,14 +26,10 @@ class ExactScorer {
     std::uint32_t place;
   };
 
-  ExactScorer(const KernelTable& kernels, const Rows& rows);
+  explicit ExactScorer(const Search& search);
 
-  // Takes on the named queries of the request.
-  void start(const SearchRequest& request, const std::vector<std::size_t>& queries);
-
-  // (queries, dim), as the contract rounds them.
-  const float* queries() const { return queries_.data(); }
-  const double* squared_norms() const { return squared_norms_.data(); }
+  // Takes on some queries, by their numbers in the search.
+  void start(const std::vector<std::size_t>& queries);
 
   // Scores the listed rows for one query.
   void score(std::size_t query, const std::uint32_t* list, std::size_t count, TopK& best);
@@ -41,8 +37,8 @@ class ExactScorer {
   // The same, and fetches the rows before they are needed.
   void score_scattered(std::size_t query, const std::vector<std::uint32_t>& list, TopK& best);
 
-  // Scores the members of a run that query `asked` of the request, here `query`, admits.
-  void score_run(std::size_t query, const RowRun& run, const SearchRequest& request, std::size_t asked, TopK& best);
+  // Scores the members of a run that the query, which has the number `asked` in the search, admits.
+  void score_run(std::size_t query, const RowRun& run, std::size_t asked, TopK& best);
 
   // Scores pairs of a query and the row at a place of `order`; the pairs are sorted by query. Near places come
   // together: a row that several queries want is then read from memory once.
@@ -71,12 +67,11 @@ class ExactScorer {
 
   void multiply(std::size_t query, const std::uint32_t* list, std::size_t count);
 
-  const KernelTable& kernels_;
+  const Search& search_;
   const Rows& rows_;
   std::size_t padded_dim_;
-  std::vector<float> queries_;
   std::vector<double> squared_norms_;
-  std::vector<double> wide_;  // the queries once more, as the kernel takes them
+  std::vector<double> wide_;  // the queries as the kernel takes them
   std::vector<double> products_;
   std::vector<Pair> sorted_;
   std::vector<std::uint32_t> sorted_rows_;

@@ -1,10 +1,10 @@
 // Search without screening: every admitted row is scored in float64.
 #pragma once
 
-#include "search/search_request.h"
+#include "search/search.h"
 
 namespace latentknn {
 
-void exhaustive_search(const KernelTable& kernels, const Rows& rows, const SearchRequest& request);
+void exhaustive_search(const Search& search);
 
 }  // namespace latentknn

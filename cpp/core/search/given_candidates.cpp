@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "search/answers.h"
 #include "search/exact_scorer.h"
 
 namespace latentknn {
@@ -30,23 +31,23 @@ std::vector<std::uint32_t> rows_of(const std::int64_t* positions, std::size_t co
 
 }  // namespace
 
-void score_given(const KernelTable& kernels, const Rows& rows, const SearchRequest& request,
-                 const std::int64_t* positions, std::size_t per_query) {
+void score_given(const Search& search, const std::int64_t* positions, std::size_t per_query) {
+  const SearchRequest& request = search.request;
   if (request.k < 1) throw std::invalid_argument("k must be at least 1");
-  const std::size_t count = request.queries.rows;
+  const std::size_t count = search.queries.count();
   const auto task = [&](std::size_t index) {
-    ExactScorer scorer(kernels, rows);
+    ExactScorer scorer(search);
     for (std::size_t q = index * kQueriesPerTask; q < std::min((index + 1) * kQueriesPerTask, count); ++q) {
       ThreadPool::check_interrupt();
-      const std::vector<std::uint32_t> list = rows_of(positions + q * per_query, per_query, rows.count);
+      const std::vector<std::uint32_t> list = rows_of(positions + q * per_query, per_query, search.rows.count);
       if (list.size() < request.k) {
         throw std::invalid_argument("query " + std::to_string(q) + " has " + std::to_string(list.size()) +
                                     " candidates, fewer than k = " + std::to_string(request.k));
       }
-      scorer.start(request, {q});
-      TopK best(request.k, rows.ids);
+      scorer.start({q});
+      TopK best(request.k, search.rows.ids);
       scorer.score_scattered(0, list, best);
-      write_answer(request, rows, q, best.sorted());
+      write_answer(search, q, best.sorted());
     }
   };
   ThreadPool::shared().run((count + kQueriesPerTask - 1) / kQueriesPerTask, request.threads, task, request.poll);

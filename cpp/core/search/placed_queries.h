@@ -1,4 +1,4 @@
-// The queries of a request in the order of their places, so that those which are searched together look for the
+// The queries of a search in the order of their places, so that those which are searched together look for the
 // same rows.
 #pragma once
 
@@ -6,16 +6,16 @@
 #include <vector>
 
 #include "layout/layout.h"
-#include "search/search_request.h"
+#include "search/search.h"
 
 namespace latentknn {
 
 struct PlacedQueries {
-  std::vector<std::size_t> queries;  // of the request
+  std::vector<std::size_t> queries;  // their numbers in the search
   std::vector<std::size_t> places;   // where their best rows are likely to stand
   std::vector<float> points;         // (queries, layout.width()); empty where the layout has none
 
-  PlacedQueries(const KernelTable& kernels, const Layout& layout, const SearchRequest& request);
+  PlacedQueries(const Search& search, const Layout& layout);
 };
 
 }  // namespace latentknn

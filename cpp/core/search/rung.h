@@ -29,6 +29,8 @@ class Rung {
   // What comparing a query with a row costs, where so many queries are compared with it together.
   double cost_per_row(double together) const;
 
+  const ScreenKernel& kernel() const { return screen_.kernel(); }
+
   // What a score tells of the similarity of query q and a row.
   Candidate candidate(std::size_t q, float score, std::uint32_t place) const {
     const ScoreBound& bound = bounds_[q];

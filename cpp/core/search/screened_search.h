@@ -3,11 +3,10 @@
 
 #include "layout/layout.h"
 #include "screening/ladder.h"
-#include "search/search_request.h"
+#include "search/search.h"
 
 namespace latentknn {
 
-void screened_search(const KernelTable& kernels, const Ladder& ladder, const Layout& layout, const Rows& rows,
-                     const SearchRequest& request);
+void screened_search(const Search& search, const Ladder& ladder, const Layout& layout);
 
 }  // namespace latentknn

@@ -1,0 +1,39 @@
+// Writes the neighbours that tasks have found to the caller's arrays.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+#include "search/search.h"
+#include "search/top_k.h"
+
+namespace latentknn {
+
+// Writes one query's k best rows.
+void write_answer(const Search& search, std::size_t query, const std::vector<ScoredRow>& best);
+
+// With one shard, answers are written as they come; with several, the best of each shard are kept and merged at the
+// end. Safe from several threads for different pairs of a query and a shard.
+class Answers {
+ public:
+  Answers(const Search& search, std::size_t shards);
+  void put(std::size_t query, std::size_t shard, TopK& best);
+  void merge();
+
+  // A similarity that some shard has found enough rows of: no row below it is among the query's best. Minus
+  // infinity where there is one shard only, which knows by itself.
+  double threshold(std::size_t query) const {
+    return shards_ == 1 ? -std::numeric_limits<double>::infinity() : thresholds_[query].load(std::memory_order_relaxed);
+  }
+  void raise_threshold(std::size_t query, double value);
+
+ private:
+  const Search& search_;
+  std::size_t shards_;
+  std::vector<std::vector<ScoredRow>> partial_;
+  std::vector<std::atomic<double>> thresholds_;
+};
+
+}  // namespace latentknn

@@ -1,0 +1,38 @@
+// The queries of a search as the contract rounds them. They are read from the caller's memory once, so that all stages
+// see the same numbers whatever another thread writes there.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/kernel_table.h"
+#include "platform/aligned_buffer.h"
+#include "platform/thread_pool.h"
+#include "rows/convert.h"
+#include "rows/rows.h"
+
+namespace latentknn {
+
+class Queries {
+ public:
+  // Throws InvalidRow for the first row of the matrix that the contract refuses, and Interrupted.
+  Queries(const KernelTable& kernels, const Matrix& matrix, std::size_t threads, const ThreadPool::Poll& poll);
+  // The rows of a database, which stay where they are.
+  explicit Queries(const Rows& rows);
+  Queries(const Queries&) = delete;
+  Queries& operator=(const Queries&) = delete;
+
+  std::size_t count() const { return count_; }
+  std::size_t dim() const { return dim_; }
+  const float* vector(std::size_t query) const { return values_ + query * dim_; }
+  const double* squared_norms() const { return squared_norms_; }
+
+ private:
+  std::size_t count_;
+  std::size_t dim_;
+  AlignedBuffer<float> own_values_;
+  AlignedBuffer<double> own_squared_norms_;
+  const float* values_;
+  const double* squared_norms_;
+};
+
+}  // namespace latentknn

@@ -1,0 +1,137 @@
+#include "search/rung_choice.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "choice/costs.h"
+
+namespace latentknn {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kCrowded = 0.6;        // share left by the last rung above which scoring all rows is cheaper
+constexpr std::size_t kTriedRuns = 4;   // runs of cells on which rungs are tried
+constexpr std::size_t kTriedCells = 2;  // cells of each such run
+
+// What may be left by nature: of rows without any order, a share of k / seen are better than the best of those that
+// were seen before.
+double natural_share(std::size_t k, std::size_t seen) {
+  const double better = std::min(1.0, static_cast<double>(k) / static_cast<double>(seen));
+  return std::min(4.0 * better, (1.0 + better) / 2.0);
+}
+
+}  // namespace
+
+RungChoice::RungChoice(const Search& search, const Layout& layout, TileLadder& ladder, CellVisits& visits,
+                       Comparison& comparison)
+    : search_(search),
+      layout_(layout),
+      ladder_(ladder),
+      visits_(visits),
+      comparison_(comparison),
+      left_cost_(costs::left_row(search.rows.dim)) {}
+
+// Before the visit that was made last.
+std::size_t RungChoice::rows_seen(std::size_t tile) const { return visits_.visited(tile) * layout_.cell_rows(); }
+
+void RungChoice::climb() {
+  std::size_t highest = 0, climbed = 0;
+  for (std::size_t tile = 0; tile < ladder_.tiles(); ++tile) {
+    // Rows that are packed for a query alone are dear.
+    const auto cost = [&](std::size_t rung) {
+      return ladder_.rung(rung).cost_per_row(static_cast<double>(ladder_.size(tile)));
+    };
+    const std::size_t seen = rows_seen(tile), rung = ladder_.rung_of(tile);
+    if (seen == 0 || rung == ladder_.rungs() || ladder_.in_subspace(rung)) continue;
+    const double excess = comparison_.left_share(tile) - natural_share(search_.request.k, seen);
+    const bool last = rung + 1 == ladder_.rungs();
+    const bool up = last ? crowded(tile) : excess * left_cost_ > cost(rung + 1) - cost(rung);
+    if (!up) continue;
+    ladder_.stand_on(tile, rung + 1);
+    ++climbed;
+    highest = std::max(highest, rung + 1);
+  }
+  // The next block begins where this one would have done better to begin.
+  if (2 * climbed > ladder_.tiles()) ladder_.begin_on(std::min(highest, ladder_.rungs() - 1));
+}
+
+// Whether a tile's rows are closer to each other than its rung can tell.
+bool RungChoice::crowded(std::size_t tile) const {
+  const std::size_t seen = rows_seen(tile);
+  return seen > 0 && ladder_.bounded_below(ladder_.first(tile)) &&
+         comparison_.left_share(tile) > std::max(kCrowded, natural_share(search_.request.k, seen));
+}
+
+// Whether another rung may be better for a tile: a cheaper one that it has not tried, or a finer one.
+bool RungChoice::doubtful(std::size_t tile) const {
+  const std::size_t rung = ladder_.rung_of(tile);
+  if (rung == ladder_.rungs()) return false;
+  if (rung > 0) return true;
+  return ladder_.rungs() > 1 && comparison_.left_share(tile) * left_cost_ >
+                                    ladder_.rung(1).cost_per_row(kInfinity) - ladder_.rung(0).cost_per_row(kInfinity);
+}
+
+void RungChoice::try_rungs() {
+  std::vector<std::size_t> undecided;
+  for (std::size_t tile = 0; tile < ladder_.tiles(); ++tile) {
+    if (doubtful(tile)) undecided.push_back(tile);
+  }
+  if (undecided.empty()) return;
+  const std::vector<Pair> pairs = pairs_to_try(undecided);
+  std::vector<double> least(ladder_.tiles(), kInfinity);
+  for (std::size_t rung = 0; rung < ladder_.rungs() && !undecided.empty(); ++rung) {
+    try_rung(rung, undecided, pairs);
+    std::erase_if(undecided, [&](std::size_t tile) {
+      const double cost = ladder_.rung(rung).cost_per_row(together_) + comparison_.left_share(tile) * left_cost_;
+      if (comparison_.compared_any(tile) && cost < least[tile]) {
+        least[tile] = cost;
+        ladder_.stand_on(tile, rung);
+      }
+      const std::size_t next = rung + 1;
+      if (next == ladder_.rungs() && crowded(tile)) ladder_.stand_on(tile, next);
+      return next < ladder_.rungs() && ladder_.rung(next).cost_per_row(together_) >= least[tile];
+    });
+  }
+}
+
+// A few of the cells that each of the tiles wants; and how many queries want a cell together.
+std::vector<RungChoice::Pair> RungChoice::pairs_to_try(const std::vector<std::size_t>& tiles) {
+  const std::vector<std::size_t>& runs = visits_.runs();
+  std::vector<Pair> pairs;
+  std::size_t wants = 0, wanted = 0;
+  for (std::size_t i = 0; i < kTriedRuns; ++i) {
+    const Window cells = visits_.enter(runs[(2 * i + 1) * runs.size() / (2 * kTriedRuns)], ladder_.thresholds());
+    const std::size_t count = cells.end - cells.begin;
+    for (const std::size_t tile : tiles) {
+      std::size_t found = 0;
+      for (std::size_t j = 0; j < count && found < kTriedCells; ++j) {
+        const std::size_t cell = cells.begin + (i * 37 + j * 5) % count;
+        if (!visits_.wants(cell, tile)) continue;
+        pairs.push_back({tile, cell});
+        ++found;
+      }
+    }
+    for (std::size_t cell = cells.begin; cell < cells.end; ++cell) {
+      std::size_t by = 0;
+      for (const std::size_t tile : tiles) by += visits_.wants(cell, tile) ? ladder_.size(tile) : 0;
+      wants += by;
+      wanted += by > 0 ? 1 : 0;
+    }
+  }
+  together_ =
+      static_cast<double>(std::max<std::size_t>(1, wants)) / static_cast<double>(std::max<std::size_t>(1, wanted));
+  std::stable_sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.cell < b.cell; });
+  return pairs;
+}
+
+// Counts what a rung leaves of the pairs of such tiles.
+void RungChoice::try_rung(std::size_t rung, const std::vector<std::size_t>& tiles, const std::vector<Pair>& pairs) {
+  comparison_.reset_counts();
+  for (const std::size_t tile : tiles) ladder_.set_cutoffs(tile, rung);
+  for (const Pair& pair : pairs) {
+    if (std::binary_search(tiles.begin(), tiles.end(), pair.tile)) comparison_.want(pair.cell, pair.tile, rung);
+  }
+  comparison_.try_out(rung);
+}
+
+}  // namespace latentknn

@@ -1,0 +1,50 @@
+// Moves tiles of queries to the rung of the ladder that costs least, by what each rung is seen to leave.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "layout/layout.h"
+#include "search/cell_visits.h"
+#include "search/comparison.h"
+#include "search/search.h"
+#include "search/tile_ladder.h"
+
+namespace latentknn {
+
+class RungChoice {
+ public:
+  RungChoice(const Search& search, const Layout& layout, TileLadder& ladder, CellVisits& visits,
+             Comparison& comparison);
+
+  // After a visit: takes tiles a rung up for which what was left costs more than telling it apart. On the last rung,
+  // rows that are closer to each other than scores can tell are scored cell by cell, where scores bound from both
+  // sides. (Rows that are only bounded from above need not be close: they are far from their bounds, above all near the
+  // query. So nobody climbs from a subspace here.)
+  void climb();
+
+  // Before many cells are visited: finds the best rung of each tile by what the rungs leave on a few of these cells.
+  void try_rungs();
+
+ private:
+  struct Pair {
+    std::size_t tile;
+    std::size_t cell;
+  };
+
+  bool crowded(std::size_t tile) const;
+  bool doubtful(std::size_t tile) const;
+  std::size_t rows_seen(std::size_t tile) const;
+  std::vector<Pair> pairs_to_try(const std::vector<std::size_t>& tiles);
+  void try_rung(std::size_t rung, const std::vector<std::size_t>& tiles, const std::vector<Pair>& pairs);
+
+  const Search& search_;
+  const Layout& layout_;
+  TileLadder& ladder_;
+  CellVisits& visits_;
+  Comparison& comparison_;
+  const double left_cost_;  // what a pair costs that screening leaves
+  double together_ = 1.0;   // queries that want a cell at once
+};
+
+}  // namespace latentknn

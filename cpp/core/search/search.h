@@ -1,0 +1,28 @@
+// One search, as its stages hand it on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kernel_table.h"
+#include "rows/rows.h"
+#include "search/queries.h"
+#include "search/search_request.h"
+
+namespace latentknn {
+
+struct Search {
+  const KernelTable& kernels;
+  const Rows& rows;
+  const Queries& queries;
+  const SearchRequest& request;
+  bool among_themselves;  // query i is row i of the database, and not among its own neighbours
+  SearchStatistics& statistics;
+
+  bool admits_all() const { return request.allowed == nullptr && !among_themselves; }
+  bool admits(std::size_t query, std::uint32_t row) const {
+    return (request.allowed == nullptr || request.allowed[row] != 0) && !(among_themselves && row == query);
+  }
+};
+
+}  // namespace latentknn

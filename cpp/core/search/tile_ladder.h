@@ -1,0 +1,70 @@
+// The rung of the ladder of screens on which each tile of a block of queries stands, and the similarity below which
+// each query looks for nothing.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "layout/layout.h"
+#include "screening/ladder.h"
+#include "search/rung.h"
+#include "search/search.h"
+
+namespace latentknn {
+
+class TileLadder {
+ public:
+  TileLadder(const Search& search, const Ladder& ladder, const Layout& layout);
+
+  // Puts the tiles of a block of queries (count, dim) on the rung that blocks begin on.
+  void start(const float* queries, const double* squared_norms, std::size_t count);
+
+  std::size_t tiles() const { return rung_of_.size(); }
+  // The queries of a tile: from its first up to its end.
+  std::size_t first(std::size_t tile) const { return tile * query_tile_; }
+  std::size_t end(std::size_t tile) const { return std::min((tile + 1) * query_tile_, thresholds_.size()); }
+  std::size_t size(std::size_t tile) const { return end(tile) - first(tile); }
+
+  std::size_t rungs() const { return rungs_.size(); }
+  Rung& rung(std::size_t number) { return rungs_[number]; }
+  const Rung& rung(std::size_t number) const { return rungs_[number]; }
+  // Whether a rung is not of all dimensions.
+  bool in_subspace(std::size_t rung) const { return rung < first_whole_; }
+  // Whether a rung is finer than the one on which a search hopes to stay.
+  bool finer(std::size_t rung) const { return rung > hoped_; }
+
+  // rungs(): the tile's cells are scored without screening.
+  std::size_t rung_of(std::size_t tile) const { return rung_of_[tile]; }
+  void stand_on(std::size_t tile, std::size_t rung);
+  // Later blocks begin on this rung.
+  void begin_on(std::size_t rung) { begins_on_ = rung; }
+
+  // Brings the cutoffs of a tile's queries on a rung up to date, whether or not the tile stands on it.
+  void set_cutoffs(std::size_t tile, std::size_t rung);
+
+  const std::vector<double>& thresholds() const { return thresholds_; }
+  // Nothing below `similarity` is among the query's k best.
+  void raise_threshold(std::size_t q, double similarity);
+
+  // Whether the scores of the rung on which a query stands bound similarities from below.
+  bool bounded_below(std::size_t q) const {
+    const std::size_t rung = rung_of_query(q);
+    return rung == rungs_.size() || rungs_[rung].bounds_below(q);
+  }
+  // What comparing a query with a row costs, where many queries are compared with it together.
+  double cost_per_row(std::size_t q) const;
+
+ private:
+  std::size_t rung_of_query(std::size_t q) const { return rung_of_[q / query_tile_]; }
+
+  const std::size_t query_tile_;
+  const std::size_t hoped_;
+  const std::size_t first_whole_;
+  std::size_t begins_on_;
+  std::vector<Rung> rungs_;
+  std::vector<std::size_t> rung_of_;
+  std::vector<double> thresholds_;
+};
+
+}  // namespace latentknn
