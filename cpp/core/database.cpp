@@ -65,8 +65,7 @@ Explanation Database::explain() const {
                           statistics_.finer_rows.load(),
                           statistics_.scored_rows.load()};
   if (ladder_.empty()) return explanation;
-  const ScreenKernel& kernel = ladder_.cheapest().kernel();
-  explanation.arithmetic = &kernel == &kernels_.int8 ? "int8" : &kernel == &kernels_.int16 ? "int16" : "fp32";
+  explanation.arithmetic = ladder_.cheapest().kernel().name;
   explanation.screened_dims = ladder_.cheapest().packed_dim();
   explanation.unscreened_rows = ladder_.unscreened_places().size();
   return explanation;

@@ -183,7 +183,8 @@ std::size_t count_skipped(const latentknn::KernelTable& kernels, const latentknn
   const std::vector<float> point = layout.points(query.data(), &norm, 1);
   std::vector<float> products;
   const latentknn::AlignedBuffer<char> packed = layout.caps()->pack(point.data(), 1);
-  std::vector<latentknn::Reach> reaches(kernels.fp32.query_tile, latentknn::CellCaps::kNowhere);
+  std::vector<latentknn::Reach> reaches(kernels.of(latentknn::Arithmetic::fp32).query_tile,
+                                        latentknn::CellCaps::kNowhere);
   reaches[0] = layout.caps()->reach(wanted);
   std::vector<std::uint8_t> marks(latentknn::CellCaps::kRun);
   std::size_t skipped = 0;

@@ -36,29 +36,32 @@ constexpr double kWorthBoth = 0.85;
 // What turning a query into the coordinates of 8 bits may cost, as a share of its comparisons.
 constexpr double kTurned = 0.05;
 
-const ScreenKernel& kernel_of(const KernelTable& kernels, Arithmetic arithmetic) {
-  return arithmetic == Arithmetic::int8 ? kernels.int8 : arithmetic == Arithmetic::int16 ? kernels.int16 : kernels.fp32;
+// Whether screening in so few bits is faster than in float32.
+bool is_fast(const KernelTable& kernels, Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::fp32 || kernels.of(arithmetic).gain > 1.0;
 }
 
 Consideration consider(const KernelTable& kernels, const Forecast& forecast, std::size_t row_count, std::size_t dim,
                        double reached) {
-  constexpr const char* kNames[] = {"int8", "int16", "fp32"};
   const std::size_t dims = forecast.directions == 0 ? dim : forecast.directions + 1;
   const double candidate = costs::left_row(dim) + costs::scored_row(dim);
   const double rows = reached * static_cast<double>(row_count);
-  const ScreenKernel& kernel = kernel_of(kernels, forecast.arithmetic);
-  const double cost = rows * costs::compared_row(kernels, kernel, dims) + forecast.candidates * candidate;
+  const ScreenKernel& kernel = kernels.of(forecast.arithmetic);
+  const double cost = rows * costs::compared_row(kernel, dims) + forecast.candidates * candidate;
   const double plain =
-      rows * costs::compared_row(kernels, kernels.fp32, dim) + CandidateForecast::kNeighbours * candidate;
-  return {kNames[static_cast<int>(forecast.arithmetic)], dims, forecast.candidates, cost / plain};
+      rows * costs::compared_row(kernels.of(Arithmetic::fp32), dim) + CandidateForecast::kNeighbours * candidate;
+  return {kernel.name, dims, forecast.candidates, cost / plain};
 }
 
 // How a forecast's predicted cost is weighed.
 double weighed(const Forecast& forecast) {
   if (forecast.directions > 0) return 1.0 / kWorthBoth;
-  return forecast.arithmetic == Arithmetic::int8    ? 1.0 / kWorthFewBits
-         : forecast.arithmetic == Arithmetic::int16 ? 1.0
-                                                    : 1.0 / kWorthFourTimes;
+  switch (forecast.arithmetic) {
+    case Arithmetic::fp32: return 1.0 / kWorthFourTimes;
+    case Arithmetic::int16: return 1.0;
+    case Arithmetic::int8: return 1.0 / kWorthFewBits;
+  }
+  return 1.0;
 }
 
 Ladder alone(std::unique_ptr<Screen> screen) {
@@ -67,16 +70,15 @@ Ladder alone(std::unique_ptr<Screen> screen) {
   return ladder;
 }
 
-std::unique_ptr<Screen> int8_screen(const KernelTable& kernels, const Rows& sample) {
-  return std::make_unique<Int8Screen>(kernels, std::vector<float>(), sample.dim, sample);
-}
-
-std::unique_ptr<Screen> int16_screen(const KernelTable& kernels, std::size_t dim, UniformScreen::Packed packed) {
-  return std::make_unique<UniformScreen>(UniformScreen::int16(kernels, dim, packed));
-}
-
-std::unique_ptr<Screen> fp32_screen(const KernelTable& kernels, std::size_t dim, UniformScreen::Packed packed) {
-  return std::make_unique<UniformScreen>(UniformScreen::fp32(kernels, dim, packed));
+// A screen in all dimensions.
+std::unique_ptr<Screen> whole_screen(Arithmetic arithmetic, const KernelTable& kernels, const Rows& sample,
+                                     UniformScreen::Packed packed) {
+  switch (arithmetic) {
+    case Arithmetic::fp32: return std::make_unique<UniformScreen>(UniformScreen::fp32(kernels, sample.dim, packed));
+    case Arithmetic::int16: return std::make_unique<UniformScreen>(UniformScreen::int16(kernels, sample.dim, packed));
+    case Arithmetic::int8: return std::make_unique<Int8Screen>(kernels, std::vector<float>(), sample.dim, sample);
+  }
+  return nullptr;
 }
 
 // Of all cells, the share that a query reaches, from those that the forecast took from the sample.
@@ -100,15 +102,13 @@ std::unique_ptr<Screen> subspace_screen(const Forecast& forecast, const KernelTa
 // A screen in all dimensions, and the finer ones, whose rows are packed each time that they are needed.
 void add_from(Arithmetic least, UniformScreen::Packed least_packed, const KernelTable& kernels, const Rows& sample,
               Ladder& ladder) {
-  const auto packed = [=](Arithmetic arithmetic) {
-    return arithmetic == least ? least_packed : UniformScreen::Packed::each_time;
-  };
   ladder.whole = ladder.screens.size();
-  if (least == Arithmetic::int8) ladder.screens.push_back(int8_screen(kernels, sample));
-  if (least != Arithmetic::fp32 && kernels.int16_gain > 1.0) {
-    ladder.screens.push_back(int16_screen(kernels, sample.dim, packed(Arithmetic::int16)));
+  for (auto i = static_cast<std::size_t>(least) + 1; i-- > 0;) {
+    const auto arithmetic = static_cast<Arithmetic>(i);
+    if (!is_fast(kernels, arithmetic)) continue;
+    const auto packed = arithmetic == least ? least_packed : UniformScreen::Packed::each_time;
+    ladder.screens.push_back(whole_screen(arithmetic, kernels, sample, packed));
   }
-  ladder.screens.push_back(fp32_screen(kernels, sample.dim, packed(Arithmetic::fp32)));
 }
 
 // Of the forecasts that `admit` admits, the one of the least weighed cost; null where it admits none.
@@ -142,7 +142,7 @@ Choice choose_by_cost(const KernelTable& kernels, const Rows& sample, std::size_
     forecasts = forecast.forecasts();
   }
   std::erase_if(forecasts, [&](const Forecast& each) {
-    const bool slow = each.arithmetic == Arithmetic::int16 && each.directions == 0 && !(kernels.int16_gain > 1.0);
+    const bool slow = each.directions == 0 && !is_fast(kernels, each.arithmetic);
     return slow || (subspace_alone && each.directions == 0);
   });
   for (const Forecast& each : forecasts) {
@@ -164,7 +164,7 @@ Choice choose_by_cost(const KernelTable& kernels, const Rows& sample, std::size_
   // where there is one, and where turning them for 8 bits in all dimensions takes too long. Queries that the subspace
   // does not suit then go on in all dimensions.
   const double compared = choice.reached * static_cast<double>(row_count) *
-                          costs::compared_row(kernels, kernel_of(kernels, best->arithmetic), best->directions + 1);
+                          costs::compared_row(kernels.of(best->arithmetic), best->directions + 1);
   const bool in_subspace = best->directions > 0 && static_cast<double>(dim * dim) > kTurned * compared;
   if (in_subspace) {
     add_from(Arithmetic::int16, UniformScreen::Packed::each_time, kernels, sample, choice.ladder);
@@ -178,8 +178,8 @@ Choice choose_by_cost(const KernelTable& kernels, const Rows& sample, std::size_
 }  // namespace
 
 Ladder fallback_ladder(const KernelTable& kernels, std::size_t dim) {
-  constexpr auto kKept = UniformScreen::Packed::kept;
-  return alone(kernels.int16_gain > 1.0 ? int16_screen(kernels, dim, kKept) : fp32_screen(kernels, dim, kKept));
+  const auto arithmetic = is_fast(kernels, Arithmetic::int16) ? Arithmetic::int16 : Arithmetic::fp32;
+  return alone(whole_screen(arithmetic, kernels, {nullptr, nullptr, nullptr, 0, dim}, UniformScreen::Packed::kept));
 }
 
 GatheredRows deciding_rows(Strategy strategy, const Rows& rows) {
@@ -202,12 +202,15 @@ Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& 
   if (strategy == Strategy::float64 || dim > kMaxDim) return {};
   const bool many = dim > kManyDims;
   const bool few = dim < kFewDims || row_count < kFewRows;
+  const auto whole_alone = [&](Arithmetic arithmetic) -> Choice {
+    return {alone(whole_screen(arithmetic, kernels, sample, UniformScreen::Packed::kept)), {}};
+  };
   switch (strategy) {
-    case Strategy::fp32: return {alone(fp32_screen(kernels, dim, UniformScreen::Packed::kept)), {}};
-    case Strategy::int16: return {alone(int16_screen(kernels, dim, UniformScreen::Packed::kept)), {}};
+    case Strategy::fp32: return whole_alone(Arithmetic::fp32);
+    case Strategy::int16: return whole_alone(Arithmetic::int16);
     case Strategy::int8:
       if (many) break;
-      return {alone(int8_screen(kernels, sample)), {}};
+      return whole_alone(Arithmetic::int8);
     case Strategy::pca:
       if (many) break;
       return choose_by_cost(kernels, sample, row_count, directions, layout, threads, true);

@@ -8,16 +8,10 @@
 
 namespace latentknn::costs {
 
-// How many times faster than fp32 a kernel's tile runs.
-inline double gain(const KernelTable& kernels, const ScreenKernel& kernel) {
-  if (&kernel == &kernels.int8) return kernels.int8_gain;
-  return &kernel == &kernels.int16 ? kernels.int16_gain : 1.0;
-}
-
 // A row compared with a query by a screen of so many dimensions. Comparing a tile's scores takes as long as some more.
-inline double compared_row(const KernelTable& kernels, const ScreenKernel& kernel, std::size_t dims) {
+inline double compared_row(const ScreenKernel& kernel, std::size_t dims) {
   constexpr double kCompareDims = 4.0;
-  return static_cast<double>(dims) / gain(kernels, kernel) + kCompareDims;
+  return static_cast<double>(dims) / kernel.gain + kCompareDims;
 }
 
 // A row packed for such a screen.

@@ -10,8 +10,6 @@
 
 namespace latentknn {
 
-enum class Arithmetic { int8, int16, fp32 };
-
 struct Forecast {
   std::size_t directions;  // 0: all dimensions
   Arithmetic arithmetic;

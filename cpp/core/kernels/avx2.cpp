@@ -11,8 +11,6 @@ constexpr char kName[] = "avx2";
 constexpr size_t kTileQueries = 6;
 constexpr size_t kTileVectors = 2;
 constexpr size_t kExactRows = 4;
-constexpr double kInt16Gain = 1.5;
-constexpr double kInt8Gain = 2.6;
 
 struct FloatScores {
   using Number = float;
@@ -44,6 +42,7 @@ struct ShortScores {
 };
 
 struct Fp32 : FloatScores {
+  static constexpr double kGain = 1.0;
   using Element = float;
   using Vector = __m256;
   using Sum = __m256;
@@ -61,6 +60,7 @@ struct Fp32 : FloatScores {
 
 // Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
 struct Int16 : FloatScores {
+  static constexpr double kGain = 1.5;
   using Element = int16_t;
   using Vector = __m256i;
   using Sum = __m256i;
@@ -87,6 +87,7 @@ struct Int16 : FloatScores {
 // Eight bits wide into sixteen. The instruction takes one operand without sign: queries, from 1 to 127 by
 // their offset, so that no pair of products saturates. The sums may wrap, as their starts make up for it.
 struct Int8 : ShortScores {
+  static constexpr double kGain = 2.6;
   using Element = int8_t;
   using Vector = __m256i;
   using Sum = __m256i;

@@ -9,9 +9,6 @@ namespace {
 
 constexpr char kName[] = "avx512";
 
-constexpr double kInt16Gain = 1.5;
-constexpr double kInt8Gain = 2.6;
-
 #include "avx512.inl"
 
 struct ShortScores {
@@ -28,11 +25,13 @@ struct ShortScores {
 };
 
 struct Int16 : SixteenBits {
+  static constexpr double kGain = 1.5;
   static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)); }
 };
 
 // Eight bits wide into sixteen; see avx2.cpp.
 struct Int8 : ShortScores {
+  static constexpr double kGain = 2.6;
   using Element = int8_t;
   using Vector = __m512i;
   using Sum = __m512i;

@@ -10,9 +10,6 @@ namespace {
 
 constexpr char kName[] = "avx512_vnni";
 
-constexpr double kInt16Gain = 1.9;
-constexpr double kInt8Gain = 3.3;
-
 #include "avx512.inl"
 
 struct LongScores {
@@ -29,12 +26,14 @@ struct LongScores {
 };
 
 struct Int16 : SixteenBits {
+  static constexpr double kGain = 1.9;
   static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_dpwssd_epi32(sum, a, b); }
 };
 
 // Eight bits wide into thirty-two, so that no sum wraps. The instruction takes one operand without sign: queries, from
 // 1 to 255 by their offset.
 struct Int8 : LongScores {
+  static constexpr double kGain = 3.3;
   using Element = int8_t;
   using Vector = __m512i;
   using Sum = __m512i;

@@ -13,8 +13,6 @@ constexpr char kName[] = "baseline";
 constexpr size_t kTileQueries = 4;
 constexpr size_t kTileVectors = 2;
 constexpr size_t kExactRows = 2;
-constexpr double kInt16Gain = 1.5;
-constexpr double kInt8Gain = 1.5;
 
 typedef float Float __attribute__((vector_size(16)));
 typedef int32_t Ints __attribute__((vector_size(16)));
@@ -55,6 +53,7 @@ using FloatScores = VectorScores<float, Float, Ints>;
 using ShortScores = VectorScores<int16_t, Shorts, Shorts>;
 
 struct Fp32 : FloatScores {
+  static constexpr double kGain = 1.0;
   using Element = float;
   using Vector = Float;
   using Sum = Float;
@@ -72,6 +71,7 @@ struct Fp32 : FloatScores {
 
 // Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
 struct Int16 : FloatScores {
+  static constexpr double kGain = 1.5;
   using Element = int16_t;
   using Vector = Shorts;
   using Sum = Ints;
@@ -96,6 +96,7 @@ struct Int16 : FloatScores {
 
 // Eight bits wide into sixteen; the sums may wrap, as a score is modulo 2^16.
 struct Int8 : ShortScores {
+  static constexpr double kGain = 1.5;
   using Element = int8_t;
   using Vector = Shorts;
   using Sum = WrappingShorts;

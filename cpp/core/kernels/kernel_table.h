@@ -41,8 +41,14 @@ struct ScreenTask {
   void* context;                     // cutoffs
 };
 
-// How one screening arithmetic lays out its operands, and its fused kernel.
+// Numbers that rows can be screened in: from those that tell the most apart to those that are multiplied the fastest.
+enum class Arithmetic { fp32, int16, int8 };
+constexpr size_t kArithmetics = 3;
+
+// How one arithmetic lays out its operands, and its fused kernel.
 struct ScreenKernel {
+  const char* name;  // of the arithmetic
+  double gain;       // how many times faster than that of fp32 its tile runs, measured
   size_t query_tile;
   size_t row_tile;
   size_t (*query_bytes)(size_t dim);  // bytes of one packed vector, padding of its dimensions included
@@ -68,13 +74,9 @@ struct Reach {
 
 struct KernelTable {
   const char* name;
-  ScreenKernel fp32;
-  ScreenKernel int16;
-  // Vectors of integers up to int8_query_largest (queries) and 127 (rows). A score is its row's start and the product,
-  // modulo 2^16 where int8_wraps.
-  ScreenKernel int8;
-  double int16_gain;  // how many times faster than fp32 its tile runs, measured
-  double int8_gain;
+  ScreenKernel screens[kArithmetics];  // by arithmetic
+  // In int8, vectors have integers up to int8_query_largest (queries) and 127 (rows). A score is its row's start and
+  // the product, modulo 2^16 where int8_wraps.
   int int8_query_largest;
   bool int8_wraps;
   // The fp32 tiles without the screening: out[i * stride + j] += product of packed query i and packed row j,
@@ -93,6 +95,8 @@ struct KernelTable {
                        double* out);
   // out[i] = S(v, v) of consecutive vectors.
   void (*squared_norms)(const float* vectors, size_t count, size_t dim, double* out);
+
+  const ScreenKernel& of(Arithmetic arithmetic) const { return screens[static_cast<size_t>(arithmetic)]; }
 };
 
 // Null where the compiler's target does not have the instruction set.

@@ -11,8 +11,6 @@ constexpr char kName[] = "neon";
 constexpr size_t kTileQueries = 8;
 constexpr size_t kTileVectors = 3;
 constexpr size_t kExactRows = 4;
-constexpr double kInt16Gain = 0.7;
-constexpr double kInt8Gain = 2.0;
 
 struct FloatScores {
   using Number = float;
@@ -47,6 +45,7 @@ struct ShortScores {
 };
 
 struct Fp32 : FloatScores {
+  static constexpr double kGain = 1.0;
   using Element = float;
   using Vector = float32x4_t;
   using Sum = float32x4_t;
@@ -64,6 +63,7 @@ struct Fp32 : FloatScores {
 
 // Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
 struct Int16 : FloatScores {
+  static constexpr double kGain = 0.7;
   using Element = int16_t;
   using Vector = int16x8_t;
   using Sum = int32x4_t;
@@ -88,6 +88,7 @@ struct Int16 : FloatScores {
 
 // Eight bits wide into sixteen; the sums may wrap, as a score is modulo 2^16.
 struct Int8 : ShortScores {
+  static constexpr double kGain = 2.0;
   using Element = int8_t;
   using Vector = int8x8_t;
   using Sum = int16x8_t;

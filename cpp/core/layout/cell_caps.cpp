@@ -56,7 +56,7 @@ void CellCaps::measure(const float* points, std::size_t first, std::size_t count
 }
 
 void CellCaps::pack_runs(std::size_t first_cell) {
-  const ScreenKernel& kernel = kernels_.fp32;
+  const ScreenKernel& kernel = kernels_.of(Arithmetic::fp32);
   const std::size_t runs = cosines_.size() / kRun;
   const std::size_t run_bytes = kRun * kernel.row_bytes(width_);
   const std::vector<double> ones(kRun, 1.0);
@@ -68,7 +68,7 @@ void CellCaps::pack_runs(std::size_t first_cell) {
 }
 
 AlignedBuffer<char> CellCaps::pack(const float* points, std::size_t count) const {
-  const ScreenKernel& kernel = kernels_.fp32;
+  const ScreenKernel& kernel = kernels_.of(Arithmetic::fp32);
   const std::vector<double> ones(count, 1.0);
   AlignedBuffer<char> packed;
   packed.resize((count + kernel.query_tile - 1) / kernel.query_tile * kernel.query_tile * kernel.query_bytes(width_));
@@ -86,7 +86,7 @@ Reach CellCaps::reach(double similarity) const {
 
 void CellCaps::mark(std::size_t run, const AlignedBuffer<char>& packed, const Reach* reaches, std::size_t groups,
                     std::vector<float>& products, std::uint8_t* marks) const {
-  const ScreenKernel& kernel = kernels_.fp32;
+  const ScreenKernel& kernel = kernels_.of(Arithmetic::fp32);
   products.assign(groups * kernel.query_tile * kRun, 0.0f);
   kernels_.add_products(packed.data(), groups, packed_.data() + run * kRun * kernel.row_bytes(width_),
                         kRun / kernel.row_tile, width_, products.data(), kRun);
@@ -96,7 +96,7 @@ void CellCaps::mark(std::size_t run, const AlignedBuffer<char>& packed, const Re
 
 double CellCaps::share_reached(const std::vector<float>& points, const std::vector<float>& similarities) const {
   // The queries are not alike: each is a group of its own, filled up with itself.
-  const std::size_t count = similarities.size(), copies = kernels_.fp32.query_tile;
+  const std::size_t count = similarities.size(), copies = kernels_.of(Arithmetic::fp32).query_tile;
   std::vector<float> copied;
   std::vector<Reach> reaches;
   for (std::size_t i = 0; i < count * copies; ++i) {

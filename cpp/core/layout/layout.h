@@ -42,7 +42,7 @@ class Layout {
   bool repeats(std::size_t place) const { return repeats_[place]; }
 
   // Places are skipped by whole cells: runs of so many rows, a multiple of every screen's row_tile.
-  std::size_t cell_rows() const { return kernels_.int8.row_tile; }
+  std::size_t cell_rows() const { return kernels_.of(Arithmetic::int8).row_tile; }
   // The last cell may have fewer.
   std::size_t rows_in(std::size_t cell) const { return std::min(cell_rows(), order_.size() - cell * cell_rows()); }
 

@@ -48,7 +48,7 @@ class Int8Screen final : public Screen {
   Int8Screen(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim, const Rows& sample);
 
   const char* name() const override { return tail_ ? "pca" : "int8"; }
-  const ScreenKernel& kernel() const override { return kernels_.int8; }
+  const ScreenKernel& kernel() const override { return kernels_.of(Arithmetic::int8); }
   std::size_t packed_dim() const override { return width_; }
   double score_scale() const override { return 1.0 / (query_step_ * row_step_); }
   void reserve_rows(std::size_t count) override;

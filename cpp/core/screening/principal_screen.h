@@ -33,7 +33,7 @@ class PrincipalScreen final : public Screen {
   PrincipalScreen(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim);
 
   const char* name() const override { return "pca"; }
-  const ScreenKernel& kernel() const override { return kernels_.int16; }
+  const ScreenKernel& kernel() const override { return kernels_.of(Arithmetic::int16); }
   std::size_t packed_dim() const override { return count_ + 1; }
   double score_scale() const override;
   void reserve_rows(std::size_t count) override;

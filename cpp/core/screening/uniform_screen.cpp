@@ -31,11 +31,11 @@ double UniformScreen::int16_error(std::size_t dim) {
 }
 
 UniformScreen UniformScreen::fp32(const KernelTable& kernels, std::size_t dim, Packed packed) {
-  return {"fp32", kernels.fp32, dim, 1.0, fp32_error(dim), packed};
+  return {"fp32", kernels.of(Arithmetic::fp32), dim, 1.0, fp32_error(dim), packed};
 }
 
 UniformScreen UniformScreen::int16(const KernelTable& kernels, std::size_t dim, Packed packed) {
-  return {"int16", kernels.int16, dim, kInt16Length, int16_error(dim), packed};
+  return {"int16", kernels.of(Arithmetic::int16), dim, kInt16Length, int16_error(dim), packed};
 }
 
 void UniformScreen::reserve_rows(std::size_t count) {

@@ -45,7 +45,7 @@ void Rung::pack_queries(const std::vector<double>& thresholds) {
 
 double Rung::cost_per_row(double together) const {
   const double packing = screen_.keeps_rows() ? 0.0 : costs::packed_row(rows_.dim) / together;
-  return costs::compared_row(kernels_, screen_.kernel(), screen_.packed_dim()) + packing;
+  return costs::compared_row(screen_.kernel(), screen_.packed_dim()) + packing;
 }
 
 void Rung::set_threshold(std::size_t q, double threshold) {

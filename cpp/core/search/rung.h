@@ -18,8 +18,7 @@ namespace latentknn {
 
 class Rung {
  public:
-  Rung(const KernelTable& kernels, const Screen& screen, const Layout& layout, const Rows& rows)
-      : kernels_(kernels), screen_(screen), layout_(layout), rows_(rows) {}
+  Rung(const Screen& screen, const Layout& layout, const Rows& rows) : screen_(screen), layout_(layout), rows_(rows) {}
 
   // Takes on a block of queries. They are packed when they are first needed, by the thresholds that hold then:
   // similarities below which nothing is looked for.
@@ -63,7 +62,6 @@ class Rung {
 
   const void* packed_cell(std::size_t cell);
 
-  const KernelTable& kernels_;
   const Screen& screen_;
   const Layout& layout_;
   const Rows& rows_;

@@ -11,7 +11,7 @@ TileLadder::TileLadder(const Search& search, const Ladder& ladder, const Layout&
       first_whole_(ladder.whole),
       begins_on_(ladder.first) {
   for (const std::unique_ptr<Screen>& screen : ladder.screens) {
-    rungs_.emplace_back(search.kernels, *screen, layout, search.rows);
+    rungs_.emplace_back(*screen, layout, search.rows);
   }
 }
 
