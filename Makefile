@@ -23,8 +23,9 @@ ifdef SANITIZE
 # The emulated devices change stacks under the sanitizers' feet: they are not among these tests.
 test-core:
 	cmake -S . -B build/$(SANITIZE) -DLATENTKNN_PYTHON=OFF -DLATENTKNN_TESTS=ON -DLATENTKNN_SANITIZE=$(SANITIZE)
-	cmake --build build/$(SANITIZE) --parallel 2 --target core_tests
+	cmake --build build/$(SANITIZE) --parallel 2 --target core_tests search_tests
 	build/$(SANITIZE)/tests/cpp/core_tests
+	build/$(SANITIZE)/tests/cpp/search_tests
 else
 test-core: $(VENV)/installed-test
 	cmake -S . -B build/tests -DLATENTKNN_PYTHON=OFF -DLATENTKNN_TESTS=ON -DLATENTKNN_WARNINGS_AS_ERRORS=ON \

@@ -1,0 +1,437 @@
+// Tests of the stages of a search, each by itself.
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "checking.h"
+#include "isa.h"
+#include "layout/layout.h"
+#include "linear/subspace.h"
+#include "reference.h"
+#include "screening/int8_screen.h"
+#include "screening/ladder.h"
+#include "screening/uniform_screen.h"
+#include "search/answers.h"
+#include "search/block_search.h"
+#include "search/cell_visits.h"
+#include "search/comparison.h"
+#include "search/exact_scorer.h"
+#include "search/place_set.h"
+#include "search/placed_queries.h"
+#include "search/plan.h"
+#include "search/queries.h"
+#include "search/rescoring.h"
+#include "search/rung_choice.h"
+#include "search/tile_ladder.h"
+
+namespace {
+
+using namespace latentknn;
+using checking::check;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Rows in clusters of a given width, queries from the same, and all that a search among them needs.
+struct Problem {
+  Problem(std::size_t rows, std::size_t queries, std::size_t dim_, std::size_t k, float width,
+          std::size_t clusters = 10)
+      : kernels(select_kernels()), dim(dim_), values(clustered(rows, dim, width, clusters, 1)), norms(rows) {
+    kernels.squared_norms(values.data(), rows, dim, norms.data());
+    view = {values.data(), norms.data(), nullptr, rows, dim};
+    const std::vector<float> asked = clustered(queries, dim, width, clusters, 2);
+    found.resize(queries, k);
+    request.k = k;
+    request.threads = 1;
+    request.answers = {found.similarities.data(), found.positions.data(), found.ids.data(), found.scores.data()};
+    batch = std::make_unique<Queries>(kernels, Matrix{asked.data(), ElementType::float32, queries, dim}, 1, nullptr);
+    search = std::make_unique<Search>(Search{kernels, view, *batch, request, false, statistics});
+    layout = std::make_unique<Layout>(kernels, principal_directions(kernels, view, Layout::kDirections, 1), dim);
+    layout->extend(view, 1, nullptr);
+  }
+
+  static std::vector<float> clustered(std::size_t count, std::size_t dim, float width, std::size_t clusters,
+                                      unsigned seed) {
+    std::mt19937 centre_random(7), random(seed);
+    std::normal_distribution<float> normal;
+    std::vector<float> centres(clusters * dim);
+    for (float& value : centres) value = normal(centre_random);
+    std::vector<float> vectors(count * dim);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t centre = random() % clusters;
+      for (std::size_t j = 0; j < dim; ++j) vectors[i * dim + j] = centres[centre * dim + j] + width * normal(random);
+    }
+    return vectors;
+  }
+
+  // 8 bits, and float32 whose rows are packed when they are needed.
+  Ladder make_ladder() const {
+    Ladder ladder;
+    ladder.screens.push_back(std::make_unique<Int8Screen>(kernels, std::vector<float>(), dim, view));
+    ladder.screens.push_back(
+        std::make_unique<UniformScreen>(UniformScreen::fp32(kernels, dim, UniformScreen::Packed::each_time)));
+    ladder.reserve_rows(view.count);
+    for (std::size_t at = 0; at < view.count; at += kRowsAtOnce) {
+      const GatheredRows some(view, layout->order().data() + at, std::min(kRowsAtOnce, view.count - at));
+      ladder.pack_rows(some.values.data(), some.squared_norms.data(), at, some.squared_norms.size());
+    }
+    return ladder;
+  }
+
+  double similarity_of(std::size_t query, std::size_t row) const {
+    return reference::reference_similarity(batch->vector(query), values.data() + row * dim, dim);
+  }
+
+  // The rows of a query, the nearest first.
+  std::vector<std::size_t> nearest(std::size_t query) const {
+    std::vector<double> scores(view.count);
+    for (std::size_t row = 0; row < view.count; ++row) scores[row] = similarity_of(query, row);
+    std::vector<std::size_t> order(view.count);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
+    return order;
+  }
+
+  // Whether the answers are those of the contract for the first few queries.
+  bool answers_are_right(std::size_t queries) const {
+    for (std::size_t query = 0; query < queries; ++query) {
+      const std::vector<std::size_t> expected = nearest(query);
+      for (std::size_t i = 0; i < request.k; ++i) {
+        const std::size_t at = query * request.k + i;
+        if (found.positions[at] != static_cast<std::int64_t>(expected[i])) return false;
+        if (found.scores[at] != similarity_of(query, expected[i])) return false;
+      }
+    }
+    return true;
+  }
+
+  struct Found {
+    void resize(std::size_t queries, std::size_t k) {
+      similarities.resize(queries * k);
+      positions.resize(queries * k, -1);
+      ids.resize(queries * k);
+      scores.resize(queries * k);
+    }
+    std::vector<float> similarities;
+    std::vector<std::int64_t> positions, ids;
+    std::vector<double> scores;
+  };
+
+  const KernelTable& kernels;
+  std::size_t dim;
+  std::vector<float> values;
+  std::vector<double> norms;
+  Rows view{};
+  Found found;
+  SearchRequest request{};
+  SearchStatistics statistics;
+  std::unique_ptr<Queries> batch;
+  std::unique_ptr<Search> search;
+  std::unique_ptr<Layout> layout;
+};
+
+std::vector<std::size_t> first_numbers(std::size_t count) {
+  std::vector<std::size_t> numbers(count);
+  std::iota(numbers.begin(), numbers.end(), std::size_t{0});
+  return numbers;
+}
+
+void queries_are_rounded_once() {
+  const KernelTable& kernels = select_kernels();
+  const std::size_t count = 3000, dim = 70;  // several tasks
+  std::mt19937 random(3);
+  std::normal_distribution<double> normal;
+  std::vector<double> numbers(count * dim);
+  for (double& number : numbers) number = normal(random);
+  const Matrix matrix{numbers.data(), ElementType::float64, count, dim};
+  const Queries queries(kernels, matrix, 2, nullptr);
+  std::vector<float> rounded(numbers.begin(), numbers.end());
+  std::vector<double> norms(count);
+  kernels.squared_norms(rounded.data(), count, dim, norms.data());
+  std::fill(numbers.begin(), numbers.end(), 0.0);
+  check(std::equal(rounded.begin(), rounded.end(), queries.vector(0)), "queries stay what they were when they came");
+  check(std::equal(norms.begin(), norms.end(), queries.squared_norms()), "queries have their norms");
+
+  for (const std::size_t bad : {2900, 1500, 17}) numbers[bad * dim + 3] = std::numeric_limits<double>::quiet_NaN();
+  std::size_t refused = count;
+  try {
+    const Queries none(kernels, matrix, 2, nullptr);
+  } catch (const InvalidRow& invalid) {
+    refused = invalid.row;
+  }
+  check(refused == 17, "the first bad query is named, " + std::to_string(refused));
+}
+
+void queries_are_placed_in_order() {
+  const Problem problem(3000, 700, 24, 5, 0.5f);
+  const PlacedQueries placed(*problem.search, *problem.layout);
+  std::vector<std::size_t> sorted = placed.queries;
+  std::sort(sorted.begin(), sorted.end());
+  check(sorted == first_numbers(700), "each query has one place");
+  check(std::is_sorted(placed.places.begin(), placed.places.end()), "queries stand in the order of their places");
+  bool own_points = true;
+  const std::size_t width = problem.layout->width();
+  for (std::size_t i = 0; i < placed.queries.size(); i += 50) {
+    const std::size_t query = placed.queries[i];
+    const std::vector<float> point =
+        problem.layout->points(problem.batch->vector(query), problem.batch->squared_norms() + query, 1);
+    own_points =
+        own_points && std::equal(point.begin(), point.end(), placed.points.begin() + static_cast<long>(i * width));
+  }
+  check(own_points, "queries come with their points");
+}
+
+void plans_cover_all_queries() {
+  bool covered = true, whole = true;
+  for (const std::size_t queries : {1, 7, 64, 1000, 3001}) {
+    for (const std::size_t k : {1, 10, 400}) {
+      Problem problem(3000, queries, 16, k, 0.5f);
+      const Ladder ladder = problem.make_ladder();
+      for (const std::size_t threads : {1, 2, 16}) {
+        problem.request.threads = threads;
+        for (const SearchPlan& plan :
+             {plan_exhaustive(*problem.search, 3000), plan_screened(*problem.search, ladder, *problem.layout)}) {
+          covered = covered && plan.query_block * plan.blocks >= queries && plan.shards >= 1 &&
+                    plan.query_block * (plan.blocks - 1) < queries;
+          whole = whole && (!ThreadPool::is_little(plan.work) || plan.shards == 1 || plan.tasks() == plan.shards);
+        }
+        const SearchPlan little = plan_screened(*problem.search, ladder, *problem.layout);
+        whole = whole && (threads > 1 && !ThreadPool::is_little(little.work) ? true : little.shards == 1);
+      }
+    }
+  }
+  check(covered, "blocks cover all queries, and none is empty");
+  check(whole, "what one thread does is not cut into shards");
+}
+
+void cells_are_visited_once() {
+  const Problem problem(5000, 150, 24, 5, 0.5f);
+  const PlacedQueries placed(*problem.search, *problem.layout);
+  const std::size_t tile = problem.kernels.of(Arithmetic::int8).query_tile;
+  const std::size_t cells = (5000 + problem.layout->cell_rows() - 1) / problem.layout->cell_rows();
+  CellVisits visits(*problem.layout, tile);
+  const Window window{cells / 4, cells};
+  const std::size_t begin = 30, end = 150;
+  visits.start(placed, begin, end, window);
+  const std::vector<double> anything(end - begin, -kInfinity);
+  std::vector<std::size_t> times(visits.tiles() * cells);
+  const std::size_t all = window.end - window.begin;
+  for (const std::size_t width : {std::size_t{2}, std::size_t{9}, all / 2, all}) {
+    visits.widen(width);
+    for (const std::size_t run : visits.runs()) {
+      const Window entered = visits.enter(run, anything);
+      for (std::size_t cell = entered.begin; cell < entered.end; ++cell) {
+        for (std::size_t t = 0; t < visits.tiles(); ++t) times[t * cells + cell] += visits.wants(cell, t) ? 1 : 0;
+      }
+    }
+  }
+  bool once = true;
+  for (std::size_t t = 0; t < visits.tiles(); ++t) {
+    for (std::size_t cell = 0; cell < cells; ++cell) {
+      once = once && times[t * cells + cell] == (window.contains(cell) ? 1u : 0u);
+    }
+  }
+  check(once, "each tile visits every cell of its shard once, and no other");
+}
+
+void shards_answer_as_one() {
+  const std::size_t queries = 40, k = 6, rows = 500, shards = 3;
+  Problem problem(rows, queries, 16, k, 0.5f);
+  Answers answers(*problem.search, shards);
+  std::mt19937 random(5);
+  bool raised = true;
+  for (std::size_t query = 0; query < queries; ++query) {
+    for (const std::size_t shard : {std::size_t{2}, std::size_t{0}, std::size_t{1}}) {
+      TopK best(k, nullptr);
+      for (std::size_t row = shard; row < rows; row += shards) {
+        best.push(problem.similarity_of(query, row), static_cast<std::uint32_t>(row));
+      }
+      answers.put(query, shard, best);
+    }
+    answers.raise_threshold(query, 0.25);
+    answers.raise_threshold(query, -0.5);
+    raised = raised && answers.threshold(query) == 0.25;
+  }
+  answers.merge();
+  check(problem.answers_are_right(queries), "the best of all shards are the best of all rows");
+  check(raised, "a threshold is never lowered");
+}
+
+void scorers_give_the_contracts_similarities() {
+  Problem problem(900, 30, 37, 8, 0.3f);
+  ExactScorer scorer(*problem.search);
+  scorer.start(first_numbers(30));
+  std::vector<std::uint32_t> all(900);
+  std::iota(all.begin(), all.end(), std::uint32_t{0});
+  std::vector<TopK> scattered(30, TopK(8, nullptr)), together(30, TopK(8, nullptr));
+  std::vector<ExactScorer::Pair> pairs;
+  for (std::uint32_t query = 0; query < 30; ++query) {
+    scorer.score_scattered(query, all, scattered[query]);
+    for (const std::uint32_t place : all) pairs.push_back({query, place});
+  }
+  scorer.score(pairs, problem.layout->order(), together);
+  Answers answers(*problem.search, 1);
+  for (std::size_t query = 0; query < 30; ++query) answers.put(query, 0, scattered[query]);
+  check(problem.answers_are_right(30), "rows of a list have the contract's similarities");
+  for (std::size_t query = 0; query < 30; ++query) answers.put(query, 0, together[query]);
+  check(problem.answers_are_right(30), "pairs of queries and places have the same");
+  check(scorer.scored_rows() == 2 * 30 * 900, "rows that are scored are counted");
+}
+
+// The stages of a block, begun for the first queries of a problem.
+struct Block {
+  explicit Block(Problem& problem_, std::size_t count_)
+      : problem(problem_),
+        count(count_),
+        ladder(problem.make_ladder()),
+        unscreened(ladder.unscreened_places(), problem.view.count),
+        tiles(*problem.search, ladder, *problem.layout),
+        rescoring(*problem.search, *problem.layout, tiles),
+        comparison(*problem.layout, unscreened, tiles, rescoring) {
+    tiles.start(problem.batch->vector(0), problem.batch->squared_norms(), count);
+    rescoring.start(first_numbers(count), problem.layout->cell_rows());
+    comparison.start(count);
+  }
+
+  std::size_t cells() const {
+    return (problem.view.count + problem.layout->cell_rows() - 1) / problem.layout->cell_rows();
+  }
+  void want_all(std::size_t rung) {
+    for (std::size_t cell = 0; cell < cells(); ++cell) {
+      for (std::size_t tile = 0; tile < tiles.tiles(); ++tile) comparison.want(cell, tile, rung);
+    }
+  }
+  bool answers_are_right() {
+    rescoring.score_all();
+    Answers answers(*problem.search, 1);
+    rescoring.hand_over(0, answers);
+    return problem.answers_are_right(count);
+  }
+
+  Problem& problem;
+  std::size_t count;
+  Ladder ladder;
+  PlaceSet unscreened;
+  TileLadder tiles;
+  Rescoring rescoring;
+  Comparison comparison;
+};
+
+void tiles_stand_on_rungs() {
+  Problem problem(1000, 70, 24, 5, 0.5f);
+  Block block(problem, 70);
+  TileLadder& tiles = block.tiles;
+  std::size_t queries = 0;
+  for (std::size_t tile = 0; tile < tiles.tiles(); ++tile) queries += tiles.size(tile);
+  check(queries == 70 && tiles.end(tiles.tiles() - 1) == 70, "each query is in one tile");
+  tiles.raise_threshold(3, 0.5);
+  tiles.raise_threshold(3, 0.25);
+  check(tiles.thresholds()[3] == 0.5, "a query's threshold is never lowered");
+  tiles.stand_on(0, tiles.rungs());
+  check(tiles.bounded_below(3), "rows that are scored are bounded from below");
+  tiles.begin_on(1);
+  tiles.start(problem.batch->vector(0), problem.batch->squared_norms(), 70);
+  check(tiles.rung_of(0) == 1 && tiles.finer(1), "the next block begins where it is told to");
+}
+
+void comparison_leaves_whatever_is_near() {
+  for (const std::size_t rung : {std::size_t{0}, std::size_t{1}}) {
+    Problem problem(2000, 60, 24, 5, 0.5f);
+    Block block(problem, 60);
+    std::size_t near = 0;
+    for (std::size_t query = 0; query < 60; ++query) {
+      const double threshold = problem.similarity_of(query, problem.nearest(query)[40]);
+      block.tiles.raise_threshold(query, threshold);
+      near += 41;
+    }
+    for (std::size_t tile = 0; tile < block.tiles.tiles(); ++tile) block.tiles.stand_on(tile, rung);
+    block.want_all(rung);
+    block.comparison.try_out(rung);
+    double tried = 0.0, left = 0.0;
+    const auto pairs_left = [&] {
+      double sum = 0.0;
+      for (std::size_t tile = 0; tile < block.tiles.tiles(); ++tile) {
+        sum += block.comparison.left_share(tile) * static_cast<double>(block.tiles.size(tile) * 2000);
+      }
+      return sum;
+    };
+    tried = pairs_left();
+    check(block.comparison.screened_rows() == 0, "what is tried out is not counted as work");
+    block.comparison.reset_counts();
+    block.want_all(rung);
+    block.comparison.compare(rung);
+    left = pairs_left();
+    const std::string name = "rung " + std::to_string(rung);
+    check(left >= static_cast<double>(near - 60 * block.unscreened.places().size()) - 0.5,
+          name + ": no row above the threshold is excluded, " + std::to_string(left));
+    check(tried >= left - 0.5, name + ": trying a rung tells what it leaves");
+    check(block.comparison.screened_rows() == 2000 * 60, name + ": pairs are counted");
+    for (std::size_t query = 0; query < 60; ++query) block.rescoring.score_places(query, block.unscreened.places());
+    check(block.answers_are_right(), name + ": the neighbours are among what is left");
+  }
+}
+
+void candidates_are_scored_until_none_can_matter() {
+  Problem problem(6000, 20, 24, 7, 0.5f);
+  std::mt19937 random(11);
+  for (const float width : {1e-4f, 0.3f}) {
+    Block block(problem, 20);
+    for (std::size_t q = 0; q < 20; ++q) {
+      std::vector<std::uint32_t> places(6000);
+      std::iota(places.begin(), places.end(), std::uint32_t{0});
+      std::shuffle(places.begin(), places.end(), random);
+      for (const std::uint32_t place : places) {
+        const auto score = static_cast<float>(problem.similarity_of(q, problem.layout->order()[place]));
+        block.rescoring.add(q, {score + width, score - width, place});
+      }
+    }
+    const std::uint64_t before = problem.statistics.scored_rows;
+    check(block.answers_are_right(), "lists that overflow lose no neighbour");
+    const std::uint64_t scored = problem.statistics.scored_rows - before;
+    check(width > 0.01f || scored < 20 * 600, "narrow bounds spare most rows their scoring, " + std::to_string(scored));
+  }
+}
+
+void tiles_climb_where_little_is_told_apart() {
+  for (const bool close : {true, false}) {
+    // The width of tight clusters is below what 8 bits tell apart.
+    Problem problem(8000, 64, 48, 5, close ? 1e-4f : 1.0f, 2);
+    Block block(problem, 64);
+    const PlacedQueries placed(*problem.search, *problem.layout);
+    CellVisits visits(*problem.layout, problem.kernels.of(Arithmetic::int8).query_tile);
+    RungChoice choice(*problem.search, *problem.layout, block.tiles, visits, block.comparison);
+    visits.start(placed, 0, 64, {0, block.cells()});
+    for (std::size_t q = 0; q < 64; ++q) {
+      block.tiles.raise_threshold(q, problem.similarity_of(q, problem.nearest(q)[4]));
+    }
+    visits.widen(block.cells() / 4);
+    visits.widen(block.cells());
+    block.want_all(0);
+    block.comparison.compare(0);
+    choice.climb();
+    std::size_t climbed = 0;
+    for (std::size_t tile = 0; tile < block.tiles.tiles(); ++tile) climbed += block.tiles.rung_of(tile) > 0 ? 1 : 0;
+    check(close ? climbed == block.tiles.tiles() : climbed == 0,
+          std::string(close ? "tight" : "wide") + " clusters: tiles on a finer rung: " + std::to_string(climbed));
+  }
+}
+
+}  // namespace
+
+int main() {
+  queries_are_rounded_once();
+  queries_are_placed_in_order();
+  plans_cover_all_queries();
+  cells_are_visited_once();
+  shards_answer_as_one();
+  scorers_give_the_contracts_similarities();
+  tiles_stand_on_rungs();
+  comparison_leaves_whatever_is_near();
+  candidates_are_scored_until_none_can_matter();
+  tiles_climb_where_little_is_told_apart();
+  return checking::summary();
+}
