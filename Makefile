@@ -46,8 +46,8 @@ test-neon:
 	cd build/neon && ctest --output-on-failure
 
 bench: $(VENV)/installed-dev
-	$(BIN)/python benchmarks/search.py --only $(ONLY)
-	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python -m benchmarks.speed.search --only $(ONLY)
+	$(BIN)/python -m benchmarks.speed.tables
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check python tests benchmarks

@@ -3,52 +3,48 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.harness.markdown import generated_part
+from benchmarks.harness.paths import RESULTS
+from benchmarks.speed import hostile_tables
+from benchmarks.speed import tables as speed_tables
+from benchmarks.speed.data import hostile
+from benchmarks.zoo import recipes, rows, seed_protocol, tables
 from latentknn.evaluation import Neighbours
 from latentknn.models import MODELS
-
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-
-import hostile_data
-import hostile_tables
-import recipes
-import seed_protocol
-import zoo_tables
 
 
 @pytest.mark.parametrize("data", recipes.DATA)
 def test_every_recipe_has_its_row(data):
     keys = [recipe.key for recipe in recipes.recipes_on(data)]
     assert len(set(keys)) == len(keys)
-    assert list(zoo_tables.read_rows(data)) == keys
+    assert list(rows.read_rows(data)) == keys
     assert {recipe.model for recipe in recipes.recipes_on(data)} == set(MODELS)
 
 
 def test_a_row_of_another_recipe_is_not_read(monkeypatch):
     changed = replace(recipes.RECIPES[0], epochs=recipes.RECIPES[0].epochs + 1)
     monkeypatch.setattr(recipes, "RECIPES", (changed, *recipes.RECIPES[1:]))
-    rows = zoo_tables.read_rows("mnist")
-    assert changed.key in zoo_tables.all_rows("mnist")
-    assert changed.key not in rows
-    assert len(rows) == len(recipes.recipes_on("mnist")) - 1
+    found = rows.read_rows("mnist")
+    assert changed.key in rows.all_rows("mnist")
+    assert changed.key not in found
+    assert len(found) == len(recipes.recipes_on("mnist")) - 1
 
 
 def test_the_times_of_rows_are_of_these_recipes():
     first_seeds = [recipe for recipe in recipes.recipes_on("fashion_mnist") if recipe.seed == 0]
-    times = zoo_tables.read_row_times()
+    times = rows.read_row_times()
     assert {key: row["epochs"] for key, row in times.items()} == {
         recipe.key: recipe.epochs for recipe in first_seeds
     }
 
 
 def test_the_page_is_of_these_results():
-    assert zoo_tables.all_tables() in zoo_tables.PAGE.read_text()
+    assert generated_part(tables.PAGE, tables.WRITER) == f"\n{tables.all_tables()}\n"
 
 
 def test_the_seed_protocol_passes_over_copies():
@@ -68,20 +64,19 @@ def test_hostile_lines_are_compared_with_the_best_and_with_faiss():
     assert hostile_tables.over_faiss(line).median == 2.5
 
 
-@pytest.mark.parametrize("kind", hostile_data.KINDS)
+@pytest.mark.parametrize("kind", hostile.KINDS)
 def test_hostile_data_are_normalised_and_the_same_each_time(kind):
-    dim, make = hostile_data.KINDS[kind]
-    rows, queries = make(300, 7, dim)
-    assert rows.shape == (300, dim)
+    dim, make = hostile.KINDS[kind]
+    database, queries = make(300, 7, dim)
+    assert database.shape == (300, dim)
     assert queries.shape == (7, dim)
-    for made in (rows, queries):
+    for made in (database, queries):
         assert made.dtype == np.float32
         lengths = np.linalg.norm(made, axis=1)
         np.testing.assert_allclose(lengths[lengths > 0], 1, rtol=1e-5)
-    assert rows.tobytes() == make(300, 7, dim)[0].tobytes()
+    assert database.tobytes() == make(300, 7, dim)[0].tobytes()
 
 
 def test_the_page_shows_what_was_measured_of_hostile_data():
-    benchmarks = Path(hostile_tables.__file__).parent
-    kept = json.loads((benchmarks / "results/zen4/hostile.json").read_text())
-    assert hostile_tables.summary(list(kept["lines"].values())) in (benchmarks / "README.md").read_text()
+    kept = json.loads((RESULTS / "zen4" / "hostile.json").read_text())
+    assert hostile_tables.summary(list(kept["lines"].values())) in speed_tables.README.read_text()

@@ -1,11 +1,11 @@
-"""The stages of benchmarks/gpu.sh: one that fails or hangs costs only itself."""
+"""The stages of benchmarks/gpu/run.sh: one that fails or hangs costs only itself."""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
 
-STAGES = Path(__file__).parents[1] / "benchmarks" / "gpu_stages.sh"
+STAGES = Path(__file__).parents[1] / "benchmarks" / "gpu" / "stages.sh"
 
 
 def run(script: str) -> tuple[int, list[str], list[str]]:

@@ -1,0 +1,1 @@
+"""Programmes that measure latentknn, called as modules: `python -m benchmarks.speed.search`."""

@@ -1,0 +1,1 @@
+"""What all programmes share: paired times, the machine's description, files of results, Markdown."""

@@ -1,0 +1,1 @@
+"""How long exact search on processors takes, beside its peers."""

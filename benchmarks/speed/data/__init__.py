@@ -1,0 +1,1 @@
+"""What is searched: functions that return normalised rows and queries, of the numbers that are asked for."""

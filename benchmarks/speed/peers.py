@@ -1,0 +1,143 @@
+"""The other ways to search, each as its own users would call it.
+
+Every peer takes normalised float32 codes, so that an inner product is the cosine: the work of normalising
+is not charged to it.
+"""
+
+import os
+from collections.abc import Callable, Collection
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks.harness.arrays import Codes, Ids
+from benchmarks.harness.machine import flags
+from benchmarks.speed import names
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
+# The OpenBLAS in FAISS's wheel does not know today's processors. It takes SSE kernels there, or, on Zen 4,
+# kernels that are 1.5 times slower than these.
+os.environ.setdefault("OPENBLAS_CORETYPE", "SkylakeX" if "avx512f" in flags() else "Haswell")
+
+import faiss
+import numpy as np
+import threadpoolctl
+from sklearn.neighbors import NearestNeighbors
+from usearch.index import MetricKind
+from usearch.index import search as usearch_search
+
+import latentknn as lk
+
+_SCORES_AT_ONCE = 64_000_000  # 256 MB of float32, for the peers that keep all scores of a block of queries
+
+
+class Searcher(Protocol):
+    """Built from codes, searched in batches."""
+
+    def search(self, queries: Codes, k: int) -> Ids: ...
+
+
+class Latentknn:
+    def __init__(self, codes: Codes, threads: int, strategy: str = "auto") -> None:
+        self.index = lk.CosineIndex.from_codes(codes, threads=threads, strategy=strategy)
+
+    def search(self, queries: Codes, k: int) -> Ids:
+        return self.index.search(queries, k).ids
+
+
+class Faiss:
+    def __init__(self, codes: Codes, threads: int) -> None:
+        faiss.omp_set_num_threads(threads)
+        self.index = faiss.IndexFlatIP(codes.shape[1])
+        self.index.add(codes)
+
+    def search(self, queries: Codes, k: int) -> Ids:
+        return self.index.search(queries, k)[1]
+
+
+class ScikitLearn:
+    def __init__(self, codes: Codes, threads: int) -> None:
+        self.neighbours = NearestNeighbors(algorithm="brute", metric="cosine", n_jobs=threads).fit(codes)
+
+    def search(self, queries: Codes, k: int) -> Ids:
+        return self.neighbours.kneighbors(queries, k, return_distance=False)
+
+
+class NumPy:
+    """Matrix product and argpartition, in blocks of queries."""
+
+    def __init__(self, codes: Codes, threads: int) -> None:
+        self.codes = codes
+
+    def search(self, queries: Codes, k: int) -> Ids:
+        block = max(1, _SCORES_AT_ONCE // len(self.codes))
+        return np.concatenate([self._block(queries[i : i + block], k) for i in range(0, len(queries), block)])
+
+    def _block(self, queries: Codes, k: int) -> Ids:
+        scores = queries @ self.codes.T
+        if k == 1:
+            return scores.argmax(axis=1)[:, None]
+        best = np.argpartition(scores, -k, axis=1)[:, -k:]
+        order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
+        return np.take_along_axis(best, order, axis=1)
+
+
+class TensorFlow:
+    """Matrix product and top_k, in blocks of at most 1,000 queries."""
+
+    def __init__(self, codes: Codes, threads: int) -> None:
+        import tensorflow as tf
+
+        self.tf = tf
+        self.codes = tf.constant(codes)
+
+    def search(self, queries: Codes, k: int) -> Ids:
+        found = []
+        block = max(1, min(1000, _SCORES_AT_ONCE // self.codes.shape[0]))
+        for start in range(0, len(queries), block):
+            scores = self.tf.matmul(queries[start : start + block], self.codes, transpose_b=True)
+            found.append(self.tf.math.top_k(scores, k=k).indices.numpy())
+        return np.concatenate(found)
+
+
+class USearch:
+    """Its exact search, which needs no index."""
+
+    def __init__(self, codes: Codes, threads: int) -> None:
+        self.codes = codes
+        self.threads = threads
+
+    def search(self, queries: Codes, k: int) -> Ids:
+        found = usearch_search(self.codes, queries, k, MetricKind.IP, exact=True, threads=self.threads)
+        return np.atleast_2d(found.keys).astype(np.int64)
+
+
+def limit_threads(threads: int, names: Collection[str]) -> None:
+    """Set the threads of the libraries that take no number; must come before TensorFlow's first operation."""
+    if "TensorFlow" in names:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    threadpoolctl.threadpool_limits(threads)  # once, because a call of its own would take milliseconds
+
+
+def faiss_build() -> str:
+    """Return what FAISS was built for."""
+    return str(faiss.get_compile_options()).strip()
+
+
+def blas_kernels() -> dict[str, str]:
+    """Return which kernels every BLAS took that is loaded, by the package that brought it."""
+    return {
+        Path(library["filepath"]).parent.name.removesuffix(".libs"): f"{library['internal_api']} "
+        f"{library['version']} {library['architecture']}"
+        for library in threadpoolctl.threadpool_info()
+        if library["user_api"] == "blas"
+    }
+
+
+PEERS: dict[str, Callable[[Codes, int], Searcher]] = dict(
+    zip(names.PEERS, (Faiss, ScikitLearn, NumPy, TensorFlow, USearch), strict=True)
+)
+ENGINES = PEERS | {names.OWN_FP32: partial(Latentknn, strategy="fp32")}
