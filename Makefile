@@ -8,7 +8,7 @@ ONLY ?= A,B,C,D,E,F,G
 SOURCES := CMakeLists.txt pyproject.toml $(shell find cpp python -type f -not -name '*.pyc')
 CLANG_FORMATTED := $(shell find cpp tests/cpp benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu*')
 
-.PHONY: demo data test test-core test-python test-neon bench lint format wheel clean
+.PHONY: demo data test test-core test-python test-neon bench check-results lint format wheel clean
 
 demo: data
 	$(BIN)/latentknn run --dataset fashion_mnist --model conv_ae --dropout 0 --learning-rate 0.001 \
@@ -48,6 +48,10 @@ test-neon:
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.speed.search --only $(ONLY)
 	$(BIN)/python -m benchmarks.speed.tables
+
+# The committed results, and the pages that show them.
+check-results: $(VENV)/installed-test
+	$(BIN)/python -m pytest benchmarks/check_results.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check python tests benchmarks

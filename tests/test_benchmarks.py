@@ -1,50 +1,131 @@
-"""The tables of the zoo are complete, and rows of other recipes are not taken for today's."""
+"""What the benchmarks are made of: recipes and rows of the zoo, made data, tables, names of programmes."""
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from benchmarks.harness.markdown import generated_part
-from benchmarks.harness.paths import RESULTS
+from benchmarks.harness import markdown
+from benchmarks.harness.paths import ROOT
+from benchmarks.harness.results import write_json
 from benchmarks.speed import hostile_tables
-from benchmarks.speed import tables as speed_tables
 from benchmarks.speed.data import hostile
 from benchmarks.zoo import recipes, rows, seed_protocol, tables
+from benchmarks.zoo.recipes import Recipe
 from latentknn.evaluation import Neighbours
 from latentknn.models import MODELS
 
 
-@pytest.mark.parametrize("data", recipes.DATA)
-def test_every_recipe_has_its_row(data):
-    keys = [recipe.key for recipe in recipes.recipes_on(data)]
-    assert len(set(keys)) == len(keys)
-    assert list(rows.read_rows(data)) == keys
-    assert {recipe.model for recipe in recipes.recipes_on(data)} == set(MODELS)
+@pytest.fixture
+def two_recipes(monkeypatch, tmp_path):
+    """Let the zoo have two recipes and no results; return a function that writes rows of some of them."""
+    first, second = (Recipe(model, epochs=3) for model in ("first", "second"))
+    monkeypatch.setattr(recipes, "RECIPES", (first, second))
+    monkeypatch.setattr(rows, "RESULTS", tmp_path)
+
+    def measure(*measured, data="mnist"):
+        write_json(f"zoo_{data}", {each.key: made_row(each) for each in measured}, tmp_path)
+
+    return first, second, measure
 
 
-def test_a_row_of_another_recipe_is_not_read(monkeypatch):
-    changed = replace(recipes.RECIPES[0], epochs=recipes.RECIPES[0].epochs + 1)
-    monkeypatch.setattr(recipes, "RECIPES", (changed, *recipes.RECIPES[1:]))
-    found = rows.read_rows("mnist")
-    assert changed.key in rows.all_rows("mnist")
-    assert changed.key not in found
-    assert len(found) == len(recipes.recipes_on("mnist")) - 1
-
-
-def test_the_times_of_rows_are_of_these_recipes():
-    first_seeds = [recipe for recipe in recipes.recipes_on("fashion_mnist") if recipe.seed == 0]
-    times = rows.read_row_times()
-    assert {key: row["epochs"] for key, row in times.items()} == {
-        recipe.key: recipe.epochs for recipe in first_seeds
+def made_row(recipe):
+    accuracy = {"correct": 9, "total": 10, "value": 0.9, "low": 0.8, "high": 0.95}
+    return {
+        "recipe": recipe.described(),
+        "uses_labels": False,
+        "latent_dim": 8,
+        "reconstruction_error": None,
+        "training_processor_seconds": 1.0,
+        "classifying_seconds": 1.0,
+        "vote": {"k": 1, "weights": "uniform"},
+        **dict.fromkeys(("pixels", "nearest", "chosen"), accuracy),
     }
 
 
-def test_the_page_is_of_these_results():
-    assert generated_part(tables.PAGE, tables.WRITER) == f"\n{tables.all_tables()}\n"
+def declare(monkeypatch, *changed):
+    """Let recipes stand in the place of those of the same names."""
+    by_key = {recipe.key: recipe for recipe in (*recipes.RECIPES, *changed)}
+    monkeypatch.setattr(recipes, "RECIPES", tuple(by_key.values()))
+
+
+@pytest.mark.parametrize("data", recipes.DATA)
+def test_every_model_has_a_recipe_and_every_recipe_a_key(data):
+    keys = [recipe.key for recipe in recipes.recipes_on(data)]
+    assert len(set(keys)) == len(keys)
+    assert {recipe.model for recipe in recipes.recipes_on(data)} == set(MODELS)
+
+
+def test_recipes_are_declared_as_unmeasured_only_where_they_are_to_be_measured():
+    assert all(set(recipe.unmeasured) <= set(recipe.data) for recipe in recipes.RECIPES)
+
+
+def test_a_row_of_another_recipe_is_not_read(two_recipes, monkeypatch):
+    first, second, measure = two_recipes
+    measure(first, second)
+    declare(monkeypatch, replace(first, epochs=4))
+    assert list(rows.all_rows("mnist")) == [first.key, second.key]
+    assert list(rows.read_rows("mnist")) == [second.key]
+
+
+def test_a_zoo_with_all_rows_has_no_faults(two_recipes):
+    first, second, measure = two_recipes
+    measure(first, second)
+    assert rows.faults("mnist") == []
+
+
+def test_a_row_that_is_missing_without_being_declared_is_a_fault(two_recipes, monkeypatch):
+    first, second, measure = two_recipes
+    measure(first)
+    (fault,) = rows.faults("mnist")
+    assert fault.startswith(f"{second.key} has no row on mnist")
+    declare(monkeypatch, replace(second, unmeasured=("fashion_mnist",)))
+    assert rows.faults("mnist") == [fault]
+
+
+def test_a_row_of_another_recipe_counts_as_missing(two_recipes, monkeypatch):
+    first, second, measure = two_recipes
+    measure(first, second)
+    declare(monkeypatch, replace(second, epochs=4))
+    assert len(rows.faults("mnist")) == 1
+    declare(monkeypatch, replace(second, epochs=4, unmeasured=("mnist",)))
+    assert rows.faults("mnist") == []
+
+
+def test_a_model_stands_in_the_table_as_not_measured_yet(two_recipes, monkeypatch):
+    first, second, measure = two_recipes
+    measure(second)
+    declare(monkeypatch, replace(first, unmeasured=("mnist",)))
+    assert rows.faults("mnist") == []
+    *_, pixels, declared, measured = tables.results_table("mnist", rows.read_rows("mnist")).splitlines()
+    assert pixels.startswith("| raw pixels |")
+    assert declared == f"| {first.key} | – | – | not measured yet | – | – | – | – | – |"
+    assert measured.startswith(f"| {second.key} | no | 8 | 0.9000 (")
+
+
+def test_a_row_that_is_declared_as_unmeasured_is_a_fault(two_recipes, monkeypatch):
+    first, second, measure = two_recipes
+    measure(first, second)
+    declare(monkeypatch, replace(first, unmeasured=("mnist",)))
+    (fault,) = rows.faults("mnist")
+    assert fault.startswith(f"{first.key} has a row on mnist, but is declared")
+
+
+def test_only_recipes_that_are_declared_may_lack_a_time(two_recipes, monkeypatch, tmp_path):
+    first, second, _ = two_recipes
+    write_json("row_times", {first.key: {"epochs": 3}}, tmp_path)
+    (fault,) = rows.faults_of_times("mnist")
+    assert fault.startswith(f"{second.key} has no time")
+    declare(monkeypatch, replace(second, unmeasured=("mnist",)))
+    assert rows.faults_of_times("mnist") == []
+    write_json("row_times", {first.key: {"epochs": 4}, "third, seed 0": {"epochs": 3}}, tmp_path)
+    assert rows.faults_of_times("mnist") == [
+        "third, seed 0 has a time, but is no recipe",
+        f"{first.key} has a time of 4 epochs, and takes 3",
+    ]
 
 
 def test_the_seed_protocol_passes_over_copies():
@@ -77,6 +158,28 @@ def test_hostile_data_are_normalised_and_the_same_each_time(kind):
     assert database.tobytes() == make(300, 7, dim)[0].tobytes()
 
 
-def test_the_page_shows_what_was_measured_of_hostile_data():
-    kept = json.loads((RESULTS / "zen4" / "hostile.json").read_text())
-    assert hostile_tables.summary(list(kept["lines"].values())) in speed_tables.README.read_text()
+def test_what_is_generated_stands_between_markers(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- x.py writes from here -->\nold\n<!-- to here -->\nafter\n")
+    markdown.replace_generated_part(page, "x.py", "\nnew\n")
+    assert markdown.generated_part(page, "x.py") == "\nnew\n"
+    assert page.read_text() == "before\n<!-- x.py writes from here -->\n\nnew\n<!-- to here -->\nafter\n"
+
+
+PROGRAMMES = re.compile(r"-m (benchmarks\.[\w.]+)")
+FILES = re.compile(r"\bbenchmarks/[\w/]+\.(?:py|sh|md|cpp)\b")
+PAGES = (
+    *ROOT.glob("*.md"),
+    *(ROOT / "benchmarks").glob("*.md"),
+    *(path for path in (ROOT / "benchmarks").rglob("*.*") if path.suffix in (".py", ".sh", ".cpp")),
+    ROOT / "Makefile",
+    ROOT / ".ci" / "run",
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_programmes_that_a_page_names_are_there(page):
+    text = page.read_text()
+    named = [module.rstrip(".").replace(".", "/") + ".py" for module in PROGRAMMES.findall(text)]
+    missing = [name for name in (*named, *FILES.findall(text)) if not (ROOT / name).is_file()]
+    assert missing == []

@@ -32,6 +32,7 @@ class Recipe:
     measured_how: str = ""
     published_on: str = "fashion_mnist"
     data: tuple[str, ...] = DATA  # data sets that it is measured on
+    unmeasured: tuple[str, ...] = ()  # those of them on which that is still to be done
 
     @property
     def key(self) -> str:

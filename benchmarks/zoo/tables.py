@@ -61,9 +61,12 @@ def result_line(recipe: Recipe, row: Record) -> str:
 
 def results_table(data: str, rows: Rows) -> str:
     """Say what the codes of every model are worth, in the order of the recipes."""
-    recipes = {recipe.key: recipe for recipe in recipes_on(data)}
-    first = next(iter(rows.values()))
-    lines = [_baseline(first), *(_result(recipes[key], row) for key, row in rows.items())]
+    lines = [_baseline(next(iter(rows.values())))]
+    for recipe in recipes_on(data):
+        if recipe.key in rows:
+            lines.append(_result(recipe, rows[recipe.key]))
+        elif data in recipe.unmeasured:
+            lines.append(_cells({"model": recipe.key, "1-NN": "not measured yet"}))
     return table(_RESULT_COLUMNS, lines)
 
 
@@ -170,15 +173,23 @@ def generated_table(results: Rows) -> str:
     )
 
 
+def page_tables() -> str:
+    """Return what stands between the page's markers."""
+    return f"\n{all_tables()}\n"
+
+
 def write_page() -> None:
     """Replace what stands between the page's markers."""
-    replace_generated_part(PAGE, WRITER, f"\n{all_tables()}\n")
+    replace_generated_part(PAGE, WRITER, page_tables())
 
 
 def _baseline(row: Record) -> list[str]:
-    cells = dict.fromkeys(_RESULT_COLUMNS, NOTHING)
-    cells |= {"model": "raw pixels", "labels": "no", "d": "784", "1-NN": _interval(row["pixels"])}
-    return list(cells.values())
+    return _cells({"model": "raw pixels", "labels": "no", "d": "784", "1-NN": _interval(row["pixels"])})
+
+
+def _cells(known: dict[str, str]) -> list[str]:
+    """Return a line of the first table of which only some columns are known."""
+    return list((dict.fromkeys(_RESULT_COLUMNS, NOTHING) | known).values())
 
 
 def _result(recipe: Recipe, row: Record) -> list[str]:

@@ -1,0 +1,52 @@
+"""The committed results are complete, and the pages show them as they are.
+
+    make check-results
+
+These checks are not among the tests of the code: they fail where measuring is still to be done.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.gpu import tables as gpu_tables
+from benchmarks.harness.markdown import generated_part
+from benchmarks.harness.paths import RESULTS
+from benchmarks.harness.results import Record
+from benchmarks.speed import hostile_tables
+from benchmarks.speed import tables as speed_tables
+from benchmarks.zoo import recipes, row_times, rows
+from benchmarks.zoo import tables as zoo_tables
+
+
+@pytest.mark.parametrize("data", recipes.DATA)
+def test_every_recipe_has_its_row(data: str) -> None:
+    assert rows.faults(data) == []
+
+
+def test_the_times_of_rows_are_of_these_recipes() -> None:
+    assert rows.faults_of_times(row_times.DATA) == []
+
+
+def test_the_zoo_shows_these_results() -> None:
+    assert generated_part(zoo_tables.PAGE, zoo_tables.WRITER) == zoo_tables.page_tables()
+
+
+def test_the_tables_of_searches_show_these_results() -> None:
+    assert generated_part(speed_tables.README, speed_tables.WRITER) == speed_tables.page_tables()
+
+
+def test_the_table_of_hostile_data_shows_these_results() -> None:
+    lines = _read(RESULTS / "zen4" / "hostile.json")["lines"]
+    assert hostile_tables.summary(list(lines.values())) in speed_tables.README.read_text()
+
+
+@pytest.mark.parametrize("device", ["h100", "h200"])
+def test_the_tables_of_devices_show_these_results(device: str) -> None:
+    assert gpu_tables.all_tables(_read(RESULTS / device / "gpu.json")) in speed_tables.README.read_text()
+
+
+def _read(path: Path) -> Record:
+    content: Record = json.loads(path.read_text())
+    return content
