@@ -13,7 +13,7 @@ from benchmarks.harness.paths import ROOT
 from benchmarks.harness.results import write_json
 from benchmarks.speed import hostile_tables
 from benchmarks.speed.data import hostile
-from benchmarks.zoo import recipes, rows, seed_protocol, tables
+from benchmarks.zoo import published_protocol, recipes, rows, tables
 from benchmarks.zoo.recipes import Recipe
 from latentknn.evaluation import Neighbours
 from latentknn.models import MODELS
@@ -128,13 +128,13 @@ def test_only_recipes_that_are_declared_may_lack_a_time(two_recipes, monkeypatch
     ]
 
 
-def test_the_seed_protocol_passes_over_copies():
+def test_the_published_protocol_passes_over_copies():
     similarities = np.tile([1.0, 0.99995, 0.9, 0.8], (50, 1))
     classes = np.tile([0, 0, 1, 2], (50, 1))
     similarities[25:] = 1.0  # copies alone: the last decides
-    found = seed_protocol.measure(Neighbours(similarities, classes, 3), np.repeat([1, 2], 25), seed=0)
+    found = published_protocol.measure(Neighbours(similarities, classes, 3), np.repeat([1, 2], 25), seed=0)
     assert found == {"accuracy": 1.0, "low": 1.0, "high": 1.0}
-    half = seed_protocol.measure(Neighbours(similarities, classes, 3), np.full(50, 1), seed=0)
+    half = published_protocol.measure(Neighbours(similarities, classes, 3), np.full(50, 1), seed=0)
     assert half["low"] < 0.5 < half["high"]
     assert 0.4 < half["accuracy"] < 0.6
 

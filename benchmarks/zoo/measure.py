@@ -4,7 +4,7 @@ A row that is there is not measured again, unless its recipe has changed.
 
     python -m benchmarks.zoo.measure                    # everything: hours
     python -m benchmarks.zoo.measure --only metric,triplet --data fashion_mnist
-    python -m benchmarks.zoo.measure --protocol seed    # prints the seeds' own way of measuring too
+    python -m benchmarks.zoo.measure --protocol published    # prints the published way of measuring too
 """
 
 import hashlib
@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.harness.command_line import parser
 from benchmarks.harness.processes import in_fresh_process
 from benchmarks.harness.results import CACHE, Record, write_json
-from benchmarks.zoo import seed_protocol, tables
+from benchmarks.zoo import published_protocol, tables
 from benchmarks.zoo.recipes import DATA, RECIPES, Recipe, choose_models, recipes_on
 from benchmarks.zoo.rows import all_rows, read_rows
 from latentknn import datasets
@@ -75,9 +75,9 @@ def measure(recipe: Recipe, data: str) -> Record:
     training = stopwatch.stages[0]
     classifying = ("encode test images", "search codes", "vote")
     (chosen,) = (score for score in experiment.vote_scores if score.vote == experiment.chosen.vote)
-    # Once more, untimed, as deep as the seeds' protocol needs.
+    # Once more, untimed, as deep as the published protocol needs.
     neighbours = find_neighbours(
-        experiment.index, experiment.test_queries, seed_protocol.DEPTH, len(dataset.class_names)
+        experiment.index, experiment.test_queries, published_protocol.DEPTH, len(dataset.class_names)
     )
 
     return {
@@ -97,7 +97,7 @@ def measure(recipe: Recipe, data: str) -> Record:
         "held_out": _described(chosen.accuracy),
         "nearest": _described(experiment.nearest.accuracy),
         "chosen": _described(experiment.chosen.accuracy),
-        "seed_protocol": seed_protocol.measure(neighbours, dataset.test_labels, recipe.seed),
+        "published_protocol": published_protocol.measure(neighbours, dataset.test_labels, recipe.seed),
         "pixels": _described(experiment.pixels.accuracy),
         "history": experiment.history,
         "config": model.get_config(),
@@ -133,9 +133,9 @@ def main() -> None:
     options.add_argument("--data", default=",".join(DATA), metavar="NAME,...", help="data sets to measure on")
     options.add_argument(
         "--protocol",
-        choices=["honest", "seed"],
+        choices=["honest", "published"],
         default="honest",
-        help="seed: print what 1,000 drawn test images would have said, beside the whole test set",
+        help="published: print what 1,000 drawn test images would have said, beside the whole test set",
     )
     arguments = options.parse_args()
     chosen = choose_models(options, arguments.only, RECIPES)
@@ -153,7 +153,7 @@ def main() -> None:
             write_json(f"zoo_{data}", {**all_rows(data), recipe.key: row})
             tables.write_page()
             print(tables.result_line(recipe, row), flush=True)
-        if arguments.protocol == "seed":
+        if arguments.protocol == "published":
             print(tables.protocol_table(read_rows(data)))
 
 

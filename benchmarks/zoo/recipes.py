@@ -17,8 +17,8 @@ DATA = ("fashion_mnist", "mnist")
 class Recipe:
     """A row of the table.
 
-    `changes` says in words how the training differs from the model's defaults, `published` what the seed
-    document measured, and `measured_how` on what images of the data set `published_on`.
+    `changes` says in words how the training differs from the model's defaults, `published` what was
+    published of it, and `measured_how` on what images of the data set `published_on`.
     """
 
     model: str

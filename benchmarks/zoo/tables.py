@@ -91,15 +91,15 @@ def seeds_table(data: str, rows: Rows) -> str:
 
 
 def protocol_table(rows: Rows) -> str:
-    """Set the seeds' own way of measuring beside the honest one."""
+    """Set the published way of measuring beside the honest one."""
     return table(
         _PROTOCOL_COLUMNS,
         (
             [
                 key,
                 f"{row['nearest']['value']:.4f}",
-                f"{row['seed_protocol']['accuracy']:.3f}",
-                "{low:.3f}–{high:.3f}".format(**row["seed_protocol"]),
+                f"{row['published_protocol']['accuracy']:.3f}",
+                "{low:.3f}–{high:.3f}".format(**row["published_protocol"]),
             ]
             for key, row in rows.items()
         ),

@@ -1,7 +1,7 @@
-"""How a seed document measured its codes: 1,000 drawn test images, and no neighbour that looks like a copy.
+"""How published figures of codes were measured: 1,000 drawn test images, and no neighbour like a copy.
 
-It drew with replacement and without a seed, so that another draw gives another result; beside one draw stands
-how far many of them spread. It also passed over neighbours with a similarity of 0.9999 and more.
+The images were drawn with replacement and without a seed, so that another draw gives another result; beside
+one draw stands how far many of them spread. Neighbours with a similarity of 0.9999 and more were passed over.
 """
 
 from typing import Any
