@@ -25,7 +25,8 @@ from benchmarks.harness.paths import ROOT
 from benchmarks.harness.results import OURS
 from benchmarks.harness.timing import ratios
 
-ROUNDS = 11  # the first warms up
+ROUNDS = 11
+"""The first of them warms up."""
 K = 10
 
 
@@ -91,7 +92,7 @@ def main() -> None:
     print(f"{BESIDE} × {ratios(times[BESIDE], times[OURS])}")
     results = open_results(arguments.results, arguments.scale)
     results.lines[BESIDE] = {"data": str(data), "operations": data.operations, "seconds": times}
-    results.keep()
+    results.write()
 
 
 if __name__ == "__main__":

@@ -8,14 +8,16 @@ import numpy as np
 from benchmarks.harness.arrays import Codes
 
 QUERIES = 10_000
-SPREAD = 0.5  # of a class, where its centre is normally distributed
-FEWEST_ROWS, FEWEST_QUERIES = 1120, 270  # of a rehearsal
 ROWS_AT_ONCE = 1 << 15
+# Numbers of a code of a class lie so far around those of its centre, which are normally distributed.
+SPREAD = 0.5
+# A rehearsal has at least so many.
+FEWEST_ROWS, FEWEST_QUERIES = 1120, 270
 
 
 @dataclass(frozen=True)
 class Data:
-    """A database and its queries; the first one below is the headline of the tables.
+    """A database and its queries; by default the headline of the tables.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ class Data:
         return replace(self, rows=max(rows, FEWEST_ROWS), queries=max(queries, FEWEST_QUERIES))
 
     def make(self) -> tuple[Codes, Codes]:
-        """Return rows and queries, the same in every run."""
+        """Return rows and queries, the same each time."""
         rows, queries = _normal(self.rows, self.dim, 0), _normal(self.queries, self.dim, 1)
         if self.classes:
             centres = _normal(self.classes, self.dim, 2)

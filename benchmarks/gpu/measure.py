@@ -29,9 +29,11 @@ from benchmarks.harness.timing import paired_times, ratios
 from latentknn import _core
 
 ROUNDS = 7
-ALONE = 10  # searches one after the other, before the peers
+# The engine searches so many times alone, before it takes turns with the peers.
+ALONE = 10
 CHECKED = 256
-MOST_SECONDS_TO_MAKE = 45  # a peer, `torch.compile` included
+# A peer gets so long until its first answer, `torch.compile` included.
+MOST_SECONDS_TO_MAKE = 45
 ARRAYS = ("ids", "positions", "similarities", "scores64")
 
 
@@ -169,7 +171,7 @@ def main() -> None:
     for k in missing:
         case = measurement.measure(k, arguments.compile, peak)
         results.cases[f"{data}, {k}"] = case | {"date": today()}
-        results.keep()
+        results.write()
 
 
 if __name__ == "__main__":

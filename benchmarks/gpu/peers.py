@@ -20,9 +20,12 @@ import torch
 from benchmarks.harness.arrays import Codes
 from latentknn.engines import faiss_engine
 
-TILE = 1 << 16  # rows: the scores of 10,000 queries with so many take 2.6 GB in float32
-GROUP = 32  # scores that share a maximum; a divisor of TILE, 60,000 and 1,000,000
-SHARE_OF_MEMORY = 0.6  # that PyTorch may use; the rest is the engine's
+# The scores of 10,000 queries with so many rows take 2.6 GB in float32.
+TILE = 1 << 16
+# So many scores share a maximum. The number divides TILE, 60,000 and 1,000,000.
+GROUP = 32
+# PyTorch may use so much of the device's memory; the rest is the engine's.
+SHARE_OF_MEMORY = 0.6
 
 BY_MAXIMA = "PyTorch fp16, maxima"
 COMPILED = "PyTorch fp16, maxima, compiled"

@@ -1,4 +1,4 @@
-# Stages of a long run; to be sourced. A stage that fails or hangs costs only itself.
+# Stages of a long programme; to be sourced. A stage that fails or hangs costs only itself.
 #
 #   stage NAME SECONDS COMMAND...   runs a command, for at most so many seconds; returns its exit status
 #   summarise                       prints how every stage ended; returns 1 if one failed

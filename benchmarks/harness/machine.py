@@ -1,4 +1,4 @@
-"""What a measurement ran on: the machine, its limits, and the code that was measured."""
+"""The machine that measures, its limits, and the code that is measured."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from latentknn import _core, arrays, index
 
 
 def machine(threads: int, packages: list[str]) -> dict[str, Any]:
-    """Describe what a measurement ran on."""
+    """Describe the machine and the packages of a measurement."""
     return {
         "date": today(),
         "processor": _processor_name(),

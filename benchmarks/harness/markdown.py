@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-NOTHING = "–"  # in a cell for which there is no figure
+NOTHING = "–"
+"""What stands in a cell for which there is no figure."""
 _END = "<!-- to here -->\n"
 
 

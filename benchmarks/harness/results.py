@@ -55,5 +55,5 @@ class Results:
                 )
             self.about, self.cases, self.lines = earlier["about"], earlier["cases"], earlier["lines"]
 
-    def keep(self) -> None:
+    def write(self) -> None:
         write_json(self._name, {"about": self.about, "cases": self.cases, "lines": self.lines}, self._folder)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from benchmarks.harness.arrays import Codes
 from benchmarks.speed import names
 
-_FEWEST_ROWS, _FEWEST_QUERIES = 2000, 64  # of a scaled case
+# A scaled case has at least so many.
+_FEWEST_ROWS, _FEWEST_QUERIES = 2000, 64
 
 
 @dataclass(frozen=True)

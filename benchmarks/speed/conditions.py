@@ -6,12 +6,17 @@ from typing import NamedTuple
 from benchmarks.harness.results import Record
 from benchmarks.speed import figures, names
 
-Lines = Mapping[str, Mapping[str, Record]]  # scenario, key of the line
+Lines = Mapping[str, Mapping[str, Record]]
+"""From scenarios and the keys of their lines to records."""
 
-FASTEST_PEER = 2.5  # over the fastest peer of any kind
-FP32_PEAK = 1.0  # share of it, effectively
-LARGE_K = 1.5  # k = 100 over k = 10, in time
-OWN_FP32 = 1.3  # over the float32 strategy, in time
+# A search must be at least so many times as fast as the fastest peer of any kind.
+FASTEST_PEER = 2.5
+# The effective rate must be at least so much of the float32 peak.
+FP32_PEAK = 1.0
+# A search for 100 neighbours may take so many times as long as one for 10.
+LARGE_K = 1.5
+# A search may take so many times as long as by the float32 strategy.
+OWN_FP32 = 1.3
 
 
 class Outcome(NamedTuple):
@@ -62,7 +67,7 @@ def outcomes(lines: Lines) -> list[Outcome]:
 
 
 def _targets(lines: Lines, field: str, what: str, ratio: Callable[[Record], float]) -> Iterable[Outcome]:
-    """One outcome for each pair of floor and goal in a scenario."""
+    """Return one outcome for each pair of floor and goal in a scenario."""
     groups: dict[tuple[str, float, float], dict[str, Record]] = {}
     for letter, records in lines.items():
         for key, line in records.items():

@@ -5,10 +5,10 @@
     python -m benchmarks.speed.hostile --rows 1000000 --queries 32 --kinds "noise,clusters of 300"
     python -m benchmarks.speed.hostile --show                 # prints the tables of what was measured
 
-Every engine runs once a round, in rotating order, on the same queries. All of latentknn's strategies must
-give the same bytes, and the first answers are the float64 reference's. A run that was killed goes on where it
-stopped. Kinds whose data must be made first (see text_embeddings.py) are left out where they are not there,
-and the output says so.
+Every engine searches once a round, in rotating order, on the same queries. All of latentknn's strategies must
+give the same bytes, and the first answers are the float64 reference's. A measurement that was killed goes on
+where it stopped. Kinds whose data must be made first (see data/text_embeddings.py) are left out where they
+are not there, and the output says so.
 """
 
 import json
@@ -41,7 +41,8 @@ REAL: dict[str, tuple[int, Maker]] = {
     "text embeddings": (TEXT_DIM, text_embeddings),
 }
 KINDS = hostile.KINDS | REAL
-_TEXTS = 50_000  # at most; there are about 60,000 descriptions
+# There are about 60,000 descriptions, of which at most so many are rows.
+_TEXTS = 50_000
 
 
 def measure(kind: str, rows: int, queries: int, ks: list[int], rounds: int, results: Results) -> None:
@@ -89,7 +90,7 @@ def measure(kind: str, rows: int, queries: int, ks: list[int], rounds: int, resu
             "screen": f"{explained.arithmetic}, {explained.screened_dims}",
             "seconds": seconds,
         }
-        results.keep()
+        results.write()
         print(markdown.row(cells(results.lines[where])), flush=True)
 
 

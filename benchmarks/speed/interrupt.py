@@ -16,11 +16,13 @@ from benchmarks.harness.results import write_json
 from benchmarks.harness.timing import Spread
 
 ROUNDS = 20
-DELAY_SECONDS = 0.3  # into a search that takes far longer
+# The signal comes so long after a search has begun, which takes far longer.
+DELAY_SECONDS = 0.3
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    # A shell's background jobs ignore the signal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     generator = np.random.default_rng(0)
     codes = generator.standard_normal((200_000, 128), dtype=np.float32)
     queries = generator.standard_normal((50_000, 128), dtype=np.float32)

@@ -22,13 +22,15 @@ from benchmarks.speed.truth import Truth
 
 Builders = dict[str, Callable[[Codes], peers.Searcher]]
 
-PATIENCE_SECONDS = 1.0  # for one run of a peer other than FAISS
-_FIRST_TRY, _FACTOR = 64, 4  # queries, and how many times more the next try gets
+# A peer other than FAISS gets so many queries as it answers in this time.
+PATIENCE_SECONDS = 1.0
+# It is tried with so many queries first, and then with so many times as many.
+_FIRST_TRY, _FACTOR = 64, 4
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds for all cases of a run."""
+    """What holds for all cases that are measured at once."""
 
     rounds: int
     threads: int
@@ -36,14 +38,14 @@ class Settings:
 
 
 def measure(case: Case, settings: Settings, results: Results, show: Callable[[dict[str, Any]], None]) -> None:
-    """Measure what is missing of a case and keep each record as soon as it is there."""
+    """Measure what is missing of a case, and write each record as soon as it is there."""
     missing = [line for line in case.lines if case.line_key(line) not in results.lines]
     if not missing:
         return
     builders = _builders(case, settings)
     both = {name: builders[name] for name in (OURS, "FAISS")}
     if case.key not in results.cases:
-        # Before this process holds the rows, so that a large case takes their room only once.
+        # This comes before this process holds the rows, so that a large case takes their room only once.
         grown = {name: in_fresh_process(_memory_growth, case, both[name]) for name in both}
         rows, queries = case.codes()
         seconds = paired_times(
@@ -52,7 +54,7 @@ def measure(case: Case, settings: Settings, results: Results, show: Callable[[di
             settings.rounds,
         )
         results.cases[case.key] = {"build_seconds": seconds, "memory_bytes": grown}
-        results.keep()
+        results.write()
     else:
         rows, queries = case.codes()
 
@@ -69,7 +71,7 @@ def measure(case: Case, settings: Settings, results: Results, show: Callable[[di
         if line.one_shot:
             record["one_shot_seconds"] = _one_shot_seconds(settings, kind, both, rows)
         results.lines[case.line_key(line)] = record
-        results.keep()
+        results.write()
         show(record)
 
 
@@ -167,7 +169,7 @@ def _affordable(answer: Callable[[Codes], object], queries: Codes, line: Line) -
 
 
 def _memory_growth(case: Case, build: Callable[[Codes], peers.Searcher]) -> int:
-    """Bytes by which this process grows when it builds an index and searches it once."""
+    """Return the bytes by which this process grows when it builds an index and searches it once."""
     rows, _ = case.codes()
     before = _resident_bytes()
     engine = build(rows)
@@ -177,6 +179,7 @@ def _memory_growth(case: Case, build: Callable[[Codes], peers.Searcher]) -> int:
 
 def _resident_bytes() -> int:
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # what was freed goes back to the system
+    # What was freed goes back to the system.
+    ctypes.CDLL(None).malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -3,4 +3,5 @@
 from benchmarks.harness.results import OURS
 
 PEERS = ("FAISS", "scikit-learn", "NumPy", "TensorFlow", "USearch")
-OWN_FP32 = f"{OURS} fp32"  # what screening in float32 takes, where a line asks for the comparison
+# Screening in float32 is timed too where a case asks for the comparison.
+OWN_FP32 = f"{OURS} fp32"

@@ -14,7 +14,8 @@ from benchmarks.harness.arrays import Codes, Ids
 from benchmarks.harness.machine import flags
 from benchmarks.speed import names
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
+# TensorFlow reads this when it is imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # The OpenBLAS in FAISS's wheel does not know today's processors. It takes SSE kernels there, or, on Zen 4,
 # kernels that are 1.5 times slower than these.
 os.environ.setdefault("OPENBLAS_CORETYPE", "SkylakeX" if "avx512f" in flags() else "Haswell")
@@ -28,7 +29,8 @@ from usearch.index import search as usearch_search
 
 import latentknn as lk
 
-_SCORES_AT_ONCE = 64_000_000  # 256 MB of float32, for the peers that keep all scores of a block of queries
+# Peers that hold all scores of a block of queries hold at most so many: 256 MB of float32.
+_SCORES_AT_ONCE = 64_000_000
 
 
 class Searcher(Protocol):
@@ -119,7 +121,8 @@ def limit_threads(threads: int, names: Collection[str]) -> None:
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    threadpoolctl.threadpool_limits(threads)  # once, because a call of its own would take milliseconds
+    # The limit is set once, because setting it for each search would take milliseconds.
+    threadpoolctl.threadpool_limits(threads)
 
 
 def faiss_build() -> str:

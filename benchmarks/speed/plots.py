@@ -19,7 +19,7 @@ from latentknn.report.drawing import COLOURS, MARKERS, hide_frame, new_figure, s
 
 
 def draw_ratio_against_dimensions(codes: Record, pixels: Record) -> Figure:
-    """Speed over FAISS against d, a line a k; raw pixels are the end of the principal components."""
+    """Draw the speed over FAISS against d, a line a k; raw pixels are the end of the principal components."""
     panels = dict.fromkeys(line["data"] for line in codes["lines"].values())
     figure = new_figure(4.0 * len(panels), 4.0)
     all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -72,7 +72,7 @@ def draw_ratio_against_dimensions(codes: Record, pixels: Record) -> Figure:
 
 
 def draw_time_against_rows(growth: Record) -> Figure:
-    """Seconds of a search and of a build against n, both axes logarithmic."""
+    """Draw seconds of a search and of a build against n, both axes logarithmic."""
     lines = sorted(growth["lines"].values(), key=lambda line: int(line["rows"]))
     rows = [line["rows"] for line in lines]
     figure = new_figure(6.4, 4.4)

@@ -1,7 +1,7 @@
 """The two kinds of search that are timed: batches of queries, and every row among all others.
 
-Both give each round its input (`turn`), run an engine on it (`answer`), tell whether latentknn's timed answer
-is the checked one (`same`), and say how many rows were screened and scored exactly (`work_per_query`).
+Both give each round its input (`turn`), search it with an engine (`answer`), tell whether latentknn's timed
+answer is the checked one (`same`), and say how many rows were screened and scored exactly (`work_per_query`).
 """
 
 from collections.abc import Callable
@@ -17,7 +17,8 @@ from benchmarks.speed.peers import Latentknn, Searcher
 from latentknn import CosineIndex, SearchResult
 
 Engines = dict[str, Searcher]
-Answers = list[Any]  # one a call: SearchResult from latentknn, ids from a peer
+Answers = list[Any]
+"""One for each call: SearchResult from latentknn, ids from a peer."""
 
 
 class Work(NamedTuple):
@@ -97,7 +98,7 @@ class LeaveOneOut:
         return [engine.search(queries, self._line.k + 1)]
 
     def same(self, round_number: int, answers: Answers) -> bool:
-        # Similarities only: which of several equal rows comes first depends on their order.
+        # Only similarities are compared: which of several equal rows comes first depends on their order.
         order = _shuffled(len(self._rows), round_number)
         (answer,) = answers
         return bool(answer.similarities.tobytes() == self.checked.similarities[order].tobytes())

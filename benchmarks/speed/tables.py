@@ -45,7 +45,7 @@ _INDEX = ["build, s", "FAISS's", "memory, MiB", "FAISS's"]
 
 
 def speed_head(names: Iterable[str]) -> str:
-    """Name the columns of `speed_row`, with those peers."""
+    """Return the head of the table of `speed_row`, with those peers."""
     return head(_speed_columns(names))
 
 
@@ -120,7 +120,7 @@ def conditions_table(contents: dict[str, Record]) -> str:
 
 
 def all_tables(folder: Path) -> str:
-    """Every table that there are results for, as Markdown."""
+    """Return every table that there are results for, as Markdown."""
     contents = {}
     for letter in LETTERS:
         path = folder / f"{letter}.json"

@@ -9,12 +9,15 @@ from benchmarks.harness.arrays import Codes, Ids
 from benchmarks.harness.paths import ROOT
 from latentknn import SearchResult
 
-sys.path.insert(0, str(ROOT / "tests"))  # The reference stands among the tests, which are no package.
+# The reference stands among the tests, which are no package.
+sys.path.insert(0, str(ROOT / "tests"))
 import reference
 
-_ROWS_AT_ONCE = 4096  # the reference works in float64 and keeps eight sums of every pair
+# The reference works in float64 and holds eight sums of every pair, so it gets so many rows at once.
+_ROWS_AT_ONCE = 4096
 _MOST_QUERIES, _FEWEST_QUERIES = 16, 4
-_PAIRS = 4_000_000  # of queries and rows; more would take minutes
+# More pairs of queries and rows than these would take minutes.
+_PAIRS = 4_000_000
 
 
 class Truth:
@@ -43,7 +46,7 @@ class Truth:
                 raise SystemExit(f"latentknn's {name} differ from the reference at {where}")
 
     def share_right(self, found: Ids, k: int) -> float:
-        """Share of the first answers that are as similar as the reference's k-th neighbour, ties included."""
+        """Return the share of the first answers that are as similar as the reference's k-th; ties count."""
         right = 0
         for query, (scores, ids) in enumerate(zip(self._scores, found, strict=False)):
             distinct = np.unique(self._without_self(ids, query)[:k])

@@ -24,7 +24,8 @@ PRETRAINING_EPOCHS = 10
 WAYS = {"pretrained": True, "from scratch": False}
 PICTURE = DOCS / "labels.png"
 
-Accuracies = dict[str, float]  # of the head, and of the nearest labelled image
+Accuracies = dict[str, float]
+"""Of the head, and of the nearest labelled image."""
 
 
 def measure(seed: int) -> dict[str, Accuracies]:

@@ -35,7 +35,7 @@ def model_file(recipe: Recipe, data: str) -> Path:
 
 def make_model(recipe: Recipe, dataset: datasets.Dataset) -> Any:
     """Return the untrained model of a recipe."""
-    # Imported here: a row runs in a process of its own, and the one that starts it needs no TensorFlow.
+    # The import stands here because each row has a process of its own; the first one needs no TensorFlow.
     from latentknn import models
 
     given = {"input_shape": dataset.image_shape, "seed": recipe.seed}
@@ -75,7 +75,7 @@ def measure(recipe: Recipe, data: str) -> Record:
     training = stopwatch.stages[0]
     classifying = ("encode test images", "search codes", "vote")
     (chosen,) = (score for score in experiment.vote_scores if score.vote == experiment.chosen.vote)
-    # Once more, untimed, as deep as the published protocol needs.
+    # Neighbours are searched once more, untimed, as many as the published protocol needs.
     neighbours = find_neighbours(
         experiment.index, experiment.test_queries, published_protocol.DEPTH, len(dataset.class_names)
     )
@@ -149,7 +149,7 @@ def main() -> None:
             print(f"{data}: {recipe.key}", flush=True)
             # TensorFlow's threads and memory end with the process.
             row = json.loads(json.dumps(in_fresh_process(measure, recipe, data)))
-            # Read again: another process may have measured other rows meanwhile.
+            # The rows are read again, because another process may have measured some meanwhile.
             write_json(f"zoo_{data}", {**all_rows(data), recipe.key: row})
             tables.write_page()
             print(tables.result_line(recipe, row), flush=True)

@@ -18,12 +18,14 @@ class Recipe:
     """A row of the table.
 
     `changes` says in words how the training differs from the model's defaults, `published` what was
-    published of it, and `measured_how` on what images of the data set `published_on`.
+    published of it, and `measured_how` on what images of the data set `published_on`. The recipe is for the
+    data sets `data`; on those of them that are `unmeasured` too its row says that it is not measured yet.
+    Without a batch size the model's own is used.
     """
 
     model: str
     epochs: int
-    batch_size: int | None = None  # None: the model's own
+    batch_size: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     variant: str = ""
     changes: str = ""
@@ -31,8 +33,8 @@ class Recipe:
     published: str = "none"
     measured_how: str = ""
     published_on: str = "fashion_mnist"
-    data: tuple[str, ...] = DATA  # data sets that it is measured on
-    unmeasured: tuple[str, ...] = ()  # those of them on which that is still to be done
+    data: tuple[str, ...] = DATA
+    unmeasured: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -22,7 +22,7 @@ from latentknn import datasets
 from latentknn.evaluation import Stopwatch
 
 DATA = "fashion_mnist"
-# Both phases of `finetuned` are as long.
+# The first of the two phases of `finetuned` takes one epoch too.
 ONE_EPOCH = {"finetuned": {"pretraining_epochs": 1}}
 
 

@@ -1,4 +1,4 @@
-"""Times training against the plain Keras loop that a user would write, and other ways to run the same steps.
+"""Times training against the plain Keras loop that a user would write, and other ways to make the same steps.
 
     python -m benchmarks.zoo.training_speed        # minutes, on one thread; writes a table into zoo.md
 
@@ -19,7 +19,7 @@ from benchmarks.harness.timing import Spread, paired_times, ratios
 from benchmarks.zoo import tables
 from latentknn import datasets
 
-# Those whose layers are one after the other and whose loss is Keras's, and how many images a round takes.
+# These models have layers one after the other and a loss of Keras's; a round takes so many images.
 MODELS = {
     "stacked_ae": 12_800,
     "deep_ae": 6_400,

@@ -22,7 +22,8 @@ from latentknn.atomic_file import atomic_file
 PIXELS = 784
 DIMS = (10, 32, 64, 128)
 EPOCHS = 2
-# Options and batch size; without dropout and at this rate conv_ae learns something in two epochs.
+# A model has options and a batch size. Without dropout and at this rate conv_ae learns something in two
+# epochs.
 MODELS = {"conv_ae": ({"dropout": 0.0, "learning_rate": 1e-3}, 256)}
 
 
@@ -53,7 +54,8 @@ def trained_codes(model: str, rows: int, queries: int, dim: int) -> tuple[Codes,
     path = _cache_file(model, dim)
     if not path.is_file():
         print(f"training {model} with {dim} dimensions for {EPOCHS} epochs", flush=True)
-        in_fresh_process(train_and_keep, model, dim)  # TensorFlow's threads and memory end with it
+        # TensorFlow's threads and memory end with the process.
+        in_fresh_process(train_and_keep, model, dim)
     with np.load(path, allow_pickle=False) as kept:
         return normalised(kept["train"][:rows]), normalised(kept["test"][:queries])
 

@@ -8,8 +8,10 @@ import numpy as np
 from benchmarks.harness.arrays import Codes, normalised
 
 CENTRES = 1000
-SPREAD = 0.5  # of a cluster, a dimension, where its centre has a spread of 1: cosines inside of about 0.8
-_BLOCK = 65_536  # rows made at once, so that no second copy of a large database is needed
+# A cluster has this spread in each dimension, where centres have one of 1: cosines inside are about 0.8.
+SPREAD = 0.5
+# So many rows are made at once, so that no second copy of a large database is needed.
+_BLOCK = 65_536
 
 
 def clusters(rows: int, queries: int, dim: int) -> tuple[Codes, Codes]:

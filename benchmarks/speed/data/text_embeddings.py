@@ -18,7 +18,8 @@ from benchmarks.harness.results import CACHE
 from latentknn.atomic_file import atomic_file
 
 DIM = 384
-_LEAST = 50_000  # descriptions; fewer are no package list
+# Fewer descriptions are no package list.
+_LEAST = 50_000
 
 
 def text_embeddings(rows: int, queries: int, dim: int) -> tuple[Codes, Codes]:
