@@ -215,9 +215,9 @@ def main() -> None:
         results = Results(letter, about | {"title": scenario.title}, folder)
         print(f"\n{tables.heading(letter, results.about)}\n\n{tables.speed_head(names.PEERS)}", flush=True)
         for case in scenario.cases:
-            if arguments.data not in case.data:
-                continue
             lines = tuple(line for line in case.lines if not arguments.ks or line.k in arguments.ks)
+            if arguments.data not in case.data or not lines:
+                continue
             chosen = replace(case, lines=lines)
             measure(
                 chosen if arguments.scale == 1 else chosen.scaled(arguments.scale), settings, results, show
