@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "checking.h"
+#include "choice/choose_screen.h"
+#include "choice/strategy.h"
 #include "isa.h"
 #include "layout/layout.h"
 #include "linear/subspace.h"
@@ -26,6 +28,7 @@
 #include "search/queries.h"
 #include "search/rescoring.h"
 #include "search/rung_choice.h"
+#include "search/screened_search.h"
 #include "search/tile_ladder.h"
 
 namespace {
@@ -34,6 +37,14 @@ using namespace latentknn;
 using checking::check;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+void pack(Ladder& ladder, const Rows& rows, const Layout& layout) {
+  ladder.reserve_rows(rows.count);
+  for (std::size_t at = 0; at < rows.count; at += kRowsAtOnce) {
+    const GatheredRows some(rows, layout.order().data() + at, std::min(kRowsAtOnce, rows.count - at));
+    ladder.pack_rows(some.values.data(), some.squared_norms.data(), at, some.squared_norms.size());
+  }
+}
 
 // Rows in clusters of a given width, queries from the same, and all that a search among them needs.
 struct Problem {
@@ -46,7 +57,7 @@ struct Problem {
     found.resize(queries, k);
     request.k = k;
     request.threads = 1;
-    request.answers = {found.similarities.data(), found.positions.data(), found.ids.data(), found.scores.data()};
+    request.answers = found.arrays();
     batch = std::make_unique<Queries>(kernels, Matrix{asked.data(), ElementType::float32, queries, dim}, 1, nullptr);
     search = std::make_unique<Search>(Search{kernels, view, *batch, request, false, statistics});
     layout = std::make_unique<Layout>(kernels, principal_directions(kernels, view, Layout::kDirections, 1), dim);
@@ -73,11 +84,7 @@ struct Problem {
     ladder.screens.push_back(std::make_unique<Int8Screen>(kernels, std::vector<float>(), dim, view));
     ladder.screens.push_back(
         std::make_unique<UniformScreen>(UniformScreen::fp32(kernels, dim, UniformScreen::Packed::each_time)));
-    ladder.reserve_rows(view.count);
-    for (std::size_t at = 0; at < view.count; at += kRowsAtOnce) {
-      const GatheredRows some(view, layout->order().data() + at, std::min(kRowsAtOnce, view.count - at));
-      ladder.pack_rows(some.values.data(), some.squared_norms.data(), at, some.squared_norms.size());
-    }
+    pack(ladder, view, *layout);
     return ladder;
   }
 
@@ -116,6 +123,8 @@ struct Problem {
       ids.resize(queries * k);
       scores.resize(queries * k);
     }
+    AnswerArrays arrays() { return {similarities.data(), positions.data(), ids.data(), scores.data()}; }
+
     std::vector<float> similarities;
     std::vector<std::int64_t> positions, ids;
     std::vector<double> scores;
@@ -236,6 +245,32 @@ void cells_are_visited_once() {
     }
   }
   check(once, "each tile visits every cell of its shard once, and no other");
+}
+
+// An instruction set need not have all arithmetics.
+void any_arithmetics_will_do() {
+  Problem problem(5000, 90, 48, 6, 0.3f);
+  for (const std::vector<Arithmetic>& missing : {std::vector{Arithmetic::int8}, std::vector{Arithmetic::int16},
+                                                 std::vector{Arithmetic::int8, Arithmetic::int16}}) {
+    KernelTable kernels = problem.kernels;
+    for (const Arithmetic arithmetic : missing) kernels.screens[static_cast<std::size_t>(arithmetic)] = {};
+    for (const std::string& name : strategy_names()) {
+      const Strategy strategy = strategy_from_name(name);
+      const std::vector<float> directions = directions_for(strategy, kernels, problem.view, 5000, 1);
+      Layout layout(kernels, directions, 48);
+      layout.extend(problem.view, 1, nullptr);
+      Choice choice = choose_screen(strategy, kernels, problem.view, 5000, directions, layout, 1);
+      if (choice.ladder.empty()) continue;
+      pack(choice.ladder, problem.view, layout);
+      const Search search{kernels, problem.view, *problem.batch, problem.request, false, problem.statistics};
+      problem.found.resize(0, 0);
+      problem.found.resize(90, 6);
+      problem.request.answers = problem.found.arrays();
+      screened_search(search, choice.ladder, layout);
+      check(problem.answers_are_right(90), name + " answers rightly without " + std::to_string(missing.size()) +
+                                               " of the arithmetics, by " + choice.ladder.cheapest().name());
+    }
+  }
 }
 
 void shards_answer_as_one() {
@@ -427,6 +462,7 @@ int main() {
   queries_are_placed_in_order();
   plans_cover_all_queries();
   cells_are_visited_once();
+  any_arithmetics_will_do();
   shards_answer_as_one();
   scorers_give_the_contracts_similarities();
   tiles_stand_on_rungs();

@@ -36,9 +36,9 @@ constexpr double kWorthBoth = 0.85;
 // What turning a query into the coordinates of 8 bits may cost, as a share of its comparisons.
 constexpr double kTurned = 0.05;
 
-// Whether screening in so few bits is faster than in float32.
+// Whether screening in fewer bits than float32 is faster.
 bool is_fast(const KernelTable& kernels, Arithmetic arithmetic) {
-  return arithmetic == Arithmetic::fp32 || kernels.of(arithmetic).gain > 1.0;
+  return arithmetic == Arithmetic::fp32 || (kernels.has(arithmetic) && kernels.of(arithmetic).gain > 1.0);
 }
 
 Consideration consider(const KernelTable& kernels, const Forecast& forecast, std::size_t row_count, std::size_t dim,
@@ -203,6 +203,7 @@ Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& 
   const bool many = dim > kManyDims;
   const bool few = dim < kFewDims || row_count < kFewRows;
   const auto whole_alone = [&](Arithmetic arithmetic) -> Choice {
+    if (!kernels.has(arithmetic)) return {fallback_ladder(kernels, dim), {}};
     return {alone(whole_screen(arithmetic, kernels, sample, UniformScreen::Packed::kept)), {}};
   };
   switch (strategy) {

@@ -87,10 +87,10 @@ void CandidateForecast::project(const PrincipalScreen& principal, const Rows& sa
 double CandidateForecast::int8_error(std::size_t width) const {
   const double n = static_cast<double>(width);
   const double component = spread_ / std::sqrt(n);
-  double query_step = 3.7 * component / static_cast<double>(kernels_.int8_query_largest);
+  double query_step = 3.7 * component / static_cast<double>(kernels_.of(Arithmetic::int8).query_largest);
   double row_step = 4.3 * component / 127.0;
   const double grow = range_ / 65000.0 / (query_step * row_step);
-  if (kernels_.int8_wraps && grow > 1.0) {
+  if (kernels_.of(Arithmetic::int8).wraps && grow > 1.0) {
     query_step *= std::sqrt(grow);
     row_step *= std::sqrt(grow);
   }
@@ -119,6 +119,7 @@ std::vector<Forecast> CandidateForecast::forecasts() const {
       in_all_dimensions(Arithmetic::fp32, UniformScreen::fp32_error(dim_)),
   };
   if (width_ > 0) add_directions(forecasts);
+  std::erase_if(forecasts, [this](const Forecast& forecast) { return !kernels_.has(forecast.arithmetic); });
   return forecasts;
 }
 

@@ -42,6 +42,7 @@ struct ShortScores {
 };
 
 struct Fp32 : FloatScores {
+  static constexpr Arithmetic kArithmetic = Arithmetic::fp32;
   static constexpr double kGain = 1.0;
   using Element = float;
   using Vector = __m256;
@@ -60,6 +61,7 @@ struct Fp32 : FloatScores {
 
 // Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
 struct Int16 : FloatScores {
+  static constexpr Arithmetic kArithmetic = Arithmetic::int16;
   static constexpr double kGain = 1.5;
   using Element = int16_t;
   using Vector = __m256i;
@@ -87,6 +89,7 @@ struct Int16 : FloatScores {
 // Eight bits wide into sixteen. The instruction takes one operand without sign: queries, from 1 to 127 by
 // their offset, so that no pair of products saturates. The sums may wrap, as their starts make up for it.
 struct Int8 : ShortScores {
+  static constexpr Arithmetic kArithmetic = Arithmetic::int8;
   static constexpr double kGain = 2.6;
   using Element = int8_t;
   using Vector = __m256i;
@@ -137,6 +140,8 @@ inline Double sum_transposed(const Double (&rows)[4][2]) {
 }
 
 #include "table.inl"
+
+constexpr KernelTable kTable = table_of<Fp32, Int16, Int8>();
 
 }  // namespace
 

@@ -25,12 +25,14 @@ struct ShortScores {
 };
 
 struct Int16 : SixteenBits {
+  static constexpr Arithmetic kArithmetic = Arithmetic::int16;
   static constexpr double kGain = 1.5;
   static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)); }
 };
 
 // Eight bits wide into sixteen; see avx2.cpp.
 struct Int8 : ShortScores {
+  static constexpr Arithmetic kArithmetic = Arithmetic::int8;
   static constexpr double kGain = 2.6;
   using Element = int8_t;
   using Vector = __m512i;
@@ -55,6 +57,8 @@ struct Int8 : ShortScores {
 };
 
 #include "table.inl"
+
+constexpr KernelTable kTable = table_of<Fp32, Int16, Int8>();
 
 }  // namespace
 

@@ -18,6 +18,7 @@ struct FloatScores {
 };
 
 struct Fp32 : FloatScores {
+  static constexpr Arithmetic kArithmetic = Arithmetic::fp32;
   static constexpr double kGain = 1.0;
   using Element = float;
   using Vector = __m512;

@@ -26,6 +26,7 @@ struct LongScores {
 };
 
 struct Int16 : SixteenBits {
+  static constexpr Arithmetic kArithmetic = Arithmetic::int16;
   static constexpr double kGain = 1.9;
   static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_dpwssd_epi32(sum, a, b); }
 };
@@ -33,6 +34,7 @@ struct Int16 : SixteenBits {
 // Eight bits wide into thirty-two, so that no sum wraps. The instruction takes one operand without sign: queries, from
 // 1 to 255 by their offset.
 struct Int8 : LongScores {
+  static constexpr Arithmetic kArithmetic = Arithmetic::int8;
   static constexpr double kGain = 3.3;
   using Element = int8_t;
   using Vector = __m512i;
@@ -57,6 +59,8 @@ struct Int8 : LongScores {
 };
 
 #include "table.inl"
+
+constexpr KernelTable kTable = table_of<Fp32, Int16, Int8>();
 
 }  // namespace
 

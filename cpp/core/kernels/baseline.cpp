@@ -53,6 +53,7 @@ using FloatScores = VectorScores<float, Float, Ints>;
 using ShortScores = VectorScores<int16_t, Shorts, Shorts>;
 
 struct Fp32 : FloatScores {
+  static constexpr Arithmetic kArithmetic = Arithmetic::fp32;
   static constexpr double kGain = 1.0;
   using Element = float;
   using Vector = Float;
@@ -71,6 +72,7 @@ struct Fp32 : FloatScores {
 
 // Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
 struct Int16 : FloatScores {
+  static constexpr Arithmetic kArithmetic = Arithmetic::int16;
   static constexpr double kGain = 1.5;
   using Element = int16_t;
   using Vector = Shorts;
@@ -96,6 +98,7 @@ struct Int16 : FloatScores {
 
 // Eight bits wide into sixteen; the sums may wrap, as a score is modulo 2^16.
 struct Int8 : ShortScores {
+  static constexpr Arithmetic kArithmetic = Arithmetic::int8;
   static constexpr double kGain = 1.5;
   using Element = int8_t;
   using Vector = Shorts;
@@ -130,6 +133,8 @@ inline Double widen(HalfFloat x) { return Double{x[0], x[1]}; }
 constexpr size_t kTransposedRows = 0;
 
 #include "table.inl"
+
+constexpr KernelTable kTable = table_of<Fp32, Int16, Int8>();
 
 }  // namespace
 

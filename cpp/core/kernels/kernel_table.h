@@ -43,12 +43,17 @@ struct ScreenTask {
 
 // Numbers that rows can be screened in: from those that tell the most apart to those that are multiplied the fastest.
 enum class Arithmetic { fp32, int16, int8 };
-constexpr size_t kArithmetics = 3;
+constexpr const char* kArithmeticNames[] = {"fp32", "int16", "int8"};
+constexpr size_t kArithmetics = sizeof kArithmeticNames / sizeof *kArithmeticNames;
 
 // How one arithmetic lays out its operands, and its fused kernel.
 struct ScreenKernel {
   const char* name;  // of the arithmetic
   double gain;       // how many times faster than that of fp32 its tile runs, measured
+  // Where rows have starts: the largest integer of a query; a row's is 127. A score is its row's start and the product,
+  // modulo 2^16 where it wraps.
+  int query_largest;
+  bool wraps;
   size_t query_tile;
   size_t row_tile;
   size_t (*query_bytes)(size_t dim);  // bytes of one packed vector, padding of its dimensions included
@@ -74,11 +79,7 @@ struct Reach {
 
 struct KernelTable {
   const char* name;
-  ScreenKernel screens[kArithmetics];  // by arithmetic
-  // In int8, vectors have integers up to int8_query_largest (queries) and 127 (rows). A score is its row's start and
-  // the product, modulo 2^16 where int8_wraps.
-  int int8_query_largest;
-  bool int8_wraps;
+  ScreenKernel screens[kArithmetics];  // by arithmetic; fp32 is always there
   // The fp32 tiles without the screening: out[i * stride + j] += product of packed query i and packed row j,
   // for all of query_tiles * query_tile queries and row_tiles * row_tile rows.
   void (*add_products)(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim,
@@ -97,6 +98,7 @@ struct KernelTable {
   void (*squared_norms)(const float* vectors, size_t count, size_t dim, double* out);
 
   const ScreenKernel& of(Arithmetic arithmetic) const { return screens[static_cast<size_t>(arithmetic)]; }
+  bool has(Arithmetic arithmetic) const { return of(arithmetic).screen != nullptr; }
 };
 
 // Null where the compiler's target does not have the instruction set.

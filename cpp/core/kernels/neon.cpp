@@ -45,6 +45,7 @@ struct ShortScores {
 };
 
 struct Fp32 : FloatScores {
+  static constexpr Arithmetic kArithmetic = Arithmetic::fp32;
   static constexpr double kGain = 1.0;
   using Element = float;
   using Vector = float32x4_t;
@@ -63,6 +64,7 @@ struct Fp32 : FloatScores {
 
 // Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
 struct Int16 : FloatScores {
+  static constexpr Arithmetic kArithmetic = Arithmetic::int16;
   static constexpr double kGain = 0.7;
   using Element = int16_t;
   using Vector = int16x8_t;
@@ -88,6 +90,7 @@ struct Int16 : FloatScores {
 
 // Eight bits wide into sixteen; the sums may wrap, as a score is modulo 2^16.
 struct Int8 : ShortScores {
+  static constexpr Arithmetic kArithmetic = Arithmetic::int8;
   static constexpr double kGain = 2.0;
   using Element = int8_t;
   using Vector = int8x8_t;
@@ -120,6 +123,8 @@ inline Double widen(HalfFloat x) { return vcvt_f64_f32(x); }
 constexpr size_t kTransposedRows = 0;
 
 #include "table.inl"
+
+constexpr KernelTable kTable = table_of<Fp32, Int16, Int8>();
 
 }  // namespace
 

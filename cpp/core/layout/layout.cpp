@@ -7,7 +7,19 @@
 
 namespace latentknn {
 
-Layout::Layout(const KernelTable& kernels, std::vector<float> directions, std::size_t dim) : kernels_(kernels) {
+namespace {
+
+// The kernels' tiles divide each other.
+std::size_t largest_row_tile(const KernelTable& kernels) {
+  std::size_t largest = 0;
+  for (const ScreenKernel& kernel : kernels.screens) largest = std::max(largest, kernel.row_tile);
+  return largest;
+}
+
+}  // namespace
+
+Layout::Layout(const KernelTable& kernels, std::vector<float> directions, std::size_t dim)
+    : cell_rows_(largest_row_tile(kernels)) {
   if (directions.empty()) return;
   directions.resize(std::min(directions.size(), kDirections * dim));
   reduction_.emplace(kernels, directions, dim);

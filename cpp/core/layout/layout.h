@@ -42,7 +42,7 @@ class Layout {
   bool repeats(std::size_t place) const { return repeats_[place]; }
 
   // Places are skipped by whole cells: runs of so many rows, a multiple of every screen's row_tile.
-  std::size_t cell_rows() const { return kernels_.of(Arithmetic::int8).row_tile; }
+  std::size_t cell_rows() const { return cell_rows_; }
   // The last cell may have fewer.
   std::size_t rows_in(std::size_t cell) const { return std::min(cell_rows(), order_.size() - cell * cell_rows()); }
 
@@ -63,7 +63,7 @@ class Layout {
   std::vector<float> points_at(const Rows& rows, std::size_t first, std::size_t threads,
                                const ThreadPool::Poll& poll) const;
 
-  const KernelTable& kernels_;
+  const std::size_t cell_rows_;
   std::optional<Reduction> reduction_;
   std::optional<RowTree> tree_;  // of the rows that came first
   std::optional<CellCaps> caps_;

@@ -85,11 +85,12 @@ Int8Screen::Int8Screen(const KernelTable& kernels, const Rotation& rotation, std
       tail_(!rotation.tail.empty()),
       tail_direction_(rotation.tail),
       projection_(kernels, rotation.directions, dim, rotation.tail),
-      query_largest_(kernels.int8_query_largest) {
+      query_largest_(kernels.of(Arithmetic::int8).query_largest) {
   const double w = projection_.orthogonality_error();
   const double moved = projection_.error();
   slack_ = (w + 2.0 * moved * (1.0 + w) + moved * moved + 2.2 * (rotation.leak + moved) +
-            (static_cast<double>(dim) + 16.0) * 0x1p-53 + 0x1p-40 + (kernels.int8_wraps ? 0.0 : 9.0 * 0x1p-24)) *
+            (static_cast<double>(dim) + 16.0) * 0x1p-53 + 0x1p-40 +
+            (kernels.of(Arithmetic::int8).wraps ? 0.0 : 9.0 * 0x1p-24)) *
            kSlack;
   choose_steps(sample);
 }
@@ -136,7 +137,7 @@ void Int8Screen::choose_steps(const Rows& sample) {
   }
   query_step_ = std::max(quantile_above(components, 2e-4), 1e-6) / query_largest_;
   row_step_ = std::max(quantile_above(std::move(components), 0.0), 1e-6) / kRowLargest;
-  if (kernels_.int8_wraps) {
+  if (kernel().wraps) {
     fit_sixteen_bits(all, sample.count);
   } else {
     const double grow = std::max(1.0, kLeastUnit / (query_step_ * row_step_));
@@ -144,7 +145,7 @@ void Int8Screen::choose_steps(const Rows& sample) {
     row_step_ *= std::sqrt(grow);
   }
   measure_rows(all, sample.count);
-  if (kernels_.int8_wraps) shift_ = std::ceil(highest_ / (query_step_ * row_step_)) - 32760.0;
+  if (kernel().wraps) shift_ = std::ceil(highest_ / (query_step_ * row_step_)) - 32760.0;
 }
 
 // Makes the units so large that all scores fit into sixteen bits; what they reach depends on the steps in turn.
@@ -254,7 +255,7 @@ void Int8Screen::pack_queries(const float* queries, const double* squared_norms,
   std::vector<float> integers(kRowsAtOnce * width_);
   const std::vector<double> ones(kRowsAtOnce, 1.0);
   const double unit = query_step_ * row_step_;
-  const bool two_sided = !tail_ && !kernels_.int8_wraps;
+  const bool two_sided = !tail_ && !kernel().wraps;
   for (std::size_t begin = 0; begin < count; begin += kRowsAtOnce) {
     const std::size_t part = std::min(kRowsAtOnce, count - begin);
     const std::vector<double> all = coordinates(queries + begin * dim_, squared_norms + begin, part);

@@ -15,7 +15,7 @@
 // Where sums have 32 bits (below) it is 9 * 2^-24 more. Without a tail the same differences bound q x from below.
 //
 // Integers. With a centre m and steps A, B', write y_q = m + A a + r_q, y_x = m + B' b + r_x, where a has
-// integers up to int8_query_largest, 63 or 127, and b up to 127. Then
+// integers up to ScreenKernel::query_largest, 63 or 127, and b up to 127. Then
 //     y_q y_x = y_q m + m (y_x - m) + A B' a b + r_q (B' b) + (y_q - m) r_x,
 // of which the first belongs to the query, the second to the row (its start, rounded to whole units A B'), the
 // third is exact in integers, and the last two are at most E = |r_q| max|B' b| + |y_q - m| max|r_x|, with the
