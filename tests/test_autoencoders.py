@@ -5,10 +5,10 @@ import pytest
 
 from latentknn import models
 from latentknn.datasets import load
+from latentknn.models.autoencoders.sparse_ae import kl_penalty, l1_penalty
 from latentknn.models.backend import keras
-from latentknn.models.code_whitening import CodeWhitening
-from latentknn.models.one_cycle import OneCycle
-from latentknn.models.sparse_ae import kl_penalty, l1_penalty
+from latentknn.models.layers.code_whitening import CodeWhitening
+from latentknn.models.training.one_cycle import OneCycle
 
 SHAPE = (8, 8, 1)
 

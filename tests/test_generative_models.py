@@ -6,10 +6,10 @@ import pytest
 from latentknn import models
 from latentknn.datasets import load
 from latentknn.models import MODELS
-from latentknn.models.adversarial import classification_loss, deception_loss
 from latentknn.models.backend import keras
-from latentknn.models.prior import sample_prior
-from latentknn.models.vae import normal_divergence
+from latentknn.models.generative.adversarial import classification_loss, deception_loss
+from latentknn.models.generative.prior import sample_prior
+from latentknn.models.generative.vae import normal_divergence
 
 SHAPE = (8, 8, 1)
 

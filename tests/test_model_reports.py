@@ -11,9 +11,10 @@ import latentknn as lk
 from latentknn import models
 from latentknn.datasets import load
 from latentknn.evaluation import KNNAccuracy, SampleRecorder
-from latentknn.models import MODELS, conv_networks
+from latentknn.models import MODELS
 from latentknn.models.backend import keras, tf
-from latentknn.models.batch_normalization import BatchNormalization
+from latentknn.models.layers import conv_networks
+from latentknn.models.layers.batch_normalization import BatchNormalization
 
 SHAPE = (8, 8, 1)
 

@@ -18,11 +18,11 @@ from latentknn import models
 from latentknn.datasets import load
 from latentknn.models import MODELS, OPERATIONS
 from latentknn.models.backend import keras, tf
-from latentknn.models.checkpoint import FILE_NAME
-from latentknn.models.image_encoder import ImageEncoder
+from latentknn.models.base.checkpoint import FILE_NAME
+from latentknn.models.base.image_encoder import ImageEncoder
 from latentknn.models.images import prepare_images
-from latentknn.models.time_left import duration
-from latentknn.models.training_batches import batches_per_epoch, training_batches
+from latentknn.models.training.batches import batches_per_epoch, training_batches
+from latentknn.models.training.time_left import duration
 
 SHAPE = (8, 8, 1)
 LABELS = load("digits").train_labels[:256]
@@ -552,7 +552,7 @@ def test_a_failed_checkpoint_leaves_the_old_one(images, tmp_path, monkeypatch):
         unfinished.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr("latentknn.models.checkpoint.save_file", fail)
+    monkeypatch.setattr("latentknn.models.base.checkpoint.save_file", fail)
     with pytest.raises(OSError, match="disk full"):
         train(small_model("stacked_ae"), images, epochs=2, checkpoint_dir=tmp_path, resume=True)
     assert (tmp_path / FILE_NAME).read_bytes() == content

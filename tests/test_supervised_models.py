@@ -9,15 +9,20 @@ import pytest
 
 from latentknn import CosineKNNClassifier, models
 from latentknn.datasets import load
-from latentknn.models import MODELS, metric_losses
-from latentknn.models.augmentation import RandomAugmentation
-from latentknn.models.averaging import early_momentum
+from latentknn.models import MODELS
 from latentknn.models.backend import keras, tf
-from latentknn.models.cosine_head import CosineHead
-from latentknn.models.finetuned import AUTOENCODERS
-from latentknn.models.metric import MetricEncoder
-from latentknn.models.metric_losses import batch_all_loss, batch_hard_loss, supervised_contrastive_loss
-from latentknn.models.one_cycle import OneCycle, one_cycle_rate
+from latentknn.models.layers.augmentation import RandomAugmentation
+from latentknn.models.layers.cosine_head import CosineHead
+from latentknn.models.layers.running_averages import early_momentum
+from latentknn.models.supervised import metric_losses
+from latentknn.models.supervised.finetuned import AUTOENCODERS
+from latentknn.models.supervised.metric import MetricEncoder
+from latentknn.models.supervised.metric_losses import (
+    batch_all_loss,
+    batch_hard_loss,
+    supervised_contrastive_loss,
+)
+from latentknn.models.training.one_cycle import OneCycle, one_cycle_rate
 from latentknn.stratifying import choose_evenly
 
 SHAPE = (8, 8, 1)
@@ -143,7 +148,7 @@ def test_all_triplets_of_a_large_batch_fit_into_memory():
 import resource
 import numpy as np
 from latentknn.models.backend import tf
-from latentknn.models.metric_losses import batch_all_loss
+from latentknn.models.supervised.metric_losses import batch_all_loss
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -6,8 +6,8 @@ import pytest
 from latentknn import models
 from latentknn.datasets import load
 from latentknn.models.backend import keras, tf
-from latentknn.models.grid_prior import grid_prior, sample_grids
-from latentknn.models.vector_quantizer import VectorQuantizer
+from latentknn.models.generative.grid_prior import grid_prior, sample_grids
+from latentknn.models.layers.vector_quantizer import VectorQuantizer
 
 SHAPE = (8, 8, 1)
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn.evaluation.code_mixture import sample_like
 from latentknn.models.backend import keras
-from latentknn.models.image_encoder import ImageEncoder
+from latentknn.models.base.image_encoder import ImageEncoder
 
 
 def generate_images(

@@ -2,6 +2,14 @@
 
 ``create`` makes one by name, ``load`` brings a saved one back, and ``MODELS`` lists them. TensorFlow is
 imported when the first model is, not by this package.
+
+Each room below imports only what stands before it:
+
+- ``backend``, ``images``, ``registry`` and ``errors``, the files of this folder;
+- ``layers``: what computes, from single layers to whole networks;
+- ``training``: batches, optimizers, schedules and callbacks;
+- ``base``: the interface that every model shares, and that of the autoencoders;
+- ``autoencoders``, ``generative`` and ``supervised``: the models, of which no family knows another.
 """
 
 from os import PathLike
@@ -12,25 +20,25 @@ from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.registry import MODELS, OPERATIONS, ModelEntry
 
 if TYPE_CHECKING:
-    from latentknn.models.adversarial_ae import AdversarialAutoencoder
-    from latentknn.models.autoencoder import Autoencoder
-    from latentknn.models.conditional_ae import ConditionalAutoencoder
-    from latentknn.models.conv_ae import ConvAutoencoder
-    from latentknn.models.deep_ae import DeepAutoencoder
-    from latentknn.models.denoising_ae import DenoisingAutoencoder
-    from latentknn.models.dropout_ae import DropoutAutoencoder
-    from latentknn.models.finetuned import FinetunedEncoder
-    from latentknn.models.gan import GenerativeAdversarialNetwork
-    from latentknn.models.image_encoder import ImageEncoder
-    from latentknn.models.metric import MetricEncoder
-    from latentknn.models.pool_ae import PoolAutoencoder
-    from latentknn.models.simple_ae import SimpleAutoencoder
-    from latentknn.models.sparse_ae import SparseAutoencoder
-    from latentknn.models.stacked_ae import StackedAutoencoder
-    from latentknn.models.triplet import TripletEncoder
-    from latentknn.models.vae import VariationalAutoencoder
-    from latentknn.models.vqvae import VectorQuantizedAutoencoder
-    from latentknn.models.wgan_gp import WassersteinGAN
+    from latentknn.models.autoencoders.conv_ae import ConvAutoencoder
+    from latentknn.models.autoencoders.deep_ae import DeepAutoencoder
+    from latentknn.models.autoencoders.denoising_ae import DenoisingAutoencoder
+    from latentknn.models.autoencoders.dropout_ae import DropoutAutoencoder
+    from latentknn.models.autoencoders.pool_ae import PoolAutoencoder
+    from latentknn.models.autoencoders.simple_ae import SimpleAutoencoder
+    from latentknn.models.autoencoders.sparse_ae import SparseAutoencoder
+    from latentknn.models.autoencoders.stacked_ae import StackedAutoencoder
+    from latentknn.models.base.autoencoder import Autoencoder
+    from latentknn.models.base.image_encoder import ImageEncoder
+    from latentknn.models.generative.adversarial_ae import AdversarialAutoencoder
+    from latentknn.models.generative.gan import GenerativeAdversarialNetwork
+    from latentknn.models.generative.vae import VariationalAutoencoder
+    from latentknn.models.generative.vqvae import VectorQuantizedAutoencoder
+    from latentknn.models.generative.wgan_gp import WassersteinGAN
+    from latentknn.models.supervised.conditional_ae import ConditionalAutoencoder
+    from latentknn.models.supervised.finetuned import FinetunedEncoder
+    from latentknn.models.supervised.metric import MetricEncoder
+    from latentknn.models.supervised.triplet import TripletEncoder
 
 __all__ = [
     "MODELS",
@@ -112,7 +120,7 @@ def load(path: str | PathLike[str]) -> "ImageEncoder":
     if not path.is_file():
         raise FileNotFoundError(f"{path} is no file; give the .keras file that a model's save wrote")
     from latentknn.models.backend import keras
-    from latentknn.models.image_encoder import ImageEncoder
+    from latentknn.models.base.image_encoder import ImageEncoder
 
     for entry in MODELS.values():
         entry.load_class()  # Keras finds only classes that are imported.
@@ -127,11 +135,11 @@ def __getattr__(name: str) -> Any:
         if entry.class_name == name:
             return entry.load_class()
     if name == "Autoencoder":
-        from latentknn.models.autoencoder import Autoencoder
+        from latentknn.models.base.autoencoder import Autoencoder
 
         return Autoencoder
     if name == "ImageEncoder":
-        from latentknn.models.image_encoder import ImageEncoder
+        from latentknn.models.base.image_encoder import ImageEncoder
 
         return ImageEncoder
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

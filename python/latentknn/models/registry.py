@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from latentknn.models.image_encoder import ImageEncoder
+    from latentknn.models.base.image_encoder import ImageEncoder
 
 OPERATIONS = ("encode", "encode_per_class", "decode", "reconstruct", "generate")
 """Every operation that a model may have; ``capabilities`` are a choice of these."""
@@ -24,7 +24,9 @@ class ModelEntry:
     Parameters
     ----------
     name : str
-        The name that ``create`` takes, and the name of the model's module.
+        The name that ``create`` takes.
+    module : str
+        The model's module, below ``latentknn.models``.
     class_name : str
         The class in that module.
     description : str
@@ -36,6 +38,7 @@ class ModelEntry:
     """
 
     name: str
+    module: str
     class_name: str
     description: str
     capabilities: frozenset[str]
@@ -43,7 +46,7 @@ class ModelEntry:
 
     def load_class(self) -> "type[ImageEncoder]":
         """Import the model's module, and TensorFlow with it, and return the class."""
-        module = import_module(f"latentknn.models.{self.name}")
+        module = import_module(f"latentknn.models.{self.module}")
         loaded: type[ImageEncoder] = getattr(module, self.class_name)
         return loaded
 
@@ -54,84 +57,98 @@ MODELS = MappingProxyType(
         for entry in (
             ModelEntry(
                 name="stacked_ae",
+                module="autoencoders.stacked_ae",
                 class_name="StackedAutoencoder",
                 description="dense autoencoder 784-100-30, SELU, trained by plain SGD",
                 capabilities=_AUTOENCODER,
             ),
             ModelEntry(
                 name="deep_ae",
+                module="autoencoders.deep_ae",
                 class_name="DeepAutoencoder",
                 description="dense autoencoder 784-1000-500-250-100, ReLU, squared error",
                 capabilities=_AUTOENCODER,
             ),
             ModelEntry(
                 name="simple_ae",
+                module="autoencoders.simple_ae",
                 class_name="SimpleAutoencoder",
                 description="dense autoencoder 784-256-128-20, ReLU, cross-entropy on logits",
                 capabilities=_AUTOENCODER,
             ),
             ModelEntry(
                 name="conv_ae",
+                module="autoencoders.conv_ae",
                 class_name="ConvAutoencoder",
                 description="convolutional autoencoder, four 3x3 layers to a dense code of 128",
                 capabilities=_AUTOENCODER,
             ),
             ModelEntry(
                 name="pool_ae",
+                module="autoencoders.pool_ae",
                 class_name="PoolAutoencoder",
                 description="convolutional autoencoder with max-pooling to a grid of 3x3x64",
                 capabilities=_AUTOENCODER,
             ),
             ModelEntry(
                 name="denoising_ae",
+                module="autoencoders.denoising_ae",
                 class_name="DenoisingAutoencoder",
                 description="dense autoencoder 784-100-30 that rebuilds clean images from noisy ones",
                 capabilities=_AUTOENCODER,
             ),
             ModelEntry(
                 name="sparse_ae",
+                module="autoencoders.sparse_ae",
                 class_name="SparseAutoencoder",
                 description="dense autoencoder 784-100-300 with an L1 or KL penalty on the code",
                 capabilities=_AUTOENCODER,
             ),
             ModelEntry(
                 name="dropout_ae",
+                module="autoencoders.dropout_ae",
                 class_name="DropoutAutoencoder",
                 description="dense autoencoder 784-256-128-20 with dropout between the layers",
                 capabilities=_AUTOENCODER,
             ),
             ModelEntry(
                 name="vae",
+                module="generative.vae",
                 class_name="VariationalAutoencoder",
                 description="variational autoencoder 784-150-100-10, dense or convolutional",
                 capabilities=_GENERATIVE_AUTOENCODER,
             ),
             ModelEntry(
                 name="vqvae",
+                module="generative.vqvae",
                 class_name="VectorQuantizedAutoencoder",
                 description="convolutional autoencoder to a 7x7 grid of 128 codebook entries of 32",
                 capabilities=_GENERATIVE_AUTOENCODER,
             ),
             ModelEntry(
                 name="adversarial_ae",
+                module="generative.adversarial_ae",
                 class_name="AdversarialAutoencoder",
                 description="dense autoencoder 784-256-128-20 with a critic of its codes",
                 capabilities=_GENERATIVE_AUTOENCODER,
             ),
             ModelEntry(
                 name="gan",
+                module="generative.gan",
                 class_name="GenerativeAdversarialNetwork",
                 description="DCGAN; codes are the features before the critic's score",
                 capabilities=_GENERATIVE_ENCODER,
             ),
             ModelEntry(
                 name="wgan_gp",
+                module="generative.wgan_gp",
                 class_name="WassersteinGAN",
                 description="Wasserstein GAN with gradient penalty; codes as of gan",
                 capabilities=_GENERATIVE_ENCODER,
             ),
             ModelEntry(
                 name="triplet",
+                module="supervised.triplet",
                 class_name="TripletEncoder",
                 description="convolutional encoder trained by mined triplets and a classifying head",
                 capabilities=_ENCODER,
@@ -139,6 +156,7 @@ MODELS = MappingProxyType(
             ),
             ModelEntry(
                 name="finetuned",
+                module="supervised.finetuned",
                 class_name="FinetunedEncoder",
                 description="encoder of an autoencoder, trained on with few labels",
                 capabilities=_ENCODER,
@@ -146,6 +164,7 @@ MODELS = MappingProxyType(
             ),
             ModelEntry(
                 name="conditional_ae",
+                module="supervised.conditional_ae",
                 class_name="ConditionalAutoencoder",
                 description="conv_ae whose code is multiplied by a vector of the class",
                 capabilities=_AUTOENCODER | {"encode_per_class"},
@@ -153,6 +172,7 @@ MODELS = MappingProxyType(
             ),
             ModelEntry(
                 name="metric",
+                module="supervised.metric",
                 class_name="MetricEncoder",
                 description="residual network with a cosine head, for the best codes within an hour",
                 capabilities=_ENCODER,

@@ -1,0 +1,1 @@
+"""Models that learn codes by rebuilding images, without labels; they know ``base`` and what is below it."""

@@ -1,0 +1,66 @@
+"""A dense autoencoder with SELU, trained by plain stochastic gradient descent."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from latentknn.models.autoencoders.dense_autoencoder import DenseAutoencoder
+from latentknn.models.backend import keras
+
+
+@keras.saving.register_keras_serializable(package="latentknn")
+class StackedAutoencoder(DenseAutoencoder):
+    """784-100-30 and back, with SELU on hidden layers and code, sigmoid pixels and binary cross-entropy.
+
+    Parameters
+    ----------
+    input_shape : iterable of int
+        Height, width and channels of the images.
+    latent_dim : int
+        Length of a code.
+    hidden_units : iterable of int
+        Width of every hidden layer, from the image to the code; the decoder mirrors them.
+    activation : str
+        Keras activation of the hidden layers and the code.
+    learning_rate : float
+        Of stochastic gradient descent. It is large because the loss is a mean over all pixels.
+    seed : int
+        Seed of everything random.
+    **kwargs
+        ``name``, ``trainable`` and ``dtype`` of ``keras.Model``.
+
+    References
+    ----------
+    A. Géron, "Hands-On Machine Learning with Scikit-Learn, Keras, and TensorFlow", chapter 17.
+    G. Klambauer et al., "Self-Normalizing Neural Networks", 2017 (SELU).
+    """
+
+    registry_name = "stacked_ae"
+    default_batch_size = 32
+
+    def __init__(
+        self,
+        *,
+        input_shape: Iterable[int] = (28, 28, 1),
+        latent_dim: int = 30,
+        hidden_units: Iterable[int] = (100,),
+        activation: str = "selu",
+        learning_rate: float = 1.5,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            input_shape=input_shape,
+            latent_dim=latent_dim,
+            hidden_units=hidden_units,
+            activation=activation,
+            code_activation=activation,
+            output_activation="sigmoid",
+            loss=keras.losses.BinaryCrossentropy(),
+            learning_rate=learning_rate,
+            seed=seed,
+            **kwargs,
+        )
+
+    def make_optimizer(self) -> Any:
+        """Return plain stochastic gradient descent."""
+        return keras.optimizers.SGD(self.learning_rate)
