@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn.models.backend import keras, tf
 from latentknn.models.base.image_encoder import ImageEncoder
+from latentknn.models.base.in_batches import compute_in_batches
 from latentknn.models.layers.scaling import scale_pixels
 
 
@@ -88,7 +89,7 @@ class Autoencoder(ImageEncoder):
             raise ValueError(
                 f"received codes of shape {array.shape}, but the model takes (N, {self.latent_dim})"
             )
-        return self._in_batches(self._decode_batch, array, batch_size)
+        return compute_in_batches(self._decode_batch, array, batch_size)
 
     def reconstruct(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Encode images and decode their codes.

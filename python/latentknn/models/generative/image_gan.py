@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.models.backend import keras, tf
+from latentknn.models.base.in_batches import compute_in_batches
 from latentknn.models.generative.adversarial import AdversarialModel
 from latentknn.models.generative.prior import sample_prior
 from latentknn.models.images import ImageShape, check_input_shape
@@ -182,7 +183,7 @@ class ImageGAN(AdversarialModel):
         ndarray of float32, shape (n, H, W, C)
             Images from 0 to 1.
         """
-        return self._in_batches(self._generate_batch, sample_prior(n, self.noise_dim, seed), 256)
+        return compute_in_batches(self._generate_batch, sample_prior(n, self.noise_dim, seed), 256)
 
     def _train_critic(self, real: Any) -> Any:
         generated = self.generator(self._draw(real), training=True)

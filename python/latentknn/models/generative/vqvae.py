@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn.models.backend import keras, tf
 from latentknn.models.base.autoencoder import Autoencoder
+from latentknn.models.base.in_batches import compute_in_batches
 from latentknn.models.generative.grid_prior import grid_prior, sample_grids
 from latentknn.models.images import ImageShape, check_input_shape, prepare_images
 from latentknn.models.layers.precision import layers_computing_in
@@ -145,7 +146,7 @@ class VectorQuantizedAutoencoder(Autoencoder):
             Numbers of entries, from 0 to ``codebook_size - 1``.
         """
         images = prepare_images(x, self.input_shape)
-        found = self._in_batches(lambda batch: self._index_batch(scale_pixels(batch)), images, batch_size)
+        found = compute_in_batches(lambda batch: self._index_batch(scale_pixels(batch)), images, batch_size)
         return found.astype(np.int64)
 
     def generate(self, n: int, seed: int = 0) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn.models.backend import keras, tf
 from latentknn.models.base.autoencoder import Autoencoder
+from latentknn.models.base.inputs import check_labels, prepare_arrays
 from latentknn.models.images import check_input_shape, prepare_images
 from latentknn.models.layers.conv_networks import conv_decoder, conv_encoder
 from latentknn.models.layers.precision import layers_computing_in
@@ -126,7 +127,7 @@ class ConditionalAutoencoder(Autoencoder):
             raise ValueError(
                 f"received a {type(x).__name__}; the call of {self.registry_name} takes (images, labels)"
             )
-        return self._prepare_arrays(*x)
+        return prepare_arrays(self, *x)
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """Return ``codes`` under the labels and the decoder's ``outputs``; inputs are (images, labels)."""
@@ -169,7 +170,7 @@ class ConditionalAutoencoder(Autoencoder):
         codes = super().encode(x, batch_size)
         if labels is None:
             return codes
-        return np.asarray(codes * self._class_vectors()[self._check_labels(labels, len(codes))])
+        return np.asarray(codes * self._class_vectors()[check_labels(self, labels, len(codes))])
 
     def encode_labelled(self, x: ArrayLike, labels: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Turn images into codes under their classes: ``encode`` with labels."""
@@ -177,7 +178,7 @@ class ConditionalAutoencoder(Autoencoder):
 
     def check_labelled(self, x: ArrayLike, labels: ArrayLike) -> None:
         """Raise what ``encode_labelled`` would raise for these images and labels, without encoding them."""
-        self._prepare_arrays(x, labels)
+        prepare_arrays(self, x, labels)
 
     def encode_queries(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Turn images into codes under every class: ``encode_per_class``."""

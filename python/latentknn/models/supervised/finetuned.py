@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from latentknn.models.backend import keras, tf
 from latentknn.models.base.autoencoder import Autoencoder
+from latentknn.models.base.inputs import prepare_validation, training_data
 from latentknn.models.images import check_input_shape
 from latentknn.models.layers.precision import layers_computing_in
 from latentknn.models.layers.seeding import seeded_layers
@@ -170,8 +171,8 @@ class FinetunedEncoder(SupervisedEncoder):
         """
         images, labels = self._labelled(x, y)
         # What is wrong with them is said before phase 1.
-        self._training_data(images, labels, batch_size)
-        self._prepare_validation(validation_data)
+        training_data(self, images, labels, batch_size)
+        prepare_validation(self, validation_data)
         pretraining = self._pretrain(x, batch_size, verbose, checkpoint_dir, resume)
         history = super().fit(
             images,

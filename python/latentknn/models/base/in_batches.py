@@ -1,0 +1,52 @@
+"""Arrays that are computed on a batch at a time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentknn.models.backend import tf
+
+
+def compute_in_batches(
+    function: Callable[[Any], Any], array: NDArray[Any], batch_size: int
+) -> NDArray[np.float32]:
+    """Return what a function of tensors makes of an array's rows, computed batch by batch.
+
+    Parameters
+    ----------
+    function : callable
+        From a tensor (n, ...) to a tensor with n rows.
+    array : ndarray, shape (N, ...)
+        Its inputs; there may be none.
+    batch_size : int
+        Rows that are computed at once.
+
+    Returns
+    -------
+    ndarray of float32, with N rows
+
+    Raises
+    ------
+    ValueError
+        If ``batch_size`` is below 1.
+    """
+    if len(array) == 0:  # TensorFlow's fused convolutions fail on no images where they are by oneDNN
+        return compute_in_batches(function, np.zeros((1, *array.shape[1:]), array.dtype), batch_size)[:0]
+    starts = range(0, len(array), check_batch_size(batch_size))
+    results = [function(tf.constant(array[start : start + batch_size])).numpy() for start in starts]
+    return np.concatenate(results)
+
+
+def check_batch_size(batch_size: int) -> int:
+    """Return ``batch_size``.
+
+    Raises
+    ------
+    ValueError
+        If it is below 1.
+    """
+    if batch_size < 1:
+        raise ValueError(f"received batch_size {batch_size}, expected at least 1")
+    return batch_size
