@@ -21,13 +21,15 @@ from latentknn.models.registry import MODELS, OPERATIONS, ModelEntry
 
 if TYPE_CHECKING:
     from latentknn.models.autoencoders.conv_ae import ConvAutoencoder
-    from latentknn.models.autoencoders.deep_ae import DeepAutoencoder
-    from latentknn.models.autoencoders.denoising_ae import DenoisingAutoencoder
-    from latentknn.models.autoencoders.dropout_ae import DropoutAutoencoder
     from latentknn.models.autoencoders.pool_ae import PoolAutoencoder
-    from latentknn.models.autoencoders.simple_ae import SimpleAutoencoder
+    from latentknn.models.autoencoders.preset_autoencoders import (
+        DeepAutoencoder,
+        DenoisingAutoencoder,
+        DropoutAutoencoder,
+        SimpleAutoencoder,
+        StackedAutoencoder,
+    )
     from latentknn.models.autoencoders.sparse_ae import SparseAutoencoder
-    from latentknn.models.autoencoders.stacked_ae import StackedAutoencoder
     from latentknn.models.base.autoencoder import Autoencoder
     from latentknn.models.base.image_encoder import ImageEncoder
     from latentknn.models.generative.adversarial_ae import AdversarialAutoencoder

@@ -57,21 +57,21 @@ MODELS = MappingProxyType(
         for entry in (
             ModelEntry(
                 name="stacked_ae",
-                module="autoencoders.stacked_ae",
+                module="autoencoders.preset_autoencoders",
                 class_name="StackedAutoencoder",
                 description="dense autoencoder 784-100-30, SELU, trained by plain SGD",
                 capabilities=_AUTOENCODER,
             ),
             ModelEntry(
                 name="deep_ae",
-                module="autoencoders.deep_ae",
+                module="autoencoders.preset_autoencoders",
                 class_name="DeepAutoencoder",
                 description="dense autoencoder 784-1000-500-250-100, ReLU, squared error",
                 capabilities=_AUTOENCODER,
             ),
             ModelEntry(
                 name="simple_ae",
-                module="autoencoders.simple_ae",
+                module="autoencoders.preset_autoencoders",
                 class_name="SimpleAutoencoder",
                 description="dense autoencoder 784-256-128-20, ReLU, cross-entropy on logits",
                 capabilities=_AUTOENCODER,
@@ -92,7 +92,7 @@ MODELS = MappingProxyType(
             ),
             ModelEntry(
                 name="denoising_ae",
-                module="autoencoders.denoising_ae",
+                module="autoencoders.preset_autoencoders",
                 class_name="DenoisingAutoencoder",
                 description="dense autoencoder 784-100-30 that rebuilds clean images from noisy ones",
                 capabilities=_AUTOENCODER,
@@ -106,7 +106,7 @@ MODELS = MappingProxyType(
             ),
             ModelEntry(
                 name="dropout_ae",
-                module="autoencoders.dropout_ae",
+                module="autoencoders.preset_autoencoders",
                 class_name="DropoutAutoencoder",
                 description="dense autoencoder 784-256-128-20 with dropout between the layers",
                 capabilities=_AUTOENCODER,

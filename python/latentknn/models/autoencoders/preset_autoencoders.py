@@ -1,0 +1,228 @@
+"""The dense autoencoders that are presets: one constructor, and a class for each name that files carry.
+
+The classes have no code of their own. Keras finds the model of a file by the name of its class, and a class
+has a docstring and a signature to look up, so that a row of the table alone would not do.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from latentknn.models.autoencoders.dense_autoencoder import DenseAutoencoder
+from latentknn.models.autoencoders.dense_presets import PRESETS, DensePreset
+from latentknn.models.backend import keras
+
+
+class PresetAutoencoder(DenseAutoencoder):
+    """A dense autoencoder whose options, loss and optimizer are those of a preset."""
+
+    preset: ClassVar[DensePreset]
+
+    def __init__(self, **options: Any) -> None:
+        preset = self.preset
+        options = {**preset.options, **options}
+        super().__init__(
+            code_activation=options["activation"] if preset.activates_code else None,
+            output_activation=preset.pixels.activation,
+            loss=preset.pixels.make_loss(),
+            **options,
+        )
+
+    def make_optimizer(self) -> Any:
+        """Return the optimizer of the preset."""
+        return self.preset.optimizer(self.learning_rate)
+
+    def to_images(self, outputs: Any) -> Any:
+        """Turn the decoder's outputs into pixels."""
+        return self.preset.pixels.to_images(outputs)
+
+
+def constructor(preset: DensePreset) -> Callable[..., None]:
+    """Return an ``__init__`` that takes the options of a preset and shows them, with their defaults."""
+
+    def initialise(self: PresetAutoencoder, **options: Any) -> None:
+        PresetAutoencoder.__init__(self, **options)
+
+    signature = inspect.signature(DenseAutoencoder.__init__)
+    initialise.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[
+            parameter.replace(default=preset.options.get(parameter.name, parameter.default))
+            for parameter in signature.parameters.values()
+            if parameter.kind is not parameter.KEYWORD_ONLY or parameter.name in preset.options
+        ]
+    )
+    return initialise
+
+
+@keras.saving.register_keras_serializable(package="latentknn")
+class StackedAutoencoder(PresetAutoencoder):
+    """784-100-30 and back, with SELU on hidden layers and code, sigmoid pixels and binary cross-entropy.
+
+    Parameters
+    ----------
+    input_shape : iterable of int
+        Height, width and channels of the images.
+    latent_dim : int
+        Length of a code.
+    hidden_units : iterable of int
+        Width of every hidden layer, from the image to the code; the decoder mirrors them.
+    activation : str
+        Keras activation of the hidden layers and the code.
+    learning_rate : float
+        Of stochastic gradient descent. It is large because the loss is a mean over all pixels.
+    seed : int
+        Seed of everything random.
+    **kwargs
+        ``name``, ``trainable`` and ``dtype`` of ``keras.Model``.
+
+    References
+    ----------
+    A. Géron, "Hands-On Machine Learning with Scikit-Learn, Keras, and TensorFlow", chapter 17.
+    G. Klambauer et al., "Self-Normalizing Neural Networks", 2017 (SELU).
+    """
+
+    registry_name = "stacked_ae"
+    preset = PRESETS[registry_name]
+    default_batch_size = preset.batch_size
+    __init__ = constructor(preset)
+
+
+@keras.saving.register_keras_serializable(package="latentknn")
+class DeepAutoencoder(PresetAutoencoder):
+    """784-1000-500-250-100 and back, with ReLU, a linear code, linear pixels and squared error.
+
+    ``decode`` and ``reconstruct`` clip the pixels to the range from 0 to 1.
+
+    Parameters
+    ----------
+    input_shape : iterable of int
+        Height, width and channels of the images.
+    latent_dim : int
+        Length of a code.
+    hidden_units : iterable of int
+        Width of every hidden layer, from the image to the code; the decoder mirrors them.
+    activation : str
+        Keras activation of the hidden layers.
+    learning_rate : float
+        Of Adam.
+    seed : int
+        Seed of everything random.
+    **kwargs
+        ``name``, ``trainable`` and ``dtype`` of ``keras.Model``.
+
+    References
+    ----------
+    G. E. Hinton, R. R. Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", 2006.
+    """
+
+    registry_name = "deep_ae"
+    preset = PRESETS[registry_name]
+    default_batch_size = preset.batch_size
+    __init__ = constructor(preset)
+
+
+@keras.saving.register_keras_serializable(package="latentknn")
+class SimpleAutoencoder(PresetAutoencoder):
+    """784-256-128-20 and back, with ReLU, a linear code, and binary cross-entropy on logits.
+
+    The decoder's outputs, as the loss sees them, are logits; ``decode`` and ``reconstruct`` give images.
+
+    Parameters
+    ----------
+    input_shape : iterable of int
+        Height, width and channels of the images.
+    latent_dim : int
+        Length of a code.
+    hidden_units : iterable of int
+        Width of every hidden layer, from the image to the code; the decoder mirrors them.
+    activation : str
+        Keras activation of the hidden layers.
+    learning_rate : float
+        Of Adam.
+    seed : int
+        Seed of everything random.
+    **kwargs
+        ``name``, ``trainable`` and ``dtype`` of ``keras.Model``.
+
+    References
+    ----------
+    G. E. Hinton, R. R. Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", 2006.
+    """
+
+    registry_name = "simple_ae"
+    preset = PRESETS[registry_name]
+    default_batch_size = preset.batch_size
+    __init__ = constructor(preset)
+
+
+@keras.saving.register_keras_serializable(package="latentknn")
+class DenoisingAutoencoder(PresetAutoencoder):
+    """784-100-30 and back, which sees images with Gaussian noise while training and rebuilds the clean ones.
+
+    SELU on hidden layers and code, sigmoid pixels, binary cross-entropy. ``encode`` and ``reconstruct`` add
+    no noise.
+
+    Parameters
+    ----------
+    input_shape : iterable of int
+        Height, width and channels of the images.
+    latent_dim : int
+        Length of a code.
+    hidden_units : iterable of int
+        Width of every hidden layer, from the image to the code; the decoder mirrors them.
+    activation : str
+        Keras activation of the hidden layers and the code.
+    noise : float
+        Standard deviation of the noise, for pixels from 0 to 1.
+    learning_rate : float
+        Of stochastic gradient descent.
+    seed : int
+        Seed of everything random.
+    **kwargs
+        ``name``, ``trainable`` and ``dtype`` of ``keras.Model``.
+
+    References
+    ----------
+    P. Vincent et al., "Extracting and Composing Robust Features with Denoising Autoencoders", 2008.
+    """
+
+    registry_name = "denoising_ae"
+    preset = PRESETS[registry_name]
+    default_batch_size = preset.batch_size
+    __init__ = constructor(preset)
+
+
+@keras.saving.register_keras_serializable(package="latentknn")
+class DropoutAutoencoder(PresetAutoencoder):
+    """784-256-128-20 and back, with ReLU, dropout after every hidden layer, and cross-entropy on logits.
+
+    The code itself is not dropped.
+
+    Parameters
+    ----------
+    input_shape : iterable of int
+        Height, width and channels of the images.
+    latent_dim : int
+        Length of a code.
+    hidden_units : iterable of int
+        Width of every hidden layer, from the image to the code; the decoder mirrors them.
+    activation : str
+        Keras activation of the hidden layers.
+    dropout : float
+        Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
+    learning_rate : float
+        Of Adam.
+    seed : int
+        Seed of everything random.
+    **kwargs
+        ``name``, ``trainable`` and ``dtype`` of ``keras.Model``.
+
+    References
+    ----------
+    N. Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014.
+    """
+
+    registry_name = "dropout_ae"
+    preset = PRESETS[registry_name]
+    default_batch_size = preset.batch_size
+    __init__ = constructor(preset)
