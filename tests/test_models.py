@@ -250,11 +250,11 @@ def test_saved_and_loaded_codes_are_equal(name, images, trained, tmp_path, monke
     )
 
 
-HALVES = [(name, "mixed_float16") for name in sorted(MODELS)]
-HALVES += [(name, "mixed_bfloat16") for name in ("conditional_ae", "gan", "metric", "vae", "vqvae")]
+MIXED = [(name, "mixed_float16") for name in sorted(MODELS)]
+MIXED += [(name, "mixed_bfloat16") for name in ("conditional_ae", "gan", "metric", "vae", "vqvae")]
 
 
-@pytest.mark.parametrize(("name", "dtype"), HALVES)
+@pytest.mark.parametrize(("name", "dtype"), MIXED)
 def test_mixed_precision(name, dtype, images, tmp_path):
     model = small_model(name, dtype=dtype)
     assert dtype.removeprefix("mixed_") in {layer.compute_dtype for layer in model.encoder.layers}

@@ -1,4 +1,4 @@
-"""Keras and TensorFlow, imported and configured in this one place.
+"""Keras and TensorFlow are imported and configured in this one place.
 
 Importing this module imports both. Memory on GPUs then grows as it is needed, instead of being taken whole.
 """
@@ -15,7 +15,7 @@ for _gpu in tf.config.list_physical_devices("GPU"):
     try:
         tf.config.experimental.set_memory_growth(_gpu, True)
     except RuntimeError:
-        # The caller used the GPU before: the setting made then stands.
+        # The caller has used the GPU already, and its memory cannot be configured any more.
         break
 
 import keras  # noqa: E402
@@ -27,7 +27,7 @@ if keras.backend.backend() != "tensorflow":
     )
 
 JIT_COMPILE = "auto" if tf.config.list_physical_devices("GPU") else False
-"""How the models are compiled.
+"""The argument ``jit_compile`` with which the models are compiled.
 
 On a processor XLA takes long to compile, and most models then run slower; benchmarks/zoo.md has the figures.
 """

@@ -1,4 +1,4 @@
-"""Errors of the models."""
+"""The error of a model that lacks an operation."""
 
 from latentknn.models.registry import MODELS
 

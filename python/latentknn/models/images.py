@@ -1,4 +1,4 @@
-"""What the models take as images, and how pixels become numbers from 0 to 1."""
+"""Images are checked, and brought to the shape and the types that the models compute on."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -80,7 +80,7 @@ def _check_range(array: NDArray[Any], highest: int, advice: str) -> None:
     if array.size == 0:
         return
     lowest_found, highest_found = array.min(), array.max()
-    # NaN makes both of them NaN, and no comparison with NaN is true.
+    # If there is a NaN, both are NaN, and the comparison below would let it pass.
     if np.isnan(lowest_found):
         raise ValueError("received images that contain NaN; remove or replace those values")
     if lowest_found < 0 or highest_found > highest:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from latentknn.models.base.image_encoder import ImageEncoder
 
 OPERATIONS = ("encode", "encode_per_class", "decode", "reconstruct", "generate")
-"""Every operation that a model may have; ``capabilities`` are a choice of these."""
+"""Every operation that a model may have; the ``capabilities`` of a model are some of these."""
 
 _ENCODER = frozenset({"encode"})
 _AUTOENCODER = frozenset({"encode", "decode", "reconstruct"})

@@ -1,1 +1,4 @@
-"""Models that learn codes by rebuilding images, without labels; they know ``base`` and what is below it."""
+"""Models that learn codes without labels, by rebuilding images.
+
+Files of this room import ``base`` and what it imports, and no other family.
+"""

@@ -1,4 +1,4 @@
-"""What the dense autoencoders share: mirrored fully connected networks."""
+"""The dense autoencoders share fully connected networks that mirror each other."""
 
 from collections.abc import Iterable
 from typing import Any

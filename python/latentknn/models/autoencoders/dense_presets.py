@@ -1,4 +1,4 @@
-"""The published dense autoencoders that are one architecture in different sizes, as a table."""
+"""A table of the published dense autoencoders that share one architecture."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

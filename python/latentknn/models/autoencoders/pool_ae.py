@@ -132,7 +132,7 @@ def _decoder(
     layers = [(channels, activation, None) for channels in filters[-2::-1]]
     layers.append((output_channels, "sigmoid", "float32"))
     for (channels, layer_activation, dtype), (height, width) in zip(layers, sizes[-2::-1], strict=True):
-        # Without padding a grid of n becomes 2n + 1, with padding 2n.
+        # A grid of n becomes 2n + 1 without padding, and 2n with padding.
         odd = height % 2 == 1 or width % 2 == 1
         network.add(
             keras.layers.Conv2DTranspose(

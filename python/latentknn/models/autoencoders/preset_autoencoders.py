@@ -1,7 +1,7 @@
-"""The dense autoencoders that are presets: one constructor, and a class for each name that files carry.
+"""The dense autoencoders of the table: one constructor, and a class for each row.
 
-The classes have no code of their own. Keras finds the model of a file by the name of its class, and a class
-has a docstring and a signature to look up, so that a row of the table alone would not do.
+The classes have no code of their own. A row alone would not do, because Keras finds the model of a file by
+the name of its class, and because a class has a docstring and a signature that can be looked up.
 """
 
 import inspect

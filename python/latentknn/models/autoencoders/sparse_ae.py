@@ -111,7 +111,7 @@ def l1_penalty(codes: Any) -> Any:
 
 def kl_penalty(codes: Any, target: float) -> Any:
     """Return the divergence of each unit's mean over the batch from ``target``, summed over the units."""
-    # Units that are saturated in the whole batch would give log(0).
+    # A unit that is saturated in the whole batch would give log(0).
     means = keras.ops.clip(keras.ops.mean(codes, axis=0), 1e-7, 1 - 1e-7)
     divergences = target * keras.ops.log(target / means) + (1 - target) * keras.ops.log(
         (1 - target) / (1 - means)

@@ -1,4 +1,5 @@
-"""What all models share: the interface of an encoder, that of an autoencoder, and what is saved of them.
+"""All models share these classes and functions: the encoder, its training, its checkpoints, the autoencoder.
 
-Its files know ``layers`` and ``training``. An autoencoder stands here because models of every family are one.
+Files of this room import ``layers`` and ``training``. The autoencoder is among them because every family has
+models that are autoencoders.
 """

@@ -1,4 +1,4 @@
-"""What all autoencoders share: an encoder, a decoder and the loss of a reconstruction."""
+"""All autoencoders share an encoder, a decoder and the loss of a reconstruction."""
 
 from collections.abc import Iterable
 from typing import Any

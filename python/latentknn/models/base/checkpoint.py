@@ -1,4 +1,4 @@
-"""Training state on disk, from which a training goes on as if it had never stopped.
+"""The state of a training on disk, from which it goes on as if it had never stopped.
 
 One file in the safetensors format, plain tensors and JSON, is replaced as a whole at the end of every epoch.
 It holds the model's variables (weights, statistics of batch normalisation, the state of random generators),
@@ -20,7 +20,7 @@ from latentknn.models.backend import keras
 
 FILE_NAME = "checkpoint.safetensors"
 
-# Keras offers no way to ask a callback for its state, so what the stateful ones keep is named here.
+# Keras offers no way to ask a callback for its state, so that the attributes of those that have one are here.
 _CALLBACK_STATE = {
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
     keras.callbacks.ModelCheckpoint: ("best", "_batches_seen_since_last_saving", "_last_batch_seen"),
@@ -36,7 +36,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     ----------
     folder : Path
         Where the file is written; made if it does not exist.
-    run : dict
+    training : dict
         What makes this training the same as another, as JSON values: model, configuration, batch size, data.
     callbacks : sequence of keras.callbacks.Callback
         The callbacks of the training. The state of ``EarlyStopping``, ``ModelCheckpoint``,
@@ -44,10 +44,10 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         begin anew.
     """
 
-    def __init__(self, folder: Path, run: dict[str, Any], callbacks: Sequence[Any]) -> None:
+    def __init__(self, folder: Path, training: dict[str, Any], callbacks: Sequence[Any]) -> None:
         super().__init__()
         self.path = folder / FILE_NAME
-        self.run = run
+        self.training = training
         self.epoch: list[int] = []
         self.history: dict[str, list[float]] = {}
         self._stateful = _named_stateful(callbacks)
@@ -66,9 +66,9 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
             state = json.loads(file.metadata()["state"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         differences = [
-            f"{key} was {state['run'].get(key)!r} and is {self.run.get(key)!r}"
-            for key in sorted(state["run"].keys() | self.run.keys())
-            if state["run"].get(key) != self.run.get(key)
+            f"{key} was {state['run'].get(key)!r} and is {self.training.get(key)!r}"
+            for key in sorted(state["run"].keys() | self.training.keys())
+            if state["run"].get(key) != self.training.get(key)
         ]
         if differences:
             raise ValueError(
@@ -85,7 +85,8 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
             if "best_epoch" in values:
                 values["best_weights"] = _in_order(tensors, f"{name}/best_weights/") or None
         for logger in self._loggers:
-            logger.append = True  # else it would empty the file that holds the epochs before
+            # A logger that does not append would empty the file that holds the earlier epochs.
+            logger.append = True
 
     @property
     def next_epoch(self) -> int:
@@ -121,11 +122,10 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
                 for attribute in _CALLBACK_STATE[_stateful_class(callback)]
             }
             for position, weight in enumerate(getattr(callback, "best_weights", None) or []):
-                tensors[f"{name}/best_weights/{position}"] = np.asarray(
-                    weight
-                )  # Keras's scalars are no arrays
+                # A weight of Keras that is a scalar is no array.
+                tensors[f"{name}/best_weights/{position}"] = np.asarray(weight)
         state = {
-            "run": self.run,
+            "run": self.training,
             "epoch": self.epoch,
             "history": self.history,
             "callbacks": callback_states,

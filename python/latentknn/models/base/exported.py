@@ -1,4 +1,4 @@
-"""What an exported model computes."""
+"""A wrapper gives the exporters of Keras a model whose call is ``serve``."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from latentknn.models.backend import keras
 
 
 class ExportedModel(keras.Model):  # type: ignore[misc]
-    """A model of Keras whose call is ``serve`` of one of ours, for Keras's exporters, which write down calls.
+    """A Keras model whose call is the ``serve`` of another, because Keras exports what a call computes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The interface that every model shares."""
+"""The interface of every model: images become codes."""
 
 from collections.abc import Iterable
 from os import PathLike
@@ -45,8 +45,8 @@ class ImageEncoder(ImageModel):
         ``tf.config.experimental.enable_op_determinism()`` was called first.
     **kwargs
         ``name``, ``trainable`` and ``dtype`` of ``keras.Model``. With ``"mixed_float16"`` or
-        ``"mixed_bfloat16"``, for hardware that is faster at them, layers compute in halves; weights, codes,
-        images and losses are of float32 all the same.
+        ``"mixed_bfloat16"``, for hardware that is faster at them, layers compute in float16 or bfloat16;
+        weights, codes, images and losses are of float32 all the same.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ImageEncoder(ImageModel):
     ) -> None:
         super().__init__(input_shape=input_shape, learning_rate=learning_rate, seed=seed, **kwargs)
         self.latent_dim = int(latent_dim)
-        # One trace for every batch size, so that codes do not depend on what was encoded before.
+        # One trace serves every batch size, so that codes do not depend on what was encoded before.
         self._encode_batch = tf.function(
             self.encode_scaled, input_signature=[tf.TensorSpec((None, *self.input_shape), tf.float32)]
         )
@@ -195,7 +195,8 @@ class ImageEncoder(ImageModel):
             raise ValueError(f"cannot save to {path}: a model's path ends in .keras")
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} is there already; pass overwrite=True to replace it")
-        self.build_optimizers()  # Keras warns when it loads one that was not
+        # Keras would warn when it loads an optimizer without variables.
+        self.build_optimizers()
         with atomic_file(path) as unfinished:
             super().save(unfinished)
 
@@ -215,7 +216,7 @@ class ImageEncoder(ImageModel):
         """
         specs = self.input_specs()
         exported = ExportedModel(self)
-        # Keras exports what has been called.
+        # Keras exports only a model that has been called.
         exported(keras.tree.map_structure(lambda spec: tf.zeros((1, *spec.shape[1:]), spec.dtype), specs))
         exported.export(filepath, *arguments, **{"input_signature": [specs], **options})
 

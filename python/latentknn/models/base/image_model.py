@@ -43,7 +43,8 @@ class ImageModel(keras.Model):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.autocast = False  # images are scaled in float32; each layer casts what it is given
+        # Images are scaled in float32, and each layer casts its own inputs.
+        self.autocast = False
         self.input_shape = check_input_shape(input_shape)
         self.learning_rate = float(learning_rate)
         self.seed = int(seed)
@@ -207,7 +208,8 @@ class ImageModel(keras.Model):  # type: ignore[misc]
             If images are no numbers, have a wrong shape, are out of range or contain NaN, there is none, or
             labels are missing or wrong.
         """
-        if not options.get("_use_cached_eval_dataset"):  # by which Keras evaluates what fit has prepared
+        # With this option Keras evaluates the data that fit has prepared already.
+        if not options.get("_use_cached_eval_dataset"):
             x, y = prepare_pair(self, x, y)
         return super().evaluate(x, y, *arguments, **options)
 

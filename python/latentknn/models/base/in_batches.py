@@ -1,4 +1,4 @@
-"""Arrays that are computed on a batch at a time."""
+"""Functions of tensors are computed on arrays batch by batch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +32,8 @@ def compute_in_batches(
     ValueError
         If ``batch_size`` is below 1.
     """
-    if len(array) == 0:  # TensorFlow's fused convolutions fail on no images where they are by oneDNN
+    # The fused convolutions that TensorFlow has from oneDNN fail on no images.
+    if len(array) == 0:
         return compute_in_batches(function, np.zeros((1, *array.shape[1:]), array.dtype), batch_size)[:0]
     starts = range(0, len(array), check_batch_size(batch_size))
     results = [function(tf.constant(array[start : start + batch_size])).numpy() for start in starts]

@@ -1,7 +1,7 @@
-"""What a model trains on and is evaluated on: checked, and arranged as Keras takes it.
+"""Images and labels that a model is given are checked, and arranged as Keras expects them.
 
-Each function takes the model first, of which it reads the shape of the images, whether the model learns from
-labels, and how many classes there are.
+The first argument of each function is the model. Of it the functions read the shape of the images, whether it
+learns from labels, and how many classes there are.
 """
 
 from typing import TYPE_CHECKING, Any

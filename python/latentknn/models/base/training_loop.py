@@ -62,6 +62,7 @@ def train(
     elif resume:
         raise ValueError("resume=True needs checkpoint_dir, the folder of the checkpoint")
 
+    # Keras must not shuffle: arrays come in the order of their seed and epoch, a dataset in its own.
     with LostInterrupts() as lost_interrupts:
         keras.Model.fit(
             model,
@@ -69,7 +70,7 @@ def train(
             steps_per_epoch=steps,
             initial_epoch=first_epoch,
             epochs=epochs,
-            shuffle=False,  # the data has its order
+            shuffle=False,
             verbose=verbose,
             callbacks=[lost_interrupts, TimeLeft(), *callbacks, history],
             validation_data=validation_data,

@@ -1,1 +1,4 @@
-"""Models that also make new images; they know ``base`` and what is below it."""
+"""Models that learn codes and can generate new images.
+
+Files of this room import ``base`` and what it imports, and no other family.
+"""

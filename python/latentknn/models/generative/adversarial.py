@@ -1,4 +1,4 @@
-"""What adversarial models share: two sides, each with an optimizer of its own."""
+"""The adversarial models share the training of two sides, each with an optimizer of its own."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ class AdversarialModel(ImageEncoder):
         """Build and compile the model with two optimizers: the last step of every constructor."""
         super().finish(loss, metrics)
         optimizer = self.make_optimizer()
-        # As compile does with the other one.
+        # The method compile wraps the other optimizer in the same way.
         scaled = self.dtype_policy.name == "mixed_float16"
         self.critic_optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
         self.build_optimizers()

@@ -110,7 +110,7 @@ def sample_grids(prior: Any, n: int, seed: int) -> NDArray[np.int64]:
     if n < 0:
         raise ValueError(f"cannot generate {n} images; n must be at least 0")
     _, height, width, codebook_size = prior.output_shape
-    # The largest of the logits with Gumbel noise is a draw from their softmax.
+    # The position of the largest of the logits with Gumbel noise is a draw from their softmax.
     noise = np.random.default_rng(seed).gumbel(size=(n, height, width, codebook_size))
     grids = np.zeros((n, height, width), np.int64)
     for row in range(height):

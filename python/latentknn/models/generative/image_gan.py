@@ -1,4 +1,4 @@
-"""What models share that generate images against a critic of images."""
+"""The two GANs share a generator of images, a critic of images, and how the two are trained in turn."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,7 +18,8 @@ from latentknn.models.layers.running_averages import check_averaging, early_mome
 from latentknn.models.layers.scaling import scale_pixels
 from latentknn.models.layers.seeding import seeded_layers
 
-_SLOPE = 0.2  # of leaky ReLU, as published
+# Leaky ReLU has this slope below zero, as published.
+_SLOPE = 0.2
 
 
 class ImageGAN(AdversarialModel):
@@ -153,7 +154,7 @@ class ImageGAN(AdversarialModel):
         real = 2 * scale_pixels(images) - 1
         step = self.critic_optimizer.iterations + 1
         critic_loss = self._train_critic(real)
-        # In float16 a step is left out where a gradient is infinite; that gives the generator no turn.
+        # In float16 the optimizer leaves out a step with infinite gradients; the generator then has no turn.
         taken = keras.ops.equal(self.critic_optimizer.iterations, step)
         turn = taken & (step % self.critic_steps == 0)
         tf.cond(turn, lambda: self._train_generator(real), lambda: tf.constant(0.0))
@@ -202,7 +203,7 @@ class ImageGAN(AdversarialModel):
         momentum = early_momentum(self.averaging, self.optimizer.iterations)
         for mean, weight in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
             mean.assign(momentum * mean + (1 - momentum) * weight)
-        # Noted here, so that the mean is over the generator's turns.
+        # The loss is noted here, so that its mean is over the turns of the generator.
         self.note_part("generator_loss", loss, real)
         return loss
 
@@ -254,7 +255,7 @@ def _generator(
             output_channels, kernel_size, 2, padding="same", activation="tanh", dtype="float32"
         )
     )
-    # The grid was rounded up, so what comes out may be larger.
+    # The grid was rounded up, so that the output may be larger than the images.
     _, found_height, found_width, _ = network.output_shape
     network.add(
         keras.layers.Cropping2D(((0, found_height - height), (0, found_width - width)), dtype="float32")

@@ -216,7 +216,7 @@ def _decoder(
             output_channels, 3, padding="same", activation="sigmoid", dtype="float32"
         )
     )
-    # A padded convolution rounds up, so the decoder may come out larger.
+    # A padded convolution rounds up, so that the output of the decoder may be larger than the images.
     _, found_height, found_width, _ = network.output_shape
     network.add(
         keras.layers.Cropping2D(((0, found_height - height), (0, found_width - width)), dtype="float32")

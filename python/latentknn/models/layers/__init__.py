@@ -1,4 +1,4 @@
-"""Layers, the networks that are made of them, and what decides how layers begin and compute.
+"""Layers, networks that are made of layers, and contexts that decide their first weights and their precision.
 
-The lowest room: its files import one another and what stands beside the rooms, ``backend`` and ``images``.
+Files of this room import one another, ``backend`` and ``images``, and nothing else of the models.
 """

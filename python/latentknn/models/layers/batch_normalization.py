@@ -1,4 +1,4 @@
-"""Batch normalisation whose statistics serve after few batches too."""
+"""Batch normalisation with statistics that are of use after few batches too."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from latentknn.models.backend import keras
 from latentknn.models.layers.running_averages import early_momentum
 
 
-# The name is Keras's too: files name a layer by its class, and those of before hold Keras's own.
+# The class has the name of Keras's own, because files name a layer by its class, and some files hold Keras's.
 @keras.saving.register_keras_serializable(package="latentknn")
 class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
     """Keras's layer, whose running mean and variance soon forget the 0 and 1 that they begin with.

@@ -1,4 +1,4 @@
-"""Codes whose directions count more evenly."""
+"""A layer evens out how much the directions of codes count."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ import numpy as np
 from latentknn.models.backend import keras, tf
 
 _MOMENTUM = 0.99
-_FLOOR = 1e-6  # of the largest variance: the least that any direction is taken to have
+# A direction is taken to have at least this share of the largest variance.
+_FLOOR = 1e-6
 
 
 @keras.saving.register_keras_serializable(package="latentknn")
@@ -82,7 +83,7 @@ class CodeWhitening(keras.layers.Layer):  # type: ignore[misc]
 
     def _covariance_to_the(self, exponent: float) -> Any:
         covariance = self._running(self.covariance)
-        # A training that diverged shall end in codes that are not finite, not in an error of the eigenvalues.
+        # A training that diverged ends in codes that are not finite, and not in an error of the eigenvalues.
         finite = tf.reduce_all(tf.math.is_finite(covariance))
         variances, directions = tf.linalg.eigh(tf.where(finite, covariance, tf.zeros_like(covariance)))
         largest = tf.reduce_max(variances)

@@ -81,7 +81,7 @@ def conv_decoder(
     height, width, output_channels = output_shape
     grid_height, grid_width = height, width
     for stride in strides:
-        # A padded convolution rounds up, so the decoder may come out larger and is cropped at the end.
+        # A padded convolution rounds up. The output of the decoder may then be too large, and is cropped.
         grid_height, grid_width = -(-grid_height // stride), -(-grid_width // stride)
 
     network = keras.Sequential([keras.Input((latent_dim,))], name="decoder")

@@ -1,9 +1,9 @@
 """Mixed precision: what layers compute in, and where it ends.
 
 A model whose ``dtype`` is ``"mixed_float16"`` or ``"mixed_bfloat16"`` keeps its weights in float32 and
-computes in halves. Codes, images and losses are of float32 all the same: the last layer of every network,
-its activation included, computes in float32, because halves near 0 and 1 are too coarse for a cross-entropy,
-and so do small layers between the networks.
+computes in float16 or bfloat16. Codes, images and losses are of float32 all the same: the last layer of every
+network, its activation included, computes in float32, because 16 bits near 0 and 1 are too coarse for a
+cross-entropy, and so do small layers between the networks.
 """
 
 from collections.abc import Iterator

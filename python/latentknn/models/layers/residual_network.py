@@ -75,11 +75,11 @@ def _residual_block(x: Any, channels: int, stride: int, activation: str) -> Any:
 
 
 def _convolution(x: Any, channels: int, stride: int) -> Any:
-    # The bias would be undone by the normalisation.
+    # There is no bias, because the normalisation would undo it.
     x = keras.layers.Conv2D(channels, 3, stride, padding="same", use_bias=False)(x)
     return _normalisation()(x)
 
 
 def _normalisation(dtype: str | None = None) -> Any:
-    # The statistics follow the last 10 batches or so at most: the cycle of the learning rate changes them.
+    # The statistics follow about the last 10 batches, because the cycle of the learning rate changes them.
     return BatchNormalization(momentum=0.9, dtype=dtype)

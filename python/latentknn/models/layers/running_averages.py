@@ -1,4 +1,4 @@
-"""Running averages."""
+"""The momentum of running averages, which is lower while there are few values."""
 
 from typing import Any
 

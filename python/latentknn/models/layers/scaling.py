@@ -1,4 +1,4 @@
-"""The first step of every model: integer pixels divided by 255."""
+"""The first step of every model divides integer pixels by 255."""
 
 from typing import Any
 

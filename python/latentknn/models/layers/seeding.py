@@ -1,4 +1,4 @@
-"""Repeatable layers without touching anyone else's random numbers."""
+"""Layers are made repeatable without touching the random numbers of the caller."""
 
 import random
 from collections.abc import Iterator

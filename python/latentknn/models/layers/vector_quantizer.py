@@ -1,4 +1,4 @@
-"""Vectors replaced by the nearest of a learned codebook."""
+"""A layer replaces vectors by the nearest entries of a learned codebook."""
 
 from typing import Any
 
@@ -6,8 +6,10 @@ from latentknn.models.backend import keras, tf
 from latentknn.models.layers.running_averages import check_averaging
 
 _SMOOTHING = 1e-5
-_USED = 1.0  # vectors of a batch
-_LEAST_SHARE = 0.1  # of an equal share of the vectors, where that is fewer than 10
+# An entry counts as used if it is chosen by so many vectors of a batch, or by this share of an equal share of
+# the vectors if that is less.
+_USED = 1.0
+_LEAST_SHARE = 0.1
 
 
 @keras.saving.register_keras_serializable(package="latentknn")
@@ -99,7 +101,7 @@ class VectorQuantizer(keras.layers.Layer):  # type: ignore[misc]
         counts, sums = self._begin_unused_anew(counts, sums, vectors)
         self.counts.assign(counts)
         self.sums.assign(sums)
-        # Entries that are chosen seldom would be divided by nearly 0.
+        # Without smoothing, the sums of entries that are chosen seldom would be divided by nearly 0.
         total = keras.ops.sum(counts)
         smoothed = (counts + _SMOOTHING) / (total + self.codebook_size * _SMOOTHING) * total
         self.codebook.assign(sums / keras.ops.expand_dims(smoothed, -1))

@@ -1,5 +1,5 @@
-"""Models that learn codes from labels; they know ``base`` and what is below it.
+"""Models that learn codes from labels.
 
-``finetuned`` trains an autoencoder first. It makes it by its name in the registry, as ``create`` does, and
-imports no other family.
+Files of this room import ``base`` and what it imports, and no other family. ``finetuned`` trains an
+autoencoder first: it looks the class up in the registry, as ``create`` does.
 """

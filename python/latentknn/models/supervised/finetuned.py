@@ -170,7 +170,7 @@ class FinetunedEncoder(SupervisedEncoder):
             As ``ImageEncoder.fit``, or if no image is labelled.
         """
         images, labels = self._labelled(x, y)
-        # What is wrong with them is said before phase 1.
+        # Wrong arguments are refused before phase 1 begins.
         training_data(self, images, labels, batch_size)
         prepare_validation(self, validation_data)
         pretraining = self._pretrain(x, batch_size, verbose, checkpoint_dir, resume)

@@ -8,7 +8,8 @@ from typing import Any
 
 from latentknn.models.backend import keras, tf
 
-_TRIPLETS_AT_ONCE = 2**22  # of batch_all_loss: 16 MiB for each array of them
+# batch_all_loss computes so many triplets at once; each array of them has 16 MiB.
+_TRIPLETS_AT_ONCE = 2**22
 
 
 def batch_hard_loss(codes: Any, labels: Any, margin: float | None) -> Any:
@@ -72,7 +73,7 @@ def batch_all_loss(codes: Any, labels: Any, margin: float | None) -> Any:
         by_distance = keras.ops.sum(slopes, axis=2) - keras.ops.sum(slopes, axis=1)
         return keras.ops.sum(violations * counted), keras.ops.sum(counted), by_distance
 
-    # The slopes are found along with the loss, because automatic differentiation would keep every triplet.
+    # The slopes are computed along with the loss: automatic differentiation would store every triplet.
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def mean_violation(distances: Any) -> Any:
         sums, counts, slopes = tf.map_fn(

@@ -1,4 +1,4 @@
-"""What models share that learn codes by telling classes apart."""
+"""The supervised models share an encoder with a head that tells classes apart."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a training needs beside a model: batches, optimizers, schedules, and callbacks of Keras.
+"""Batches, optimizers, schedules and callbacks, which a training needs beside a model.
 
-Its files know ``layers``, from which an optimizer has its running average, and no model.
+Files of this room import ``layers``, where the running average of an optimizer is defined, and no model.
 """

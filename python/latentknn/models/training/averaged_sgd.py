@@ -1,4 +1,4 @@
-"""Stochastic gradient descent with a running average that a short training has too."""
+"""Stochastic gradient descent with a running average that is of use after a short training too."""
 
 from typing import Any
 

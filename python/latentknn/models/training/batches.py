@@ -46,7 +46,7 @@ def training_batches(
         return tuple(tf.gather(tensor, chosen) for tensor in tensors)
 
     batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch).map(gather).prefetch(2)
-    # There is nothing to tune, and the tuner may sleep on for up to a minute when the training has ended.
+    # There is nothing to tune, and the thread of the tuner may outlive the training by up to a minute.
     options = tf.data.Options()
     options.autotune.enabled = False
     return batches.with_options(options)

@@ -1,4 +1,4 @@
-"""What ``fit`` takes, arrays or a ``tf.data.Dataset``, as batches that the models compute on."""
+"""Arrays and ``tf.data.Dataset`` objects become the batches that ``fit`` trains on."""
 
 from typing import Any
 
@@ -116,9 +116,10 @@ def _prepare_images(images: Any) -> Any:
         return tf.cast(images, tf.float32)
     highest = 255 if images.dtype.is_integer else 1
     message = f"images go from 0 to {highest}: integers to 255, floats to 1"
-    # No comparison with NaN is true.
+    # A NaN fails the first of these checks, because no comparison with NaN is true.
     checks = [tf.debugging.assert_greater_equal(images, tf.cast(0, images.dtype), message)]
-    if images.dtype.max > highest:  # int8 does not hold 255
+    # A type that cannot hold the highest value, as int8 cannot hold 255, needs no second check.
+    if images.dtype.max > highest:
         checks.append(tf.debugging.assert_less_equal(images, tf.cast(highest, images.dtype), message))
     with tf.control_dependencies(checks):
         return tf.cast(images, tf.uint8 if images.dtype.is_integer else tf.float32)

@@ -1,4 +1,4 @@
-"""Ctrl-C, obeyed even where a library has caught it."""
+"""Ctrl-C ends a training even if a library has swallowed the exception."""
 
 import signal
 import threading
@@ -31,11 +31,13 @@ class LostInterrupts(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: Any) -> None:
         """Give the handler back; an interruption that was lost after the last batch is raised here."""
-        if self._listens and signal.getsignal(signal.SIGINT) == self._note:  # no callback has set its own
+        # A handler that a callback has set in the meantime stays.
+        if self._listens and signal.getsignal(signal.SIGINT) == self._note:
             signal.signal(signal.SIGINT, self._handler)
         if error is None:
             self._raise_again()
-        self._raised = None  # it holds the frames that it came through
+        # The exception would hold on to the frames of the training.
+        self._raised = None
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Raise what was lost."""

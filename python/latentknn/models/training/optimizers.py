@@ -1,4 +1,7 @@
-"""Optimizers, of which Keras wraps those of models in mixed float16, to scale the losses."""
+"""Functions that treat an optimizer and its wrapper alike.
+
+Keras wraps the optimizer of a model in mixed float16 into another one, which scales the losses.
+"""
 
 from typing import Any
 
@@ -10,6 +13,6 @@ def build_once(optimizer: Any, variables: list[Any]) -> None:
 
 
 def name_of(optimizer: Any) -> str:
-    """Return the name of the algorithm; one of ours has that of the class of Keras that it extends."""
+    """Return the name of the algorithm; an optimizer of this package has the name of the class it extends."""
     classes = type(getattr(optimizer, "inner_optimizer", optimizer)).__mro__
     return next(each.__name__ for each in classes if not each.__module__.startswith("latentknn."))

@@ -1,4 +1,4 @@
-"""How long a training will still take."""
+"""A callback says how long a training will still last."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ class TimeLeft(keras.callbacks.Callback):  # type: ignore[misc]
     """Say before every epoch but the first about how long the training goes on, unless it is silent."""
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Start the clock at the first epoch, which need not be the training's."""
+        """Forget the times of an earlier training."""
         self._first_epoch: int | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
