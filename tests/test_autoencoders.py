@@ -1,10 +1,13 @@
 """What is special to single autoencoders."""
 
+import inspect
+
 import numpy as np
 import pytest
 
 from latentknn import models
 from latentknn.datasets import load
+from latentknn.models.autoencoders.dense_presets import PRESETS
 from latentknn.models.autoencoders.sparse_ae import kl_penalty, l1_penalty
 from latentknn.models.backend import keras
 from latentknn.models.layers.code_whitening import CodeWhitening
@@ -39,6 +42,20 @@ def test_dense_architectures(name, widths):
     assert layer_shapes(model.encoder, keras.layers.Dense) == [(width,) for width in widths]
     decoder_widths = [*widths[-2::-1], 784]
     assert layer_shapes(model.decoder, keras.layers.Dense) == [(width,) for width in decoder_widths]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_constructor_of_a_preset_shows_its_options(name):
+    made_by = models.MODELS[name].load_class()
+    for signature in (inspect.signature(made_by), inspect.signature(made_by.__init__)):
+        shown = {
+            parameter.name: parameter.default
+            for parameter in signature.parameters.values()
+            if parameter.kind is parameter.KEYWORD_ONLY
+        }
+        assert shown == PRESETS[name].options
+    assert made_by.registry_name == name
+    assert ("noise" in shown, "dropout" in shown) == (name == "denoising_ae", name == "dropout_ae")
 
 
 def test_pool_ae_architecture():

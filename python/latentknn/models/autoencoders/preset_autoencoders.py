@@ -14,7 +14,14 @@ from latentknn.models.backend import keras
 
 
 class PresetAutoencoder(DenseAutoencoder):
-    """A dense autoencoder whose options, loss and optimizer are those of a preset."""
+    """A dense autoencoder whose options, loss and optimizer are those of a preset.
+
+    Parameters
+    ----------
+    **options
+        The options of the preset, and what ``keras.Model`` takes; an option that is left out has the preset's
+        default.
+    """
 
     preset: ClassVar[DensePreset]
 
