@@ -1,9 +1,5 @@
 """What users of Keras models report again and again, and what ours do instead."""
 
-import io
-import zipfile
-
-import h5py
 import numpy as np
 import pytest
 
@@ -13,8 +9,6 @@ from latentknn.datasets import load
 from latentknn.evaluation import KNNAccuracy, SampleRecorder
 from latentknn.models import MODELS
 from latentknn.models.backend import keras, tf
-from latentknn.models.layers import conv_networks
-from latentknn.models.layers.batch_normalization import BatchNormalization
 
 SHAPE = (8, 8, 1)
 
@@ -39,14 +33,6 @@ every_kind = pytest.mark.parametrize(
 @pytest.fixture(scope="module")
 def digits():
     return load("digits")
-
-
-def h5_names(path):
-    """Return the names of all tensors in a model's file."""
-    names = set()
-    with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as file:
-        h5py.File(io.BytesIO(file.read())).visit(names.add)
-    return names
 
 
 def small_model(name, **options):
@@ -369,116 +355,3 @@ def test_a_backup_of_keras_alone_goes_on(digits, tmp_path):
 def test_a_data_set_of_tensorflow_is_no_array_of_codes(take):
     with pytest.raises(TypeError, match="are a data set of TensorFlow; pass an array"):
         take(tf.data.Dataset.from_tensor_slices(np.eye(4)).batch(2))
-
-
-# Exported models
-
-SEVERAL_VIEWS = {"mirror": True, "shifted_views": True}
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [(name, {}) for name in sorted(MODELS)] + [("metric", SEVERAL_VIEWS), ("triplet", SEVERAL_VIEWS)],
-)
-def test_an_exported_model_computes_what_encode_does(name, options, digits, tmp_path):
-    images, labels = digits.train_images[:64], digits.train_labels[:64]
-    model = small_model(name, **options)
-    if name == "conv_ae":  # its codes are whitened by what it has seen
-        model.fit(images, labels, batch_size=32, verbose=0)
-    codes = model.encode_labelled(images, labels)
-    variables = [variable.numpy() for variable in model.variables]
-    model.export(tmp_path, verbose=False)
-    for variable, before in zip(model.variables, variables, strict=True):
-        assert np.array_equal(variable.numpy(), before)
-    assert np.array_equal(model.encode_labelled(images, labels), codes)
-
-    scaled = images[..., np.newaxis].astype(np.float32) / 255
-    exported = tf.saved_model.load(tmp_path)
-    served = exported.serve((scaled, labels) if name == "conditional_ae" else scaled)
-    np.testing.assert_allclose(served["codes"], codes, rtol=1e-4, atol=1e-5)
-    if "reconstruct" in model.capabilities:
-        assert served["outputs"].shape == scaled.shape
-    if name in ("gan", "wgan_gp"):
-        np.testing.assert_allclose(served["scores"], model.predict(images, verbose=0), rtol=1e-4, atol=1e-5)
-
-
-def test_an_exported_model_takes_what_its_signature_says(digits, tmp_path):
-    model = small_model("conv_ae")
-    signature = [tf.TensorSpec((None, *SHAPE), tf.uint8)]
-    model.export(tmp_path, verbose=False, input_signature=signature)
-    exported = tf.saved_model.load(tmp_path)
-    served = exported.serve(digits.test_images[:5, ..., np.newaxis])
-    np.testing.assert_allclose(served["codes"], model.encode(digits.test_images[:5]), rtol=1e-4, atol=1e-5)
-
-
-# Batch normalisation of few batches
-
-
-def test_a_short_training_serves_outside_of_it(digits):
-    """Half of the statistics after 70 batches were of no batch, and the head knew 0.43 of the digits."""
-    model = models.create("triplet", input_shape=SHAPE)
-    images, labels = digits.train_images[:200], digits.train_labels[:200]
-    model.fit(images, labels, epochs=10, batch_size=32, verbose=0)
-    held_out = model.evaluate(digits.test_images, digits.test_labels, verbose=0, return_dict=True)
-    assert held_out["accuracy"] > 0.75
-
-
-def test_a_short_training_rebuilds_what_it_has_seen(digits):
-    model = models.create("conv_ae", input_shape=SHAPE, dropout=0.0)
-    images = digits.train_images[:200]
-    history = model.fit(images, epochs=10, batch_size=32, verbose=0).history
-    assert model.evaluate(images, verbose=0) < 1.2 * history["loss"][-1]
-
-
-@every_model
-def test_every_batch_normalisation_counts_the_steps_of_its_model(name):
-    model = small_model(name, **({"autoencoder": "conv_ae"} if name == "finetuned" else {}))
-    model.optimizer.iterations.assign(7)
-    layers = [
-        layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    assert [int(layer.count_steps()) for layer in layers] == [7] * len(layers)
-    convolutional = {"conditional_ae", "conv_ae", "finetuned", "gan", "metric", "triplet", "wgan_gp"}
-    assert bool(layers) == (name in convolutional)
-
-
-@pytest.mark.parametrize("steps", [0, 1, 5, 100, 2000])
-def test_statistics_begin_with_the_first_batch_and_end_as_those_of_keras(steps):
-    """After long they are the same; after few batches they are those of the batches."""
-    rng = np.random.default_rng(0)
-    count = tf.Variable(0)
-    ours, plain = BatchNormalization(), keras.layers.BatchNormalization()
-    ours.count_steps = lambda: count
-
-    @tf.function
-    def see(batch):
-        ours(batch, training=True)
-        plain(batch, training=True)
-
-    for step in range(steps + 1):
-        count.assign(step)
-        see(tf.constant(rng.normal(5, 2, (32, 3)), tf.float32))
-    assert ours.momentum == plain.momentum == 0.99
-    found, of_keras = ([each.numpy() for each in layer.weights[2:]] for layer in (ours, plain))
-    if steps == 2000:
-        np.testing.assert_allclose(found, of_keras, rtol=2e-4)
-    else:
-        np.testing.assert_allclose(found, [[5] * 3, [4] * 3], rtol=0.7 if steps < 100 else 0.3)
-        assert np.abs(found[0] - 5).max() < np.abs(of_keras[0] - 5).max()
-
-
-def test_files_with_the_layers_of_keras_are_loaded(digits, tmp_path, monkeypatch):
-    def trained():
-        model = small_model("conv_ae")
-        model.fit(digits.train_images[:64], batch_size=32, verbose=0)
-        return model
-
-    with monkeypatch.context() as before:
-        before.setattr(conv_networks, "BatchNormalization", keras.layers.BatchNormalization)
-        old = trained()
-        old.save(tmp_path / "model.keras")
-        assert "batch_normalization" in str(sorted(h5_names(tmp_path / "model.keras")))
-    loaded, new = models.load(tmp_path / "model.keras"), trained()
-    assert np.array_equal(loaded.encode(digits.test_images), old.encode(digits.test_images))
-    new.save(tmp_path / "new.keras")
-    assert h5_names(tmp_path / "new.keras") == h5_names(tmp_path / "model.keras")

@@ -1,27 +1,14 @@
-"""Models that learn from labels, and the parts that they are made of."""
-
-import itertools
-import subprocess
-import sys
+"""Models that learn from labels."""
 
 import numpy as np
 import pytest
 
-from latentknn import CosineKNNClassifier, models
+from latentknn import models
 from latentknn.datasets import load
 from latentknn.models import MODELS
 from latentknn.models.backend import keras, tf
-from latentknn.models.layers.augmentation import RandomAugmentation
 from latentknn.models.layers.cosine_head import CosineHead
-from latentknn.models.layers.running_averages import early_momentum
-from latentknn.models.supervised import metric_losses
 from latentknn.models.supervised.finetuned import AUTOENCODERS
-from latentknn.models.supervised.metric import MetricEncoder
-from latentknn.models.supervised.metric_losses import (
-    batch_all_loss,
-    batch_hard_loss,
-    supervised_contrastive_loss,
-)
 from latentknn.models.training.one_cycle import OneCycle, one_cycle_rate
 from latentknn.stratifying import choose_evenly
 
@@ -33,141 +20,6 @@ supervised = pytest.mark.parametrize("name", [entry.name for entry in MODELS.val
 @pytest.fixture(scope="module")
 def digits():
     return load("digits")
-
-
-# Losses, beside slow definitions
-
-
-def distance(first, second):
-    return 1 - first @ second / np.sqrt((first @ first) * (second @ second))
-
-
-def hinge(difference, margin):
-    return np.log1p(np.exp(difference)) if margin is None else max(difference + margin, 0)
-
-
-def slow_batch_hard(codes, labels, margin):
-    found = []
-    for anchor, code in enumerate(codes):
-        same = [distance(code, c) for i, c in enumerate(codes) if labels[i] == labels[anchor] and i != anchor]
-        other = [distance(code, c) for i, c in enumerate(codes) if labels[i] != labels[anchor]]
-        if same and other:
-            found.append(hinge(max(same) - min(other), margin))
-    return np.mean(found) if found else 0.0
-
-
-def slow_batch_all(codes, labels, margin):
-    found = []
-    for a, p, n in itertools.product(range(len(codes)), repeat=3):
-        if a != p and labels[a] == labels[p] and labels[a] != labels[n]:
-            loss = hinge(distance(codes[a], codes[p]) - distance(codes[a], codes[n]), margin)
-            if margin is None or loss > 0:
-                found.append(loss)
-    return np.mean(found) if found else 0.0
-
-
-def slow_contrastive(codes, labels, temperature):
-    found = []
-    for anchor, code in enumerate(codes):
-        others = [i for i in range(len(codes)) if i != anchor]
-        similarities = {i: (1 - distance(code, codes[i])) / temperature for i in others}
-        total = np.log(sum(np.exp(s) for s in similarities.values()))
-        same = [similarities[i] - total for i in others if labels[i] == labels[anchor]]
-        if same:
-            found.append(-np.mean(same))
-    return np.mean(found) if found else 0.0
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [[0, 1, 0, 1, 2, 0, 1, 0], [0, 0, 0, 0, 0, 0, 0, 0], [0, 1, 2, 3, 4, 5, 6, 7], [0, 0, 0, 0, 0, 0, 0, 1]],
-    ids=["mixed", "one class", "all alone", "one alone"],
-)
-@pytest.mark.parametrize(
-    ("loss", "definition", "setting"),
-    [
-        (batch_hard_loss, slow_batch_hard, 0.3),
-        (batch_hard_loss, slow_batch_hard, None),
-        (batch_all_loss, slow_batch_all, 0.3),
-        (batch_all_loss, slow_batch_all, None),
-        (supervised_contrastive_loss, slow_contrastive, 0.1),
-    ],
-)
-def test_losses_agree_with_their_definitions(loss, definition, setting, labels):
-    codes = np.random.default_rng(0).standard_normal((8, 5)).astype(np.float32)
-    found = float(loss(keras.ops.convert_to_tensor(codes), keras.ops.convert_to_tensor(labels), setting))
-    assert found == pytest.approx(definition(codes.astype(np.float64), labels, setting), rel=1e-4, abs=1e-6)
-
-
-def test_gradients_of_losses_are_finite():
-    """Equal codes and zero codes are where a gradient by distance would fail."""
-    codes = tf.Variable([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
-    labels = tf.constant([0, 0, 1, 1])
-    for loss, setting in ((batch_hard_loss, 0.5), (batch_all_loss, None), (supervised_contrastive_loss, 0.1)):
-        with tf.GradientTape() as tape:
-            value = loss(codes, labels, setting)
-        assert np.isfinite(tape.gradient(value, codes).numpy()).all()
-
-
-def plain_batch_all(codes, labels, margin):
-    """Compute the loss of all triplets at once, differentiable by TensorFlow."""
-    distances = 1 - metric_losses.cosine_similarities(codes)
-    same = labels[:, None] == labels
-    counted = (same & ~np.eye(len(labels), dtype=bool))[:, :, None] & ~same[:, None, :]
-    differences = tf.boolean_mask(distances[:, :, None] - distances[:, None, :], counted)
-    if margin is None:
-        return tf.reduce_mean(tf.math.softplus(differences))
-    return tf.reduce_mean(tf.boolean_mask(differences + margin, differences + margin > 0))
-
-
-@pytest.mark.parametrize("margin", [0.3, None])
-@pytest.mark.parametrize("at_once", [1, 37 * 37 * 5, 37**3, 2**22], ids=["one", "five", "all", "more"])
-@pytest.mark.parametrize("compiled", [False, True])
-def test_triplets_in_blocks_have_the_loss_and_gradients_of_all_at_once(
-    margin, at_once, compiled, monkeypatch
-):
-    monkeypatch.setattr(metric_losses, "_TRIPLETS_AT_ONCE", at_once)
-    rng = np.random.default_rng(0)
-    codes, labels = tf.constant(rng.standard_normal((37, 5)), tf.float32), rng.integers(0, 4, 37)
-
-    def with_gradient(function):
-        with tf.GradientTape() as tape:
-            tape.watch(codes)
-            loss = 3 * function(codes, labels, margin)
-        return loss, tape.gradient(loss, codes)
-
-    loss, gradient = tf.function(with_gradient, jit_compile=compiled)(batch_all_loss)
-    expected_loss, expected_gradient = with_gradient(plain_batch_all)
-    np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
-    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-6)
-
-
-def test_all_triplets_of_a_large_batch_fit_into_memory():
-    """512 codes have 60 million triplets, a quarter of a gigabyte for each array of them."""
-    program = """
-import resource
-import numpy as np
-from latentknn.models.backend import tf
-from latentknn.models.supervised.metric_losses import batch_all_loss
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-@tf.function
-def gradient(codes, labels):
-    with tf.GradientTape() as tape:
-        tape.watch(codes)
-        loss = batch_all_loss(codes, labels, 1.0)
-    return tape.gradient(loss, codes)
-
-rng = np.random.default_rng(0)
-codes, labels = tf.constant(rng.standard_normal((512, 64)), tf.float32), tf.constant(rng.integers(0, 2, 512))
-gradient(codes[:8], labels[:8])
-before = peak()
-gradient(codes, labels)
-assert peak() - before < 250, f"{peak() - before} MiB"
-"""
-    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_cosine_head():
@@ -182,50 +34,6 @@ def test_cosine_head():
     np.testing.assert_allclose(logits, expected, atol=7e-6)
     np.testing.assert_allclose(np.asarray(head(100 * codes)), logits, atol=7e-6)
     assert CosineHead.from_config(head.get_config()).get_config() == head.get_config()
-
-
-# Augmentation
-
-
-def augment(images, **options):
-    layer = RandomAugmentation(**{"shift": 0, "mirror": False, "erase": 0.0, "seed": 0, **options})
-    assert np.array_equal(layer(images), images)
-    assert RandomAugmentation.from_config(layer.get_config()).get_config() == layer.get_config()
-    return layer(images, training=True).numpy()
-
-
-@pytest.fixture
-def numbered():
-    """300 images of 7x6 whose pixels are all different and not 0."""
-    return np.broadcast_to(np.arange(1.0, 43, dtype=np.float32).reshape(1, 7, 6, 1), (300, 7, 6, 1))
-
-
-def test_shifted_images_keep_their_pixels_in_order(numbered):
-    padded = np.pad(numbered[0, :, :, 0], 2)
-    windows = {padded[i : i + 7, j : j + 6].tobytes() for i in range(5) for j in range(5)}
-    found = {image[..., 0].tobytes() for image in augment(numbered, shift=2)}
-    assert found == windows
-
-
-def test_half_of_the_images_are_mirrored(numbered):
-    changed = augment(numbered, mirror=True)
-    mirrored = np.array([np.array_equal(image, numbered[0, :, ::-1]) for image in changed])
-    same = np.array([np.array_equal(image, numbered[0]) for image in changed])
-    assert (mirrored ^ same).all()
-    assert 100 < mirrored.sum() < 200
-
-
-def test_erased_pixels_are_rectangles(numbered):
-    erased = augment(numbered, erase=0.5)[..., 0] == 0
-    assert 90 < erased.any(axis=(1, 2)).sum() < 200
-    for mask in erased:
-        rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
-        assert mask.sum() == len(rows) * len(columns)
-        assert len(rows) <= 4
-        assert len(columns) <= 3
-        if len(rows):
-            assert np.ptp(rows) + 1 == len(rows)
-            assert np.ptp(columns) + 1 == len(columns)
 
 
 # One cycle
@@ -370,92 +178,6 @@ def test_metric_encoder_resumes_the_same_cycle_only(digits, tmp_path):
         models.create("metric", input_shape=SHAPE, filters=(4,)).fit(
             images, labels, epochs=2, verbose=0, checkpoint_dir=tmp_path, resume=True
         )
-
-
-def test_weights_become_their_average_at_the_end(digits):
-    def trained(averaging):
-        model = models.create("metric", input_shape=SHAPE, filters=(4,), averaging=averaging)
-        model.fit(digits.train_images[:64], digits.train_labels[:64], batch_size=8, epochs=1, verbose=0)
-        return model
-
-    plain, averaged = trained(0.0), trained(0.9)
-    last, mean = (model.encoder.trainable_variables[0].numpy() for model in (plain, averaged))
-    assert not np.array_equal(last, mean)
-    slots = [v for v in averaged.optimizer.variables if "average" in v.name]
-    assert len(slots) == len(averaged.trainable_variables)
-    assert np.array_equal(slots[0].numpy(), mean)
-
-
-def train_metric(digits, images, averaging=0.98, epochs=1, **options):
-    model = models.create(
-        "metric", input_shape=SHAPE, filters=(8, 16), mirror=False, erase=0.0, averaging=averaging
-    )
-    data = digits.train_images[:images], digits.train_labels[:images]
-    model.fit(*data, batch_size=32, epochs=epochs, verbose=0, **options)
-    return model
-
-
-def test_the_average_is_over_the_last_ninth_of_a_short_training(digits):
-    seen = []
-
-    class Record(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            seen.append(self.model.encoder.trainable_variables[0].numpy())
-
-    averaged = train_metric(digits, 160, averaging=0.7, epochs=8, callbacks=[Record()])
-    assert len(seen) == 40
-    expected = seen[0].astype(np.float64)
-    for count, weights in enumerate(seen[1:], 1):
-        momentum = min(0.7, (1 + count) / (10 + count))
-        expected = momentum * expected + (1 - momentum) * weights
-    np.testing.assert_allclose(averaged.encoder.trainable_variables[0].numpy(), expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("averaging", [0.5, 0.98, 0.999])
-def test_the_momentum_of_an_average_grows_up_to_what_is_asked_for(averaging):
-    momenta = [float(early_momentum(averaging, count)) for count in (0, 1, 10, 100, 440, 10_000, 10**6)]
-    assert momenta == sorted(momenta)
-    assert momenta[0] == pytest.approx(0.1)
-    assert momenta[-1] == np.float32(averaging)
-    assert (momenta[4] == np.float32(averaging)) == (averaging <= 0.98)
-
-
-def test_a_short_training_is_as_good_averaged_as_not(digits):
-    """28 steps, of which the weights after the first were more than half of the average."""
-
-    def accuracy(averaging):
-        model = train_metric(digits, 448, averaging, epochs=2)
-        classifier = CosineKNNClassifier().fit(model.encode(digits.train_images), digits.train_labels)
-        return classifier.score(model.encode(digits.test_images), digits.test_labels)
-
-    assert accuracy(0.98) > accuracy(0.0) - 0.03
-
-
-def test_trainings_averaged_by_the_rule_of_keras_go_on(digits, tmp_path, monkeypatch):
-    def plain(self):
-        return keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True, use_ema=True, ema_momentum=0.98)
-
-    class Break(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
-                raise KeyboardInterrupt
-
-    with monkeypatch.context() as before:
-        before.setattr(MetricEncoder, "make_optimizer", plain)
-        train_metric(digits, 64).save(tmp_path / "model.keras")
-        with pytest.raises(KeyboardInterrupt):
-            train_metric(digits, 64, epochs=2, checkpoint_dir=tmp_path, callbacks=[Break()])
-    model = models.load(tmp_path / "model.keras")
-    assert type(model.optimizer) is keras.optimizers.SGD
-    assert model.fit(digits.train_images[:64], digits.train_labels[:64], verbose=0).epoch == [0]
-    resumed = train_metric(digits, 64, epochs=2, checkpoint_dir=tmp_path, resume=True)
-    assert int(resumed.optimizer.iterations) == 4
-
-
-@pytest.mark.parametrize("averaging", [-0.1, 1.0])
-def test_an_average_that_never_moves_is_refused(averaging):
-    with pytest.raises(ValueError, match=f"received averaging {averaging}, expected"):
-        models.create("metric", input_shape=SHAPE, averaging=averaging)
 
 
 # Triplets
