@@ -1,4 +1,4 @@
-"""What is special to single autoencoders."""
+"""Single autoencoders have properties that others have not."""
 
 import inspect
 
@@ -195,7 +195,8 @@ def test_few_batches_whiten_too():
     ("variances", "factors"),
     [
         ([4, 1, 0], [0.5, 1, 1 / np.sqrt(4e-6)]),
-        ([4, 1, -1e-8], [0.5, 1, 1 / np.sqrt(4e-6)]),  # as rounding may have it
+        # Rounding may make a variance negative.
+        ([4, 1, -1e-8], [0.5, 1, 1 / np.sqrt(4e-6)]),
         ([0, 0, 0], [1, 1, 1]),
     ],
 )
@@ -225,7 +226,8 @@ def test_batches_of_one_code_are_centred_alone():
 
 def test_whitening_of_a_training_that_diverged_gives_codes_that_are_not_finite():
     layer = CodeWhitening(0.5)
-    layer(keras.ops.full((4, 3), 1e30), training=True)  # its square is infinite
+    # The square of such a code is infinite.
+    layer(keras.ops.full((4, 3), 1e30), training=True)
     layer(-keras.ops.full((4, 3), 1e30), training=True)
     layer(keras.ops.convert_to_tensor(np.diag([1e30, 1, 1]).astype(np.float32)), training=True)
     assert not np.isfinite(layer.whiten(np.ones((2, 3), np.float32)).numpy()).any()

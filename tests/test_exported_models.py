@@ -23,7 +23,8 @@ def digits():
 def test_an_exported_model_computes_what_encode_does(name, options, digits, tmp_path):
     images, labels = digits.train_images[:64], digits.train_labels[:64]
     model = small_model(name, **options)
-    if name == "conv_ae":  # its codes are whitened by what it has seen
+    # The codes of this model are whitened by those of the training.
+    if name == "conv_ae":
         model.fit(images, labels, batch_size=32, verbose=0)
     codes = model.encode_labelled(images, labels)
     variables = [variable.numpy() for variable in model.variables]

@@ -1,4 +1,4 @@
-"""What is special to models that generate images."""
+"""Models that generate images, and their losses."""
 
 import numpy as np
 import pytest

@@ -27,7 +27,7 @@ from latentknn import models
 assert "conv_ae" in models.MODELS
 assert "tensorflow" not in sys.modules
 assert "keras" not in sys.modules
-sys.modules["tensorflow"] = None  # as if it were not installed
+sys.modules["tensorflow"] = None  # TensorFlow then seems not to be installed.
 try:
     models.create("conv_ae")
 except ModuleNotFoundError as error:

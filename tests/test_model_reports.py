@@ -1,4 +1,4 @@
-"""What users of Keras models report again and again, and what ours do instead."""
+"""Models do not have the faults that users of Keras models report again and again."""
 
 import numpy as np
 import pytest
@@ -53,12 +53,8 @@ def test_images_without_channels_are_evaluated_in_any_order(name, digits):
     history = model.fit(images, labels, batch_size=32, verbose=0, validation_data=validation_data).history
     found = model.evaluate(images, labels, batch_size=32, verbose=0, return_dict=True)
     assert set(found) == set(without)
-    if name not in (
-        "adversarial_ae",
-        "gan",
-        "metric",
-        "wgan_gp",
-    ):  # their losses vary, or weights are averaged
+    # The losses of these vary, or their weights are averaged.
+    if name not in ("adversarial_ae", "gan", "metric", "wgan_gp"):
         assert found["loss"] == history["val_loss"][0]
 
 
@@ -278,7 +274,8 @@ def swapping():
         (schedule, "simple_ae"),
         (plateau, "simple_ae"),
         (stopping, "simple_ae"),
-        (stopping, "conv_ae"),  # has a weight that is a scalar
+        # The whitening of this model has a weight that is a scalar.
+        (stopping, "conv_ae"),
         (swapping, "metric"),
     ],
 )

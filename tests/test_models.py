@@ -244,7 +244,8 @@ def test_the_activation_is_an_argument(name, images, tmp_path):
     other.set_weights(model.get_weights())
     assert other.activation == "elu"
     codes = other.encode(images)
-    if name == "finetuned":  # the activation is that of its head
+    # The activation of a fine-tuned model is that of its head, which codes do not see.
+    if name == "finetuned":
         assert (np.asarray(other(images)["logits"]) != np.asarray(model(images)["logits"])).any()
     else:
         assert (codes != model.encode(images)).any()

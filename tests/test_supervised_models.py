@@ -76,7 +76,8 @@ def test_the_cycle_follows_the_batches_however_many_run_at_once(digits, at_once)
 @supervised
 def test_labels_are_needed_and_checked(name, digits):
     model = models.create(name, input_shape=SHAPE, num_classes=3)
-    model.run_eagerly = True  # nothing is trained that would be worth compiling
+    # Nothing is trained here that would be worth compiling.
+    model.run_eagerly = True
     images = digits.train_images[:12]
     with pytest.raises(ValueError, match=f"{name} learns from labels"):
         model.fit(images)
@@ -140,7 +141,8 @@ def test_codes_of_both_sides(name, digits):
 def test_codes_of_shifted_views(name, mirror, digits):
     """A code of several views is the sum of the directions of what each would have alone."""
     model = models.create(name, input_shape=SHAPE, mirror=mirror, shifted_views=True)
-    plain = models.create(name, input_shape=SHAPE)  # of the same seed
+    # This model has the same seed, and thus the same weights.
+    plain = models.create(name, input_shape=SHAPE)
     plain.augmentation.mirror = False
     padded = np.pad(digits.train_images[:9], ((0, 0), (1, 1), (1, 1)))
     views = [padded[:, 1:-1, 1:-1], padded[:, :-2, :-2], padded[:, 2:, 2:]]

@@ -30,7 +30,7 @@ class ConvAutoencoder(Autoencoder):
     latent_dim : int
         Length of a code.
     filters, strides : iterable of int, equally many
-        Of the encoder's convolutions; the decoder mirrors them.
+        Filters and strides of the encoder's convolutions; the decoder mirrors them.
     dropout : float
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
     activation : str
@@ -46,7 +46,7 @@ class ConvAutoencoder(Autoencoder):
         Whether the learning rate rises and falls once in the training, ``learning_rate`` being its peak. A
         resumed training must then have the same number of epochs.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     seed : int
         Seed of everything random.
     **kwargs

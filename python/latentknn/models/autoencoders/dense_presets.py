@@ -47,7 +47,7 @@ class DensePreset:
     activates_code : bool
         Whether the code has the activation of the hidden layers; otherwise it is linear.
     pixels : Pixels
-        What the decoder gives.
+        Kind of the decoder's outputs.
     optimizer : type
         The optimizer of Keras that trains the model.
     batch_size : int

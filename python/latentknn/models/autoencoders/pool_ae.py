@@ -26,11 +26,11 @@ class PoolAutoencoder(Autoencoder):
         Length of a code. None, or the size of the last grid: the grid is the code. Any other number: a dense
         layer on either side of the code.
     filters : iterable of int
-        Of the encoder's convolutions; the decoder mirrors them.
+        Filters of the encoder's convolutions; the decoder mirrors them.
     activation : str
         Keras activation of all layers but the code and the pixels.
     learning_rate : float
-        Of stochastic gradient descent.
+        Learning rate of stochastic gradient descent.
     seed : int
         Seed of everything random.
     **kwargs

@@ -76,7 +76,7 @@ class StackedAutoencoder(PresetAutoencoder):
     activation : str
         Keras activation of the hidden layers and the code.
     learning_rate : float
-        Of stochastic gradient descent. It is large because the loss is a mean over all pixels.
+        Learning rate of stochastic gradient descent. It is large because the loss is a mean over all pixels.
     seed : int
         Seed of everything random.
     **kwargs
@@ -111,7 +111,7 @@ class DeepAutoencoder(PresetAutoencoder):
     activation : str
         Keras activation of the hidden layers.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     seed : int
         Seed of everything random.
     **kwargs
@@ -145,7 +145,7 @@ class SimpleAutoencoder(PresetAutoencoder):
     activation : str
         Keras activation of the hidden layers.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     seed : int
         Seed of everything random.
     **kwargs
@@ -182,7 +182,7 @@ class DenoisingAutoencoder(PresetAutoencoder):
     noise : float
         Standard deviation of the noise, for pixels from 0 to 1.
     learning_rate : float
-        Of stochastic gradient descent.
+        Learning rate of stochastic gradient descent.
     seed : int
         Seed of everything random.
     **kwargs
@@ -218,7 +218,7 @@ class DropoutAutoencoder(PresetAutoencoder):
     dropout : float
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     seed : int
         Seed of everything random.
     **kwargs

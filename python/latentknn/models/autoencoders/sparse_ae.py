@@ -32,11 +32,11 @@ class SparseAutoencoder(DenseAutoencoder):
     penalty : {"l1", "kl"}
         Kind of the penalty.
     penalty_weight : float or None
-        What the penalty is multiplied by; None: 0.001 for ``"l1"``, 0.05 for ``"kl"``.
+        Factor of the penalty; None: 0.001 for ``"l1"``, 0.05 for ``"kl"``.
     target : float
         Mean that ``"kl"`` asks of every unit, between 0 and 1.
     learning_rate : float
-        Of stochastic gradient descent.
+        Learning rate of stochastic gradient descent.
     seed : int
         Seed of everything random.
     **kwargs

@@ -37,7 +37,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     folder : Path
         Where the file is written; made if it does not exist.
     training : dict
-        What makes this training the same as another, as JSON values: model, configuration, batch size, data.
+        Model, configuration, batch size and data, as JSON values: two trainings are the same if these are.
     callbacks : sequence of keras.callbacks.Callback
         The callbacks of the training. The state of ``EarlyStopping``, ``ModelCheckpoint``,
         ``ReduceLROnPlateau`` and ``SwapEMAWeights`` is kept, and a ``CSVLogger`` goes on in its file; others

@@ -38,7 +38,7 @@ class ImageEncoder(ImageModel):
     latent_dim : int
         Length of a code.
     learning_rate : float
-        Of the optimizer.
+        Learning rate of the optimizer.
     seed : int
         Seed of initial weights, of dropout and other noise, and of the order of training batches. Two
         trainings with the same seed on the same machine give the same weights; on a GPU, if

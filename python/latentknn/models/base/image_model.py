@@ -98,7 +98,7 @@ class ImageModel(keras.Model):  # type: ignore[misc]
         x, y
             Images and labels of the batch, as ``fit`` gives them to Keras.
         y_pred
-            What ``call`` returned for them.
+            Outputs of ``call`` for them.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement loss_parts")
 

@@ -38,9 +38,9 @@ class AdversarialAutoencoder(AdversarialModel, Autoencoder):
     critic_units : iterable of int
         Width of every hidden layer of the critic.
     deception_weight : float
-        What the loss of deceiving the critic is multiplied by.
+        Factor of the loss of deceiving the critic.
     learning_rate : float
-        Of both sides' Adam.
+        Learning rate of Adam, on both sides.
     seed : int
         Seed of everything random.
     **kwargs

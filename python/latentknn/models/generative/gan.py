@@ -23,9 +23,9 @@ class GenerativeAdversarialNetwork(ImageGAN):
     noise_dim : int
         Length of the generator's input.
     filters : iterable of int
-        Of the critic's strided convolutions; the generator mirrors them.
+        Filters of the critic's strided convolutions; the generator mirrors them.
     kernel_size : int
-        Of all convolutions.
+        Width and height of the kernels of all convolutions.
     dropout : float
         Share of the values that dropout sets to zero in the critic.
     activation : str
@@ -34,7 +34,7 @@ class GenerativeAdversarialNetwork(ImageGAN):
     averaging : float
         Momentum of the running means that are the weights of the generator of ``generate``.
     learning_rate : float
-        Of both sides' Adam.
+        Learning rate of Adam, on both sides.
     seed : int
         Seed of everything random.
     **kwargs

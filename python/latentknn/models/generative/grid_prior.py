@@ -92,7 +92,7 @@ def sample_grids(prior: Any, n: int, seed: int) -> NDArray[np.int64]:
     Parameters
     ----------
     prior : keras.Model
-        What ``grid_prior`` returned.
+        Network that ``grid_prior`` returned.
     n : int
         Number of grids.
     seed : int

@@ -35,13 +35,13 @@ class ImageGAN(AdversarialModel):
     noise_dim : int
         Length of the generator's input, drawn from the standard normal distribution.
     filters : iterable of int
-        Of the critic's strided convolutions; the generator mirrors them.
+        Filters of the critic's strided convolutions; the generator mirrors them.
     kernel_size : int
-        Of all convolutions.
+        Width and height of the kernels of all convolutions.
     dropout : float
         Share of the values that dropout sets to zero in the critic.
     activation : str
-        Of all layers but the last of either network, and of the code.
+        Keras activation of the code, and of all layers but the last of either network.
     critic_steps : int
         Batches of the critic for one of the generator.
     averaging : float

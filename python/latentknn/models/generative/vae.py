@@ -41,12 +41,12 @@ class VariationalAutoencoder(Autoencoder):
     activation : str
         Keras activation of the dense network's hidden layers.
     filters, strides : iterable of int, equally many
-        Of the convolutional encoder; the decoder mirrors them.
+        Filters and strides of the convolutional encoder; the decoder mirrors it.
     divergence_weight : float
-        What the divergence is multiplied by; above 1 the codes come closer to the normal distribution and
+        Factor of the divergence; above 1 the codes come closer to the normal distribution and
         the reconstructions get worse.
     learning_rate : float
-        Of RMSprop.
+        Learning rate of RMSprop.
     seed : int
         Seed of everything random.
     **kwargs
@@ -168,7 +168,7 @@ def normal_divergence(means: Any, log_variances: Any) -> Any:
     Parameters
     ----------
     means, log_variances : tensor of shape (N, d)
-        Of N normal distributions with independent coordinates.
+        Means and logarithms of variances of N normal distributions with independent coordinates.
     """
     terms = keras.ops.exp(log_variances) + keras.ops.square(means) - 1 - log_variances
     return keras.ops.mean(keras.ops.sum(terms, axis=-1)) / 2

@@ -39,17 +39,18 @@ class VectorQuantizedAutoencoder(Autoencoder):
     codebook_size : int
         Number of entries.
     filters : iterable of int
-        Of the encoder's convolutions, each of which halves height and width; the decoder mirrors them.
+        Filters of the encoder's convolutions, each of which halves height and width; the decoder mirrors
+        them.
     activation : str
         Keras activation of these convolutions.
     commitment : float
-        What the squared distance of the vectors to their entries is multiplied by.
+        Factor of the squared distance of the vectors to their entries.
     averaging : float
         Momentum with which entries follow the vectors that choose them, from 0 (entries learn by the
         straight-through loss instead) to below 1; 0.99 is usual. Entries that nothing chooses begin anew as
         vectors of the batch.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     seed : int
         Seed of everything random.
     **kwargs

@@ -24,20 +24,20 @@ class WassersteinGAN(ImageGAN):
     noise_dim : int
         Length of the generator's input.
     filters : iterable of int
-        Of the critic's strided convolutions; the generator mirrors them.
+        Filters of the critic's strided convolutions; the generator mirrors them.
     kernel_size : int
-        Of all convolutions.
+        Width and height of the kernels of all convolutions.
     activation : str
         Keras activation of all layers, the code's too, but of the pixels and the score; ``"leaky_relu"`` has
         slope 0.2 below zero.
     penalty_weight : float
-        What the gradient penalty is multiplied by.
+        Factor of the gradient penalty.
     critic_steps : int
         Batches of the critic for one of the generator.
     averaging : float
         Momentum of the running means that are the weights of the generator of ``generate``.
     learning_rate : float
-        Of both sides' Adam.
+        Learning rate of Adam, on both sides.
     seed : int
         Seed of everything random.
     **kwargs

@@ -13,9 +13,9 @@ def activation_layer(name: str, slope: float = 0.3, dtype: str | None = None) ->
     name : str
         As ``keras.activations.get`` takes it.
     slope : float
-        Of ``"leaky_relu"`` below zero.
+        Slope of ``"leaky_relu"`` below zero.
     dtype : str or None
-        Of the layer; None: the policy of the model.
+        Data type of the layer; None: the policy of the model.
 
     Raises
     ------

@@ -27,11 +27,11 @@ def conv_encoder(
     latent_dim : int
         Length of the code.
     filters, strides : tuple of int, equally many
-        Of the convolutions.
+        Filters and strides of the convolutions.
     dropout : float
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
     activation : str
-        Of every convolution.
+        Activation of every convolution.
 
     Returns
     -------

@@ -16,7 +16,7 @@ class CosineHead(keras.layers.Layer):  # type: ignore[misc]
     num_classes : int
         Number of classes.
     scale : float
-        What the similarities are multiplied by; without it the softmax could never be sure.
+        Factor of the similarities; without it the softmax could never be sure.
     **kwargs
         ``name``, ``trainable`` and ``dtype`` of ``keras.layers.Layer``.
 

@@ -28,7 +28,7 @@ def residual_encoder(
     latent_dim : int
         Length of the code.
     filters : tuple of int
-        Of the first convolution, then of each stage.
+        Filters of the first convolution, then of each stage.
     blocks : int
         Residual blocks of a stage.
     activation : str

@@ -35,16 +35,16 @@ class ConditionalAutoencoder(Autoencoder):
     latent_dim : int
         Length of a code.
     filters, strides : iterable of int, equally many
-        Of the encoder's convolutions; the decoder mirrors them.
+        Filters and strides of the encoder's convolutions; the decoder mirrors them.
     dropout : float
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
     activation : str
         Keras activation of the convolutions but for the pixels; ``"leaky_relu"`` has slope 0.3 below zero.
     class_loss_weight : float
-        What the cross-entropy of a layer that reads the class from the multiplied code is multiplied by; 0:
-        no such layer.
+        Factor of the cross-entropy of a layer that reads the class from the multiplied code; 0: no such
+        layer.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     seed : int
         Seed of everything random.
     **kwargs

@@ -63,7 +63,7 @@ class FinetunedEncoder(SupervisedEncoder):
     activation : str
         Keras activation of those layers.
     learning_rate : float
-        Of Adam in phase 2.
+        Learning rate of Adam in phase 2.
     seed : int
         Seed of everything random.
     **kwargs

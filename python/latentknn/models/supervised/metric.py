@@ -36,23 +36,23 @@ class MetricEncoder(SupervisedEncoder):
     latent_dim : int
         Length of a code.
     filters : iterable of int
-        Of the first convolution, then of each stage, which halves height and width.
+        Filters of the first convolution, then of each stage, which halves height and width.
     blocks : int
         Residual blocks of a stage.
     activation : str
         Keras activation of the convolutions.
     scale : float
-        What the head multiplies cosine similarities by.
+        Factor of the cosine similarities in the head.
     label_smoothing : float
         Share of the probability that the loss asks to spread over all classes.
     code_loss : {"none", "contrastive", "batch_hard"}
         A second loss, on the codes themselves.
     code_loss_weight : float
-        What the second loss is multiplied by.
+        Factor of the second loss.
     temperature : float
-        Of ``"contrastive"``.
+        Temperature of ``"contrastive"``.
     margin : float or None
-        Of ``"batch_hard"``; None: the soft margin.
+        Margin of ``"batch_hard"``; None: the soft margin.
     shift : int
         Most pixels by which training images are moved in each direction.
     mirror : bool

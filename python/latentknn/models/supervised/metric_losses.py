@@ -20,7 +20,7 @@ def batch_hard_loss(codes: Any, labels: Any, margin: float | None) -> Any:
     codes, labels : tensor
         See above.
     margin : float or None
-        By how much the cosine distance to the negative should exceed that to the positive; None: the soft
+        Margin by which the cosine distance to the negative should exceed that to the positive; None: the soft
         margin, log(1 + exp(difference)).
 
     References
@@ -97,7 +97,7 @@ def supervised_contrastive_loss(codes: Any, labels: Any, temperature: float) -> 
     codes, labels : tensor
         See above.
     temperature : float
-        What similarities are divided by before the softmax.
+        Divisor of the similarities before the softmax.
 
     References
     ----------

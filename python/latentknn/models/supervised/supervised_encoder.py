@@ -23,8 +23,8 @@ class SupervisedEncoder(ImageEncoder):
     num_classes : int
         Number of classes.
     augmentation : RandomAugmentation or None
-        What changes the scaled images of a training. If it mirrors them, a code counts the encoder's outputs
-        for both sides.
+        Layer that changes the scaled images of a training. If it mirrors them, a code counts the encoder's
+        outputs for both sides.
     shifted_views : bool
         Whether a code also counts the image moved by a pixel, down to the right and up to the left. A code
         that counts several views is the sum of their outputs, each of length 1.

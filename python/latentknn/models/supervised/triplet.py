@@ -32,7 +32,7 @@ class TripletEncoder(SupervisedEncoder):
     latent_dim : int
         Length of a code.
     filters, strides : iterable of int, equally many
-        Of the encoder's convolutions.
+        Filters and strides of the encoder's convolutions.
     dropout : float
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
     activation : str
@@ -40,9 +40,9 @@ class TripletEncoder(SupervisedEncoder):
     mining : {"batch_hard", "batch_all"}
         Whether each anchor counts with its farthest positive and nearest negative, or with every pair.
     margin : float or None
-        By how much the negative should be farther than the positive; None: the soft margin.
+        Margin by which the negative should be farther than the positive; None: the soft margin.
     classification_weight : float
-        What the cross-entropy is multiplied by; 0: triplets alone.
+        Factor of the cross-entropy; 0: triplets alone.
     shift : int
         Most pixels by which training images are moved in each direction.
     mirror : bool
@@ -55,7 +55,7 @@ class TripletEncoder(SupervisedEncoder):
         Whether the learning rate rises and falls once in the training, ``learning_rate`` being its peak. A
         resumed training must then have the same number of epochs.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     seed : int
         Seed of everything random.
     **kwargs

@@ -40,7 +40,7 @@ class DatasetData:
     Parameters
     ----------
     dataset : tf.data.Dataset
-        What ``prepare_dataset`` takes.
+        Dataset as ``prepare_dataset`` takes it.
     input_shape, num_classes
         As ``prepare_dataset`` takes them.
     """
