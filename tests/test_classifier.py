@@ -20,7 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import cases
 import latentknn as lk
 import reference
-from latentknn import voting
+from latentknn.classification import vote
 
 
 @parametrize_with_checks(
@@ -51,7 +51,7 @@ def naive_votes(classes, scores, weights, temperature, class_count):
     return votes, next(name for name in classes if votes[name] == max(votes))
 
 
-@pytest.mark.parametrize("weights", voting.WEIGHTS)
+@pytest.mark.parametrize("weights", vote.WEIGHTS)
 @pytest.mark.parametrize(
     "kind", ["gaussian", "duplicates", "signs", "opposite_halves", "zero_rows", "all_equal"]
 )
@@ -74,7 +74,7 @@ def test_votes(weights, kind, n_neighbors):
     np.testing.assert_allclose(classifier.predict_proba(queries), shares, rtol=1e-13, atol=0)
 
 
-@pytest.mark.parametrize("weights", voting.WEIGHTS)
+@pytest.mark.parametrize("weights", vote.WEIGHTS)
 def test_ties_go_to_the_nearest(weights):
     """Two classes with the same two similarities each: b is named later but stands first in the order."""
     codes = [[1.0, 1.0], [1.0, -1.0], [1.0, 1.0], [1.0, -1.0]]
@@ -102,7 +102,7 @@ def test_votes_in_slices_are_the_same(monkeypatch):
     codes, queries = cases.build("signs", 0, 200, 101, 6)
     classifier = lk.CosineKNNClassifier(9).fit(codes, np.arange(200) % 13)
     at_once = classifier.predict(queries)
-    monkeypatch.setattr(voting, "_VOTES_AT_ONCE", 30)
+    monkeypatch.setattr(vote, "_VOTES_AT_ONCE", 30)
     assert classifier.predict(queries).tolist() == at_once.tolist()
 
 

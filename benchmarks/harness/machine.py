@@ -14,7 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from latentknn import _core, arrays, index
+from latentknn import _core, arrays
+from latentknn.index import cosine_index
 
 
 def machine(threads: int, packages: list[str]) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def flags() -> list[str]:
 
 def searching_code() -> str:
     """Return a digest of what a search on processors runs through."""
-    return digest_of([_core, index, arrays])
+    return digest_of([_core, cosine_index, arrays])
 
 
 def digest_of(modules: Iterable[ModuleType]) -> str:

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from latentknn._core import __version__
 from latentknn.engines import CudaEngine, FaissEngine
-from latentknn.explanation import Explanation
-from latentknn.index import CosineIndex, SearchResult, cosine_search
+from latentknn.index import CosineIndex, Explanation, SearchResult, cosine_search
+from latentknn.moved_modules import find_moved_modules
 
 if TYPE_CHECKING:
     from latentknn import datasets, models
-    from latentknn.class_conditional import ClassConditionalKNNClassifier
-    from latentknn.classifier import CosineKNNClassifier
+    from latentknn.classification import ClassConditionalKNNClassifier, CosineKNNClassifier
 
 __all__ = [
     "ClassConditionalKNNClassifier",
@@ -27,10 +26,12 @@ __all__ = [
     "models",
 ]
 
+find_moved_modules()
+
 # What needs more than NumPy is imported when it is first asked for.
 _LAZY_CLASSES = {
-    "ClassConditionalKNNClassifier": "latentknn.class_conditional",
-    "CosineKNNClassifier": "latentknn.classifier",
+    "ClassConditionalKNNClassifier": "latentknn.classification",
+    "CosineKNNClassifier": "latentknn.classification",
 }
 _LAZY_MODULES = {"datasets", "models"}
 

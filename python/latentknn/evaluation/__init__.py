@@ -8,16 +8,16 @@ classifies the test set; the functions that it is made of stand on their own. ``
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from latentknn.classification.neighbours import Neighbours, find_neighbours
+from latentknn.classification.vote import Vote
 from latentknn.evaluation.accuracy import Accuracy
-from latentknn.evaluation.choosing import VoteScore, best_vote, score_votes
+from latentknn.evaluation.choosing import CANDIDATES, VoteScore, best_vote, score_votes
 from latentknn.evaluation.classification import Classification
 from latentknn.evaluation.code_mixture import sample_like
 from latentknn.evaluation.experiment import Experiment, classify_by_pixels, run_experiment
-from latentknn.evaluation.neighbours import Neighbours, find_neighbours
 from latentknn.evaluation.projection import project
 from latentknn.evaluation.splitting import hold_out
 from latentknn.evaluation.stages import Stage, Stopwatch
-from latentknn.evaluation.votes import CANDIDATES, Vote
 
 if TYPE_CHECKING:
     from latentknn.evaluation.knn_accuracy import KNNAccuracy

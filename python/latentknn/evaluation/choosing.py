@@ -8,9 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentknn.classification.neighbours import Neighbours
+from latentknn.classification.vote import WEIGHTS, Vote
 from latentknn.evaluation.accuracy import Accuracy, standard_score
-from latentknn.evaluation.neighbours import Neighbours
-from latentknn.evaluation.votes import CANDIDATES, Vote
+
+CANDIDATES = (
+    Vote(1),
+    *(Vote(k, weights) for k in (3, 5, 7, 9, 11, 15, 21, 31) for weights in WEIGHTS),
+)
+"""The votes among which an experiment chooses, fewest neighbours first; all votes of one are the same."""
 
 
 @dataclass(frozen=True)

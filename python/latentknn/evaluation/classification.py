@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
+from latentknn.classification.vote import Vote
 from latentknn.evaluation.accuracy import Accuracy
-from latentknn.evaluation.votes import Vote
 
 
 @dataclass(frozen=True, eq=False)

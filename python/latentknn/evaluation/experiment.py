@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentknn.classification.neighbours import find_neighbours
+from latentknn.classification.vote import Vote
 from latentknn.datasets import Dataset
-from latentknn.evaluation.choosing import VoteScore, best_vote, score_votes
+from latentknn.evaluation.choosing import CANDIDATES, VoteScore, best_vote, score_votes
 from latentknn.evaluation.classification import Classification
-from latentknn.evaluation.neighbours import find_neighbours
 from latentknn.evaluation.splitting import hold_out
 from latentknn.evaluation.stages import Stopwatch
-from latentknn.evaluation.votes import CANDIDATES, Vote
 from latentknn.index import CosineIndex
 
 if TYPE_CHECKING:

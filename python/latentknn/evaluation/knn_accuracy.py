@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentknn.evaluation.neighbours import find_neighbours
-from latentknn.evaluation.votes import Vote
+from latentknn.classification.neighbours import find_neighbours
+from latentknn.classification.vote import Vote
 from latentknn.index import CosineIndex
 from latentknn.models.backend import keras
 from latentknn.models.images import prepare_images

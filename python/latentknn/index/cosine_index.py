@@ -9,10 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentknn import _core, storage
+from latentknn import _core
 from latentknn.array_likes import as_array, is_on_device
 from latentknn.arrays import as_flags, as_int64, as_rows
-from latentknn.class_search import ClassSearch
 from latentknn.engines import (
     CudaDatabase,
     Database,
@@ -23,7 +22,9 @@ from latentknn.engines import (
     make_database,
 )
 from latentknn.engines.database import Answer
-from latentknn.explanation import Consideration, Explanation
+from latentknn.index.class_search import ClassSearch
+from latentknn.index.explanation import Consideration, Explanation
+from latentknn.index.storage import read_index, write_index
 from latentknn.labels import as_labels, join_labels
 from latentknn.locks import ForkAwareLock
 
@@ -496,7 +497,7 @@ class CosineIndex:
             For labels that are neither numbers nor strings.
         """
         with self._changes:
-            storage.write_index(path, self.codes, self._labels, self._ids, self._next_id)
+            write_index(path, self.codes, self._labels, self._ids, self._next_id)
 
     @classmethod
     def load(
@@ -516,7 +517,7 @@ class CosineIndex:
         ValueError
             For a file that is damaged or is not an index of latentknn.
         """
-        stored = storage.read_index(path)
+        stored = read_index(path)
         index = cls(stored.codes.shape[1], engine=engine, strategy=strategy, threads=threads)
         try:
             index.add(stored.codes, labels=stored.labels, ids=stored.ids)

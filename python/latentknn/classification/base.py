@@ -1,4 +1,4 @@
-"""What the classifiers share: their parameters, and how the votes of neighbours decide."""
+"""The base of the classifiers: their parameters, and the vote that decides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from latentknn import voting
+from latentknn.classification.neighbours import Neighbours
+from latentknn.classification.vote import WEIGHTS, Vote
 from latentknn.engines import Engine
 
 
@@ -35,25 +36,26 @@ class NeighbourClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.engine = engine
         self.n_jobs = n_jobs
 
-    def _neighbour_votes(self, X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Return the class and the weight of every query's neighbours, shape (M, k) each, nearest first."""
+    def _neighbours(self, X: ArrayLike) -> Neighbours:
+        """Return the `n_neighbors` nearest training codes of every query."""
         raise NotImplementedError
 
     def _winners(self, X: ArrayLike) -> NDArray[Any]:
-        classes, weights = self._neighbour_votes(X)
-        winners: NDArray[Any] = self.classes_[voting.winning_classes(classes, weights, len(self.classes_))]
+        neighbours = self._neighbours(X)
+        winners: NDArray[Any] = self.classes_[neighbours.predict(self._vote())]
         return winners
 
     def _shares(self, X: ArrayLike) -> NDArray[np.float64]:
-        votes = voting.class_votes(*self._neighbour_votes(X), len(self.classes_))
-        shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
-        return shares
+        return self._neighbours(X).shares(self._vote())
+
+    def _vote(self) -> Vote:
+        return Vote(self.n_neighbors, self.weights, self.temperature)
 
     def _check_voting(self) -> None:
         """Raise ValueError for a parameter out of its range."""
         check_neighbour_count(self.n_neighbors)
-        if self.weights not in voting.WEIGHTS:
-            raise ValueError(f"weights must be one of {', '.join(voting.WEIGHTS)}, received {self.weights!r}")
+        if self.weights not in WEIGHTS:
+            raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, received {self.weights!r}")
         if not isinstance(self.temperature, numbers.Real) or not 0.0 < self.temperature < math.inf:
             raise ValueError(f"temperature must be a positive number, received {self.temperature!r}")
 

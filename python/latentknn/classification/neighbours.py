@@ -1,4 +1,4 @@
-"""The neighbours of every query, found once; all votes of fewer of them follow without another search."""
+"""The neighbours of a batch of queries, which are found once for all votes of them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentknn import voting
-from latentknn.class_search import nearest_of_all
-from latentknn.evaluation.votes import Vote
+from latentknn.classification.vote import Vote, class_votes, winning_classes
 from latentknn.index import CosineIndex
+from latentknn.index.class_search import nearest_of_all
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +37,27 @@ class Neighbours:
         ValueError
             If there are fewer neighbours than the vote needs.
         """
+        classes, weights = self._voters(vote)
+        return winning_classes(classes, weights, self.class_count)
+
+    def shares(self, vote: Vote) -> NDArray[np.float64]:
+        """Return each class's share of every query's votes, shape (M, C), of its first ``vote.k`` neighbours.
+
+        Raises
+        ------
+        ValueError
+            As `predict`.
+        """
+        votes = class_votes(*self._voters(vote), self.class_count)
+        shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
+        return shares
+
+    def _voters(self, vote: Vote) -> tuple[NDArray[np.integer[Any]], NDArray[np.float64]]:
+        """Return the class and the weight of every neighbour that votes."""
         found = self.classes.shape[1]
         if vote.k > found:
             raise ValueError(f"a vote of {vote.k} neighbours needs a search for as many, received {found}")
-        weights = voting.neighbour_weights(self.similarities[:, : vote.k], vote.weights, vote.temperature)
-        return voting.winning_classes(self.classes[:, : vote.k], weights, self.class_count)
+        return self.classes[:, : vote.k], vote.weigh(self.similarities[:, : vote.k])
 
 
 def find_neighbours(index: CosineIndex, queries: ArrayLike, k: int, class_count: int) -> Neighbours:

@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from latentknn import voting
 from latentknn.array_likes import for_scikit_learn
+from latentknn.classification.base import NeighbourClassifier, check_neighbour_count
+from latentknn.classification.neighbours import Neighbours
 from latentknn.index import CosineIndex, SearchResult
 from latentknn.labels import labels_for_scikit_learn
-from latentknn.neighbour_classifier import NeighbourClassifier, check_neighbour_count
 
 # scikit-learn checks the shape and the feature names; the index checks the values and rounds them, once.
 _VALIDATION: dict[str, Any] = {"dtype": None, "ensure_all_finite": False}
@@ -206,7 +206,6 @@ class CosineKNNClassifier(NeighbourClassifier):
         queries = validate_data(self, given, reset=False, ensure_min_samples=0, **_VALIDATION)
         return self.index_.search(queries, k, scores64=True)
 
-    def _neighbour_votes(self, X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        result = self._search(X, self.n_neighbors)
-        weights = voting.neighbour_weights(result.scores, self.weights, self.temperature)
-        return self._class_of_row[result.positions], weights
+    def _neighbours(self, X: ArrayLike) -> Neighbours:
+        found = self._search(X, self.n_neighbors)
+        return Neighbours(found.scores, self._class_of_row[found.positions], len(self.classes_))

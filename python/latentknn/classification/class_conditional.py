@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from latentknn import voting
 from latentknn.array_likes import as_array
-from latentknn.class_search import nearest_of_all
+from latentknn.classification.base import NeighbourClassifier
+from latentknn.classification.neighbours import Neighbours
 from latentknn.index import CosineIndex
+from latentknn.index.class_search import nearest_of_all
 from latentknn.labels import as_labels
-from latentknn.neighbour_classifier import NeighbourClassifier
 
 
 class ClassConditionalKNNClassifier(NeighbourClassifier):
@@ -142,8 +142,8 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
         threads = self._threads()
         self.index_ = CosineIndex.from_codes(codes, labels, engine=self.engine, threads=threads)
 
-    def _neighbour_votes(self, X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    def _neighbours(self, X: ArrayLike) -> Neighbours:
         check_is_fitted(self)
         found = self.index_.search_per_class(X, self.n_neighbors, scores64=True)
         scores, classes = nearest_of_all(found.scores, found.ids)
-        return classes, voting.neighbour_weights(scores, self.weights, self.temperature)
+        return Neighbours(scores, classes, len(self.classes_))

@@ -1,8 +1,9 @@
-"""How the classes of a query's neighbours become votes, and votes a class."""
+"""The rule by which the classes of a query's neighbours become votes, and votes a class."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,38 +15,55 @@ WEIGHTS = ("uniform", "similarity", "softmax")
 _VOTES_AT_ONCE = 1 << 22
 
 
-def neighbour_weights(
-    similarities: NDArray[np.float64], weights: str, temperature: float
-) -> NDArray[np.float64]:
-    """Return the weight of every neighbour's vote.
+@dataclass(frozen=True)
+class Vote:
+    """A rule that turns neighbours into a class; the parameters are those of `CosineKNNClassifier`.
 
     Parameters
     ----------
-    similarities : ndarray of shape (M, k), float64
-        Cosine similarities of each query's neighbours, descending.
+    k : int
+        Number of neighbours that vote.
     weights : {"uniform", "similarity", "softmax"}
-        1; max(s, 0), or 1 for a query whose neighbours all have s <= 0; exp((s - max s) / temperature).
+        Weight of a neighbour's vote.
     temperature : float
-        Temperature of ``softmax``, in units of cosine similarity; the other weights do not use it.
-
-    Returns
-    -------
-    ndarray of shape (M, k), float64
-
-    Raises
-    ------
-    ValueError
-        If `weights` is not one of the three names.
+        Temperature of ``weights="softmax"``, in units of cosine similarity.
     """
-    if weights == "uniform":
-        return np.ones_like(similarities)
-    if weights == "similarity":
-        positive = np.maximum(similarities, 0.0)
-        positive[~positive.any(axis=1)] = 1.0
-        return positive
-    if weights == "softmax":
-        return np.exp((similarities - similarities[:, :1]) / temperature)
-    raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, received {weights!r}")
+
+    k: int
+    weights: str = "uniform"
+    temperature: float = 0.07
+
+    def __str__(self) -> str:
+        return f"k = {self.k}" if self.k == 1 else f"k = {self.k}, {self.weights} votes"
+
+    def weigh(self, similarities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the weight of every neighbour's vote.
+
+        Parameters
+        ----------
+        similarities : ndarray of shape (M, k), float64
+            Cosine similarities of each query's neighbours, descending.
+
+        Returns
+        -------
+        ndarray of shape (M, k), float64
+            1 for "uniform"; max(s, 0) for "similarity", or 1 for a query whose neighbours all have s <= 0;
+            exp((s - max s) / temperature) for "softmax".
+
+        Raises
+        ------
+        ValueError
+            If `weights` is not one of the three names.
+        """
+        if self.weights == "uniform":
+            return np.ones_like(similarities)
+        if self.weights == "similarity":
+            positive = np.maximum(similarities, 0.0)
+            positive[~positive.any(axis=1)] = 1.0
+            return positive
+        if self.weights == "softmax":
+            return np.exp((similarities - similarities[:, :1]) / self.temperature)
+        raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, received {self.weights!r}")
 
 
 def class_votes(
@@ -58,7 +76,7 @@ def class_votes(
     neighbour_classes : ndarray of shape (M, k), integer
         Class of every neighbour, in [0, `class_count`).
     weights : ndarray of shape (M, k), float64
-        Weight of every neighbour, from `neighbour_weights`.
+        Weight of every neighbour, from `Vote.weigh`.
     class_count : int
         Number of classes, C.
 

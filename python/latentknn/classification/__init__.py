@@ -1,0 +1,23 @@
+"""Classification by the votes of nearest neighbours.
+
+`vote` holds the rule by which neighbours become a class, `neighbours` the neighbours of a batch of queries.
+The two classifiers, whose base is in `base`, are estimators of scikit-learn.
+"""
+
+from latentknn.classification.class_conditional import ClassConditionalKNNClassifier
+from latentknn.classification.classifier import CosineKNNClassifier
+from latentknn.classification.neighbours import Neighbours, find_neighbours
+from latentknn.classification.vote import WEIGHTS, Vote
+
+__all__ = [
+    "WEIGHTS",
+    "ClassConditionalKNNClassifier",
+    "CosineKNNClassifier",
+    "Neighbours",
+    "Vote",
+    "find_neighbours",
+]
+
+# Pickles name this module, so that files can move within the package.
+for _pickled in (ClassConditionalKNNClassifier, CosineKNNClassifier, Neighbours, Vote):
+    _pickled.__module__ = __name__
