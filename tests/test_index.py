@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import latentknn as lk
 import reference
 from checking import assert_same_bytes
 from latentknn import _core
+from latentknn.index.labelled_rows import LabelledRows
 
 CODES = np.float32([[1, 0, 0], [0, 2, 0], [0, 0, 3], [1, 1, 0], [0, 1, 1]])
 LABELS = np.array(["shoe", "bag", "shoe", "coat", "bag"])
@@ -453,6 +455,55 @@ def test_load_a_damaged_index(tmp_path, damage):
     rewrite(path, damage)
     with pytest.raises(ValueError, match="damaged index"):
         lk.CosineIndex.load(path)
+
+
+# Changes
+
+
+class Interrupted:
+    """A database whose changes are followed by Ctrl-C."""
+
+    def __init__(self, database):
+        self.database = database
+
+    def __getattr__(self, name):
+        return getattr(self.database, name)
+
+    def __len__(self):
+        return len(self.database)
+
+    def add(self, *arguments):
+        self.database.add(*arguments)
+        raise KeyboardInterrupt
+
+    def keep(self, *arguments):
+        self.database.keep(*arguments)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("change", ["add", "remove"])
+def test_an_interrupt_after_the_codes_have_changed_leaves_their_labels_with_them(change, monkeypatch):
+    index, expected = (lk.CosineIndex.from_codes(CODES, LABELS) for _ in range(2))
+    assert index.search_per_class(CODES).ids.tobytes() == expected.search_per_class(CODES).ids.tobytes()
+    arguments = (CODES[:2], LABELS[:2], [70, 60]) if change == "add" else ([3, 0],)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(index, "_database", Interrupted(index._database))
+        with pytest.raises(KeyboardInterrupt):
+            getattr(index, change)(*arguments)
+    getattr(expected, change)(*arguments)
+    assert_same_index(index, expected)
+    assert index.search_per_class(CODES).ids.tobytes() == expected.search_per_class(CODES).ids.tobytes()
+
+
+def test_a_change_makes_new_values_of_ids_and_labels_and_leaves_the_old_ones():
+    rows = LabelledRows().extended(3, ["a", "b", "c"], None)
+    more = rows.extended(1, ["d"], [9])
+    _, fewer = more.without([1, 9])
+    assert (rows.count, rows.ids.tolist(), rows.labels.tolist()) == (3, [0, 1, 2], ["a", "b", "c"])
+    assert (more.count, more.ids.tolist(), more.next_id) == (4, [0, 1, 2, 9], 4)
+    assert (fewer.count, fewer.ids.tolist(), fewer.labels.tolist()) == (2, [0, 2], ["a", "c"])
+    with pytest.raises(FrozenInstanceError):
+        rows.next_id = 5
 
 
 # The module

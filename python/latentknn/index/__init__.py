@@ -4,8 +4,10 @@
 beside their codes. `class_search` keeps the codes of every class apart, `storage` reads and writes files.
 """
 
-from latentknn.index.cosine_index import CosineIndex, SearchResult, _restored, cosine_search
+from latentknn.index.contents import _restored
+from latentknn.index.cosine_index import CosineIndex, cosine_search
 from latentknn.index.explanation import Consideration, Explanation
+from latentknn.index.search_result import SearchResult
 
 __all__ = ["Consideration", "CosineIndex", "Explanation", "SearchResult", "cosine_search"]
 

@@ -1,13 +1,16 @@
-"""Search among the codes of each class apart."""
+"""The codes of each class apart, and searches among them."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from latentknn.array_likes import as_array
+from latentknn.arrays import as_rows
 from latentknn.engines import Database
 from latentknn.engines.database import Answer
+from latentknn.index.labelled_rows import LabelledRows
 
 
 class ClassSearch:
@@ -16,14 +19,21 @@ class ClassSearch:
     Parameters
     ----------
     codes : ndarray of shape (n, d), float32
-    ids : ndarray of shape (n,), int64
-    labels : ndarray of shape (n,)
+    rows : LabelledRows
+        Their ids and labels.
     make_database : callable
         Returns an empty database for the codes of a class.
     threads : int
 
+    Raises
+    ------
+    ValueError
+        If the rows have no labels.
+
     Attributes
     ----------
+    rows : LabelledRows
+        As given.
     classes : ndarray of shape (C,)
         The distinct labels, sorted.
     counts : ndarray of shape (C,), int64
@@ -33,19 +43,53 @@ class ClassSearch:
     def __init__(
         self,
         codes: NDArray[np.float32],
-        ids: NDArray[np.int64],
-        labels: NDArray[Any],
+        rows: LabelledRows,
         make_database: Callable[[], Database],
         threads: int,
     ) -> None:
-        self.classes, class_of_row, self.counts = np.unique(labels, return_inverse=True, return_counts=True)
+        self.rows = rows
+        self.classes, class_of_row, self.counts = np.unique(
+            rows.required_labels(), return_inverse=True, return_counts=True
+        )
         by_class = np.argsort(class_of_row, kind="stable")
-        self._rows = np.split(by_class, np.cumsum(self.counts)[:-1])
+        self._positions = np.split(by_class, np.cumsum(self.counts)[:-1])
         self._databases = []
-        for rows in self._rows:
+        ids = rows.ids
+        for positions in self._positions:
             database = make_database()
-            database.add(codes[rows], ids[rows], threads)
+            database.add(codes[positions], ids[positions], threads)
             self._databases.append(database)
+
+    def smallest(self) -> tuple[int, Any]:
+        """Return how many codes the smallest class has, and its label."""
+        number = int(self.counts.argmin())
+        return int(self.counts[number]), self.classes.tolist()[number]
+
+    def queries_of_classes(self, queries: ArrayLike, dim: int) -> list[NDArray[Any]]:
+        """Return what to look for in every class, each of shape (M, dim).
+
+        Parameters
+        ----------
+        queries : array-like of shape (M, dim), or (C, M, dim)
+            As `CosineIndex.search_per_class` takes them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `CosineIndex.search_per_class`, for their type and shape.
+        """
+        if np.ndim(queries) != 3:
+            return [as_rows(queries, "queries", dim)] * len(self.classes)
+        array = as_array(queries, "queries")
+        if len(array) != len(self.classes):
+            raise ValueError(
+                f"queries of shape {array.shape} hold {len(array)} encodings of each, expected one for each "
+                f"of the {len(self.classes)} classes"
+            )
+        return [
+            as_rows(rows, f"queries of class {label!r}", dim)
+            for label, rows in zip(self.classes.tolist(), array, strict=True)
+        ]
 
     def search(self, queries: list[NDArray[Any]], k: int, threads: int, scores64: bool) -> Answer:
         """Find the k nearest codes of every class.
@@ -77,7 +121,7 @@ class ClassSearch:
             except ValueError as error:
                 raise ValueError(f"searching class {name!r}: {error}") from error
         similarities, positions, ids, scores = zip(*answers, strict=True)
-        among_all = [rows[found] for rows, found in zip(self._rows, positions, strict=True)]
+        among_all = [rows[found] for rows, found in zip(self._positions, positions, strict=True)]
         return (
             np.stack(similarities),
             np.stack(among_all),

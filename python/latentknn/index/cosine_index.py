@@ -1,74 +1,24 @@
-"""The exact cosine index."""
+"""Searches of the exact cosine index."""
 
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Self
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from latentknn import _core
-from latentknn.array_likes import as_array, is_on_device
-from latentknn.arrays import as_flags, as_int64, as_rows
-from latentknn.engines import (
-    CudaDatabase,
-    Database,
-    Engine,
-    FaissRequestError,
-    automatic,
-    device_arrays,
-    make_database,
-)
+from latentknn.array_likes import is_on_device
+from latentknn.arrays import as_flags
+from latentknn.engines import CudaDatabase, device_arrays
 from latentknn.engines.database import Answer
-from latentknn.index.class_search import ClassSearch
-from latentknn.index.explanation import Consideration, Explanation
-from latentknn.index.storage import read_index, write_index
-from latentknn.labels import as_labels, join_labels
-from latentknn.locks import ForkAwareLock
-
-_MOST_THREADS = 1024
-_IN_INDEX = "codes in the index"
+from latentknn.index.contents import IndexContents
+from latentknn.index.counts import IN_INDEX, neighbour_count
+from latentknn.index.explanation import Explanation
+from latentknn.index.search_result import SearchResult
 
 
-@dataclass(frozen=True, eq=False)
-class SearchResult:
-    """The neighbours of a batch of queries; unpacks into ``similarities, ids``. Equal to itself alone.
-
-    Where they were asked for on a device, the arrays are in its memory: ``torch.from_dlpack``,
-    ``cupy.from_dlpack`` and their like take them without a copy, and ``to_host()`` gives an ndarray.
-
-    Attributes
-    ----------
-    similarities : ndarray of shape (M, k), float32
-        Cosine similarities, in [-1, 1], best first. Here and below (C, M, k) where every one of C classes was
-        searched.
-    ids : ndarray of shape (M, k), int64
-        The neighbours' ids.
-    positions : ndarray of shape (M, k), int64
-        The neighbours' positions in the index, in order of insertion.
-    scores64 : ndarray of shape (M, k), float64, or None
-        The similarities before rounding, by which the neighbours are ordered, where asked for.
-    """
-
-    similarities: NDArray[np.float32]
-    ids: NDArray[np.int64]
-    positions: NDArray[np.int64]
-    scores64: NDArray[np.float64] | None = None
-
-    def __iter__(self) -> Iterator[NDArray[Any]]:
-        return iter((self.similarities, self.ids))
-
-    @property
-    def scores(self) -> NDArray[np.float64]:
-        """`scores64` where there are any, else the rounded similarities as float64; on the host."""
-        scores: Any = self.similarities if self.scores64 is None else self.scores64
-        host = scores if isinstance(scores, np.ndarray) else scores.to_host()
-        return host.astype(np.float64, copy=False)
-
-
-class CosineIndex:
+class CosineIndex(IndexContents):
     """Exact k-nearest-neighbour search by cosine similarity, reproducible to the bit.
 
     The same query gets the same bytes whatever batch it comes in, on any number of threads, any
@@ -112,52 +62,6 @@ class CosineIndex:
     While "auto" tries devices, the host holds up to three more copies of the codes.
     """
 
-    def __init__(
-        self,
-        dim: int,
-        *,
-        engine: Engine = "auto",
-        strategy: str = "auto",
-        threads: int | None = None,
-    ) -> None:
-        dim = _positive(dim, "dim")
-        if threads is not None:
-            threads = _positive(threads, "threads")
-            if threads > _MOST_THREADS:
-                raise ValueError(f"threads must be at most {_MOST_THREADS}, received {threads}")
-        self._settings: dict[str, Any] = {"engine": engine, "strategy": strategy, "threads": threads}
-        self._make_database = partial(make_database, engine, dim, strategy)
-        self._engine, self._database = self._make_database()
-        self._may_move = engine == "auto" and strategy == "auto"  # to devices, tried once
-        self._by_class: ClassSearch | None = None  # made when it is first asked for
-        self._threads = threads
-        self._changes = ForkAwareLock()
-        self._labels: NDArray[Any] | None = None
-        self._ids: NDArray[np.int64] | None = None  # None while every id is its row's position
-        self._next_id = 0
-
-    @classmethod
-    def from_codes(
-        cls,
-        codes: ArrayLike,
-        labels: ArrayLike | None = None,
-        ids: ArrayLike | None = None,
-        *,
-        engine: Engine = "auto",
-        strategy: str = "auto",
-        threads: int | None = None,
-    ) -> Self:
-        """Build an index of codes; the parameters are those of the class and of `add`."""
-        rows = as_rows(device_arrays.on_host(codes, engine), "codes")
-        index = cls(rows.shape[1], engine=engine, strategy=strategy, threads=threads)
-        index.add(rows, labels=labels, ids=ids)
-        return index
-
-    @property
-    def dim(self) -> int:
-        """Dimensions of a code."""
-        return self._database.dim
-
     @property
     def engine(self) -> str:
         """The engine that runs the searches."""
@@ -181,140 +85,19 @@ class CosineIndex:
         Explanation
             The strategy, what it was chosen from and the rows scored exactly a query; print it to read it.
         """
-        found = self._database.explain()
-        queries, screened, scored = found["queries"], found["screened_rows"], found["scored_rows"]
-        finer = found["finer_rows"]
-        considered = (Consideration(*each) for each in found["considered"])
-        return Explanation(
-            engine=self.engine,
-            strategy=found["strategy"],
-            arithmetic=found["arithmetic"],
-            isa=self.isa,
-            rows=found["rows"],
-            dim=self.dim,
-            screened_dims=found["screened_dims"],
-            unscreened_rows=found["unscreened_rows"],
-            considered=tuple(sorted(considered, key=lambda each: each.cost)),
-            queries=queries,
-            screened_per_query=screened / queries if queries and screened is not None else None,
-            finer_per_query=finer / queries if queries and finer is not None else None,
-            candidates_per_query=scored / queries if queries and scored is not None else None,
-            placement=found.get("placement", ""),
-            repeats=found.get("repeats", ""),
-        )
+        return Explanation.of(self._engine, self._database)
 
     @property
     def isa(self) -> str:
         """The instruction set whose kernels are in use."""
         return self._database.isa
 
-    @property
-    def codes(self) -> NDArray[np.float32]:
-        """A copy of the codes, shape (n, d), float32, in order of insertion."""
-        return self._database.rows()
-
-    @property
-    def ids(self) -> NDArray[np.int64]:
-        """The ids, shape (n,), int64, in order of insertion."""
-        return np.arange(len(self), dtype=np.int64) if self._ids is None else self._ids.copy()
-
-    @property
-    def labels(self) -> NDArray[Any] | None:
-        """The labels, shape (n,), in order of insertion, or None."""
-        return None if self._labels is None else self._labels.copy()
-
-    @property
-    def classes(self) -> NDArray[Any]:
-        """The distinct labels, sorted; ValueError where the index has no labels."""
-        if self._labels is None:
-            raise ValueError("the index has no labels; pass labels= with the codes")
-        return np.unique(self._labels)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Give pickle and copy what an index is made from: a copy is an index of its own."""
-        with self._changes:
-            contents = (self.codes, self._labels, self._ids, self._next_id)
-        return _restored, (type(self), self.dim, self._settings, *contents)
-
-    def __len__(self) -> int:
-        return len(self._database)
-
     def __repr__(self) -> str:
-        labels = "" if self._labels is None else ", labelled"
+        labels = "" if self._rows.labels is None else ", labelled"
         return (
             f"CosineIndex({len(self)} codes of dimension {self.dim}{labels}, engine={self.engine!r}, "
             f"strategy={self.strategy!r}, isa={self.isa!r})"
         )
-
-    def add(self, codes: ArrayLike, labels: ArrayLike | None = None, ids: ArrayLike | None = None) -> None:
-        """Append codes, all of them or, where anything is wrong, none.
-
-        Parameters
-        ----------
-        codes : array-like of shape (n, d)
-            Rounded once to float32 and copied. The engine "cuda" also takes arrays that are on a device.
-        labels : array-like of shape (n,), optional
-            One label a code, a number or a string; needed where the index has labels already, refused where
-            it has codes without. Strings are kept as NumPy's strings of fixed width.
-        ids : array-like of shape (n,), integers, optional
-            Distinct, and not in the index yet; by default the number of codes ever added before each.
-
-        Raises
-        ------
-        TypeError
-            For codes that are not real numbers, ids that are not integers, or numbers among labels that are
-            strings.
-        ValueError
-            For NaN, infinity, a value that becomes infinite or a row that becomes zero in float32 (the
-            first bad row is named), masked values, duplicate ids, missing labels, labels that no type holds
-            together with those of the index, or a wrong shape.
-        """
-        rows = self._host_rows(codes, "codes")
-        with self._changes:
-            new_labels = self._joined_labels(labels, len(rows))
-            new_ids = self._joined_ids(ids, len(rows))
-            if len(rows) == 0:
-                return
-            appended = None if new_ids is None else new_ids[len(self) :]
-            before = len(self)
-            try:
-                self._database.add(rows, appended, self._thread_count())
-            finally:
-                # Ctrl-C may be raised when the codes are in already: then the rest must follow them.
-                if len(self) != before:
-                    self._labels, self._ids, self._by_class = new_labels, new_ids, None
-                    self._next_id += len(rows)
-            if self._may_move and len(self) * self.dim >= automatic.WORTH_DEVICES:
-                self._move_to_devices()
-
-    def remove(self, ids: ArrayLike) -> None:
-        """Remove the codes with these ids; the others keep their ids and their order.
-
-        Parameters
-        ----------
-        ids : array-like of shape (n,), integers
-
-        Raises
-        ------
-        ValueError
-            For an id that is not in the index; nothing is removed then.
-        """
-        with self._changes:
-            unwanted = as_int64(ids, "ids", np.size(ids))
-            own = self.ids
-            unknown = unwanted[~np.isin(unwanted, own)]
-            if len(unknown) > 0:
-                raise ValueError(f"id {unknown[0]} is not in the index; nothing was removed")
-            if len(unwanted) == 0:
-                return
-            kept = ~np.isin(own, unwanted)
-            kept_ids = own[kept]
-            kept_labels = self._labels[kept] if self._labels is not None and kept.any() else None
-            try:
-                self._database.keep(kept.view(np.uint8), self._thread_count())
-            finally:
-                if len(self) != len(own):
-                    self._ids, self._labels, self._by_class = kept_ids, kept_labels, None
 
     def search(
         self,
@@ -371,11 +154,11 @@ class CosineIndex:
             rows = self._host_rows(queries, "queries")
         flags = None if allowed is None else as_flags(allowed, "allowed", len(self))
         available = len(self) if flags is None else int(np.count_nonzero(flags))
-        k = _neighbours(k, available, _IN_INDEX if flags is None else "allowed codes")
+        k = neighbour_count(k, available, IN_INDEX if flags is None else "allowed codes")
         answer = self._database.search(rows, k, flags, self._thread_count(), scores64)
         if cuda is not None and on_device:
             answer = cuda.on_device(answer, device)
-        return self._result(answer)
+        return _result(answer)
 
     def search_self(self, k: int = 10, *, scores64: bool = False) -> SearchResult:
         """Find the k nearest other codes of every code in the index.
@@ -398,8 +181,8 @@ class CosineIndex:
         ValueError
             For a k out of range.
         """
-        k = _neighbours(k, len(self) - 1, "other codes in the index")
-        return self._result(self._database.search_self(k, self._thread_count(), scores64))
+        k = neighbour_count(k, len(self) - 1, "other codes in the index")
+        return _result(self._database.search_self(k, self._thread_count(), scores64))
 
     def search_per_class(self, queries: ArrayLike, k: int = 1, *, scores64: bool = False) -> SearchResult:
         """Find each query's k most cosine-similar codes of every class.
@@ -432,28 +215,12 @@ class CosineIndex:
         The first call makes a database of every class, which takes about as long and as much memory as the
         index itself did; it is kept until codes are added or removed.
         """
-        with self._changes:
-            if self._by_class is None:
-                if self._labels is None:
-                    raise ValueError("the index has no labels; pass labels= with the codes")
-                self._by_class = ClassSearch(
-                    self.codes, self.ids, self._labels, self._another_database, self._thread_count()
-                )
-            by_class = self._by_class
+        by_class = self._classes_apart()
         queries = device_arrays.on_host(queries, self._engine)
-        names = by_class.classes.tolist()
-        smallest = int(by_class.counts.argmin())
-        k = _neighbours(
-            k, int(by_class.counts[smallest]), f"codes of class {names[smallest]!r}, the smallest"
-        )
-        if np.ndim(queries) == 3:
-            per_class = [
-                as_rows(rows, f"queries of class {label!r}", self.dim)
-                for label, rows in zip(names, _of_classes(queries, by_class), strict=True)
-            ]
-        else:
-            per_class = [as_rows(queries, "queries", self.dim)] * len(by_class.classes)
-        return self._result(by_class.search(per_class, k, self._thread_count(), scores64))
+        available, label = by_class.smallest()
+        k = neighbour_count(k, available, f"codes of class {label!r}, the smallest")
+        per_class = by_class.queries_of_classes(queries, self.dim)
+        return _result(by_class.search(per_class, k, self._thread_count(), scores64))
 
     def recall(self, queries: ArrayLike, k: int = 10) -> float:
         """Return which share of the queries' exact k nearest codes a search finds; 1 for an exact engine.
@@ -478,7 +245,7 @@ class CosineIndex:
         rows = self._host_rows(queries, "queries")
         if len(rows) == 0:
             raise ValueError("received no queries to measure the recall with")
-        k = _neighbours(k, len(self), _IN_INDEX)
+        k = neighbour_count(k, len(self), IN_INDEX)
         found = self.search(rows, k).positions
         exact = _core.Database(self.dim, "auto")
         exact.add(self.codes, None, self._thread_count())
@@ -487,95 +254,6 @@ class CosineIndex:
         assert wanted is not None
         assert scores is not None
         return float(np.mean(scores >= wanted[:, -1:]))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the index to one safetensors file, atomically: codes, ids and labels, no pickle.
-
-        Raises
-        ------
-        TypeError
-            For labels that are neither numbers nor strings.
-        """
-        with self._changes:
-            write_index(path, self.codes, self._labels, self._ids, self._next_id)
-
-    @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike[str],
-        *,
-        engine: Engine = "auto",
-        strategy: str = "auto",
-        threads: int | None = None,
-    ) -> Self:
-        """Read an index that `save` wrote; it gives the same answers to the bit, if its engine is exact.
-
-        Raises
-        ------
-        FileNotFoundError
-            Where there is no such file.
-        ValueError
-            For a file that is damaged or is not an index of latentknn.
-        """
-        stored = read_index(path)
-        index = cls(stored.codes.shape[1], engine=engine, strategy=strategy, threads=threads)
-        try:
-            index.add(stored.codes, labels=stored.labels, ids=stored.ids)
-        except FaissRequestError:
-            raise
-        except ValueError as error:
-            raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error
-        index._next_id = stored.next_id
-        return index
-
-    def _host_rows(self, values: ArrayLike, name: str) -> NDArray[Any]:
-        return as_rows(device_arrays.on_host(values, self._engine), name, self.dim)
-
-    def _move_to_devices(self) -> None:
-        moved = automatic.on_devices(self._database, self._ids, self._thread_count())
-        self._may_move = False
-        if moved is not None:
-            self._engine, self._database = "cuda", moved
-
-    def _another_database(self) -> Database:
-        return self._make_database()[1]
-
-    def _thread_count(self) -> int:
-        return _core.usable_processors() if self._threads is None else self._threads
-
-    def _joined_labels(self, labels: ArrayLike | None, count: int) -> NDArray[Any] | None:
-        if labels is None:
-            if self._labels is not None and count > 0:
-                raise ValueError("the index has labels, so new codes need labels= too")
-            return self._labels
-        array = as_labels(labels, count)
-        if count == 0:
-            return self._labels
-        if self._labels is None:
-            if len(self) > 0:
-                raise ValueError("the codes in the index have no labels, so new ones cannot have any")
-            return array
-        return join_labels(self._labels, array)
-
-    def _joined_ids(self, ids: ArrayLike | None, count: int) -> NDArray[np.int64] | None:
-        if ids is None and self._ids is None:
-            return None
-        if ids is None:
-            new = np.arange(self._next_id, self._next_id + count, dtype=np.int64)
-        else:
-            new = as_int64(ids, "ids", count)
-        joined = np.concatenate([self.ids, new])
-        distinct, counts = np.unique(joined, return_counts=True)
-        if len(distinct) < len(joined):
-            raise ValueError(f"id {distinct[counts > 1][0]} occurs twice; ids must be distinct")
-        return joined
-
-    def _result(
-        self,
-        answer: Answer,
-    ) -> SearchResult:
-        similarities, positions, ids, scores64 = answer
-        return SearchResult(similarities, ids, positions, scores64)
 
 
 def cosine_search(
@@ -605,49 +283,6 @@ def cosine_search(
     return CosineIndex.from_codes(codes, engine="cpu", threads=threads).search(queries, k)
 
 
-def _restored(
-    kind: type[CosineIndex],
-    dim: int,
-    settings: dict[str, Any],
-    codes: NDArray[np.float32],
-    labels: NDArray[Any] | None,
-    ids: NDArray[np.int64] | None,
-    next_id: int,
-) -> CosineIndex:
-    index = kind(dim, **settings)
-    index.add(codes, labels, ids)
-    index._next_id = next_id
-    return index
-
-
-def _of_classes(queries: ArrayLike, by_class: ClassSearch) -> NDArray[Any]:
-    array = as_array(queries, "queries")
-    if len(array) != len(by_class.classes):
-        raise ValueError(
-            f"queries of shape {array.shape} hold {len(array)} encodings of each, expected one for each of "
-            f"the {len(by_class.classes)} classes"
-        )
-    return array
-
-
-def _positive(value: int, name: str) -> int:
-    number = _integer(value, name)
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, received {number}")
-    return number
-
-
-def _neighbours(k: int, available: int, of_what: str) -> int:
-    number = _integer(k, "k")
-    if available < 1:
-        empty = "the index is empty" if of_what == _IN_INDEX else f"there are no {of_what}"
-        raise ValueError(f"{empty}, so that there are no neighbours to find; received k = {number}")
-    if not 1 <= number <= available:
-        raise ValueError(f"k must be from 1 to {available}, the number of {of_what}, received {number}")
-    return number
-
-
-def _integer(value: int, name: str) -> int:
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be an integer, received {value!r}")
-    return int(value)
+def _result(answer: Answer) -> SearchResult:
+    similarities, positions, ids, scores64 = answer
+    return SearchResult(similarities, ids, positions, scores64)

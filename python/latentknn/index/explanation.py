@@ -1,6 +1,10 @@
 """What `CosineIndex.explain` returns."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+
+from latentknn.engines import Database
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,34 @@ class Explanation:
     finer_per_query: float | None = None
     placement: str = ""
     repeats: str = ""
+
+    @classmethod
+    def of(cls, engine: str, database: Database) -> Explanation:
+        """Return what a database of an engine says of itself."""
+        found = database.explain()
+        queries = found["queries"]
+
+        def per_query(count: int | None) -> float | None:
+            return count / queries if queries and count is not None else None
+
+        considered = (Consideration(*each) for each in found["considered"])
+        return cls(
+            engine=engine,
+            strategy=found["strategy"],
+            arithmetic=found["arithmetic"],
+            isa=database.isa,
+            rows=found["rows"],
+            dim=database.dim,
+            screened_dims=found["screened_dims"],
+            unscreened_rows=found["unscreened_rows"],
+            considered=tuple(sorted(considered, key=lambda each: each.cost)),
+            queries=queries,
+            screened_per_query=per_query(found["screened_rows"]),
+            finer_per_query=per_query(found["finer_rows"]),
+            candidates_per_query=per_query(found["scored_rows"]),
+            placement=found.get("placement", ""),
+            repeats=found.get("repeats", ""),
+        )
 
     def __str__(self) -> str:
         lines = [f"{self.rows:,} codes of {self.dim} dimensions, strategy {self.strategy!r} on {self.isa}"]

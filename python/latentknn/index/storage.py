@@ -4,7 +4,6 @@ Source: https://github.com/huggingface/safetensors, a plain tensor format withou
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +11,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.atomic_file import atomic_file
+from latentknn.index.labelled_rows import LabelledRows
 
 _FORMAT = "latentknn index 1"
 
 
-@dataclass(frozen=True)
-class StoredIndex:
-    """What an index file holds: codes (n, d) float32, labels (n,) or None, ids (n,) int64 or None."""
-
-    codes: NDArray[np.float32]
-    labels: NDArray[Any] | None
-    ids: NDArray[np.int64] | None
-    next_id: int
-
-
-def write_index(
-    path: str | os.PathLike[str],
-    codes: NDArray[np.float32],
-    labels: NDArray[Any] | None,
-    ids: NDArray[np.int64] | None,
-    next_id: int,
-) -> None:
+def write_index(path: str | os.PathLike[str], codes: NDArray[np.float32], rows: LabelledRows) -> None:
     """Write an index file atomically: a failure leaves the old file, or none, in place."""
     from safetensors.numpy import save_file
 
     tensors: dict[str, NDArray[Any]] = {"codes": codes}
-    metadata = {"format": _FORMAT, "next_id": str(next_id)}
-    if ids is not None:
-        tensors["ids"] = ids
-    if labels is not None:
-        tensors["labels"] = _encode_labels(labels)
-        metadata["labels_dtype"] = labels.dtype.str
+    metadata = {"format": _FORMAT, "next_id": str(rows.next_id)}
+    if rows.own_ids is not None:
+        tensors["ids"] = rows.own_ids
+    if rows.labels is not None:
+        tensors["labels"] = _encode_labels(rows.labels)
+        metadata["labels_dtype"] = rows.labels.dtype.str
     with atomic_file(Path(path)) as unfinished:
         save_file(tensors, unfinished, metadata=metadata)
 
 
-def read_index(path: str | os.PathLike[str]) -> StoredIndex:
-    """Read an index file; ValueError, naming the file, where it is damaged or something else."""
+def read_index(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], LabelledRows]:
+    """Return the codes of an index file and what belongs to them; ids may still be there twice.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    ValueError
+        Where the file is damaged or something else; it is named.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
@@ -62,7 +54,9 @@ def read_index(path: str | os.PathLike[str]) -> StoredIndex:
         raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error
 
 
-def _checked(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> StoredIndex:
+def _checked(
+    tensors: dict[str, NDArray[Any]], metadata: dict[str, str]
+) -> tuple[NDArray[np.float32], LabelledRows]:
     if metadata.get("format") != _FORMAT:
         raise ValueError(f"its format is {metadata.get('format')!r}, not {_FORMAT!r}")
     codes, ids, labels = tensors["codes"], tensors.get("ids"), tensors.get("labels")
@@ -77,7 +71,7 @@ def _checked(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> Stor
     next_id = int(metadata["next_id"])
     if next_id < 0:
         raise ValueError(f"its next id is {next_id}")
-    return StoredIndex(codes, labels, ids, next_id)
+    return codes, LabelledRows(len(codes), labels, ids, next_id)
 
 
 def _encode_labels(labels: NDArray[Any]) -> NDArray[Any]:
@@ -87,7 +81,7 @@ def _encode_labels(labels: NDArray[Any]) -> NDArray[Any]:
         )
     if labels.dtype.kind in "biuf":
         return np.ascontiguousarray(labels, dtype=labels.dtype.newbyteorder("="))
-    # safetensors has no strings: keep their bytes, one row a label.
+    # safetensors has no strings; their bytes become a matrix of one row a label.
     width = max(labels.dtype.itemsize, 1)
     return np.ascontiguousarray(labels).view(np.uint8).reshape(len(labels), width)
 
