@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
+import pkgutil
 import re
 import sys
 
@@ -15,7 +17,9 @@ import latentknn as lk
 import reference
 from checking import assert_same_bytes
 from latentknn import _core, engines
-from latentknn.engines import cuda_engine, faiss_engine
+from latentknn.cli import main
+from latentknn.engines import cuda_engine, faiss_engine, table
+from latentknn.engines.cpu_engine import CpuEngine
 
 DIM, CODES, QUERIES = 16, 1500, 40
 
@@ -590,6 +594,52 @@ def test_named_engine_is_never_replaced(name):
         with pytest.raises((ImportError, RuntimeError)) as caught:
             lk.CosineIndex(3, engine=name)
         assert str(caught.value) == gpu.missing
+
+
+class ToyEngine(CpuEngine):
+    """An engine that only the table knows."""
+
+    exact = False
+
+    @property
+    def name(self):
+        return "toy"
+
+    def kernels(self):
+        return "wooden blocks"
+
+
+def test_an_engine_in_the_table_is_everywhere(problem, monkeypatch, capsys):
+    codes, _, queries = problem
+    monkeypatch.setattr(table, "ENGINES", {**engines.ENGINES, "toy": ToyEngine()})
+    assert main(["engines"]) == 0
+    assert re.search("^toy +no +yes +wooden blocks$", capsys.readouterr().out, re.MULTILINE)
+    index = lk.CosineIndex.from_codes(codes, engine="toy")
+    assert (index.engine, index.exact, index.explain().engine) == ("toy", False, "toy")
+    assert np.array_equal(index.search(queries, 3).ids, reference.search(codes, queries, 3).ids)
+    with pytest.raises(ValueError, match=r"on_device=True needs engine='cuda'.*'toy'"):
+        index.search(queries, on_device=True)
+    with pytest.raises(ValueError, match="choose one of auto, cpu, cuda, faiss, faiss-gpu, toy, or"):
+        lk.CosineIndex(3, engine="top")
+
+
+def engine_classes(base=engines.Engine):
+    for each in base.__subclasses__():
+        yield each
+        yield from engine_classes(each)
+
+
+def test_no_engine_is_forgotten():
+    """Every engine of the package is in the table, and every name of the table is tested in this file."""
+    for module in pkgutil.iter_modules(engines.__path__):
+        importlib.import_module(f"latentknn.engines.{module.name}")
+    own = {each for each in engine_classes() if each.__module__.startswith("latentknn.")}
+    in_table = {type(each) for each in engines.ENGINES.values()}
+    assert own == in_table | {type(engines.find_engine("auto"))}
+    assert all(name == each.name for name, each in engines.ENGINES.items())
+    assert engines.NAMES == tuple(engines.ENGINES) == tuple(each.name for each in engines.availability())
+    tested = {engines.find_engine(each).name for each in EXHAUSTIVE.values()}
+    assert tested == set(engines.NAMES) - {"faiss-gpu"}, "faiss-gpu differs from faiss by where it is"
 
 
 @pytest.mark.parametrize("name", ["gpu", "FAISS", "", None, 3])

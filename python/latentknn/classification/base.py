@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from latentknn.classification.neighbours import Neighbours
 from latentknn.classification.vote import WEIGHTS, Vote
-from latentknn.engines import Engine
+from latentknn.engines import EngineLike
 
 
 class NeighbourClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -27,7 +27,7 @@ class NeighbourClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         weights: str = "uniform",
         temperature: float = 0.07,
-        engine: Engine = "auto",
+        engine: EngineLike = "auto",
         n_jobs: int | None = None,
     ) -> None:
         self.n_neighbors = n_neighbors

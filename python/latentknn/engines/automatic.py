@@ -1,4 +1,4 @@
-"""What the engine "auto" does with devices: it takes them for many codes, if they give the same bytes."""
+"""The engine "auto": the processor, until many codes move to devices that give the same bytes for them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
+from latentknn.engines.cpu_engine import CpuEngine
 from latentknn.engines.cuda_engine import CudaDatabase, CudaEngine, import_cuda
 from latentknn.engines.database import Answer, Database
 
@@ -22,7 +23,22 @@ _PROBES = 64
 _NEIGHBOURS = 10
 
 
-def on_devices(database: Database, ids: NDArray[np.int64] | None, threads: int) -> CudaDatabase | None:
+class AutomaticEngine(CpuEngine):
+    """The processor, until many codes move to devices; every index has one of its own."""
+
+    def __init__(self) -> None:
+        self._tried = False
+
+    def settled(self, database: Database, ids: NDArray[np.int64] | None, threads: int) -> Database:
+        """Return a database on devices if there are enough rows for them; devices are tried once."""
+        if self._tried or len(database) * database.dim < WORTH_DEVICES:
+            return database
+        moved = on_devices(database, ids, threads)
+        self._tried = True
+        return database if moved is None else moved
+
+
+def on_devices(database: Database, ids: NDArray[np.int64] | None, threads: int) -> Database | None:
     """Return a database on devices of the same rows, or None where they had better stay where they are.
 
     They stay where no device can be used, host and devices have not the room, or float16 tells too few of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,14 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core
-from latentknn.engines.database import Answer
+from latentknn.array_likes import is_on_device
+from latentknn.arrays import as_rows
+from latentknn.engines.database import Answer, Database
+from latentknn.engines.device_arrays import as_device_rows, copied
+from latentknn.engines.engine import Engine
 from latentknn.engines.stored_database import StoredDatabase, others_of
 
 OLDEST_CAPABILITY = (8, 0)
@@ -26,7 +31,7 @@ Packing a row takes the host about as long as scoring it in float64 for some hun
 
 
 @dataclass(frozen=True)
-class CudaEngine:
+class CudaEngine(Engine):
     """On which devices CUDA is to search; the argument ``engine`` of an index takes it.
 
     Codes are spread over the devices, evenly where there are many of them; what they have no room for stays
@@ -48,6 +53,8 @@ class CudaEngine:
         If a number is not an integer.
     """
 
+    exact = True
+
     devices: Sequence[int] | None = None
     memory: int | None = None
 
@@ -64,6 +71,23 @@ class CudaEngine:
     def name(self) -> str:
         """Name of the engine."""
         return "cuda"
+
+    def kernels(self) -> str:
+        """Return the devices, and on each the instructions that multiply, if it can be asked."""
+        cuda, usable = import_cuda()
+        devices, _ = cuda.devices()
+        return ", ".join(
+            "{} ({})".format(devices[number][0], ", ".join(_kernels_of_device(cuda, number, capability)))
+            for number, capability in usable.items()
+        )
+
+    def make_database(self, dim: int, strategy: str) -> Database:
+        """Return an empty database on the devices."""
+        return CudaDatabase(self, dim)
+
+    def on_host(self, values: ArrayLike) -> ArrayLike:
+        """Return values, copied to the host if they are on a device."""
+        return copied(import_cuda()[0].DeviceArray.of(values)) if is_on_device(values) else values
 
 
 class CudaDatabase(StoredDatabase):
@@ -97,7 +121,7 @@ class CudaDatabase(StoredDatabase):
         self._memory = engine.memory or 0  # 0: what is free
         self._capabilities = {usable[number] for number in self._numbers}
         self._given_up = 0
-        super().__init__(dim)
+        super().__init__(engine, dim)
         self.screened_dims = dim
 
     @property
@@ -117,15 +141,21 @@ class CudaDatabase(StoredDatabase):
             *answer, failed = self._engine_rows.search(queries, k, None, 1, True)
             return None if failed else tuple(answer)
 
-    def device_array(self, values: Any) -> Any:
-        """Return values that are on a device as a ``DeviceArray``."""
-        return self._cuda.DeviceArray.of(values)
+    def as_queries(self, values: ArrayLike, on_device: bool) -> tuple[Any, int | None]:
+        """Return queries where they are, if the kernels can read them there."""
+        if is_on_device(values):
+            array = self._cuda.DeviceArray.of(values)
+            rows, device = as_device_rows(array, "queries", self.dim)
+        else:
+            rows, device = as_rows(values, "queries", self.dim), self._numbers[0]
+        return rows, device if on_device else None
 
-    def on_device(self, answer: Answer, device: int | None) -> Any:
-        """Return a copy of an answer in the memory of a device, by default of its first."""
+    def placed(self, answer: Answer, device: int | None) -> Any:
+        """Return an answer, copied to a device if one is named."""
+        if device is None:
+            return answer
         copy = self._cuda.DeviceArray.copy_of
-        number = self._numbers[0] if device is None else device
-        return tuple(None if array is None else copy(array, number) for array in answer)
+        return tuple(None if array is None else copy(array, device) for array in answer)
 
     def _rounded(self, queries: Any) -> Any:
         """Return queries as float32, where they are."""
@@ -205,6 +235,14 @@ class CudaDatabase(StoredDatabase):
             ids[others].reshape(shape),
             None if scores is None else scores[others].reshape(shape),
         )
+
+
+def _kernels_of_device(cuda: ModuleType, number: int, capability: tuple[int, int]) -> list[str]:
+    """Return a device's capability and the instructions that multiply on it, if it can be asked."""
+    kernels = ["sm_{}{}".format(*capability)]
+    with contextlib.suppress(MemoryError, RuntimeError):  # others use it; it can be taken later
+        kernels.append(cuda.products(number))
+    return kernels
 
 
 def import_cuda() -> tuple[ModuleType, dict[int, tuple[int, int]]]:

@@ -1,22 +1,34 @@
-"""What an engine is to an index."""
+"""The rows of an engine and their search."""
 
-from typing import Any, Protocol
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from latentknn.arrays import as_rows
+
+if TYPE_CHECKING:
+    from latentknn.engines.engine import Engine
 
 Answer = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]
 """Similarities, positions, ids and, where asked for, float64 similarities, each (M, k)."""
 
 
 class Database(Protocol):
-    """Owned rows and their search, as ``_core.Database`` has it and every engine must.
+    """Owned rows and their search, as every engine has them.
 
-    Rows and queries are what ``arrays.as_rows`` returns. A change happens whole or not at all.
+    Rows are what ``arrays.as_rows`` returns, queries what `as_queries` does. A change happens whole or not at
+    all.
     """
 
     def __len__(self) -> int:
         """Return the number of rows."""
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that searches."""
 
     @property
     def dim(self) -> int:
@@ -42,9 +54,25 @@ class Database(Protocol):
     def explain(self) -> dict[str, Any]:
         """Return what ``Explanation`` is made from."""
 
+    def as_queries(self, values: ArrayLike, on_device: bool) -> tuple[Any, int | None]:
+        """Return queries as `search` takes them, and the device where their answers are wanted, or None.
+
+        Parameters
+        ----------
+        values : array-like of shape (M, dim)
+            What users pass.
+        on_device : bool
+            Whether answers are wanted on a device.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what are no queries, or where answers cannot be on a device.
+        """
+
     def search(
         self,
-        queries: NDArray[Any],
+        queries: Any,
         k: int,
         allowed: NDArray[np.uint8] | None,
         threads: int,
@@ -54,3 +82,29 @@ class Database(Protocol):
 
     def search_self(self, k: int, threads: int, scores64: bool) -> Answer:
         """Find each row's k best others."""
+
+    def placed(self, answer: Answer, device: int | None) -> Any:
+        """Return an answer where it is wanted: on the device that `as_queries` named, or on the host."""
+
+
+class ReadsHostArrays:
+    """Base of databases whose queries and answers are on the host."""
+
+    engine: Engine
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of a row, which the database itself knows."""
+        raise NotImplementedError
+
+    def as_queries(self, values: ArrayLike, on_device: bool) -> tuple[Any, int | None]:
+        """Return queries as an array of the host."""
+        if on_device:
+            raise ValueError(
+                f"on_device=True needs engine='cuda', and the index has engine={self.engine.name!r}"
+            )
+        return as_rows(values, "queries", self.dim), None
+
+    def placed(self, answer: Answer, device: int | None) -> Any:
+        """Return an answer as it is."""
+        return answer

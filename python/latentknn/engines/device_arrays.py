@@ -5,21 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from latentknn.array_likes import is_on_device
 from latentknn.arrays import as_rows, check_shape
-from latentknn.engines.cuda_engine import CudaEngine, import_cuda
 
 if TYPE_CHECKING:
     from latentknn._cuda import DeviceArray
-
-
-def on_host(values: ArrayLike, engine: Any) -> ArrayLike:
-    """Return values for an engine, copied to the host if they are on a device and so is the engine."""
-    if not (engine == "cuda" or isinstance(engine, CudaEngine)) or not is_on_device(values):
-        return values
-    return _copied(import_cuda()[0].DeviceArray.of(values))
 
 
 def as_device_rows(array: DeviceArray, name: str, dim: int) -> tuple[DeviceArray | NDArray[Any], int]:
@@ -48,10 +39,11 @@ def as_device_rows(array: DeviceArray, name: str, dim: int) -> tuple[DeviceArray
     """
     check_shape(array.shape, name, dim)
     in_place = array.is_float32 and array.in_c_order
-    return array if in_place else as_rows(_copied(array), name, dim), array.device
+    return array if in_place else as_rows(copied(array), name, dim), array.device
 
 
-def _copied(array: DeviceArray) -> NDArray[Any]:
+def copied(array: DeviceArray) -> NDArray[Any]:
+    """Return a copy of an array in the memory of the host; bfloat16 as float32."""
     host = array.to_host()
-    # bfloat16 is the upper half of float32.
+    # The bits of bfloat16 are the upper 16 of float32.
     return (host.astype(np.uint32) << 16).view(np.float32) if array.is_bfloat16 else host

@@ -6,24 +6,25 @@ import operator
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentknn.engines.database import Answer
+from latentknn.engines.database import Answer, Database
+from latentknn.engines.engine import Engine, EngineRequestError
 from latentknn.engines.stored_database import StoredDatabase, others_of
 
 _ROWS_AT_ONCE = 8192
 
 
-class FaissRequestError(ValueError):
+class FaissRequestError(EngineRequestError):
     """FAISS cannot do what it was asked for, as its message says."""
 
 
 @dataclass(frozen=True)
-class FaissEngine:
+class FaissEngine(Engine):
     """How FAISS is to search; the argument ``engine`` of an index takes it.
 
     FAISS computes in float32, in an order of its own, and most of its indexes find most neighbours, not all:
@@ -54,6 +55,9 @@ class FaissEngine:
     M. Douze et al., "The Faiss library", 2024.
     """
 
+    exact = False
+    method = "searched by FAISS in float32"
+
     factory: str = "Flat"
     parameters: Mapping[str, float] = field(default_factory=dict, hash=False)
     rescore: int = 0
@@ -68,6 +72,14 @@ class FaissEngine:
     def name(self) -> str:
         """Name of the engine."""
         return "faiss-gpu" if self.gpu else "faiss"
+
+    def kernels(self) -> str:
+        """Return what FAISS says that it was compiled for."""
+        return str(import_faiss(self.gpu).get_compile_options()).strip()
+
+    def make_database(self, dim: int, strategy: str) -> Database:
+        """Return an empty database of FAISS."""
+        return FaissDatabase(self, dim)
 
     def make_index(self, dim: int) -> Any:
         """Return an empty FAISS index of rows of length 1, by inner product.
@@ -112,28 +124,25 @@ class FaissDatabase(StoredDatabase):
         Dimensions of a row.
     """
 
+    engine: FaissEngine
     arithmetic = "fp32"
-
-    def __init__(self, engine: FaissEngine, dim: int) -> None:
-        self._engine = engine
-        super().__init__(dim)
 
     @property
     def isa(self) -> str:
         """What FAISS says that it was compiled for."""
-        return str(import_faiss(self._engine.gpu).get_compile_options()).strip()
+        return self.engine.kernels()
 
     @property
     def strategy(self) -> str:
         """The factory string."""
-        return self._engine.factory
+        return self.engine.factory
 
     def _make(self) -> Any:
-        return self._engine.make_index(self.dim)
+        return self.engine.make_index(self.dim)
 
     def _remake(self, engine_rows: Any, threads: int) -> Any:
         # Few FAISS indexes can remove; the new one keeps what was trained.
-        fresh = self._engine.emptied(engine_rows)
+        fresh = self.engine.emptied(engine_rows)
         _fill(fresh, self.strategy, self._store.rows(), threads)
         return fresh
 
@@ -151,13 +160,13 @@ class FaissDatabase(StoredDatabase):
         scores64: bool,
     ) -> Answer:
         available = len(self) if allowed is None else int(np.count_nonzero(allowed))
-        wanted = min(k * max(self._engine.rescore, 1), available)
+        wanted = min(k * max(self.engine.rescore, 1), available)
         similarities, positions = self._candidates(queries, wanted, k, allowed, threads)
         return self._best(queries, similarities, positions, k, threads, scores64)
 
     def _find_others(self, k: int, threads: int, scores64: bool) -> Answer:
         rows = self._store.rows()
-        wanted = min(k * max(self._engine.rescore, 1) + 1, len(rows))
+        wanted = min(k * max(self.engine.rescore, 1) + 1, len(rows))
         similarities, positions = self._candidates(rows, wanted, k + 1, None, threads)
         others = others_of(positions, np.arange(len(rows)))
         shape = (len(rows), wanted - 1)
@@ -194,7 +203,7 @@ class FaissDatabase(StoredDatabase):
         scores64: bool,
     ) -> Answer:
         scores: NDArray[np.float64] | None
-        if self._engine.rescore:
+        if self.engine.rescore:
             positions = np.ascontiguousarray(positions)
             similarities, positions, _, scores = self._store.score(queries, positions, k, threads)
         else:
@@ -206,7 +215,7 @@ class FaissDatabase(StoredDatabase):
 
     def _selecting(self, index: Any, allowed: NDArray[np.uint8]) -> Any:
         """Return FAISS's parameters for a search among allowed rows; they must name all others again."""
-        faiss = import_faiss(self._engine.gpu)
+        faiss = import_faiss(self.engine.gpu)
         index = faiss.downcast_index(index)
         chosen = faiss.IDSelectorBatch(np.flatnonzero(allowed).astype(np.int64))
         if isinstance(index, faiss.IndexIVF):
@@ -216,7 +225,7 @@ class FaissDatabase(StoredDatabase):
         if isinstance(index, faiss.IndexFlat):
             return faiss.SearchParameters(sel=chosen)
         raise FaissRequestError(
-            f"the engine {self._engine.name!r} cannot search {self.strategy!r} among allowed codes only; use "
+            f"the engine {self.engine.name!r} cannot search {self.strategy!r} among allowed codes only; use "
             "a flat, IVF or HNSW index of engine 'faiss', or engine='cpu'"
         )
 
@@ -281,7 +290,3 @@ def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
         norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, np.newaxis]
         units[begin : begin + _ROWS_AT_ONCE] = wide / np.where(norms == 0, 1, norms)
     return units
-
-
-FAISS = MappingProxyType({"faiss": FaissEngine(), "faiss-gpu": FaissEngine(gpu=True)})
-"""The engines that go by a name alone."""

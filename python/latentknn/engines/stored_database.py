@@ -1,4 +1,4 @@
-"""What engines share that search elsewhere than in the core: they keep the rows on the host too."""
+"""Base of the engines that search elsewhere than in the core: they keep the rows on the host too."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentknn import _core
-from latentknn.engines.database import Answer
+from latentknn.engines.database import Answer, ReadsHostArrays
+from latentknn.engines.engine import Engine
 from latentknn.locks import ForkAwareLock
 
 
-class StoredDatabase(ABC):
+class StoredDatabase(ReadsHostArrays, ABC):
     """Rows of an engine, and the same on the host: for saving, and for what the engine cannot answer.
 
     Where a change is broken off, or rows are removed, the engine's rows, whatever they are, follow those on
@@ -21,6 +22,7 @@ class StoredDatabase(ABC):
 
     Parameters
     ----------
+    engine : Engine
     dim : int
         Dimensions of a row.
     """
@@ -28,7 +30,8 @@ class StoredDatabase(ABC):
     arithmetic: str
     screened_dims = 0
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, engine: Engine, dim: int) -> None:
+        self.engine = engine
         self._store = _core.Database(dim, "float64")
         self._ids: NDArray[np.int64] | None = None
         self._engine_rows: Any = self._make()

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core
 from latentknn.arrays import as_rows
-from latentknn.engines import Engine, FaissRequestError, automatic, device_arrays, make_database
+from latentknn.engines import EngineLike, EngineRequestError, find_engine, make_database
 from latentknn.index.class_search import ClassSearch
 from latentknn.index.counts import positive
 from latentknn.index.labelled_rows import LabelledRows
@@ -29,7 +29,7 @@ class IndexContents:
         self,
         dim: int,
         *,
-        engine: Engine = "auto",
+        engine: EngineLike = "auto",
         strategy: str = "auto",
         threads: int | None = None,
     ) -> None:
@@ -40,8 +40,7 @@ class IndexContents:
                 raise ValueError(f"threads must be at most {_MOST_THREADS}, received {threads}")
         self._settings: dict[str, Any] = {"engine": engine, "strategy": strategy, "threads": threads}
         self._make_database = partial(make_database, engine, dim, strategy)
-        self._engine, self._database = self._make_database()
-        self._may_move = engine == "auto" and strategy == "auto"  # to devices, tried once
+        self._database = self._make_database()
         self._threads = threads
         self._changes = ForkAwareLock()
         self._rows = LabelledRows()
@@ -54,12 +53,12 @@ class IndexContents:
         labels: ArrayLike | None = None,
         ids: ArrayLike | None = None,
         *,
-        engine: Engine = "auto",
+        engine: EngineLike = "auto",
         strategy: str = "auto",
         threads: int | None = None,
     ) -> Self:
         """Build an index of codes; the parameters are those of the class and of `add`."""
-        rows = as_rows(device_arrays.on_host(codes, engine), "codes")
+        rows = as_rows(find_engine(engine, strategy).on_host(codes), "codes")
         index = cls(rows.shape[1], engine=engine, strategy=strategy, threads=threads)
         index.add(rows, labels=labels, ids=ids)
         return index
@@ -69,7 +68,7 @@ class IndexContents:
         cls,
         path: str | os.PathLike[str],
         *,
-        engine: Engine = "auto",
+        engine: EngineLike = "auto",
         strategy: str = "auto",
         threads: int | None = None,
     ) -> Self:
@@ -86,7 +85,7 @@ class IndexContents:
         index = cls(codes.shape[1], engine=engine, strategy=strategy, threads=threads)
         try:
             index._fill(codes, rows)
-        except FaissRequestError:
+        except EngineRequestError:
             raise
         except ValueError as error:
             raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error
@@ -175,8 +174,9 @@ class IndexContents:
                 # Ctrl-C may be raised when the codes are in already: then the rest must follow them.
                 if len(self) != before:
                     self._commit(rows)
-            if self._may_move and len(self) * self.dim >= automatic.WORTH_DEVICES:
-                self._move_to_devices()
+            self._database = self._database.engine.settled(
+                self._database, self._rows.own_ids, self._thread_count()
+            )
 
     def remove(self, ids: ArrayLike) -> None:
         """Remove the codes with these ids; the others keep their ids and their order.
@@ -215,21 +215,12 @@ class IndexContents:
         with self._changes:
             if self._by_class is None or self._by_class.rows is not self._rows:
                 self._by_class = ClassSearch(
-                    self.codes, self._rows, self._another_database, self._thread_count()
+                    self.codes, self._rows, self._make_database, self._thread_count()
                 )
             return self._by_class
 
     def _host_rows(self, values: ArrayLike, name: str) -> NDArray[Any]:
-        return as_rows(device_arrays.on_host(values, self._engine), name, self.dim)
-
-    def _move_to_devices(self) -> None:
-        moved = automatic.on_devices(self._database, self._rows.own_ids, self._thread_count())
-        self._may_move = False
-        if moved is not None:
-            self._engine, self._database = "cuda", moved
-
-    def _another_database(self) -> Any:
-        return self._make_database()[1]
+        return as_rows(self._database.engine.on_host(values), name, self.dim)
 
     def _thread_count(self) -> int:
         return _core.usable_processors() if self._threads is None else self._threads

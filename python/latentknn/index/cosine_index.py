@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from latentknn import _core
-from latentknn.array_likes import is_on_device
 from latentknn.arrays import as_flags
-from latentknn.engines import CudaDatabase, device_arrays
 from latentknn.engines.database import Answer
 from latentknn.index.contents import IndexContents
 from latentknn.index.counts import IN_INDEX, neighbour_count
@@ -65,12 +61,12 @@ class CosineIndex(IndexContents):
     @property
     def engine(self) -> str:
         """The engine that runs the searches."""
-        return self._engine
+        return self._database.engine.name
 
     @property
     def exact(self) -> bool:
         """Whether the answers keep the exactness contract."""
-        return self._engine in ("cpu", "cuda")
+        return self._database.engine.exact
 
     @property
     def strategy(self) -> str:
@@ -85,7 +81,7 @@ class CosineIndex(IndexContents):
         Explanation
             The strategy, what it was chosen from and the rows scored exactly a query; print it to read it.
         """
-        return Explanation.of(self._engine, self._database)
+        return Explanation.of(self._database)
 
     @property
     def isa(self) -> str:
@@ -143,22 +139,13 @@ class CosineIndex(IndexContents):
         -----
         The cost is that of one product of the two matrices, at most; see benchmarks/README.md.
         """
-        cuda = self._database if isinstance(self._database, CudaDatabase) else None
-        if on_device and cuda is None:
-            raise ValueError(f"on_device=True needs engine='cuda', and the index has engine={self._engine!r}")
-        device = None
-        rows: Any
-        if cuda is not None and is_on_device(queries):
-            rows, device = device_arrays.as_device_rows(cuda.device_array(queries), "queries", self.dim)
-        else:
-            rows = self._host_rows(queries, "queries")
+        database = self._database
+        rows, device = database.as_queries(queries, on_device)
         flags = None if allowed is None else as_flags(allowed, "allowed", len(self))
         available = len(self) if flags is None else int(np.count_nonzero(flags))
         k = neighbour_count(k, available, IN_INDEX if flags is None else "allowed codes")
-        answer = self._database.search(rows, k, flags, self._thread_count(), scores64)
-        if cuda is not None and on_device:
-            answer = cuda.on_device(answer, device)
-        return _result(answer)
+        answer = database.search(rows, k, flags, self._thread_count(), scores64)
+        return _result(database.placed(answer, device))
 
     def search_self(self, k: int = 10, *, scores64: bool = False) -> SearchResult:
         """Find the k nearest other codes of every code in the index.
@@ -216,7 +203,7 @@ class CosineIndex(IndexContents):
         index itself did; it is kept until codes are added or removed.
         """
         by_class = self._classes_apart()
-        queries = device_arrays.on_host(queries, self._engine)
+        queries = self._database.engine.on_host(queries)
         available, label = by_class.smallest()
         k = neighbour_count(k, available, f"codes of class {label!r}, the smallest")
         per_class = by_class.queries_of_classes(queries, self.dim)

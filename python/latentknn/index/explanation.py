@@ -67,6 +67,8 @@ class Explanation:
         Where the codes are, if the engine has a choice.
     repeats : str
         How many queries so far were searched more than once, and how, if the engine does so.
+    method : str
+        Who searches and in which arithmetic, if codes are not screened and scored.
     """
 
     engine: str
@@ -84,10 +86,11 @@ class Explanation:
     finer_per_query: float | None = None
     placement: str = ""
     repeats: str = ""
+    method: str = ""
 
     @classmethod
-    def of(cls, engine: str, database: Database) -> Explanation:
-        """Return what a database of an engine says of itself."""
+    def of(cls, database: Database) -> Explanation:
+        """Return what a database says of itself."""
         found = database.explain()
         queries = found["queries"]
 
@@ -96,7 +99,7 @@ class Explanation:
 
         considered = (Consideration(*each) for each in found["considered"])
         return cls(
-            engine=engine,
+            engine=database.engine.name,
             strategy=found["strategy"],
             arithmetic=found["arithmetic"],
             isa=database.isa,
@@ -111,12 +114,13 @@ class Explanation:
             candidates_per_query=per_query(found["scored_rows"]),
             placement=found.get("placement", ""),
             repeats=found.get("repeats", ""),
+            method=database.engine.method,
         )
 
     def __str__(self) -> str:
         lines = [f"{self.rows:,} codes of {self.dim} dimensions, strategy {self.strategy!r} on {self.isa}"]
-        if self.engine.startswith("faiss"):
-            lines.append("searched by FAISS in float32")
+        if self.method:
+            lines.append(self.method)
         elif self.screened_dims:
             lines.append(
                 f"screened in {self.arithmetic}, {self.screened_dims} dimensions;"
