@@ -56,6 +56,20 @@ class CosineIndex(IndexContents):
     smaller one of the principal subspace where that pays. The other engines keep the codes on the host, and
     what they search beside them: see `CudaEngine` and `FaissEngine`.
     While "auto" tries devices, the host holds up to three more copies of the codes.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> index = lk.CosineIndex.from_codes([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]], ["right", "both", "up"])
+    >>> similarities, ids = index.search([[3.0, 4.0], [2.0, 0.0]], k=2)
+    >>> ids.tolist()
+    [[1, 2], [0, 1]]
+    >>> print(similarities.round(2))
+    [[0.99 0.8 ]
+     [1.   0.71]]
+    >>> index.remove([1])
+    >>> index.labels[index.search([[3.0, 4.0]], k=1).positions].tolist()
+    [['up']]
     """
 
     @property

@@ -1,0 +1,34 @@
+"""The examples in docstrings run as printed."""
+
+from __future__ import annotations
+
+import doctest
+from importlib import import_module
+from pkgutil import walk_packages
+
+import latentknn as lk
+
+# What needs TensorFlow shows how it is used, among images and models that its examples do not make.
+WITH_TENSORFLOW = (
+    "latentknn.models",
+    "latentknn.evaluation.knn_accuracy",
+    "latentknn.evaluation.samples",
+)
+
+
+def test_examples():
+    names = [
+        module.name
+        for module in walk_packages(lk.__path__, "latentknn.")
+        if module.name != "latentknn.__main__" and not module.name.startswith(WITH_TENSORFLOW)
+    ]
+    results = {name: doctest.testmod(import_module(name)) for name in names}
+    assert [name for name, result in results.items() if result.failed] == []
+    # The packages name themselves as the modules of their classes.
+    assert results["latentknn.index"].attempted > 0
+    assert results["latentknn.classification"].attempted > 0
+
+
+def test_the_main_classes_have_examples():
+    for name in ("CosineIndex", "CosineKNNClassifier", "ClassConditionalKNNClassifier"):
+        assert ">>> import latentknn as lk" in getattr(lk, name).__doc__
