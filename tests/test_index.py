@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import struct
 from dataclasses import FrozenInstanceError
 
@@ -306,6 +307,15 @@ def test_loaded_index_goes_on(tmp_path):
     loaded.add(CODES[:1], ["hat"])
     assert_same_index(loaded, index)
     assert loaded.ids.tolist() == [0, 1, 2, 3, 5]
+
+
+def test_ids_of_removed_codes_are_not_given_again_by_a_loaded_or_copied_index(tmp_path):
+    index = lk.CosineIndex.from_codes(CODES, LABELS)
+    index.remove(index.ids)
+    index.save(tmp_path / "index")
+    for same in (index, lk.CosineIndex.load(tmp_path / "index"), pickle.loads(pickle.dumps(index))):
+        same.add(CODES[:2])
+        assert same.ids.tolist() == [5, 6]
 
 
 def test_path_may_be_a_string(tmp_path):

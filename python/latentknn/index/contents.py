@@ -208,7 +208,7 @@ class IndexContents:
     def _fill(self, codes: NDArray[np.float32], rows: LabelledRows) -> None:
         """Add what another index held; this one is empty."""
         self.add(codes, rows.labels, rows.own_ids)
-        self._rows = replace(self._rows, next_id=rows.next_id)
+        self._rows = replace(self._rows, own_ids=rows.own_ids, next_id=rows.next_id)
 
     def _classes_apart(self) -> ClassSearch:
         """Return the codes of every class in a database of their own; ValueError without labels."""
