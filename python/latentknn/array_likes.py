@@ -1,4 +1,4 @@
-"""What users pass as arrays: most of it NumPy reads by itself, some needs a word first."""
+"""Conversion of what users pass as arrays into arrays of NumPy, which reads most of them by itself."""
 
 from __future__ import annotations
 
@@ -104,7 +104,8 @@ def is_on_device(values: Any) -> bool:
     """Return whether values are in the memory of a CUDA device, as far as DLPack tells."""
     try:
         return values.__dlpack_device__()[0] in _CUDA_MEMORY
-    except (AttributeError, BufferError, RuntimeError, ValueError):  # such as an array on several devices
+    except (AttributeError, BufferError, RuntimeError, ValueError):
+        # An array on several devices raises, for one.
         return False
 
 
@@ -122,7 +123,8 @@ def _refuse(values: Any, name: str) -> None:
             f"row {row} of the {name} is masked, or a part of it; fill what is masked by "
             f"{name}.filled(value), or leave such rows out"
         )
-    if hasattr(values, "todense"):  # as the sparse matrices of SciPy and of others have it
+    # The sparse matrices of SciPy have this method, and those of other libraries too.
+    if hasattr(values, "todense"):
         raise TypeError(
             f"{name} are a sparse {type(values).__name__}, and only dense arrays are searched; pass "
             f"{name}.toarray() if that fits into memory"

@@ -1,4 +1,4 @@
-"""Turns what users pass into the arrays that the core takes."""
+"""Conversion of what users pass into arrays that the core reads."""
 
 import math
 import struct
@@ -15,7 +15,7 @@ _CORE_DTYPES = (np.float32, np.float64, np.int64, np.uint64)
 
 
 def as_rows(values: ArrayLike, name: str, dim: int | None = None) -> NDArray[Any]:
-    """Return values as a C-ordered matrix of a dtype that the core takes.
+    """Return values as a C-ordered matrix of a dtype that the core reads.
 
     Parameters
     ----------
@@ -75,7 +75,8 @@ def as_flags(values: ArrayLike, name: str, count: int) -> NDArray[np.uint8]:
         raise TypeError(f"{name} must be a boolean mask, received dtype {array.dtype}")
     if array.shape != (count,):
         raise ValueError(f"{name} must have shape ({count},), one flag a row, received shape {array.shape}")
-    return array.astype(np.uint8)  # a copy, which no other thread can change during a search
+    # No other thread can change this copy during a search.
+    return array.astype(np.uint8)
 
 
 def _to_core_dtype(array: NDArray[Any], name: str) -> NDArray[Any]:

@@ -53,7 +53,8 @@ def labels_for_scikit_learn(values: ArrayLike) -> NDArray[Any]:
     if array.ndim != 1 or array.dtype.kind not in "OT":
         return array
     labels = as_labels(array, len(array))
-    return labels if array.dtype.kind == "T" else array  # it does not know NumPy's strings of variable width
+    # scikit-learn does not know NumPy's strings of variable width.
+    return labels if array.dtype.kind == "T" else array
 
 
 def _check_present(labels: NDArray[Any]) -> None:
@@ -87,7 +88,8 @@ def join_labels(known: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
     if numbers and joined.kind == "f" and "f" not in (known.dtype.kind, new.dtype.kind):
         raise ValueError(f"{received}; no integer type holds both")
     for part in (known, new) if numbers else ():
-        with np.errstate(invalid="ignore"):  # the largest integers may leave their type on the way back
+        # The largest integers may leave their type on the way back, of which NumPy would warn.
+        with np.errstate(invalid="ignore"):
             changed = part.astype(joined).astype(part.dtype) != part
         if changed.any():
             raise ValueError(f"{received}; {joined} cannot hold label {part[changed.argmax()]} of them")

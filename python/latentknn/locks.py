@@ -6,7 +6,8 @@ import os
 import threading
 from types import TracebackType
 
-_PATIENCE = 0.2  # seconds until a thread that waits looks whether anybody is left to wait for
+_PATIENCE = 0.2
+"""Seconds after which a thread that waits looks whether anybody is left to wait for."""
 
 
 class ForkAwareLock:
@@ -30,7 +31,8 @@ class ForkAwareLock:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._process = 0  # that entered last
+        # This is the process that entered last.
+        self._process = 0
 
     def __enter__(self) -> None:
         while not self._lock.acquire(timeout=_PATIENCE):

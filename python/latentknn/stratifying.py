@@ -1,4 +1,4 @@
-"""Choosing rows of all classes alike."""
+"""Stratified samples: rows of all classes alike."""
 
 from typing import Any
 

@@ -130,7 +130,8 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "index_" in state:
-            state["index_"] = (state["index_"].codes, state["index_"].labels)  # not what this machine runs
+            # Threads and kernels are those of the machine that loads.
+            state["index_"] = (state["index_"].codes, state["index_"].labels)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

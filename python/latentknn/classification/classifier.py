@@ -179,7 +179,8 @@ class CosineKNNClassifier(NeighbourClassifier):
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "index_" in state:
-            state["index_"] = state["index_"].codes  # threads and kernels are those of the machine that loads
+            # Threads and kernels are those of the machine that loads.
+            state["index_"] = state["index_"].codes
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

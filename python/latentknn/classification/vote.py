@@ -111,7 +111,8 @@ def winning_classes(
         classes = neighbour_classes[queries]
         votes = class_votes(classes, weights[queries], class_count)
         votes_of_neighbour = np.take_along_axis(votes, classes, axis=1)
-        first = votes_of_neighbour.argmax(axis=1)  # argmax returns the first of equal values: the tie rule
+        # Of equal values argmax returns the first, which is the rule for ties.
+        first = votes_of_neighbour.argmax(axis=1)
         winners[queries] = np.take_along_axis(classes, first[:, None], axis=1)[:, 0]
     return winners
 

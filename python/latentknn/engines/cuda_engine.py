@@ -21,7 +21,7 @@ from latentknn.engines.engine import Engine
 from latentknn.engines.stored_database import StoredDatabase, others_of
 
 OLDEST_CAPABILITY = (8, 0)
-"""Tensor cores with asynchronous copies."""
+"""The compute capability from which tensor cores copy asynchronously, as the kernels do."""
 
 WORTH_SCREENING = 100
 """Queries that devices have given up, from which the host screens its rows before it scores them.
@@ -118,7 +118,8 @@ class CudaDatabase(StoredDatabase):
         missing = [number for number in self._numbers if number not in usable]
         if missing:
             raise RuntimeError(f"there is no CUDA device {missing[0]} to use; there are {_listed(usable)}")
-        self._memory = engine.memory or 0  # 0: what is free
+        # The extension reads 0 as all that is free.
+        self._memory = engine.memory or 0
         self._capabilities = {usable[number] for number in self._numbers}
         self._given_up = 0
         super().__init__(engine, dim)
@@ -159,7 +160,7 @@ class CudaDatabase(StoredDatabase):
 
     def _rounded(self, queries: Any) -> Any:
         """Return queries as float32, where they are."""
-        # Kernels find out whether all are finite, on a device that is not too old for them.
+        # On a device that is not too old for them, kernels find out whether all are finite.
         if isinstance(queries, self._cuda.DeviceArray):
             if queries.device in self._usable:
                 return queries
@@ -201,7 +202,7 @@ class CudaDatabase(StoredDatabase):
         try:
             *answer, failed = self._ready(threads).search(queries, k, allowed, threads, scores64)
         except self._cuda.NotFiniteError:
-            # Says which row.
+            # The core says which row it is.
             super()._rounded(queries if isinstance(queries, np.ndarray) else queries.to_host())
             raise
         if failed:
@@ -240,7 +241,8 @@ class CudaDatabase(StoredDatabase):
 def _kernels_of_device(cuda: ModuleType, number: int, capability: tuple[int, int]) -> list[str]:
     """Return a device's capability and the instructions that multiply on it, if it can be asked."""
     kernels = ["sm_{}{}".format(*capability)]
-    with contextlib.suppress(MemoryError, RuntimeError):  # others use it; it can be taken later
+    # A device that others use now can still be used later.
+    with contextlib.suppress(MemoryError, RuntimeError):
         kernels.append(cuda.products(number))
     return kernels
 

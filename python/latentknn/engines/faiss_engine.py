@@ -17,6 +17,7 @@ from latentknn.engines.engine import Engine, EngineRequestError
 from latentknn.engines.stored_database import StoredDatabase, others_of
 
 _ROWS_AT_ONCE = 8192
+"""Rows that are scaled at a time, whose float64 copies stay small."""
 
 
 class FaissRequestError(EngineRequestError):

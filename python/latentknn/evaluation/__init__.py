@@ -1,4 +1,4 @@
-"""How well codes classify, measured without ever looking at the test set twice.
+"""Measures of how well codes classify.
 
 ``run_experiment`` trains a model, indexes its codes, chooses the vote on held-out training images and
 classifies the test set; the functions that it is made of stand on their own. ``KNNAccuracy`` and

@@ -1,4 +1,4 @@
-"""From a data set and an untrained model to a classified test set."""
+"""Experiments, which train a model and classify a test set by its codes."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def run_experiment(
     class_count = len(dataset.class_names)
     kept, held_out = hold_out(train_labels, max(1, round(HELD_OUT_SHARE * len(train_labels))), seed)
 
-    # Imported here so that what only measures codes needs no TensorFlow.
+    # These imports stand here so that what only measures codes needs no TensorFlow.
     from latentknn.evaluation.samples import SampleRecorder
     from latentknn.models.backend import keras
 

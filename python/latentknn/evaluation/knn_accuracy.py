@@ -96,7 +96,8 @@ class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
         """Return the accuracy of the model as it is, from 0 to 1."""
         codes = self.model.encode_labelled(self.images, self.labels)
         queries = self.model.encode_queries(self.validation_images)
-        if queries.ndim == 3:  # under every class that the model knows, of which some may have no images
+        # The model encodes under every class that it knows, of which some may have no images.
+        if queries.ndim == 3:
             queries = queries[self._classes]
         if not (np.isfinite(codes).all() and np.isfinite(queries).all()):
             return 0.0

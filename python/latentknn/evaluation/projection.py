@@ -1,4 +1,4 @@
-"""Codes drawn in the plane."""
+"""Placement of codes in the plane by t-SNE."""
 
 from typing import Any
 

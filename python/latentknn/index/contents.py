@@ -44,7 +44,8 @@ class IndexContents:
         self._threads = threads
         self._changes = ForkAwareLock()
         self._rows = LabelledRows()
-        self._by_class: ClassSearch | None = None  # made when it is first asked for
+        # The classes are set apart when a search among them is first asked for.
+        self._by_class: ClassSearch | None = None
 
     @classmethod
     def from_codes(
@@ -203,7 +204,8 @@ class IndexContents:
 
     def _commit(self, rows: LabelledRows) -> None:
         self._rows = rows
-        self._by_class = None  # This only frees its memory: it belongs to the rows of before.
+        # What belongs to the rows of before would not be used again; this frees its memory.
+        self._by_class = None
 
     def _fill(self, codes: NDArray[np.float32], rows: LabelledRows) -> None:
         """Add what another index held; this one is empty."""

@@ -1,4 +1,4 @@
-"""What `CosineIndex.explain` returns."""
+"""Explanations of how an index searches, which `CosineIndex.explain` returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search returns."""
+"""Results of searches."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
