@@ -91,7 +91,7 @@ def test_codes_of_which_some_would_wait_on_the_host_stay(monkeypatch):
 
 
 @pytest.mark.usefixtures("cuda_or_emulated")
-def test_codes_that_halves_cannot_tell_apart_stay(monkeypatch):
+def test_codes_that_float16_cannot_tell_apart_stay(monkeypatch):
     monkeypatch.setattr(automatic, "WORTH_DEVICES", 1)
     noise = np.random.default_rng(5).standard_normal((1500, 24))
     assert lk.CosineIndex.from_codes(1 + 1e-6 * noise).engine == "cpu"

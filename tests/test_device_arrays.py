@@ -93,10 +93,10 @@ def test_arrays_in_another_order(problem):
 
 def test_bfloat16(problem):
     codes, queries = problem
-    halves = (queries.view(np.uint32) >> 16).astype(np.uint16)
-    rounded = (halves.astype(np.uint32) << 16).view(np.float32)
+    upper_bits = (queries.view(np.uint32) >> 16).astype(np.uint16)
+    rounded = (upper_bits.astype(np.uint32) << 16).view(np.float32)
     index = lk.CosineIndex.from_codes(codes, engine="cuda")
-    given = ForeignArray(on_device(halves), code=4)
+    given = ForeignArray(on_device(upper_bits), code=4)
     assert_same_bytes(index.search(given, 4, scores64=True), reference.search(codes, rounded, 4))
 
 

@@ -6,11 +6,6 @@ table of reports that hold here is in tests/README.md.
 
 from __future__ import annotations
 
-import copy
-import pickle
-from collections.abc import Callable
-from typing import Any
-
 import ml_dtypes
 import numpy as np
 import pandas as pd
@@ -24,65 +19,17 @@ from scipy import sparse
 import latentknn as lk
 import reference
 from checking import assert_same_bytes
-
-CODES = np.random.default_rng(0).standard_normal((24, 4), np.float32)
-QUERIES = np.random.default_rng(1).standard_normal((5, 4), np.float32)
-LABELS = np.array(["shoe", "bag", "coat"])[np.arange(24) % 3]
-
-
-def fitted() -> lk.CosineKNNClassifier:
-    return lk.CosineKNNClassifier(3).fit(CODES, LABELS)
-
-
-def fitted_per_class() -> lk.ClassConditionalKNNClassifier:
-    return lk.ClassConditionalKNNClassifier(3).fit(CODES, LABELS)
-
-
-def index(engine: str = "cpu") -> lk.CosineIndex:
-    return lk.CosineIndex.from_codes(CODES, LABELS, engine=engine)
-
-
-# Every public function that takes codes or queries, as a function of them that returns what depends on them.
-TAKE_CODES: dict[str, Callable[[Any], Any]] = {
-    "from_codes": lambda codes: lk.CosineIndex.from_codes(codes).codes,
-    "from_codes, faiss": lambda codes: lk.CosineIndex.from_codes(codes, engine="faiss").codes,
-    "add": lambda codes: (each := lk.CosineIndex(4)).add(codes) or each.codes,
-    "cosine_search, codes": lambda codes: lk.cosine_search(codes, QUERIES, 3).ids,
-    "cosine_search, queries": lambda codes: lk.cosine_search(CODES, codes, 3).similarities,
-    "search": lambda codes: index().search(codes, 3).similarities,
-    "search, faiss": lambda codes: index("faiss").search(codes, 3).ids,
-    "search_per_class": lambda codes: index().search_per_class(codes, 2).similarities,
-    "recall": lambda codes: index().recall(codes, 2),
-    "fit": lambda codes: lk.CosineKNNClassifier().fit(codes, np.arange(len(CODES)) % 2).index_.codes,
-    "predict": lambda codes: fitted().predict(codes),
-    "predict_proba": lambda codes: fitted().predict_proba(codes),
-    "kneighbors": lambda codes: fitted().kneighbors(codes)[0],
-    "score": lambda codes: fitted().score(codes, LABELS),
-    "fit per class": lambda codes: lk.ClassConditionalKNNClassifier().fit(codes, LABELS).index_.codes,
-    "predict per class": lambda codes: fitted_per_class().predict(codes),
-    "predict_proba per class": lambda codes: fitted_per_class().predict_proba(codes),
-}
-TAKE_LABELS: dict[str, Callable[[Any], Any]] = {
-    "from_codes": lambda labels: lk.CosineIndex.from_codes(CODES, labels),
-    "add": lambda labels: lk.CosineIndex(4).add(CODES, labels),
-    "fit": lambda labels: lk.CosineKNNClassifier().fit(CODES, labels),
-    "fit per class": lambda labels: lk.ClassConditionalKNNClassifier().fit(CODES, labels),
-}
-TAKE_IDS: dict[str, Callable[[Any], Any]] = {
-    "from_codes": lambda ids: lk.CosineIndex.from_codes(CODES, ids=ids).ids,
-    "add": lambda ids: (each := lk.CosineIndex(4)).add(CODES, ids=ids) or each.ids,
-    "remove": lambda ids: (each := index()).remove(ids) or len(each),
-}
-
-
-def assert_same(found: Any, expected: Any) -> None:
-    assert np.asarray(found).tobytes() == np.asarray(expected).tobytes()
-
-
-take_codes = pytest.mark.parametrize("take", TAKE_CODES.values(), ids=TAKE_CODES)
-take_labels = pytest.mark.parametrize("take", TAKE_LABELS.values(), ids=TAKE_LABELS)
-take_ids = pytest.mark.parametrize("take", TAKE_IDS.values(), ids=TAKE_IDS)
-
+from received_cases import (
+    CODES,
+    LABELS,
+    QUERIES,
+    TAKE_CODES,
+    assert_same,
+    index,
+    take_codes,
+    take_ids,
+    take_labels,
+)
 
 # 1: an add of nothing
 
@@ -145,9 +92,9 @@ def test_tensors_of_torch(take):
     assert_same(take(torch.nn.Parameter(tensor.clone())), expected)
     assert_same(take(torch._neg_view(-tensor)), expected)
     rounded = CODES.astype(ml_dtypes.bfloat16).astype(np.float32)
-    halves = tensor.to(torch.bfloat16)
-    assert_same(take(halves), take(rounded))
-    assert_same(take(halves.clone().requires_grad_()), take(rounded))
+    bfloat16 = tensor.to(torch.bfloat16)
+    assert_same(take(bfloat16), take(rounded))
+    assert_same(take(bfloat16.clone().requires_grad_()), take(rounded))
 
 
 def test_lists_and_sparse_tensors_of_torch():
@@ -294,115 +241,6 @@ def test_missing_values_of_pandas_are_not_numbers():
         lk.CosineIndex.from_codes(frame)
 
 
-# 5: strings of every kind (scikit-learn#25634)
-
-STRINGS = {
-    "NumPy": LABELS,
-    "list": LABELS.tolist(),
-    "objects": LABELS.astype(object),
-    "pandas objects": pd.Series(LABELS, dtype=object),
-    "pandas string": pd.Series(LABELS, dtype="string"),
-    "pandas category": pd.Series(LABELS, dtype="category"),
-    "polars": pl.Series(LABELS.tolist()),
-    "polars categories": pl.Series(LABELS.tolist(), dtype=pl.Categorical),
-    "Arrow": pa.array(LABELS.tolist()),
-    "Arrow dictionary": pa.array(LABELS.tolist()).dictionary_encode(),
-    "variable width": LABELS.astype(np.dtypes.StringDType()),
-}
-
-
-@pytest.mark.parametrize("labels", STRINGS.values(), ids=STRINGS)
-def test_strings_of_every_kind_are_labels(labels, tmp_path):
-    each = lk.CosineIndex.from_codes(CODES, labels)
-    assert each.labels.dtype == LABELS.dtype
-    assert each.labels.tolist() == LABELS.tolist()
-    each.add(CODES, labels)
-    each.save(tmp_path / "index.safetensors")
-    loaded = lk.CosineIndex.load(tmp_path / "index.safetensors")
-    assert loaded.labels.tolist() == LABELS.tolist() * 2
-    assert_same(loaded.search_per_class(QUERIES, 2).ids, each.search_per_class(QUERIES, 2).ids)
-    assert lk.CosineKNNClassifier().fit(CODES, labels).predict(CODES).tolist() == LABELS.tolist()
-    per_class = lk.ClassConditionalKNNClassifier().fit(CODES, labels)
-    assert per_class.predict(CODES).tolist() == LABELS.tolist()
-
-
-@given(
-    st.lists(st.text(alphabet=st.characters(exclude_characters="\0", codec="utf-8"), max_size=12), min_size=1)
-)
-def test_all_strings_are_saved_as_they_were(tmp_path_factory, labels):
-    path = tmp_path_factory.mktemp("labels") / "index.safetensors"
-    objects = np.empty(len(labels), object)
-    objects[:] = labels
-    lk.CosineIndex.from_codes(np.ones((len(labels), 2)), objects).save(path)
-    assert lk.CosineIndex.load(path).labels.tolist() == labels
-
-
-def test_objects_that_are_numbers_are_saved(tmp_path):
-    for labels in ([3, 1, 2] * 8, [0.5, 2.0, 1.0] * 8, [True, False, True] * 8):
-        each = lk.CosineIndex.from_codes(CODES, np.array(labels, dtype=object))
-        each.save(tmp_path / "index.safetensors")
-        loaded = lk.CosineIndex.load(tmp_path / "index.safetensors").labels
-        assert loaded.tolist() == labels
-        assert loaded.dtype == np.array(labels).dtype
-
-
-def test_strings_that_numpy_would_cut_off_are_refused():
-    with pytest.raises(ValueError, match=r"label 1 is 'b\\x00'"):
-        lk.CosineIndex.from_codes(CODES[:2], np.array(["a", "b\0"], dtype=object))
-
-
-# 6: labels that are missing (scikit-learn#25073)
-
-
-@take_labels
-@settings(max_examples=12)
-@given(
-    row=st.integers(0, 23),
-    missing=st.sampled_from([None, np.nan, pd.NA, pd.NaT, float("nan")]),
-    strings=st.booleans(),
-)
-def test_a_missing_label_is_refused_at_once(take, row, missing, strings):
-    labels = (LABELS if strings else np.arange(24) % 3).astype(object)
-    labels[row] = missing
-    with pytest.raises(ValueError, match=rf"label {row} is missing"):
-        take(labels)
-
-
-@take_labels
-@pytest.mark.parametrize(
-    ("labels", "row"),
-    [
-        (np.where(np.arange(24) == 4, np.nan, np.arange(24) % 3), 4),
-        (pd.Series([*range(23), None], dtype="Int64"), 23),
-        (pd.Series([None, *LABELS[1:]], dtype="string"), 0),
-        (pd.Series([*LABELS[:9], None, *LABELS[10:]], dtype="category"), 9),
-        (pl.Series([*LABELS[:9].tolist(), None, *LABELS[10:].tolist()]), 9),
-        (pa.array([*LABELS[:9].tolist(), None, *LABELS[10:].tolist()]), 9),
-    ],
-)
-def test_a_missing_label_of_any_type_is_refused(take, labels, row):
-    with pytest.raises(ValueError, match=rf"label {row} is missing|contains NaN"):
-        take(labels)
-
-
-@take_labels
-def test_numbers_among_strings_are_refused(take):
-    labels = LABELS.astype(object)
-    labels[11] = 3
-    with pytest.raises((TypeError, ValueError), match=r"all strings or all numbers, received .* label 11, 3"):
-        take(labels)
-
-
-def test_a_bad_label_changes_nothing():
-    each = lk.CosineIndex.from_codes(CODES, LABELS)
-    for labels in (["a", None], ["a", 1], [1.5, 2.5], np.ma.masked_array(["a", "b"], mask=[0, 1])):
-        with pytest.raises((TypeError, ValueError)):
-            each.add(
-                CODES[:2], np.ma.asarray(labels) if np.ma.isMA(labels) else np.array(labels, dtype=object)
-            )
-        assert len(each) == len(each.labels) == 24
-
-
 # 7: numbers that no common type holds
 
 
@@ -491,107 +329,3 @@ def test_answers_of_other_kinds_of_input_are_exact():
     expected = reference.search(CODES, QUERIES, 3)
     for column in COLUMNS.values():
         assert_same_bytes(lk.CosineIndex.from_codes(column).search(QUERIES, 3, scores64=True), expected)
-
-
-# Reports that were tried and hold, and two that did not: see tests/README.md
-
-
-def test_ids_of_removed_codes_are_not_given_again():
-    """faiss#190, #409, #879: after a removal the next ids begin at the number of codes that are left."""
-    each = lk.CosineIndex.from_codes(CODES[:10])
-    each.remove([2, 9])
-    each.add(CODES[10:12])
-    assert each.ids.tolist() == [0, 1, 3, 4, 5, 6, 7, 8, 10, 11]
-
-
-def test_ids_follow_their_codes_through_removals():
-    """faiss#255, #2409."""
-    each = lk.CosineIndex.from_codes(CODES[:5], ids=[0, 10, 20, 30, 40])
-    each.remove([10, 30])
-    each.add(CODES[5:10], ids=[5, 15, 25, 35, 45])
-    kept = CODES[[0, 2, 4, 5, 6, 7, 8, 9]]
-    assert each.search(kept, 1).ids.ravel().tolist() == [0, 20, 40, 5, 15, 25, 35, 45]
-
-
-def test_a_query_of_zeros_is_as_near_to_all():
-    """nmslib#321, hnswlib#15: distances of 0, NaN or 10^21."""
-    found = lk.cosine_search(CODES, np.zeros((1, 4)), 5)
-    assert found.similarities.tolist() == [[0.0] * 5]
-    assert found.ids.tolist() == [[0, 1, 2, 3, 4]]
-
-
-@pytest.mark.parametrize("scale", [1e-45, 1e-38, 1e-20, 1.0, 1e20, 1e38])
-def test_lengths_do_not_matter(scale):
-    """matrixone#29082: infinite or negative distances of tiny vectors."""
-    unit = np.float32([[1, 1, 1], [1, 0, 0], [1, 1, 0]])
-    scaled = (unit * np.float64(scale)).astype(np.float32)
-    found, expected = lk.cosine_search(scaled, scaled, 3), lk.cosine_search(unit, unit, 3)
-    assert found.ids.tolist() == expected.ids.tolist()
-    assert found.similarities[:, 0].tolist() == [1.0] * 3
-    np.testing.assert_allclose(found.similarities, expected.similarities, rtol=2e-7)
-
-
-def test_a_code_is_at_distance_zero_from_itself():
-    """hnswlib#76, scikit-learn#21939: 2e-16, or below zero."""
-    distances, positions = lk.CosineKNNClassifier(1).fit(CODES, LABELS).kneighbors(CODES)
-    assert distances.tolist() == [[0.0]] * 24
-    assert positions.ravel().tolist() == list(range(24))
-
-
-def test_copies_of_a_code_are_its_neighbours():
-    """scikit-learn#4046: a code is left out of its own neighbours by its place."""
-    twice = lk.CosineIndex.from_codes(np.repeat(np.eye(2), 3, axis=0))
-    assert twice.search_self(2).ids.tolist() == [[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]]
-
-
-def test_codes_come_back_as_they_were():
-    """hnswlib#203: normalised ones came back."""
-    assert index().codes.tobytes() == CODES.tobytes()
-
-
-@pytest.mark.parametrize("engine", ["cpu", lk.FaissEngine("IVF8,Flat", {"nprobe": 1}), "faiss"])
-def test_no_neighbour_is_made_up(engine):
-    """faiss#2657, USearch#393: -1, or what stood in the memory."""
-    each = lk.CosineIndex.from_codes(np.tile(CODES, (20, 1)), engine=engine)
-    assert np.isin(each.search(QUERIES, 300).ids, each.ids).all()
-    with pytest.raises(ValueError, match="k must be from 1 to 480"):
-        each.search(QUERIES, 481)
-
-
-def test_a_loaded_index_knows_its_shape(tmp_path):
-    """annoy#394: another dimension at loading ended in a segmentation fault."""
-    index().save(tmp_path / "index.safetensors")
-    loaded = lk.CosineIndex.load(tmp_path / "index.safetensors")
-    with pytest.raises(ValueError, match="queries must have 4 columns"):
-        loaded.search(np.ones((1, 5)), 1)
-
-
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
-@pytest.mark.parametrize("engine", ["cpu", "faiss"])
-def test_a_copy_is_an_index_of_its_own(copied, engine):
-    """hnswlib#605 could not be pickled; a shallow copy here shared its codes, but not its labels."""
-    each = lk.CosineIndex.from_codes(CODES, LABELS, np.arange(24) * 100, engine=engine, threads=1)
-    each.remove([300])
-    other = copied(each)
-    assert_same_bytes(other.search(QUERIES, 4, scores64=True), each.search(QUERIES, 4, scores64=True))
-    other.add(CODES[:2], ["hat", "bag"])
-    assert len(other) == len(other.labels) == len(other.ids) == 25
-    assert other.ids[-2:].tolist() == [24, 25]
-    assert len(each) == len(each.labels) == len(each.ids) == 23
-    assert other.engine == each.engine
-    empty = copied(lk.CosineIndex(7, strategy="int8"))
-    assert (len(empty), empty.dim, empty.strategy) == (0, 7, "int8")
-
-
-def test_files_that_cannot_be_written_are_named(tmp_path):
-    """faiss#423's kind: the error told of a temporary file."""
-    for path, error in (
-        (tmp_path, IsADirectoryError),
-        (tmp_path / "no" / "index", FileNotFoundError),
-        (tmp_path / "file" / "index", NotADirectoryError),
-    ):
-        (tmp_path / "file").touch()
-        with pytest.raises(error) as caught:
-            index().save(path)
-        assert caught.value.filename in (str(path), str(path.parent))
-    assert [each.name for each in tmp_path.iterdir()] == ["file"]

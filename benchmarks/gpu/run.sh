@@ -73,7 +73,7 @@ run_tests() {
   if rehearsal; then chosen="($chosen) and not at_size and not other_libraries and not still_computing"; fi
   if python3 -c 'import pytest_timeout' 2>/dev/null; then limits+=(--timeout 60); fi
   stage tests 130 python3 -m pytest -v --tb=short -p no:cacheprovider -o filterwarnings=default "${limits[@]}" \
-    --require-cuda -k "$chosen" tests/test_engines.py tests/test_device_arrays.py tests/test_automatic_engine.py
+    --require-cuda -k "$chosen" tests/test_{engines,cuda_engine,device_arrays,automatic_engine}.py
 }
 
 run_rest() {
