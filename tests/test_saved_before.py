@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 
 import latentknn as lk
 from checking import assert_same_bytes
+from latentknn.evaluation import Neighbours, Vote
 
 FILES = Path(__file__).parent / "files"
 
@@ -71,3 +72,10 @@ def test_pickled_classifiers(answers):
     assert conditional.engine == lk.FaissEngine(rescore=2)
     np.testing.assert_allclose(plain.predict_proba(answers.queries), answers.shares, rtol=1e-14)
     assert np.array_equal(conditional.predict_proba(answers.under_classes), answers.shares_under_classes)
+
+
+def test_pickled_votes():
+    vote, neighbours, score, classified = pickle.loads((FILES / "votes.pickle").read_bytes())
+    assert vote == score.vote == classified.vote == Vote(3, "softmax", 0.1)
+    assert isinstance(neighbours, Neighbours)
+    assert neighbours.predict(vote).tolist() == classified.predictions.tolist()

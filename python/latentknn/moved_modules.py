@@ -10,6 +10,8 @@ from types import ModuleType
 _MOVED = {
     "latentknn.class_conditional": "latentknn.classification",
     "latentknn.classifier": "latentknn.classification",
+    "latentknn.evaluation.neighbours": "latentknn.classification",
+    "latentknn.evaluation.votes": "latentknn.classification",
     "latentknn.explanation": "latentknn.index",
 }
 
