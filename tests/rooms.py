@@ -1,8 +1,8 @@
-"""The rooms of the repository, and which of them a file uses; as a program, draws them into docs/architecture.md.
+"""The rooms of the repository, and which of them a file uses.
 
-    python tests/rooms.py
+    python tests/rooms.py       # draws them into docs/architecture.md
 
-A room is a folder or a single file. ``ALLOWED`` says which rooms each may use, and ``uses`` what its files do use.
+A room is a folder or a single file. ``ALLOWED`` says which rooms each may use, ``uses`` which it does use.
 """
 
 import ast
@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
+SUFFIXES = {".py", ".pyi", ".h", ".cpp", ".inl", ".cu", ".cuh"}
 
 CORE, CUDA, PACKAGE, MODELS = "cpp/core", "cpp/cuda", "python/latentknn", "python/latentknn/models"
 
@@ -29,8 +30,20 @@ ALLOWED = {
     CORE: [f"{CORE}/search", f"{CORE}/isa"],
     CUDA: [f"{CORE}/platform", f"{CORE}/search/answer_arrays"],
     "cpp/bindings": [CORE, CUDA],
+    f"{PACKAGE}/_core": [],
+    f"{PACKAGE}/_cuda": [],
+    f"{PACKAGE}/array_likes": [],
     f"{PACKAGE}/atomic_file": [],
+    f"{PACKAGE}/locks": [],
+    f"{PACKAGE}/moved_modules": [],
     f"{PACKAGE}/stratifying": [],
+    f"{PACKAGE}/arrays": [f"{PACKAGE}/array_likes", f"{PACKAGE}/_core"],
+    f"{PACKAGE}/labels": [f"{PACKAGE}/array_likes"],
+    f"{PACKAGE}/engines": [f"{PACKAGE}/arrays", f"{PACKAGE}/locks", f"{PACKAGE}/_cuda"],
+    f"{PACKAGE}/index": [f"{PACKAGE}/engines", f"{PACKAGE}/labels", f"{PACKAGE}/atomic_file"],
+    f"{PACKAGE}/classification": [f"{PACKAGE}/index"],
+    PACKAGE: [f"{PACKAGE}/index", f"{PACKAGE}/moved_modules"],
+    f"{PACKAGE}/datasets": [],
     f"{MODELS}/backend": [],
     f"{MODELS}/images": [],
     f"{MODELS}/registry": [],
@@ -42,6 +55,15 @@ ALLOWED = {
     f"{MODELS}/generative": [f"{MODELS}/base"],
     f"{MODELS}/supervised": [f"{MODELS}/base", f"{PACKAGE}/stratifying"],
     MODELS: [f"{MODELS}/base"],
+    f"{PACKAGE}/evaluation": [
+        f"{PACKAGE}/classification",
+        f"{PACKAGE}/datasets",
+        f"{PACKAGE}/stratifying",
+        MODELS,
+    ],
+    f"{PACKAGE}/report": [f"{PACKAGE}/evaluation", PACKAGE],
+    f"{PACKAGE}/cli": [f"{PACKAGE}/report"],
+    f"{PACKAGE}/__main__": [f"{PACKAGE}/cli"],
 }
 """Which other rooms the files of each may use.
 
@@ -67,14 +89,14 @@ def reach(room: str) -> set[str]:
 
 def files_of(room: str) -> list[str]:
     """Return the paths of a room's files from the root."""
-    folder, suffixes = ("python", {".py"}) if room.startswith("python") else ("cpp", {".h", ".cpp", ".inl", ".cu", ".cuh"})
-    files = [path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*") if path.suffix in suffixes]
+    paths = (ROOT / room.partition("/")[0]).rglob("*")
+    files = [path.relative_to(ROOT).as_posix() for path in paths if path.suffix in SUFFIXES]
     return [file for file in sorted(files) if room_of(without_suffix(file)) == room]
 
 
 def used_places(file: str, source: str) -> Iterator[tuple[int, str, str]]:
     """Yield line, name and place of what a file of this repository uses, but for types alone."""
-    if file.endswith(".py"):
+    if file.endswith((".py", ".pyi")):
         for line, module in imported_modules(ast.parse(source)):
             if module.split(".")[0] == "latentknn":
                 yield line, module, place_of(module)
@@ -93,7 +115,7 @@ def place_of(module: str) -> str:
 
 
 def exists(place: str) -> bool:
-    return (ROOT / f"{place}.py").is_file() or (ROOT / place).is_dir()
+    return (ROOT / place).is_dir() or any((ROOT / f"{place}{suffix}").is_file() for suffix in (".py", ".pyi"))
 
 
 def imported_modules(node: ast.AST) -> Iterator[tuple[int, str]]:
@@ -123,7 +145,10 @@ def uses(room: str) -> set[str]:
 
 
 def picture(nodes: dict[str, list[str]]) -> str:
-    """Return a Mermaid picture of nodes, each of some rooms: an arrow to each node that no other way leads to."""
+    """Return a Mermaid picture of nodes, each of some rooms.
+
+    An arrow leads to each node that another uses, but for those that are reached by way of others.
+    """
     node_of = {room: node for node, rooms in nodes.items() for room in rooms}
     arrows = {
         node: {node_of[other] for room in rooms for other in uses(room) if other in node_of} - {node}
@@ -161,10 +186,9 @@ def pictures() -> dict[str, str]:
 
 def page_with_pictures(page: str) -> str:
     for mark, drawn in pictures().items():
-        page, count = re.subn(
-            rf"(<!-- {mark} -->\n).*?(<!-- end -->)", lambda m, d=drawn: f"{m[1]}{d}\n{m[2]}", page, flags=re.S
-        )
-        assert count == 1, f"{PAGE.name} has no place for the picture {mark!r}"
+        before, begin, rest = page.partition(f"<!-- {mark} -->\n")
+        assert begin, f"{PAGE.name} has no place for the picture {mark!r}"
+        page = before + begin + drawn + "\n" + rest[rest.index("<!-- end -->") :]
     return page
 
 

@@ -1,6 +1,7 @@
 """A file uses only those rooms of the repository that its own room may know."""
 
 import pytest
+
 from rooms import (
     ALLOWED,
     PAGE,
