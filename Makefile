@@ -8,7 +8,7 @@ ONLY ?= A,B,C,D,E,F,G
 SOURCES := CMakeLists.txt pyproject.toml $(shell find cpp python -type f -not -name '*.pyc')
 CLANG_FORMATTED := $(shell find cpp tests/cpp benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu*')
 
-.PHONY: demo data test test-core test-python test-neon bench check-results lint format wheel clean
+.PHONY: demo data tidy test test-core test-python test-neon bench check-results lint format wheel clean
 
 demo: data
 	$(BIN)/latentknn run --dataset fashion_mnist --model conv_ae --dropout 0 --learning-rate 0.001 \
@@ -58,6 +58,10 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check python tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(CLANG_FORMATTED)
+
+tidy: $(VENV)/installed-dev
+	cmake -S . -B build/tidy -DLATENTKNN_PYTHON=OFF -DLATENTKNN_TESTS=ON -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
+	find cpp/core cpp/cuda -name '*.cpp' | xargs -n 4 -P 2 $(BIN)/clang-tidy -p build/tidy --quiet
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix python tests benchmarks

@@ -97,17 +97,17 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 def pytest_testnodedown(node: Any) -> None:
     """Take over what a worker of pytest-xdist has counted."""
     output = getattr(node, "workeroutput", {})
-    _worker_calls.update(output.get("kernel_calls", {}))
+    _worker_calls.update(output.get("searches_by_isa", {}))
     _workers_run_whole_suite.append(output.get("whole_suite", False))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a whole run in which a kernel that this CPU has was never called."""
-    calls = Counter(_core.kernel_calls())
+    calls = Counter(_core.searches_by_isa())
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output.update(kernel_calls=dict(calls), whole_suite=_is_whole_suite(session))
+        output.update(searches_by_isa=dict(calls), whole_suite=_is_whole_suite(session))
         return
     whole = all(_workers_run_whole_suite) if _workers_run_whole_suite else _is_whole_suite(session)
     if not whole:

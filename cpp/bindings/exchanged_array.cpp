@@ -103,7 +103,7 @@ ExchangedArray ExchangedArray::copy_of(const py::array& array, int device) {
   const std::size_t bytes = copied.size() * copied.item_bytes();
   const py::gil_scoped_release release;
   const cuda::OnDevice here(device);
-  auto memory = std::make_shared<cuda::DeviceArray<char>>(bytes);
+  auto memory = std::make_shared<cuda::DeviceBuffer<char>>(bytes);
   cuda::copy_to_device(memory->data(), host, bytes);
   cuda::synchronize();
   copied.data_ = memory->data();

@@ -17,7 +17,7 @@ void register_machine(py::module_& module) {
   module.def("usable_processors", &usable_processors,
              "Processors that this process may use, by its affinity and its cgroup's quota.");
   module.def(
-      "kernel_calls",
+      "searches_by_isa",
       [] {
         py::dict counts;
         for (const auto& [name, count] : searches_by_isa()) counts[py::str(name)] = count;

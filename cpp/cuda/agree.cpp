@@ -53,8 +53,8 @@ std::vector<char> whole_numbers(Arithmetic arithmetic, std::size_t bytes, unsign
 }
 
 template <class T>
-DeviceArray<T> on_device(const std::vector<T>& values) {
-  DeviceArray<T> array(values.size());
+DeviceBuffer<T> on_device(const std::vector<T>& values) {
+  DeviceBuffer<T> array(values.size());
   array.copy_from(values.data(), values.size());
   return array;
 }
@@ -111,10 +111,10 @@ class Trial {
 
  private:
   Search search_{};
-  DeviceArray<char> packed_rows_, packed_queries_;
-  DeviceArray<std::uint32_t> row_numbers_{kRows}, counts_{kQueries};
-  DeviceArray<Candidate> lists_{kQueries * kRows};
-  DeviceArray<float> cutoffs_, ceilings_, maxima_{kQueries * kTiles * kTileGroups};
+  DeviceBuffer<char> packed_rows_, packed_queries_;
+  DeviceBuffer<std::uint32_t> row_numbers_{kRows}, counts_{kQueries};
+  DeviceBuffer<Candidate> lists_{kQueries * kRows};
+  DeviceBuffer<float> cutoffs_, ceilings_, maxima_{kQueries * kTiles * kTileGroups};
 };
 
 }  // namespace

@@ -24,8 +24,8 @@ constexpr double kWorkPerNumber = 16.0;         // in multiply-adds
 std::size_t whole(std::size_t count, std::size_t tile) { return (count + tile - 1) / tile * tile; }
 
 template <class T>
-DeviceArray<T> enlarged(const DeviceArray<T>& old, std::size_t used, std::size_t size) {
-  DeviceArray<T> fresh(size);
+DeviceBuffer<T> enlarged(const DeviceBuffer<T>& old, std::size_t used, std::size_t size) {
+  DeviceBuffer<T> fresh(size);
   copy_within_device(fresh.data(), old.data(), used * sizeof(T));
   return fresh;
 }
@@ -245,8 +245,8 @@ DeviceRows::DeviceRows(std::size_t dim, int number, const Device& device, std::s
       int8_rounding_(kUnpacked),
       int8_loses_from_(kNever) {
   const OnDevice here(number_);
-  for (DeviceArray<float>* single : {&fp16_.rounding, &int8_.rounding, &reach_, &reach_used_}) {
-    *single = DeviceArray<float>(1);
+  for (DeviceBuffer<float>* single : {&fp16_.rounding, &int8_.rounding, &reach_, &reach_used_}) {
+    *single = DeviceBuffer<float>(1);
     fill_bytes(single->data(), 0, sizeof(float));
   }
   synchronize();  // another thread may be the next to use it
@@ -277,14 +277,14 @@ bool DeviceRows::reserve(std::size_t count, std::size_t unused) {
 }
 
 void DeviceRows::resize(std::size_t room) {
-  DeviceArray<float> rows = enlarged(rows_, count_ * dim_, room * dim_);
-  DeviceArray<double> norms = enlarged(norms_, count_, room);
-  DeviceArray<std::int64_t> ids = enlarged(ids_, count_, room);
-  DeviceArray<std::uint32_t> numbers = enlarged(numbers_, count_, room);
+  DeviceBuffer<float> rows = enlarged(rows_, count_ * dim_, room * dim_);
+  DeviceBuffer<double> norms = enlarged(norms_, count_, room);
+  DeviceBuffer<std::int64_t> ids = enlarged(ids_, count_, room);
+  DeviceBuffer<std::uint32_t> numbers = enlarged(numbers_, count_, room);
   const auto enlarged_packed = [&](const Packed& old, Arithmetic arithmetic) {
     const std::size_t steps = steps_of(arithmetic, dim_);
     const std::size_t used = packed_bytes(count_, kRowTile, steps), size = packed_bytes(room, kRowTile, steps);
-    Packed fresh{enlarged(old.rows, used, size), enlarged(old.roundings, count_, room), DeviceArray<float>(1)};
+    Packed fresh{enlarged(old.rows, used, size), enlarged(old.roundings, count_, room), DeviceBuffer<float>(1)};
     copy_within_device(fresh.rounding.data(), old.rounding.data(), sizeof(float));
     fill_bytes(fresh.rows.data() + used, 0, size - used);  // the last tile is multiplied whole
     return fresh;

@@ -81,9 +81,9 @@ class DeviceRows {
 
   // Rows as the tensor cores take them.
   struct Packed {
-    DeviceArray<char> rows;
-    DeviceArray<float> roundings;
-    DeviceArray<float> rounding;  // the largest
+    DeviceBuffer<char> rows;
+    DeviceBuffer<float> roundings;
+    DeviceBuffer<float> rounding;  // the largest
   };
 
   std::size_t dim_;
@@ -93,15 +93,15 @@ class DeviceRows {
   std::size_t memory_;
   std::size_t count_ = 0;
   std::size_t capacity_ = 0;  // a multiple of kRowTile
-  DeviceArray<float> rows_;
-  DeviceArray<double> norms_;
-  DeviceArray<std::int64_t> ids_;
-  DeviceArray<std::uint32_t> numbers_;  // one of each packed row
+  DeviceBuffer<float> rows_;
+  DeviceBuffer<double> norms_;
+  DeviceBuffer<std::int64_t> ids_;
+  DeviceBuffer<std::uint32_t> numbers_;  // one of each packed row
   Packed fp16_;
   Packed int8_;
-  DeviceArray<float> reach_;       // the largest component of a row of length one
-  DeviceArray<float> reach_used_;  // what it was when the scale of int8 was chosen
-  float int8_rounding_;            // the largest; infinite where the rows are not packed in int8
+  DeviceBuffer<float> reach_;       // the largest component of a row of length one
+  DeviceBuffer<float> reach_used_;  // what it was when the scale of int8 was chosen
+  float int8_rounding_;             // the largest; infinite where the rows are not packed in int8
   // Of searches for so many neighbours and more, int8 has left too much to do.
   mutable std::size_t int8_loses_from_;
   mutable Tally tally_;

@@ -97,18 +97,18 @@ void await_device();
 
 // Memory of the device that was current when it was made.
 template <class T>
-class DeviceArray {
+class DeviceBuffer {
  public:
-  DeviceArray() = default;
-  explicit DeviceArray(std::size_t size) : data_(static_cast<T*>(allocate(size * sizeof(T)))), size_(size) {}
-  DeviceArray(DeviceArray&& other) noexcept
+  DeviceBuffer() = default;
+  explicit DeviceBuffer(std::size_t size) : data_(static_cast<T*>(allocate(size * sizeof(T)))), size_(size) {}
+  DeviceBuffer(DeviceBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-  DeviceArray& operator=(DeviceArray&& other) noexcept {
+  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;
   }
-  ~DeviceArray() { release(data_); }
+  ~DeviceBuffer() { release(data_); }
 
   T* data() const { return data_; }
   std::size_t size() const { return size_; }
@@ -127,18 +127,18 @@ class DeviceArray {
 };
 
 template <class T>
-class PinnedArray {
+class PinnedBuffer {
  public:
-  PinnedArray() = default;
-  explicit PinnedArray(std::size_t size) : data_(static_cast<T*>(allocate_pinned(size * sizeof(T)))), size_(size) {}
-  PinnedArray(PinnedArray&& other) noexcept
+  PinnedBuffer() = default;
+  explicit PinnedBuffer(std::size_t size) : data_(static_cast<T*>(allocate_pinned(size * sizeof(T)))), size_(size) {}
+  PinnedBuffer(PinnedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-  PinnedArray& operator=(PinnedArray&& other) noexcept {
+  PinnedBuffer& operator=(PinnedBuffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;
   }
-  ~PinnedArray() { release_pinned(data_); }
+  ~PinnedBuffer() { release_pinned(data_); }
 
   T* data() const { return data_; }
   std::size_t size() const { return size_; }

@@ -44,6 +44,7 @@ std::size_t ShardedRows::size() const {
 std::vector<std::size_t> ShardedRows::shares() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::size_t> found;
+  found.reserve(devices_.size() + 1);
   for (std::size_t i = 0; i < devices_.size(); ++i) found.push_back(share(i));
   std::size_t count = 0;
   for (const Waiting& part : waiting_) count += part.ids.size();

@@ -67,7 +67,7 @@ class ShardedRows {
     Waiting(std::size_t most, std::size_t dim) : capacity(most), rows(most * dim) {}
 
     std::size_t capacity;
-    PinnedArray<float> rows;
+    PinnedBuffer<float> rows;
     std::vector<std::int64_t> ids;
     Numbering numbering;
   };

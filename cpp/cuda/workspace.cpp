@@ -75,12 +75,12 @@ void Slot::reserve(const BatchShape& shape) {
   const Bytes bytes = bytes_of(shape);
   // What there was is given back first: nobody needs it, and there may not be room for both.
   if (bytes.device > device_.size()) {
-    device_ = DeviceArray<char>();
-    device_ = DeviceArray<char>(bytes.device);
+    device_ = DeviceBuffer<char>();
+    device_ = DeviceBuffer<char>(bytes.device);
   }
   if (bytes.host > host_.size()) {
-    host_ = PinnedArray<char>();
-    host_ = PinnedArray<char>(bytes.host);
+    host_ = PinnedBuffer<char>();
+    host_ = PinnedBuffer<char>(bytes.host);
   }
 }
 
@@ -114,8 +114,8 @@ std::size_t Workspace::bytes() const {
 
 char* Workspace::gathering(std::size_t bytes) {
   if (bytes > gathered_.size()) {
-    gathered_ = DeviceArray<char>();
-    gathered_ = DeviceArray<char>(bytes);
+    gathered_ = DeviceBuffer<char>();
+    gathered_ = DeviceBuffer<char>(bytes);
   }
   return gathered_.data();
 }

@@ -79,8 +79,8 @@ class Slot {
 
  private:
   Stream stream_;
-  DeviceArray<char> device_;
-  PinnedArray<char> host_;
+  DeviceBuffer<char> device_;
+  PinnedBuffer<char> host_;
 };
 
 // Of the device that is current when it is made.
@@ -104,7 +104,7 @@ class Workspace {
 
  private:
   std::array<Slot, kBatchesSideBySide> slots_;
-  DeviceArray<char> gathered_;
+  DeviceBuffer<char> gathered_;
   Stream bringing_;
 };
 

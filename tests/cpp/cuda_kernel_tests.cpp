@@ -111,7 +111,7 @@ class Kernels {
     const std::size_t rows = problem.row_count(), queries = problem.query_count();
     rows_.copy_from(problem.rows.data(), problem.rows.size());
     queries_.copy_from(problem.queries.data(), problem.queries.size());
-    for (const DeviceArray<float>* single : {&largest_, &reach_}) fill_bytes(single->data(), 0, sizeof(float));
+    for (const DeviceBuffer<float>* single : {&largest_, &reach_}) fill_bytes(single->data(), 0, sizeof(float));
     fill_bytes(failed_.data(), 0, kQueryTile);
     fill_bytes(packed_rows_.data(), 0, packed_rows_.size());
     fill_bytes(packed_.data(), 0, packed_.size());
@@ -128,7 +128,7 @@ class Kernels {
     packing.largest = reach_.data();
     if (arithmetic == Arithmetic::int8) {
       // Once for the reach, in memory that float16 would fill.
-      DeviceArray<char> fp16(packed_bytes(rows, kRowTile, steps_of(Arithmetic::fp16, problem.dim)));
+      DeviceBuffer<char> fp16(packed_bytes(rows, kRowTile, steps_of(Arithmetic::fp16, problem.dim)));
       packing.packed = fp16.data();
       pack(packing);
       packing.packed = packed_rows_.data();
@@ -221,16 +221,16 @@ class Kernels {
   Search search{};
 
  private:
-  DeviceArray<float> rows_, queries_;
-  DeviceArray<double> row_norms_, norms_, scales_;
-  DeviceArray<float> row_roundings_, roundings_, largest_{1}, reach_{1};
-  DeviceArray<char> packed_rows_, packed_;
-  DeviceArray<std::uint32_t> numbers_;
-  DeviceArray<Candidate> lists_;
-  DeviceArray<std::uint32_t> counts_{kQueryTile}, settled_{kQueryTile}, again_{kQueryTile}, tiles_again_{1},
+  DeviceBuffer<float> rows_, queries_;
+  DeviceBuffer<double> row_norms_, norms_, scales_;
+  DeviceBuffer<float> row_roundings_, roundings_, largest_{1}, reach_{1};
+  DeviceBuffer<char> packed_rows_, packed_;
+  DeviceBuffer<std::uint32_t> numbers_;
+  DeviceBuffer<Candidate> lists_;
+  DeviceBuffer<std::uint32_t> counts_{kQueryTile}, settled_{kQueryTile}, again_{kQueryTile}, tiles_again_{1},
       any_again_{1};
-  DeviceArray<float> cutoffs_{kQueryTile}, ceilings_{kQueryTile};
-  DeviceArray<std::uint8_t> failed_{kQueryTile};
+  DeviceBuffer<float> cutoffs_{kQueryTile}, ceilings_{kQueryTile};
+  DeviceBuffer<std::uint8_t> failed_{kQueryTile};
 };
 
 std::string name_of(Arithmetic arithmetic) { return arithmetic == Arithmetic::fp16 ? "float16" : "int8"; }
@@ -336,7 +336,7 @@ void maxima_give_cutoffs(Arithmetic arithmetic, Products products) {
   const std::size_t dim = 24, k = 10, tiles = 6;
   Problem problem{"maxima", dim, vectors(tiles * kRowTile - 5, dim, 21), vectors(100, dim, 22), {}};
   Kernels kernels(problem, k, kRowTile, arithmetic, products);
-  DeviceArray<float> maxima(problem.query_count() * tiles * kTileGroups);
+  DeviceBuffer<float> maxima(problem.query_count() * tiles * kTileGroups);
   kernels.search.maxima = maxima.data();
   kernels.search.maxima_count = kernels.search.maxima_stride = tiles * kTileGroups;
   find_maxima(kernels.search, 3);
@@ -372,7 +372,7 @@ void cutoffs_of_many_maxima() {
   for (float& each : values) each = normal(random);
   for (const std::size_t k : {1, 10, 100}) {
     Kernels kernels(problem, k, kRowTile, Arithmetic::fp16, Products::by_warp);
-    DeviceArray<float> maxima(values.size());
+    DeviceBuffer<float> maxima(values.size());
     maxima.copy_from(values.data(), values.size());
     kernels.search.maxima = maxima.data();
     kernels.search.maxima_count = kernels.search.maxima_stride = count;
@@ -405,9 +405,9 @@ void neighbours_behind_others(Arithmetic arithmetic, Products products) {
   Search& search = kernels.search;
   std::vector<double> last(2 * queries);
   for (std::size_t q = 0; q < queries; ++q) last[2 * q] = exact.scores[q * rows + known - 1];
-  DeviceArray<double> answers(2 * queries);
+  DeviceBuffer<double> answers(2 * queries);
   answers.copy_from(last.data(), last.size());
-  DeviceArray<float> maxima(queries * tiles * kTileGroups);
+  DeviceBuffer<float> maxima(queries * tiles * kTileGroups);
   search.goes_on = true;
   search.scores = answers.data() + 1;
   search.answer_stride = 2;

@@ -11,7 +11,6 @@ namespace latentknn {
 namespace {
 
 constexpr std::size_t kRowBytes = std::size_t{192} << 10;  // rows scored against a block of queries: in the L2 cache
-constexpr double kFloat64 = 8.0;                           // how many times longer than in float32 a product takes
 
 // The rows that a mask allows; a null one allows all.
 std::vector<std::uint32_t> admitted(std::size_t count, const std::uint8_t* allowed) {
