@@ -148,6 +148,7 @@ bool ThreadPool::is_little(double work) { return work <= kLittleWork; }
 
 void ThreadPool::run_sized(double work, std::size_t count, std::size_t threads, const Task& task, const Poll& poll) {
   if (!is_little(work)) return run(count, threads, task, poll);
+  const DefaultFloatEnvironment environment;
   for (std::size_t index = 0; index < count; ++index) task(index);
 }
 

@@ -30,7 +30,7 @@ class ThreadPool {
 
   // Runs task(0) ... task(count - 1) on up to `threads` workers and waits. The first exception of a task
   // stops the others and is thrown here; so is Interrupted where `poll` asked for it. Tasks that take long
-  // call check_interrupt() now and then.
+  // call check_interrupt() now and then. Whichever thread does a task, it has the default floating-point modes.
   void run(std::size_t count, std::size_t threads, const Task& task, const Poll& poll);
 
   // The same for so much work, in float32 multiply-adds. Little work the calling thread does itself, sooner than others

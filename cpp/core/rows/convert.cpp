@@ -7,6 +7,8 @@
 #include <limits>
 #include <mutex>
 
+#include "platform/float_environment.h"
+
 namespace latentknn {
 namespace {
 
@@ -76,7 +78,10 @@ void convert_rows(const Matrix& from, std::size_t begin, std::size_t end, float*
 
 void convert_all(const Matrix& from, float* to, std::size_t threads, const ThreadPool::Poll& poll) {
   const std::size_t rows_per_task = std::max<std::size_t>(kNumbersPerTask / std::max<std::size_t>(from.columns, 1), 1);
-  if (from.rows <= rows_per_task) return convert_rows(from, 0, from.rows, to);
+  if (from.rows <= rows_per_task) {
+    const DefaultFloatEnvironment environment;
+    return convert_rows(from, 0, from.rows, to);
+  }
   // Tasks are handed out in order, so once one has found a bad row only earlier rows matter.
   std::mutex found_mutex;
   std::exception_ptr found;
