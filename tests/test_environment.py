@@ -1,15 +1,10 @@
-"""What surrounds a search changes nothing: floating-point modes, threads, forks, signals."""
+"""Threads and forked processes search an index at once, and each gets the right answer."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import ml_dtypes
 import numpy as np
 import pytest
 
@@ -17,129 +12,7 @@ import cases
 import latentknn as lk
 import reference
 from checking import assert_same_bytes
-from float_mode import ROUNDING, control_bits, float_mode
-from latentknn import _core
-
-HANG = 120
-"""Seconds after which a script counts as hanging."""
-
-MODES = [(rounding, flush) for rounding in ROUNDING for flush in (False, True)][1:]
-"""Every rounding and treatment of denormals but the usual one, which is the first."""
-
-
-def run_script(script: str, *arguments: str) -> str:
-    """Run a script in a new interpreter that finds the modules of the tests, and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), *arguments],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        timeout=HANG,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-# Floating-point modes
-
-
-@pytest.mark.parametrize(("rounding", "flush_denormals"), MODES)
-@pytest.mark.parametrize("kind", ["denormals", "values_of_any_size", "too_small_for_float32", "tight_cone"])
-def test_float_mode_of_the_caller(isa, strategy, kind, rounding, flush_denormals):
-    codes, queries = cases.build(kind, 0, 211, 67, 21)
-    expected = reference.search(codes, queries, 10)
-    itself = reference.search_self(codes, 3)
-    with float_mode(rounding, flush_denormals=flush_denormals):
-        mode = control_bits()
-        index = lk.CosineIndex.from_codes(codes, strategy=strategy, threads=2)
-        after_building = control_bits()
-        result = index.search(queries, 10, scores64=True)
-        after_searching = control_bits()
-        neighbours = index.search_self(3, scores64=True)
-        after_self = control_bits()
-    assert mode == after_building == after_searching == after_self
-    assert_same_bytes(result, expected)
-    assert_same_bytes(neighbours, itself)
-    assert index.codes.tobytes() == codes.tobytes()
-
-
-@pytest.mark.parametrize(("rounding", "flush_denormals"), MODES)
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "int64", "object"])
-def test_float_mode_while_input_is_rounded(dtype, rounding, flush_denormals):
-    rng = np.random.default_rng(0)
-    if dtype in ("float16", "bfloat16"):
-        bits = rng.integers(0, 0x7800, (50, 9)).astype(np.uint16)  # denormals and numbers, no infinity
-        bits[:25] %= 0x80
-        values = bits.view(np.float16 if dtype == "float16" else ml_dtypes.bfloat16)
-    elif dtype == "int64":
-        values = rng.integers(-(2**62), 2**62, (50, 9))
-    else:
-        values = (rng.standard_normal((50, 9)) * 10.0 ** rng.uniform(-44, 30, (50, 9))).astype(dtype)
-    rounded = values.astype(np.float32)
-    expected = reference.search(rounded, rounded, 5)
-    with float_mode(rounding, flush_denormals=flush_denormals):
-        index = lk.CosineIndex.from_codes(values)
-        result = index.search(values, 5, scores64=True)
-    assert index.codes.tobytes() == rounded.tobytes()
-    assert_same_bytes(result, expected)
-
-
-@pytest.mark.parametrize(("rounding", "flush_denormals"), MODES)
-def test_float_mode_while_rows_of_denormals_are_checked(rounding, flush_denormals):
-    """Rows that only a changed mode would turn to zero, or to infinity, are not refused."""
-    values = np.full((9, 3), 1e-40)
-    values[4:] = float(np.finfo(np.float32).max) + 2.0**102
-    expected = reference.search(values, values, 5)
-    with float_mode(rounding, flush_denormals=flush_denormals):
-        result = lk.CosineIndex.from_codes(values).search(values, 5, scores64=True)
-    assert_same_bytes(result, expected)
-
-
-@pytest.mark.parametrize(("rounding", "flush_denormals"), MODES)
-def test_float_mode_while_answers_of_several_threads_are_joined(strategy, rounding, flush_denormals):
-    """With few queries the threads share out the codes, and the similarities are rounded after joining."""
-    codes, _ = cases.build("too_small_for_float32", 1, 20_000, 0, 9)
-    queries = np.zeros((2, 9), dtype=np.float32)
-    queries[:, 0], queries[:, 1:] = 1e30, [[1e-12], [1e-14]]
-    codes[:, 0] = 0
-    expected = reference.search(codes, queries, 10)
-    assert 0 < expected.similarities[0, 0] < np.finfo(np.float32).tiny
-    with float_mode(rounding, flush_denormals=flush_denormals):
-        result = lk.CosineIndex.from_codes(codes, strategy=strategy, threads=4).search(
-            queries, 10, scores64=True
-        )
-    assert_same_bytes(result, expected)
-
-
-def test_float_mode_survives_an_error():
-    index = lk.CosineIndex.from_codes(np.ones((3, 2)))
-    with float_mode("upward", flush_denormals=True):
-        mode = control_bits()
-        try:
-            index.add([[np.nan, 1.0]])
-        except ValueError:
-            after = control_bits()
-    assert mode == after
-
-
-def test_threads_started_under_a_float_mode():
-    """Threads inherit the mode of the thread that starts them, and the pool starts only once a process."""
-    script = """
-        import numpy as np
-        import cases, latentknn as lk, reference
-        from checking import assert_same_bytes
-        from float_mode import float_mode
-
-        codes, queries = cases.build("denormals", 0, 3000, 500, 21)
-        expected = reference.search(codes, queries, 10)
-        with float_mode("upward", flush_denormals=True):
-            result = lk.CosineIndex.from_codes(codes, threads=4).search(queries, 10, scores64=True)
-        assert_same_bytes(result, expected)
-    """
-    run_script(script)
-
-
-# Threads and processes
+from new_interpreter import run_script
 
 
 def test_searches_from_several_threads():
@@ -159,7 +32,7 @@ def test_searches_from_several_threads():
 
 
 def test_indexes_of_several_threads():
-    """Building, searching and dropping indexes at once."""
+    """Indexes are built, searched and dropped at once."""
     codes, queries = cases.build("mixture", 2, 701, 50, 24)
     expected = reference.search(codes, queries, 10)
 
@@ -209,13 +82,15 @@ def test_searches_while_the_index_changes():
                 try:
                     result = index.search(queries, 3, allowed=np.ones(len(index), bool), scores64=True)
                 except ValueError as error:
-                    assert "allowed" in str(error)  # the index changed after len()
+                    # The index changed after len().
+                    assert "allowed" in str(error)
                 else:
                     assert_same_bytes(result, expected)
                 try:
                     assert index.search(queries, 650).ids.shape == (50, 650)
                 except ValueError as error:
-                    assert "650" in str(error)  # the codes were gone
+                    # The codes were gone.
+                    assert "650" in str(error)
         finally:
             finished.set()
             change.join()
@@ -266,7 +141,8 @@ def test_fork(child):
         import cases, latentknn as lk, reference
         from checking import assert_same_bytes
 
-        warnings.simplefilter("ignore")  # Python 3.12 warns of forking beside threads
+        # Python 3.12 warns of forking beside threads.
+        warnings.simplefilter("ignore")
         codes, queries = cases.build("mixture", 0, 3000, 300, 21)
         expected = reference.search(codes, queries, 10)
         index = lk.CosineIndex.from_codes(codes, threads=4)
@@ -307,14 +183,16 @@ def test_a_child_does_not_wait_for_threads_that_it_has_not_got():
         import numpy as np
         import latentknn as lk
 
-        warnings.simplefilter("ignore")  # Python 3.12 warns of forking beside threads
+        # Python 3.12 warns of forking beside threads.
+        warnings.simplefilter("ignore")
         rng = np.random.default_rng(0)
         codes, queries = (rng.standard_normal((n, 32), dtype=np.float32) for n in (20_000, 20_000))
         index = lk.CosineIndex.from_codes(codes, threads=1)
         expected = index.search(queries[:20], 10)
 
         def in_child():
-            signal.alarm(20)  # the default action ends the child
+            # The default action ends the child.
+            signal.alarm(20)
             try:
                 found = index.search(queries[:20], 10)
                 answered = found.ids[:, 0].tolist() == expected.ids[:, 0].tolist() or len(index) > len(codes)
@@ -338,208 +216,11 @@ def test_a_child_does_not_wait_for_threads_that_it_has_not_got():
 
         searching = forked(lambda: [index.search(queries, 10) for _ in range(3)])
         assert len(searching) > 1, searching
-        # The rows are only read meanwhile: the child goes on with them.
+        # The rows are only read meanwhile, so the child goes on with them.
         assert set(searching) == {0}, searching
         adding = forked(lambda: [index.add(codes) for _ in range(10)])
         assert set(adding) <= {0, 1} and 1 in adding, adding
         assert len(index) == 11 * len(codes)
         index.search(queries[:20], 10)
-    """
-    run_script(script)
-
-
-@pytest.mark.parametrize("threads", ["1", "2"])
-def test_interrupt(threads):
-    """Ctrl-C ends a long search with work left undone, and the index answers right afterwards.
-
-    The work is counted in processor time: the long search has 400 times the queries of the one measured.
-    """
-    script = """
-        import os, signal, sys, threading, time
-        import numpy as np
-        import latentknn as lk, reference
-        from checking import assert_same_bytes
-
-        rng = np.random.default_rng(0)
-        codes = rng.standard_normal((50_000, 64), dtype=np.float32)
-        queries = np.broadcast_to(rng.standard_normal((500, 1, 64), dtype=np.float32), (500, 400, 64))
-        index = lk.CosineIndex.from_codes(codes, threads=int(sys.argv[1]))
-
-        start = time.process_time()
-        index.search(queries[:, 0], 10)
-        one_part = time.process_time() - start
-
-        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-        start = time.process_time()
-        timer.start()
-        try:
-            index.search(queries.reshape(-1, 64), 10)
-        except KeyboardInterrupt:
-            interrupted = True
-        else:
-            interrupted = False
-        done = (time.process_time() - start) / one_part
-        assert interrupted, "the search was over before the signal, or ignored it"
-        assert done < 200, f"the work of {done} of 400 parts was done"
-
-        few = queries[:7, 0]
-        assert_same_bytes(index.search(few, 10, scores64=True), reference.search(codes, few, 10))
-        print("answered after the interrupt")
-    """
-    assert run_script(script, threads) == "answered after the interrupt\n"
-
-
-def test_signal_handlers_run_during_a_search():
-    """Not only Ctrl-C: the exception of any handler ends the search."""
-    script = """
-        import signal
-        import numpy as np
-        import latentknn as lk
-
-        class Enough(Exception):
-            pass
-
-        def stop(signal_number, frame):
-            raise Enough
-
-        rng = np.random.default_rng(0)
-        codes = rng.standard_normal((50_000, 64), dtype=np.float32)
-        queries = rng.standard_normal((200_000, 64), dtype=np.float32)
-        index = lk.CosineIndex.from_codes(codes, threads=1)
-        signal.signal(signal.SIGALRM, stop)
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
-        try:
-            index.search(queries, 10)
-        except Enough:
-            print("stopped")
-    """
-    assert run_script(script) == "stopped\n"
-
-
-# Importing
-
-
-def test_import_needs_only_numpy():
-    script = """
-        import sys
-        import latentknn
-        loaded = {name.partition(".")[0] for name in sys.modules}
-        print(*sorted(loaded & {"sklearn", "scipy", "tensorflow", "keras", "faiss", "matplotlib", "joblib"}))
-    """
-    assert run_script(script) == "\n"
-
-
-@pytest.mark.parametrize("first", ["latentknn", "other"])
-@pytest.mark.parametrize("other", ["tensorflow", "faiss", "sklearn.neighbors"])
-def test_import_beside(other, first):
-    script = """
-        import importlib, sys
-        names = ["latentknn", sys.argv[1]] if sys.argv[2] == "latentknn" else [sys.argv[1], "latentknn"]
-        modules = [importlib.import_module(name) for name in names]
-        import cases, latentknn as lk, reference
-        from checking import assert_same_bytes
-        codes, queries = cases.build("denormals", 0, 300, 30, 21)
-        expected = reference.search(codes, queries, 10)
-        assert_same_bytes(lk.CosineIndex.from_codes(codes).search(queries, 10, scores64=True), expected)
-    """
-    run_script(script, other, first)
-
-
-# Choice of the kernel
-
-
-def test_kernel_is_chosen_when_an_index_is_built(monkeypatch):
-    slowest = _core.available_isas()[0]
-    monkeypatch.setenv("LATENTKNN_ISA", slowest)
-    index = lk.CosineIndex.from_codes(np.eye(3))
-    monkeypatch.delenv("LATENTKNN_ISA")
-    assert index.isa == slowest
-    before = _core.searches_by_isa()
-    index.search(np.eye(3), 1)
-    after = _core.searches_by_isa()
-    assert {isa for isa in after if after[isa] != before[isa]} == {slowest}
-
-
-def test_best_kernel_by_default(monkeypatch):
-    monkeypatch.delenv("LATENTKNN_ISA", raising=False)
-    assert lk.CosineIndex(3).isa == _core.available_isas()[-1]
-
-
-@pytest.mark.parametrize("name", ["avx1024", "AVX2 ", "-", "auto!"])
-def test_unknown_kernel(monkeypatch, name):
-    monkeypatch.setenv("LATENTKNN_ISA", name)
-    with pytest.raises((ValueError, RuntimeError), match="LATENTKNN_ISA"):
-        lk.CosineIndex.from_codes(np.eye(3))
-
-
-def test_kernel_that_this_cpu_lacks(monkeypatch):
-    elsewhere = "neon" if "neon" not in _core.available_isas() else "avx512"
-    monkeypatch.setenv("LATENTKNN_ISA", elsewhere)
-    with pytest.raises((ValueError, RuntimeError), match=f"LATENTKNN_ISA.*{elsewhere}"):
-        lk.CosineIndex.from_codes(np.eye(3))
-
-
-def test_an_interrupted_add_of_rows_that_the_screen_does_not_suit():
-    """Rows that were noted as unscreened before the interruption are gone with the others."""
-    script = """
-        import time
-
-        import numpy as np
-        import latentknn as lk
-        from interrupting import is_interrupted
-
-        rng = np.random.default_rng(0)
-        spread = np.geomspace(1, 0.01, 3000, dtype=np.float32)
-        rows = rng.standard_normal((9_100, 3000), dtype=np.float32) * spread
-        others = rng.standard_normal((9_000, 3000), dtype=np.float32)
-        unlike = np.arange(9_000) % 200 == 0
-        others[~unlike] *= spread
-        queries = np.concatenate([rows[:5], others[unlike][:5]])
-        whole, index = (lk.CosineIndex.from_codes(rows, strategy="pca", threads=1) for _ in range(2))
-        began = time.perf_counter()
-        whole.add(others)
-        milliseconds = 1000 * (time.perf_counter() - began)
-        noted, expected = index.explain().unscreened_rows, index.search(queries, 5)
-        stopped = 0
-        for share in np.linspace(0.01, 2, 40):
-            if not is_interrupted(lambda: index.add(others), share * milliseconds):
-                break
-            if len(index) > 9_100:
-                break
-            stopped += 1
-            assert index.explain().unscreened_rows == noted
-            found = index.search(queries, 5)
-            assert found.ids.tobytes() == expected.ids.tobytes()
-            assert found.similarities.tobytes() == expected.similarities.tobytes()
-        assert stopped > 0
-        assert index.explain().unscreened_rows > noted, "what is added is meant to be noted"
-    """
-    run_script(script)
-
-
-@pytest.mark.parametrize("strategy", ["fp32", "pca"])
-def test_interrupted_changes_leave_the_index_whole(strategy):
-    """Wherever in a change the signal comes: codes, labels, ids and answers agree after it."""
-    script = f"""
-        import numpy as np
-        import latentknn as lk
-        from interrupting import is_interrupted
-
-        rng = np.random.default_rng(0)
-        few, many, queries = (rng.standard_normal((n, 128), dtype=np.float32) for n in (5_000, 45_000, 20))
-        stopped = 0
-        for milliseconds in (1, 20, 60, 100, 150, 200, 300):
-            index = lk.CosineIndex.from_codes(few, np.arange(5_000), strategy={strategy!r})
-            for change, sizes in (
-                (lambda: index.add(many, np.arange(5_000, 50_000)), (5_000, 50_000)),
-                (lambda: index.remove(index.ids[::2]), (2_500, 5_000, 25_000, 50_000)),
-            ):
-                stopped += is_interrupted(change, milliseconds)
-                assert len(index) in sizes
-                assert len(index.labels) == len(index.ids) == len(index)
-                assert np.array_equal(index.labels, index.ids)
-                again = lk.CosineIndex.from_codes(index.codes, ids=index.ids, strategy="float64")
-                assert again.search(queries, 5).ids.tobytes() == index.search(queries, 5).ids.tobytes()
-        assert stopped > 0
     """
     run_script(script)

@@ -1,0 +1,34 @@
+"""Programs run in an interpreter of their own, beside the one of the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+HANG = 120
+"""A process counts as hanging after so many seconds."""
+
+
+def run_python(*arguments: str, folder: Path | None = None, **environment: str) -> tuple[int, str, str]:
+    """Run a new interpreter, in a folder if one is given, and return its status, output and errors."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def run_script(script: str, *arguments: str) -> str:
+    """Run a script in a new interpreter that finds the modules of the tests, and return what it prints."""
+    status, output, errors = run_python(
+        "-c", textwrap.dedent(script), *arguments, folder=Path(__file__).parent
+    )
+    assert status == 0, output + errors
+    return output
