@@ -1,7 +1,8 @@
-"""Fixtures for every kernel and strategy, and the rule that no kernel of this CPU goes untested."""
+"""Fixtures stand here that files of tests share, and the rule that no kernel of this CPU goes untested."""
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import sys
 from collections import Counter
@@ -9,12 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
 import emulated_cuda
 import latentknn
-from latentknn import _core, engines
+from keras_download import forbid_keras
+from latentknn import _core, datasets, engines
+from latentknn.datasets import published
+from latentknn.datasets.idx import idx_checksum
 
 # The same cases in every run; --hypothesis-profile=explore draws new ones.
 settings.register_profile("reproducible", deadline=None, derandomize=True, database=None)
@@ -87,6 +92,32 @@ def emulated_devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(sys.modules, "latentknn._cuda", module)
     yield
     emulated_cuda.limit_memory(emulated_cuda.AMPLE)
+
+
+@pytest.fixture
+def arrays() -> dict[str, np.ndarray]:
+    """Return a small data set, as its files hold it."""
+    generator = np.random.default_rng(0)
+    return {
+        "train_images": generator.integers(0, 256, (20, 5, 4), dtype=np.uint8),
+        "train_labels": generator.permutation(np.arange(20, dtype=np.uint8) % 10),
+        "test_images": generator.integers(0, 256, (10, 5, 4), dtype=np.uint8),
+        "test_labels": np.arange(10, dtype=np.uint8),
+    }
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrays: dict[str, np.ndarray]) -> dict[str, Path]:
+    """Publish the small data set under the name of Fashion-MNIST, with all its sources in one folder."""
+    small = dataclasses.replace(
+        published.FASHION_MNIST,
+        checksums={part: idx_checksum(array) for part, array in arrays.items()},
+        debian_folder=tmp_path / "debian",
+    )
+    monkeypatch.setitem(published.PUBLISHED, "fashion_mnist", small)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    forbid_keras(monkeypatch)
+    return {"cache": datasets.cache_folder("fashion_mnist"), "debian": tmp_path / "debian"}
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
