@@ -15,9 +15,9 @@ def test_kernel_is_chosen_when_an_index_is_built(monkeypatch):
     index = lk.CosineIndex.from_codes(np.eye(3))
     monkeypatch.delenv("LATENTKNN_ISA")
     assert index.isa == slowest
-    before = _core.kernel_calls()
+    before = _core.searches_by_isa()
     index.search(np.eye(3), 1)
-    after = _core.kernel_calls()
+    after = _core.searches_by_isa()
     assert {isa for isa in after if after[isa] != before[isa]} == {slowest}
 
 
