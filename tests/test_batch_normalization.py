@@ -46,7 +46,7 @@ def test_a_short_training_rebuilds_what_it_has_seen(digits):
 
 @every_model
 def test_every_batch_normalisation_counts_the_steps_of_its_model(name):
-    options = {"autoencoder": "conv_ae"} if name == "finetuned" else SMALL[name]
+    options = {"autoencoder": "conv_ae"} if name == "finetuned" else SMALL.get(name, {})
     model = models.create(name, input_shape=SHAPE, **options)
     model.optimizer.iterations.assign(7)
     layers = [

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -29,7 +30,7 @@ struct Explanation {
   std::vector<Consideration> considered;
   std::uint64_t queries;        // of all searches so far
   std::uint64_t screened_rows;  // by those searches; the others were out of reach
-  std::uint64_t finer_rows;     // rows that finer screens than the first compared, among screened_rows
+  std::uint64_t finer_rows;     // of screened_rows: by finer screens than the one that searches begin on
   std::uint64_t scored_rows;    // exactly, by those searches
 };
 
@@ -42,7 +43,7 @@ class Database {
   // Never waits, so that it may be asked while a lock of the caller's is held.
   std::size_t size() const { return count_.load(); }
   const char* isa() const { return kernels_.name; }
-  // What screens the rows now; before there are any, the strategy that was asked for.
+  // The screen that compares the rows the fastest; before there are any, the strategy that was asked for.
   const char* strategy() const;
 
   Explanation explain() const;
@@ -84,7 +85,7 @@ class Database {
   const KernelTable& kernels_;
   Strategy strategy_;
   Ladder ladder_;                   // empty: no screening
-  std::unique_ptr<Layout> layout_;  // of the screens' rows; null where there are none
+  std::unique_ptr<Layout> layout_;  // of the rows, where they are screened; null before there are any
   std::vector<Consideration> considered_;
   std::size_t chosen_for_ = 0;  // rows that there were when the screen was chosen
   AlignedBuffer<float> values_;

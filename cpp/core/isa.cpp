@@ -6,7 +6,7 @@
 namespace latentknn {
 namespace {
 
-struct Candidate {
+struct InstructionSet {
   const char* name;
   const KernelTable* (*kernels)();
   bool (*supported)();
@@ -28,7 +28,7 @@ bool has_neon() { return true; }  // part of AArch64; the kernels are null elsew
 #endif
 
 // Slowest first.
-constexpr Candidate kCandidates[] = {
+constexpr InstructionSet kInstructionSets[] = {
     {"baseline", &baseline_kernels, [] { return true; }},
     {"avx2", &avx2_kernels, &has_avx2},
     {"avx512", &avx512_kernels, &has_avx512},
@@ -36,7 +36,7 @@ constexpr Candidate kCandidates[] = {
     {"neon", &neon_kernels, &has_neon},
 };
 
-bool available(const Candidate& candidate) { return candidate.kernels() != nullptr && candidate.supported(); }
+bool available(const InstructionSet& each) { return each.kernels() != nullptr && each.supported(); }
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -48,20 +48,20 @@ std::string joined(const std::vector<std::string>& names) {
 
 std::vector<std::string> available_isas() {
   std::vector<std::string> names;
-  for (const Candidate& candidate : kCandidates) {
-    if (available(candidate)) names.emplace_back(candidate.name);
+  for (const InstructionSet& each : kInstructionSets) {
+    if (available(each)) names.emplace_back(each.name);
   }
   return names;
 }
 
 const KernelTable& select_kernels() {
   const char* const forced = std::getenv("LATENTKNN_ISA");
-  const Candidate* chosen = nullptr;
+  const InstructionSet* chosen = nullptr;
   bool known = false;
-  for (const Candidate& candidate : kCandidates) {
-    const bool named = forced != nullptr && std::string(forced) == candidate.name;
+  for (const InstructionSet& each : kInstructionSets) {
+    const bool named = forced != nullptr && std::string(forced) == each.name;
     known = known || named;
-    if ((named || forced == nullptr) && available(candidate)) chosen = &candidate;
+    if ((named || forced == nullptr) && available(each)) chosen = &each;
   }
   if (chosen != nullptr) return *chosen->kernels();
   throw std::invalid_argument(

@@ -1,5 +1,6 @@
 // Tests of the stages of a search, each by itself.
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -458,16 +459,19 @@ void tiles_climb_where_little_is_told_apart() {
 }  // namespace
 
 int main() {
-  queries_are_rounded_once();
-  queries_are_placed_in_order();
-  plans_cover_all_queries();
-  cells_are_visited_once();
-  any_arithmetics_will_do();
-  shards_answer_as_one();
-  scorers_give_the_contracts_similarities();
-  tiles_stand_on_rungs();
-  comparison_leaves_whatever_is_near();
-  candidates_are_scored_until_none_can_matter();
-  tiles_climb_where_little_is_told_apart();
+  for (const std::string& isa : available_isas()) {
+    setenv("LATENTKNN_ISA", isa.c_str(), 1);
+    queries_are_rounded_once();
+    queries_are_placed_in_order();
+    plans_cover_all_queries();
+    cells_are_visited_once();
+    any_arithmetics_will_do();
+    shards_answer_as_one();
+    scorers_give_the_contracts_similarities();
+    tiles_stand_on_rungs();
+    comparison_leaves_whatever_is_near();
+    candidates_are_scored_until_none_can_matter();
+    tiles_climb_where_little_is_told_apart();
+  }
   return checking::summary();
 }

@@ -170,7 +170,7 @@ Choice choose_by_cost(const KernelTable& kernels, const Rows& sample, std::size_
     add_from(Arithmetic::int16, UniformScreen::Packed::each_time, kernels, sample, choice.ladder);
   } else {
     add_from(whole->arithmetic, UniformScreen::Packed::kept, kernels, sample, choice.ladder);
-    choice.ladder.first = choice.ladder.whole;
+    choice.ladder.begins_on = choice.ladder.whole;
   }
   return choice;
 }

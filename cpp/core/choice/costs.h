@@ -1,7 +1,6 @@
 // What the steps of a search cost, in multiply-adds of the fp32 tile: what screens are chosen by.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 
 #include "kernels/kernel_table.h"

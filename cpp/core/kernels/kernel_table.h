@@ -8,10 +8,10 @@
 
 namespace latentknn {
 
-// A row that screening could not exclude, with its approximate similarity.
+// A row that screening could not exclude.
 struct Hit {
-  float score;
-  uint32_t row;
+  float score;     // in units of the screen
+  uint32_t row;    // counted from ScreenTask::first_row: its place
   uint32_t query;  // of the block
 };
 
@@ -36,9 +36,10 @@ struct ScreenTask {
   const void* cutoffs;  // per query, by set_cutoff: scores below are excluded
   Hit* hits;            // what is left, in the order of the rows' tiles
   size_t hit_count;
-  size_t hit_capacity;               // at least the scores of a tile
-  void (*take_hits)(void* context);  // called when the next tile may not fit; must empty hits and may raise
-  void* context;                     // cutoffs
+  size_t hit_capacity;  // at least the scores of a tile
+  // Called with `context` when the next tile may not fit: it must empty the hits, and may raise cutoffs.
+  void (*take_hits)(void* context);
+  void* context;
 };
 
 // Numbers that rows can be screened in: from those that tell the most apart to those that are multiplied the fastest.
@@ -50,12 +51,12 @@ constexpr size_t kArithmetics = sizeof kArithmeticNames / sizeof *kArithmeticNam
 struct ScreenKernel {
   const char* name;  // of the arithmetic
   double gain;       // how many times faster than that of fp32 its tile runs, measured
-  // Where rows have starts: the largest integer of a query; a row's is 127. A score is its row's start and the product,
-  // modulo 2^16 where it wraps.
+  // Where rows have starts (see pack_rows): the largest integer of a query; a row's is 127. A score is its row's start
+  // and the product, modulo 2^16 where it wraps.
   int query_largest;
   bool wraps;
-  size_t query_tile;
-  size_t row_tile;
+  size_t query_tile;                  // the same in all arithmetics of a table
+  size_t row_tile;                    // divides the largest of the table
   size_t (*query_bytes)(size_t dim);  // bytes of one packed vector, padding of its dimensions included
   size_t (*row_bytes)(size_t dim);
   // Packs `count` consecutive vectors, each times its scale, into tiles of query_tile or row_tile; missing
@@ -70,7 +71,7 @@ struct ScreenKernel {
   void (*screen)(ScreenTask& task);
 };
 
-// What a query can reach: tiles whose centre c and angle m have c q + base >= cosine cos m - sine sin m.
+// What a query can reach: cells whose centre c and angle m have c q + base >= cosine cos m - sine sin m.
 struct Reach {
   float cosine;
   float sine;

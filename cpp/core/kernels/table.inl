@@ -26,8 +26,22 @@ constexpr ScreenKernel screen_kernel() {
   return kernel;
 }
 
+constexpr size_t largest_of(size_t a, size_t b) { return a > b ? a : b; }
+
+// The largest tile of rows.
+template <class First, class... Others>
+constexpr size_t row_tile_of() {
+  if constexpr (sizeof...(Others) == 0) {
+    return Tile<First>::kRows;
+  } else {
+    return largest_of(Tile<First>::kRows, row_tile_of<Others...>());
+  }
+}
+
 template <class... Each>
 constexpr KernelTable table_of() {
+  static_assert(((Tile<Each>::kQueries == Tile<Fp32>::kQueries) && ...), "queries move between arithmetics by tiles");
+  static_assert(((row_tile_of<Each...>() % Tile<Each>::kRows == 0) && ...), "cells are whole tiles of all arithmetics");
   KernelTable table{};
   table.name = kName;
   ((table.screens[static_cast<size_t>(Each::kArithmetic)] = screen_kernel<Each>()), ...);

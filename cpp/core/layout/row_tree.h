@@ -37,7 +37,7 @@ class RowTree {
   std::size_t cell_;
   std::vector<std::uint32_t> order_;
   std::vector<float> directions_;  // (nodes, width)
-  std::vector<float> thresholds_;  // at most that far along the direction: the first half
+  std::vector<float> thresholds_;  // less far along the direction: the first half
 };
 
 }  // namespace latentknn

@@ -1,7 +1,6 @@
 // A small pool of worker threads, shared by the whole process, that survives fork().
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>

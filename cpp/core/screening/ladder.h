@@ -11,11 +11,11 @@ namespace latentknn {
 
 struct Ladder {
   std::vector<std::unique_ptr<Screen>> screens;  // none: every row is scored
-  std::size_t first = 0;                         // the one that a query begins with, near its own place
+  std::size_t begins_on = 0;                     // the one that a query begins with, near its own place
   std::size_t whole = 0;                         // the first one of all dimensions; those before: of a subspace
 
   bool empty() const { return screens.empty(); }
-  // The one that a search hopes to get along with.
+  // The one that compares the fastest.
   const Screen& cheapest() const { return *screens.front(); }
 
   void reserve_rows(std::size_t count) {

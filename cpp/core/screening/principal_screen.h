@@ -19,8 +19,6 @@
 //   4. The similarity of rule 1 lies within (d + 16) 2^-53 of the cosine.
 #pragma once
 
-#include <memory>
-
 #include "linear/projection.h"
 #include "platform/aligned_buffer.h"
 #include "screening/screen.h"

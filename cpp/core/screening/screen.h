@@ -41,7 +41,7 @@ class Screen {
   virtual bool keeps_rows() const { return true; }
   virtual void pack_cell(const float*, const double*, std::size_t, void*) const {}
 
-  // Places of rows that its scores say nothing about, in order: candidates of every query. Their scores are all
+  // Places of rows that its scores say nothing about, in order: every query must score them. Their scores are all
   // kUnscreened, which others may have too.
   virtual std::vector<std::uint32_t> unscreened_places() const { return {}; }
   static constexpr float kUnscreened = -32768.0f;

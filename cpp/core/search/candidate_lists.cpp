@@ -1,7 +1,6 @@
 #include "search/candidate_lists.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 namespace latentknn {
@@ -21,8 +20,9 @@ void CandidateLists::start(std::size_t queries, std::size_t capacity) {
   limits_.assign(queries, capacity);
 }
 
-// By halving the range of the values: counting them is so much cheaper than moving them about that many passes take
-// less than one selection.
+// Returns a value that `rank` of the values reach, and not many more; minus infinity where fewer reach `known`. By
+// halving the range of the values: counting them is so much cheaper than moving them about that many passes take less
+// than one selection.
 float CandidateLists::value_of_rank(const float* values, std::size_t count, std::size_t rank, double known) const {
   float reached = std::max(kLowest, static_cast<float>(known)), missed = kHighest;
   if (kernels_.count_at_least(values, count, reached) < rank) return -std::numeric_limits<float>::infinity();

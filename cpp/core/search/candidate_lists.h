@@ -39,7 +39,7 @@ class CandidateLists {
   }
   void set_limit(std::size_t q, std::size_t limit) { limits_[q] = limit < capacity_ ? limit : capacity_; }
 
-  // Keeps the candidates whose similarity may be `threshold`.
+  // Keeps the candidates whose similarity may be `threshold` or more.
   void keep_above(std::size_t q, double threshold) {
     const float* const uppers = uppers_.data() + q * capacity_;
     keep(q, [=](std::size_t i) { return static_cast<double>(uppers[i]) >= threshold; });

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/kernel_table.h"
+#include "layout/cell_caps.h"
 #include "layout/layout.h"
 #include "platform/aligned_buffer.h"
 #include "search/placed_queries.h"
@@ -30,7 +31,7 @@ class CellVisits {
 
   std::size_t tiles() const { return wanted_.size(); }
 
-  // Cells that a tile visited before the last widening.
+  // Cells that were wanted for a tile before the last widening, those that it could skip included.
   std::size_t visited(std::size_t tile) const;
 
   // So many cells around each query's own are wanted, but for those that were before.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/kernel_table.h"
 #include "layout/layout.h"
 #include "platform/aligned_buffer.h"
 #include "search/place_set.h"
@@ -34,7 +35,7 @@ class Comparison {
   double left_share(std::size_t tile) const;
   bool compared_any(std::size_t tile) const { return compared_[tile] > 0; }
 
-  // Pairs that were compared for the block, and those of them on finer rungs than the ladder's first.
+  // Pairs that were compared for the block, and those of them on finer rungs than the one that searches begin on.
   std::uint64_t screened_rows() const { return screened_rows_; }
   std::uint64_t finer_rows() const { return finer_rows_; }
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "rows/rows.h"
 #include "search/search.h"
 #include "search/top_k.h"
 
@@ -76,8 +77,8 @@ class ExactScorer {
   std::vector<Pair> sorted_;
   std::vector<std::uint32_t> sorted_rows_;
   std::vector<std::size_t> ends_;       // of each chunk of places
-  std::vector<std::uint32_t> fetched_;  // of each place of a chunk: the chunk that it was fetched for, counted
-  std::uint32_t chunks_ = 0;            // over all calls
+  std::vector<std::uint32_t> fetched_;  // of each place of a chunk: the number of the chunk that it was fetched for
+  std::uint32_t chunks_ = 0;            // chunks of all calls so far
   std::uint64_t scored_rows_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "platform/thread_pool.h"
 #include "search/answers.h"
 #include "search/exact_scorer.h"
 #include "search/plan.h"

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "platform/thread_pool.h"
 #include "search/answers.h"
 #include "search/exact_scorer.h"
 

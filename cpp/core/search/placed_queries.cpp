@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "platform/thread_pool.h"
+
 namespace latentknn {
 namespace {
 

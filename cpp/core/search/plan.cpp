@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "choice/costs.h"
+#include "platform/thread_pool.h"
 #include "search/block_search.h"
 #include "search/top_k.h"
 
@@ -43,7 +44,7 @@ SearchPlan plan_exhaustive(const Search& search, std::size_t rows) {
 }
 
 SearchPlan plan_screened(const Search& search, const Ladder& ladder, const Layout& layout) {
-  const Screen& screen = *ladder.screens[ladder.first];
+  const Screen& screen = *ladder.screens[ladder.begins_on];
   const std::size_t tile = screen.kernel().query_tile;
   const std::size_t count = search.queries.count(), k = search.request.k;
   const std::size_t most = std::min(kBlockBytes / screen.kernel().query_bytes(screen.packed_dim()),

@@ -65,7 +65,8 @@ void Rescoring::limit(std::size_t q, std::size_t size) {
   lists_.set_limit(q, ladder_.bounded_below(q) ? size + kTrimmed : lists_.capacity());
 }
 
-// Drops rows that are not admitted and, where bounds hold from below, rows that cannot be among the k best.
+// Drops rows that are not admitted, and rows that cannot be among the k best: by the threshold, which bounds from below
+// may raise.
 void Rescoring::exclude(std::size_t q) {
   const std::size_t k = search_.request.k;
   if (!search_.admits_all()) {

@@ -21,11 +21,11 @@ class Rescoring {
  public:
   Rescoring(const Search& search, const Layout& layout, TileLadder& ladder);
 
-  // Bytes of the candidates of one query, near whose own place so many rows are visited first.
+  // Bytes of the candidates of a query. A search first visits so many rows near each query's own place.
   static std::size_t bytes_per_query(std::size_t first_rows, std::size_t k);
 
-  // Takes on a block of queries, by their numbers in the search, near whose own places so many rows are visited first.
-  // The ladder takes on the same before.
+  // Takes on a block of queries, by their numbers in the search, after the ladder has. So many rows near each query's
+  // own place are visited first.
   void start(const std::vector<std::size_t>& queries, std::size_t first_rows);
   // A row that screening has left.
   void add(std::size_t q, const Candidate& candidate) {
@@ -36,7 +36,7 @@ class Rescoring {
   void score_places(std::size_t q, const std::vector<std::uint32_t>& places);
   // Scores all rows of a cell, but for those at some places, for each query of a tile.
   void score_cell(std::size_t cell, std::size_t tile, const PlaceSet& without);
-  // Raises thresholds by scoring the likeliest candidates, before so many rows more are visited.
+  // Raises thresholds by scoring the likeliest candidates, before the visit of so many rows.
   void score_some(std::size_t rows_to_come);
   // Scores all candidates that cannot be excluded.
   void score_all();

@@ -8,6 +8,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/kernel_table.h"
 #include "layout/layout.h"
 #include "platform/aligned_buffer.h"
 #include "rows/rows.h"

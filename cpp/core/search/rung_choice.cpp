@@ -31,7 +31,7 @@ RungChoice::RungChoice(const Search& search, const Layout& layout, TileLadder& l
       comparison_(comparison),
       left_cost_(costs::left_row(search.rows.dim)) {}
 
-// Before the visit that was made last.
+// Rows in the cells that were wanted before the last visit.
 std::size_t RungChoice::rows_seen(std::size_t tile) const { return visits_.visited(tile) * layout_.cell_rows(); }
 
 void RungChoice::climb() {

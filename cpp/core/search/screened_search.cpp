@@ -5,6 +5,7 @@
 #include <mutex>
 #include <vector>
 
+#include "platform/thread_pool.h"
 #include "search/answers.h"
 #include "search/block_search.h"
 #include "search/placed_queries.h"

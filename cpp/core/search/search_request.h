@@ -1,4 +1,4 @@
-// What a caller asks of a batch search.
+// What a caller asks of a search, and what is counted of all searches.
 #pragma once
 
 #include <atomic>
@@ -24,9 +24,10 @@ struct SearchRequest {
 // What the searches of a database had to do.
 struct SearchStatistics {
   std::atomic<std::uint64_t> queries{0};
-  std::atomic<std::uint64_t> screened_rows{0};  // by their screened score; the others were out of reach
-  std::atomic<std::uint64_t> finer_rows{0};     // rows screened on finer rungs than the first
-  std::atomic<std::uint64_t> scored_rows{0};    // exactly, after screening
+  // Pairs of a query and a row.
+  std::atomic<std::uint64_t> screened_rows{0};  // the others were out of reach
+  std::atomic<std::uint64_t> finer_rows{0};     // screened on finer rungs than the one that searches begin on
+  std::atomic<std::uint64_t> scored_rows{0};    // scored exactly
 };
 
 }  // namespace latentknn

@@ -7,9 +7,9 @@ namespace latentknn {
 
 TileLadder::TileLadder(const Search& search, const Ladder& ladder, const Layout& layout)
     : query_tile_(ladder.cheapest().kernel().query_tile),
-      hoped_(ladder.first),
+      coarsest_(ladder.begins_on),
       first_whole_(ladder.whole),
-      begins_on_(ladder.first) {
+      begins_on_(ladder.begins_on) {
   for (const std::unique_ptr<Screen>& screen : ladder.screens) {
     rungs_.emplace_back(*screen, layout, search.rows);
   }

@@ -27,14 +27,14 @@ class TileLadder {
   std::size_t size(std::size_t tile) const { return end(tile) - first(tile); }
 
   std::size_t rungs() const { return rungs_.size(); }
-  Rung& rung(std::size_t number) { return rungs_[number]; }
-  const Rung& rung(std::size_t number) const { return rungs_[number]; }
+  Rung& rung(std::size_t i) { return rungs_[i]; }
+  const Rung& rung(std::size_t i) const { return rungs_[i]; }
   // Whether a rung is not of all dimensions.
   bool in_subspace(std::size_t rung) const { return rung < first_whole_; }
-  // Whether a rung is finer than the one on which a search hopes to stay.
-  bool finer(std::size_t rung) const { return rung > hoped_; }
+  // Whether a rung is finer than the one that searches begin on.
+  bool finer(std::size_t rung) const { return rung > coarsest_; }
 
-  // rungs(): the tile's cells are scored without screening.
+  // The rung that a tile stands on; rungs() where its cells are scored without screening.
   std::size_t rung_of(std::size_t tile) const { return rung_of_[tile]; }
   void stand_on(std::size_t tile, std::size_t rung);
   // Later blocks begin on this rung.
@@ -59,7 +59,7 @@ class TileLadder {
   std::size_t rung_of_query(std::size_t q) const { return rung_of_[q / query_tile_]; }
 
   const std::size_t query_tile_;
-  const std::size_t hoped_;
+  const std::size_t coarsest_;  // rung that searches begin on
   const std::size_t first_whole_;
   std::size_t begins_on_;
   std::vector<Rung> rungs_;

@@ -123,8 +123,9 @@ class CosineIndex(IndexContents):
         Parameters
         ----------
         queries : array-like of shape (M, d)
-            Rounded once to float32. The engine "cuda" reads arrays that are on a device where they are if
-            they are of float32 and in C order, and by way of the host if not; they must not change meanwhile.
+            Rounded once to float32. The engine "cuda" reads arrays of float32 in C order where they are, on a
+            device or on the host, perhaps more than once, and others by way of the host; they must not change
+            meanwhile.
         k : int
             Neighbours a query, from 1 to the number of (allowed) codes.
         allowed : array-like of shape (n,), bool, optional
