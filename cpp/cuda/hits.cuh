@@ -7,12 +7,12 @@
 namespace latentknn::cuda {
 
 // The smallest sums that reach the cutoffs of a thread's queries. None reaches that of a query that is not screened.
-template <class Part, class Sum>
-__device__ void find_least(const Search& search, Screening screening, const Part& part, std::uint32_t first_query,
-                           Sum (&least)[Part::kQueries]) {
+template <class Share, class Sum>
+__device__ void find_least(const Search& search, Screening screening, const Share& share, std::uint32_t first_query,
+                           Sum (&least)[Share::kQueries]) {
 #pragma unroll
-  for (unsigned which = 0; which < Part::kQueries; ++which) {
-    const std::size_t query = first_query + part.query(which);
+  for (unsigned which = 0; which < Share::kQueries; ++which) {
+    const std::size_t query = first_query + share.query(which);
     const bool screened =
         query < search.query_count && (screening == Screening::first || search.again[query] == search.round);
     least[which] = least_sum(screened ? search.cutoffs[query] : INFINITY, Sum{});
@@ -64,19 +64,19 @@ static_assert(Queue::kRoom == 32, "each lane hands one hit on");
 // The hits of warps that multiply, each with a queue of its own.
 template <class Sum>
 class Hits {
-  using Part = by_warp::Part;
+  using Share = by_warp::Share;
 
  public:
   // `queues` are the block's, one a warp.
   __device__ Hits(const Search& search, Screening screening, Queue* queues)
-      : search_(search), screening_(screening), queue_(queues[Part::warp()]) {
-    if (part_.lane == 0) queue_.count = 0;
+      : search_(search), screening_(screening), queue_(queues[Share::warp()]) {
+    if (share_.lane == 0) queue_.count = 0;
     await_warp();
   }
 
   __device__ void begin_item(const Item& item) {
     first_query_ = item.query_tile * static_cast<std::uint32_t>(kQueryTile);
-    find_least(search_, screening_, part_, first_query_, least_);
+    find_least(search_, screening_, share_, first_query_, least_);
   }
 
   __device__ void take_tile(const by_warp::Sums<Sum>& sums, std::uint32_t tile, std::uint32_t) {
@@ -85,7 +85,7 @@ class Hits {
     for (unsigned group = 0; group < kGroups; ++group) {
       bool any = false;
 #pragma unroll
-      for (unsigned j = 0; j < kGroupRows; ++j) any |= sums.at(group, j) >= least_[Part::query_of(group)];
+      for (unsigned j = 0; j < kGroupRows; ++j) any |= sums.at(group, j) >= least_[Share::query_of(group)];
       groups |= static_cast<std::uint32_t>(any) << group;
     }
     std::uint32_t rest = any_of_warp(groups);
@@ -116,17 +116,17 @@ class Hits {
       Sum sum = values[0];
 #pragma unroll
       for (unsigned j = 1; j < kGroupRows; ++j) sum = j == hit ? values[j] : sum;
-      queue_.add(search_, static_cast<float>(sum), tile * static_cast<std::uint32_t>(kRowTile) + part_.row(group, hit),
-                 first_query_ + part_.query(group));
+      queue_.add(search_, static_cast<float>(sum), tile * static_cast<std::uint32_t>(kRowTile) + share_.row(group, hit),
+                 first_query_ + share_.query(group));
     }
   }
 
   const Search& search_;
   const Screening screening_;
-  const by_warp::Part part_;
+  const by_warp::Share share_;
   Queue& queue_;
   std::uint32_t first_query_;
-  Sum least_[Part::kQueries];
+  Sum least_[Share::kQueries];
 };
 
 }  // namespace latentknn::cuda

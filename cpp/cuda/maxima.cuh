@@ -7,7 +7,7 @@
 namespace latentknn::cuda {
 
 // The largest sum of each group, in every tile.
-template <class Part, class Sum>
+template <class Share, class Sum>
 class Maxima {
  public:
   __device__ explicit Maxima(const Search& search) : search_(search) {}
@@ -15,8 +15,8 @@ class Maxima {
   __device__ void begin_item(const Item& item) {
     first_query_ = std::size_t{item.query_tile} * kQueryTile;
 #pragma unroll
-    for (unsigned which = 0; which < Part::kQueries; ++which) {
-      const std::size_t query = first_query_ + part_.query(which);
+    for (unsigned which = 0; which < Share::kQueries; ++which) {
+      const std::size_t query = first_query_ + share_.query(which);
       most_[which] = most_sum(query < search_.query_count ? search_.ceilings[query] : INFINITY, Sum{});
     }
   }
@@ -28,9 +28,9 @@ class Maxima {
 #pragma unroll
     for (unsigned group = 0; group < kGroups; ++group) {
       const Sum largest = search_.goes_on ? largest_of<true>(sums, group) : largest_of<false>(sums, group);
-      const std::size_t query = first_query_ + part_.query(Part::query_of(group));
+      const std::size_t query = first_query_ + share_.query(Share::query_of(group));
       if (query >= search_.query_count) continue;
-      search_.maxima[query * search_.maxima_stride + std::size_t{number} * kTileGroups + part_.place(group)] =
+      search_.maxima[query * search_.maxima_stride + std::size_t{number} * kTileGroups + share_.maximum(group)] =
           full && largest != no_sum(Sum{}) ? static_cast<float>(largest) : -INFINITY;
     }
   }
@@ -46,15 +46,15 @@ class Maxima {
 #pragma unroll
     for (unsigned j = 0; j < kGroupRows; ++j) {
       const Sum sum = sums.at(group, j);
-      if (!kCeiling || sum <= most_[Part::query_of(group)]) largest = sum > largest ? sum : largest;
+      if (!kCeiling || sum <= most_[Share::query_of(group)]) largest = sum > largest ? sum : largest;
     }
     return largest;
   }
 
   const Search& search_;
-  const Part part_;
+  const Share share_;
   std::size_t first_query_;
-  Sum most_[Part::kQueries];  // largest sums below the ceilings
+  Sum most_[Share::kQueries];  // largest sums below the ceilings
 };
 
 }  // namespace latentknn::cuda

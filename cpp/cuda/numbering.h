@@ -49,7 +49,7 @@ class Numbering {
 
   struct Run {
     std::size_t first;     // row of the part
-    std::size_t position;  // place in the database
+    std::size_t position;  // in the database
   };
   std::vector<Run> runs_;
   std::vector<std::uint32_t> run_of_block_;  // run of each block's first row

@@ -23,8 +23,8 @@ struct Fp16 {
   using Value = std::uint16_t;
 
   __device__ explicit Fp16(double) {}
-  __device__ Value rounded(double unit) const { return round_to_half(static_cast<float>(unit * kUnit)); }
-  __device__ double value_of(Value rounded) const { return static_cast<double>(half_value(rounded)) / kUnit; }
+  __device__ Value rounded(double unit) const { return round_to_float16(static_cast<float>(unit * kUnit)); }
+  __device__ double value_of(Value rounded) const { return static_cast<double>(float16_value(rounded)) / kUnit; }
 };
 
 struct Int8 {

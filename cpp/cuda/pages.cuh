@@ -44,7 +44,7 @@ struct Pages {
 // The hits of warpgroups: writes them down.
 template <class Sum>
 class PageWriter {
-  using Part = by_warpgroup::Part;
+  using Share = by_warpgroup::Share;
 
  public:
   __device__ PageWriter(const Search& search, Screening screening, Pages<Sum>& pages)
@@ -52,7 +52,7 @@ class PageWriter {
 
   __device__ void begin_item(const Item& item) {
     first_query_ = item.query_tile * static_cast<std::uint32_t>(kQueryTile);
-    find_least(search_, screening_, part_, first_query_, least_);
+    find_least(search_, screening_, share_, first_query_, least_);
   }
 
   __device__ void take_tile(const by_warpgroup::Sums<Sum>& sums, std::uint32_t tile, std::uint32_t) {
@@ -62,7 +62,7 @@ class PageWriter {
     for (unsigned group = 0; group < kGroups; ++group) {
       bool any = false;
 #pragma unroll
-      for (unsigned j = 0; j < kGroupRows; ++j) any |= sums.at(group, j) >= least_[Part::query_of(group)];
+      for (unsigned j = 0; j < kGroupRows; ++j) any |= sums.at(group, j) >= least_[Share::query_of(group)];
       lanes[group] = lanes_where(any);
       any_lanes |= lanes[group];
     }
@@ -72,14 +72,14 @@ class PageWriter {
       if (lanes[group] == 0) continue;
       const unsigned count = bits_in(lanes[group]);
       if (used_ + count > Page<Sum>::kRoom) turn(false);
-      if ((lanes[group] >> part_.lane & 1) != 0) {
-        Page<Sum>& page = pages_.pages[Part::warp()][page_];
-        const unsigned at = used_ + bits_in(lanes[group] & ((1u << part_.lane) - 1));
+      if ((lanes[group] >> share_.lane & 1) != 0) {
+        Page<Sum>& page = pages_.pages[Share::warp()][page_];
+        const unsigned at = used_ + bits_in(lanes[group] & ((1u << share_.lane) - 1));
 #pragma unroll
         for (unsigned j = 0; j < kGroupRows; ++j) page.sums[at][j] = sums.at(group, j);
-        page.least[at] = least_[Part::query_of(group)];
-        page.places[at] = tile * static_cast<std::uint32_t>(kRowTile) + part_.row(group, 0);
-        page.queries[at] = first_query_ + part_.query(Part::query_of(group));
+        page.least[at] = least_[Share::query_of(group)];
+        page.places[at] = tile * static_cast<std::uint32_t>(kRowTile) + share_.row(group, 0);
+        page.queries[at] = first_query_ + share_.query(Share::query_of(group));
       }
       used_ += count;
     }
@@ -91,24 +91,24 @@ class PageWriter {
  private:
   // Hands the page on and takes the other. All lanes must call.
   __device__ void turn(bool last) {
-    if (part_.lane == 0) {
-      Page<Sum>& page = pages_.pages[Part::warp()][page_];
+    if (share_.lane == 0) {
+      Page<Sum>& page = pages_.pages[Share::warp()][page_];
       page.count = used_;
       page.last = last;
     }
-    arrive(&pages_.written[Part::warp()][page_]);
+    arrive(&pages_.written[Share::warp()][page_]);
     used_ = 0;
     page_ ^= 1;
     parity_ ^= page_ ^ 1;  // it changes when both pages have been turned
-    if (!last) await_phase(&pages_.read[Part::warp()][page_], parity_ ^ 1);
+    if (!last) await_phase(&pages_.read[Share::warp()][page_], parity_ ^ 1);
   }
 
   const Search& search_;
   const Screening screening_;
-  const Part part_;
+  const Share share_;
   Pages<Sum>& pages_;
   std::uint32_t first_query_;
-  Sum least_[Part::kQueries];
+  Sum least_[Share::kQueries];
   unsigned used_ = 0;
   unsigned page_ = 0;
   unsigned parity_ = 0;

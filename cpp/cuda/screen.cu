@@ -11,7 +11,7 @@ namespace {
 
 template <class Sum>
 __global__ void __launch_bounds__(by_warp::kThreads, 1) maxima_kernel(Search search) {
-  Maxima<by_warp::Part, Sum> maxima(search);
+  Maxima<by_warp::Share, Sum> maxima(search);
   by_warp::multiply_tiles<Sum>(search, 0, search.maxima_count / kTileGroups, Screening::first, maxima);
 }
 
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(by_warpgroup::kThreads, 1)
     by_warpgroup::Block<Sum> block(search, 0, search.maxima_count / kTileGroups, Screening::first, shape, ring,
                                    beside.barriers);
     if (block.multiplies()) {
-      block.multiply(Maxima<by_warpgroup::Part, Sum>(search));
+      block.multiply(Maxima<by_warpgroup::Share, Sum>(search));
     } else {
       block.serve(by_warpgroup::NoWork{});
     }

@@ -64,23 +64,23 @@ Tally ShardedRows::tally() const {
   return sum;
 }
 
-std::size_t ShardedRows::share(std::size_t place) const {
+std::size_t ShardedRows::share(std::size_t which) const {
   std::size_t count = 0;
-  for (const Resident& part : resident_[place]) count += part.rows.size();
+  for (const Resident& part : resident_[which]) count += part.rows.size();
   return count;
 }
 
 // Of the device that is current, what rows may still take.
-std::size_t ShardedRows::unused(std::size_t place) const {
+std::size_t ShardedRows::unused(std::size_t which) const {
   std::size_t used = 0;
-  for (const Resident& part : resident_[place]) used += part.rows.bytes();
+  for (const Resident& part : resident_[which]) used += part.rows.bytes();
   // A part of the memory is left to searches, and what they have got is of that.
-  const std::size_t lent = benches_[place] ? benches_[place]->workspace.bytes() : 0;
-  return std::min(free_memory() + lent, memory_[place] - std::min(memory_[place], used));
+  const std::size_t lent = benches_[which] ? benches_[which]->workspace.bytes() : 0;
+  return std::min(free_memory() + lent, memory_[which] - std::min(memory_[which], used));
 }
 
-DeviceRows ShardedRows::rows_on(std::size_t place) const {
-  return DeviceRows(dim_, numbers_[place], devices_[place], memory_[place]);
+DeviceRows ShardedRows::rows_on(std::size_t which) const {
+  return DeviceRows(dim_, numbers_[which], devices_[which], memory_[which]);
 }
 
 void ShardedRows::add(const float* rows, const std::int64_t* ids, std::size_t count) {
@@ -88,9 +88,9 @@ void ShardedRows::add(const float* rows, const std::int64_t* ids, std::size_t co
   const std::size_t devices = devices_.size();
   const std::size_t even = std::max((ids_.size() + count + devices - 1) / devices, least_share_);
   std::size_t done = 0;
-  const auto give = [&](std::size_t place, std::size_t most) {
+  const auto give = [&](std::size_t which, std::size_t most) {
     if (done == count || most == 0) return;
-    done += add_to_device(place, rows + done * dim_, ids + done, std::min(most, count - done));
+    done += add_to_device(which, rows + done * dim_, ids + done, std::min(most, count - done));
   };
   for (std::size_t i = 0; i < devices; ++i) give(i, even - std::min(even, share(i)));
   for (std::size_t i = 0; i < devices; ++i) give(i, count);  // what the others have no room for
@@ -106,20 +106,20 @@ void ShardedRows::clear() {
 }
 
 // Returns how many rows the device had room for.
-std::size_t ShardedRows::add_to_device(std::size_t place, const float* rows, const std::int64_t* ids,
+std::size_t ShardedRows::add_to_device(std::size_t which, const float* rows, const std::int64_t* ids,
                                        std::size_t count) {
-  const OnDevice here(numbers_[place]);
-  if (memory_[place] == 0) memory_[place] = free_memory();
-  std::deque<Resident>& parts = resident_[place];
+  const OnDevice here(numbers_[which]);
+  if (memory_[which] == 0) memory_[which] = free_memory();
+  std::deque<Resident>& parts = resident_[which];
   std::size_t done = 0;
   try {
     while (done < count) {
       // A part that cannot grow may leave memory for another.
-      if (parts.empty() || (parts.back().rows.size() > 0 && parts.back().rows.room(unused(place)) == 0)) {
-        parts.push_back({rows_on(place), {}});
+      if (parts.empty() || (parts.back().rows.size() > 0 && parts.back().rows.room(unused(which)) == 0)) {
+        parts.push_back({rows_on(which), {}});
       }
       Resident& part = parts.back();
-      const std::size_t room = unused(place), taken = std::min(part.rows.room(room), count - done);
+      const std::size_t room = unused(which), taken = std::min(part.rows.room(room), count - done);
       if (taken == 0) break;
       part.rows.add(rows + done * dim_, ids + done, taken, room);
       number(part.numbering, ids + done, taken);
@@ -183,17 +183,17 @@ std::vector<std::size_t> ShardedRows::search(const ShardedRequest& request) {
   return answers.failed();
 }
 
-void ShardedRows::search_device(std::size_t place, const ShardedRequest& request, Answers& answers, Stop& stop) {
-  const OnDevice here(numbers_[place]);
-  if (!benches_[place]) benches_[place] = std::make_unique<Bench>();
-  auto& [workspace, brought] = *benches_[place];
+void ShardedRows::search_device(std::size_t which, const ShardedRequest& request, Answers& answers, Stop& stop) {
+  const OnDevice here(numbers_[which]);
+  if (!benches_[which]) benches_[which] = std::make_unique<Bench>();
+  auto& [workspace, brought] = *benches_[which];
   // The device's share of the rows that wait: each part is brought while the one before is searched.
   std::vector<const Waiting*> parts;
-  for (std::size_t i = place; i < waiting_.size(); i += devices_.size()) {
+  for (std::size_t i = which; i < waiting_.size(); i += devices_.size()) {
     const bool wanted = request.allowed == nullptr || !waiting_[i].numbering.flagged(request.allowed).empty();
     if (wanted) parts.push_back(&waiting_[i]);
   }
-  while (brought.size() < std::min<std::size_t>(parts.size(), 2)) brought.push_back(rows_on(place));
+  while (brought.size() < std::min<std::size_t>(parts.size(), 2)) brought.push_back(rows_on(which));
   const auto bring = [&](std::size_t i) {
     if (i == parts.size()) return;
     const OnStream bringing(workspace.bringing());
@@ -206,7 +206,7 @@ void ShardedRows::search_device(std::size_t place, const ShardedRequest& request
   };
   const auto search_all = [&] {
     bring(0);
-    for (const Resident& part : resident_[place]) {
+    for (const Resident& part : resident_[which]) {
       search_part(part.rows, part.numbering, workspace, request, answers, stop);
     }
     for (std::size_t i = 0; i < parts.size(); ++i) {

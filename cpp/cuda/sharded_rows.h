@@ -78,13 +78,14 @@ class ShardedRows {
     std::vector<DeviceRows> brought;
   };
 
-  std::size_t share(std::size_t place) const;
-  std::size_t unused(std::size_t place) const;
-  DeviceRows rows_on(std::size_t place) const;
-  std::size_t add_to_device(std::size_t place, const float* rows, const std::int64_t* ids, std::size_t count);
+  // `which` counts the devices that the constructor was given.
+  std::size_t share(std::size_t which) const;
+  std::size_t unused(std::size_t which) const;
+  DeviceRows rows_on(std::size_t which) const;
+  std::size_t add_to_device(std::size_t which, const float* rows, const std::int64_t* ids, std::size_t count);
   void add_to_host(const float* rows, const std::int64_t* ids, std::size_t count);
   void number(Numbering& numbering, const std::int64_t* ids, std::size_t count);
-  void search_device(std::size_t place, const ShardedRequest& request, Answers& answers, Stop& stop);
+  void search_device(std::size_t which, const ShardedRequest& request, Answers& answers, Stop& stop);
   void search_part(const DeviceRows& rows, const Numbering& numbering, Workspace& workspace,
                    const ShardedRequest& request, Answers& answers, Stop& stop) const;
 

@@ -23,8 +23,8 @@ __device__ T* shared_memory() {
   return reinterpret_cast<T*>(latentknn_shared_memory);
 }
 
-__device__ inline std::uint16_t round_to_half(float value) { return __half_as_ushort(__float2half_rn(value)); }
-__device__ inline float half_value(std::uint16_t bits) { return __half2float(__ushort_as_half(bits)); }
+__device__ inline std::uint16_t round_to_float16(float value) { return __half_as_ushort(__float2half_rn(value)); }
+__device__ inline float float16_value(std::uint16_t bits) { return __half2float(__ushort_as_half(bits)); }
 
 // From the lane that is so many above, within the warp.
 __device__ inline double from_above(double value, unsigned lanes) { return __shfl_down_sync(~0u, value, lanes); }

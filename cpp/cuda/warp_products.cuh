@@ -74,11 +74,11 @@ class Copier {
   const char* row_slice_;
 };
 
-// Where a thread's part of the products lies: each of its groups has a query of its own.
-struct Part {
+// Where a thread's share of the products lies: each of its groups has a query of its own.
+struct Share {
   static constexpr unsigned kQueries = kGroups;
 
-  __device__ Part()
+  __device__ Share()
       : lane(threadIdx.x % 32),
         first_query(warp() / kWarpsAcross * kWarpSide + lane / 4),
         first_row(warp() % kWarpsAcross * kWarpSide + lane % 4 * 2) {}
@@ -87,15 +87,15 @@ struct Part {
   __device__ static constexpr unsigned query_of(unsigned group) { return group; }
   __device__ unsigned query(unsigned which) const { return first_query + 8 * which; }
   __device__ unsigned row(unsigned, unsigned j) const { return first_row + j / 2 * 8 + j % 2; }
-  // The place of a group's maximum among those of its query.
-  __device__ unsigned place(unsigned) const { return warp() % kWarpsAcross * 4 + lane % 4; }
+  // Which of the maxima of its query a group has.
+  __device__ unsigned maximum(unsigned) const { return warp() % kWarpsAcross * 4 + lane % 4; }
 
   unsigned lane;
   unsigned first_query;
   unsigned first_row;
 };
 
-// A thread's part of the products: in float32 of float16 numbers, in 32-bit integers of int8.
+// A thread's share of the products: in float32 of float16 numbers, in 32-bit integers of int8.
 template <class Sum>
 struct Sums {
   __device__ Sum at(unsigned group, unsigned j) const { return values[group / 2][j / 2][group % 2 * 2 + j % 2]; }
@@ -106,12 +106,12 @@ struct Sums {
 // Where a lane reads the matrices of a slice: the chunks of a slice's second half are 32 bytes from those of its first,
 // one way or the other.
 struct Reader {
-  __device__ explicit Reader(const Part& part)
-      : queries(
-            static_cast<unsigned>(chunk_at(Part::warp() / kWarpsAcross * kWarpSide + part.lane % 16, part.lane / 16))),
+  __device__ explicit Reader(const Share& share)
+      : queries(static_cast<unsigned>(
+            chunk_at(Share::warp() / kWarpsAcross * kWarpSide + share.lane % 16, share.lane / 16))),
         rows(static_cast<unsigned>(
-            kQuerySliceBytes + chunk_at(Part::warp() % kWarpsAcross * kWarpSide + part.lane % 8 + part.lane / 16 * 8,
-                                        part.lane / 8 % 2))) {}
+            kQuerySliceBytes + chunk_at(Share::warp() % kWarpsAcross * kWarpSide + share.lane % 8 + share.lane / 16 * 8,
+                                        share.lane / 8 % 2))) {}
 
   template <class Sum>
   __device__ void multiply(const char* slice, Sums<Sum>& sums) const {
@@ -142,7 +142,7 @@ template <class Sum, class Epilogue>
 __device__ void multiply_tiles(const Search& search, std::size_t begin, std::size_t end, Screening screening,
                                Epilogue& epilogue) {
   char* ring = shared_memory<char>();
-  const Reader reader{Part()};
+  const Reader reader{Share()};
   for (Items items(search, begin, end); items.left(); items.go_on()) {
     const Item item = items.current();
     if (!is_wanted(search, screening, item)) continue;

@@ -58,18 +58,18 @@ struct Turn {
   unsigned parity = 0;
 };
 
-// Where a thread's part of the products lies: two queries, with four groups each.
-struct Part {
+// Where a thread's share of the products lies: two queries, with four groups each.
+struct Share {
   static constexpr unsigned kQueries = 2;
 
-  __device__ Part() : lane(threadIdx.x % 32), first_query(warp() * 16 + lane / 4), first_row(lane % 4 * 2) {}
+  __device__ Share() : lane(threadIdx.x % 32), first_query(warp() * 16 + lane / 4), first_row(lane % 4 * 2) {}
 
   __device__ static unsigned warp() { return threadIdx.x / 32; }
   __device__ static constexpr unsigned query_of(unsigned group) { return group % 2; }
   __device__ unsigned query(unsigned which) const { return first_query + 8 * which; }
   __device__ unsigned row(unsigned group, unsigned j) const { return group / 2 * 64 + first_row + j / 2 * 8 + j % 2; }
-  // The place of a group's maximum among those of its query.
-  __device__ unsigned place(unsigned group) const { return group / 2 * 4 + lane % 4; }
+  // Which of the maxima of its query a group has.
+  __device__ unsigned maximum(unsigned group) const { return group / 2 * 4 + lane % 4; }
 
   unsigned lane;
   unsigned first_query;
@@ -116,13 +116,13 @@ class Block {
     __syncthreads();
   }
 
-  __device__ static bool multiplies() { return Part::warp() < kWarps; }
+  __device__ static bool multiplies() { return Share::warp() < kWarps; }
 
   // Brings what the items need, one after the other, and lets other warps work. The warps that do not multiply call.
   template <class Work>
   __device__ void serve(Work work) {
     leave_registers<kFewRegisters>();
-    if (Part::warp() > kWarps) return work.run();
+    if (Share::warp() > kWarps) return work.run();
     if (threadIdx.x % 32 == 0) bring();
   }
 

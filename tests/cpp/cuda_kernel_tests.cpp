@@ -242,9 +242,10 @@ std::vector<float> lost(const float* row, std::size_t dim, double reach, Arithme
   std::vector<float> found(dim);
   for (std::size_t j = 0; j < dim; ++j) {
     const double unit = norm > 0.0 ? row[j] / std::sqrt(norm) : 0.0;
-    const double packed = arithmetic == Arithmetic::fp16
-                              ? static_cast<double>(half_value(round_to_half(static_cast<float>(unit * 256.0)))) / 256.0
-                              : std::rint(unit * 127.0 / reach) * reach / 127.0;
+    const double packed =
+        arithmetic == Arithmetic::fp16
+            ? static_cast<double>(float16_value(round_to_float16(static_cast<float>(unit * 256.0)))) / 256.0
+            : std::rint(unit * 127.0 / reach) * reach / 127.0;
     found[j] = static_cast<float>((unit - packed) * 1e6);
   }
   return found;

@@ -25,7 +25,7 @@ namespace {
 constexpr std::size_t kStackBytes = 1 << 16;
 // What a block can have: on Hopper, and on compute capability 8.9, the least of all.
 constexpr std::size_t kMostOnHopper = 232448, kMostElsewhere = 101376;
-constexpr int kPoison = 0xFF;  // as halves and floats: not a number
+constexpr int kPoison = 0xFF;  // as float16 and as float32: not a number
 
 [[noreturn]] void give_up(const char* why) {
   std::printf("FAILED: emulated device: %s (block %u, thread %u)\n", why, blockIdx.x, threadIdx.x);
@@ -382,7 +382,7 @@ void await_products(int unfinished) {
   await_warp();
 }
 
-const float* halves() {
+const float* float16_values() {
   static const std::vector<float> values = [] {
     std::vector<float> made(1 << 16);
     for (std::size_t i = 0; i < made.size(); ++i) {

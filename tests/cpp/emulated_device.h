@@ -48,7 +48,7 @@ void end_group();
 void await_groups(int unfinished);
 float add_truncated(float sum, const double* terms, unsigned count);
 // The value of each float16 number, by its bits.
-const float* halves();
+const float* float16_values();
 
 // Barriers in shared memory that count arrivals and bytes; copies are done when someone waits for nothing else.
 void begin_barrier(std::uint64_t* barrier, unsigned arrivals);
@@ -86,7 +86,7 @@ T* shared_memory() {
   return reinterpret_cast<T*>(emulation::shared_memory());
 }
 
-inline std::uint16_t round_to_half(float value) {
+inline std::uint16_t round_to_float16(float value) {
   const auto half = static_cast<_Float16>(value);
   std::uint16_t bits = 0;
   std::memcpy(&bits, &half, sizeof(bits));
@@ -94,7 +94,7 @@ inline std::uint16_t round_to_half(float value) {
 }
 
 // Looked up, because processors without such an instruction take long.
-inline float half_value(std::uint16_t bits) { return emulation::halves()[bits]; }
+inline float float16_value(std::uint16_t bits) { return emulation::float16_values()[bits]; }
 
 inline double from_above(double value, unsigned lanes) {
   const unsigned lane = threadIdx.x % 32;
@@ -159,7 +159,7 @@ inline void multiply_add(float (&sums)[4], const std::uint32_t (&a)[4], std::uin
   const unsigned lane = threadIdx.x % 32;
   const emulation::Exchange* lanes = emulation::exchange({0.0, nullptr, {a[0], a[1], a[2], a[3], b0, b1}});
   const auto half = [&](unsigned from, unsigned word, unsigned k) {
-    return static_cast<double>(half_value(static_cast<std::uint16_t>(lanes[from].words[word] >> (k % 2 * 16))));
+    return static_cast<double>(float16_value(static_cast<std::uint16_t>(lanes[from].words[word] >> (k % 2 * 16))));
   };
   for (unsigned v = 0; v < 4; ++v) {
     const unsigned row = lane / 4 + v / 2 * 8, column = lane % 4 * 2 + v % 2;

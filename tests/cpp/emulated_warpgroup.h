@@ -49,7 +49,7 @@ inline void multiply_halves(const unsigned char* query, const unsigned char* row
     std::uint16_t left = 0, right = 0;
     std::memcpy(&left, query + 2 * k, sizeof(left));
     std::memcpy(&right, row + 2 * k, sizeof(right));
-    products[k] = static_cast<double>(half_value(left)) * half_value(right);
+    products[k] = static_cast<double>(float16_value(left)) * float16_value(right);
   }
 }
 

@@ -1,8 +1,10 @@
 // A few coordinates that bound the similarity from above, so that much can be told from little.
 //
-// Let b = P x be the coordinates of x, of length 1, in the subspace of p principal directions, and t the length
-// of what lies outside: principal_screen.h shows, with its B and w, for t = sqrt(max(0, 1 - |b|^2 + e)) and
-// e = 2 B (1 + w) + B^2 + w (1 + w) + 2^-40, that
+// Let b = P x be the coordinates of x, of length 1, in the subspace of p principal directions as Projection computes
+// them, B their error and w the directions' (error() and orthogonality_error() of projection.h), and t what it says of
+// the length outside: t = sqrt(max(0, 1 - |b|^2 + e)), e = 2 B (1 + w) + B^2 + w (1 + w) + 2^-40, the last for the
+// rounding of the other terms. The products inside move by at most 2 B (1 + w) + B^2, those of what lies outside are at
+// most t_q t_x with an error of w (1 + w) (principal_screen.h has each of these steps), so that
 //     q x <= y_q y_x + e + (d + 16) 2^-53,    y = (b, t).
 // Either |y|^2 = 1 + e, or t = 0 and 1 + e < |b|^2 <= (1 + w + B)^2. So 1 <= |y_q| |y_x| <= 1 + m with
 // m = e + 2 w + w^2, and with the angle between y_q and y_x

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kSlack = 1.0 + 0x1p-40;
 
-// See matrix_product.h; the absolute directions have a norm of at most sqrt(count) (1 + w).
+// By multiply()'s error in matrix_product.h; the absolute directions have a norm of at most sqrt(count) (1 + w).
 double projection_error(std::size_t dim, double count, double orthogonality_error) {
   const std::size_t length = PackedVectors::slice_length(dim);
   const std::size_t slices = (dim + length - 1) / length;

@@ -85,7 +85,7 @@ Int8Screen::Int8Screen(const KernelTable& kernels, const Rotation& rotation, std
       tail_(!rotation.tail.empty()),
       tail_direction_(rotation.tail),
       projection_(kernels, rotation.directions, dim, rotation.tail),
-      query_largest_(kernels.of(Arithmetic::int8).query_largest) {
+      steps_{static_cast<double>(kernels.of(Arithmetic::int8).query_largest)} {
   const double w = projection_.orthogonality_error();
   const double moved = projection_.error();
   slack_ = (w + 2.0 * moved * (1.0 + w) + moved * moved + 2.2 * (rotation.leak + moved) +
@@ -135,17 +135,17 @@ void Int8Screen::choose_steps(const Rows& sample) {
   for (std::size_t i = 0; i < sample.count; ++i) {
     for (std::size_t j = 0; j < width_; ++j) components.push_back(std::abs(all[i * width_ + j] - centre_[j]));
   }
-  query_step_ = std::max(quantile_above(components, 2e-4), 1e-6) / query_largest_;
-  row_step_ = std::max(quantile_above(std::move(components), 0.0), 1e-6) / kRowLargest;
+  steps_.query = std::max(quantile_above(components, 2e-4), 1e-6) / steps_.query_largest;
+  steps_.row = std::max(quantile_above(std::move(components), 0.0), 1e-6) / kRowLargest;
   if (kernel().wraps) {
     fit_sixteen_bits(all, sample.count);
   } else {
-    const double grow = std::max(1.0, kLeastUnit / (query_step_ * row_step_));
-    query_step_ *= std::sqrt(grow);
-    row_step_ *= std::sqrt(grow);
+    const double grow = std::max(1.0, kLeastUnit / (steps_.query * steps_.row));
+    steps_.query *= std::sqrt(grow);
+    steps_.row *= std::sqrt(grow);
   }
   measure_rows(all, sample.count);
-  if (kernel().wraps) shift_ = std::ceil(highest_ / (query_step_ * row_step_)) - 32760.0;
+  if (kernel().wraps) steps_.shift = std::ceil(extremes_.highest / (steps_.query * steps_.row)) - 32760.0;
 }
 
 // Makes the units so large that all scores fit into sixteen bits; what they reach depends on the steps in turn.
@@ -164,20 +164,20 @@ void Int8Screen::fit_sixteen_bits(const std::vector<double>& sample, std::size_t
 
   for (int i = 0; i < 3; ++i) {
     measure_rows(sample, count);
-    highest_ = 0.0;
+    extremes_.highest = 0.0;
     std::vector<float> integers(width_);
     for (std::size_t q = 0; q < count; ++q) {
-      const Quantised query = quantise(sample.data() + q * width_, query_step_, query_largest_, integers.data());
-      highest_ = std::max(highest_, reach(query) + kOutside);
+      const Quantised query = quantise(sample.data() + q * width_, steps_.query, steps_.query_largest, integers.data());
+      extremes_.highest = std::max(extremes_.highest, reach(query) + kOutside);
     }
-    const double grow = (highest_ - lowest) / 65000.0 / (query_step_ * row_step_);
+    const double grow = (extremes_.highest - lowest) / 65000.0 / (steps_.query * steps_.row);
     if (grow <= 1.0) break;
     // The finer of the two is made coarser first.
-    double& finer = query_step_ < row_step_ ? query_step_ : row_step_;
-    const double apart = std::min(grow, std::max(query_step_, row_step_) / finer);
+    double& finer = steps_.query < steps_.row ? steps_.query : steps_.row;
+    const double apart = std::min(grow, std::max(steps_.query, steps_.row) / finer);
     finer *= apart;
-    query_step_ *= std::sqrt(grow / apart);
-    row_step_ *= std::sqrt(grow / apart);
+    steps_.query *= std::sqrt(grow / apart);
+    steps_.row *= std::sqrt(grow / apart);
   }
 }
 
@@ -186,17 +186,18 @@ void Int8Screen::measure_rows(const std::vector<double>& sample, std::size_t cou
   std::vector<float> integers(width_);
   std::vector<double> residuals, kept;
   for (std::size_t i = 0; i < count; ++i) {
-    const Quantised row = quantise(sample.data() + i * width_, row_step_, kRowLargest, integers.data());
+    const Quantised row = quantise(sample.data() + i * width_, steps_.row, kRowLargest, integers.data());
     residuals.push_back(row.residual);
     kept.push_back(row.kept);
   }
-  largest_residual_ = std::max(quantile_above(std::move(residuals), kLeftOut) * kMargin, row_step_);
-  largest_row_ = std::max(quantile_above(std::move(kept), kLeftOut) * kMargin, row_step_);
+  extremes_.residual = std::max(quantile_above(std::move(residuals), kLeftOut) * kMargin, steps_.row);
+  extremes_.row = std::max(quantile_above(std::move(kept), kLeftOut) * kMargin, steps_.row);
 }
 
 // E and the slack, and a unit more for the rounding of the start and of these sums.
 double Int8Screen::error(const Quantised& query) const {
-  return (query.residual * largest_row_ + query.length * largest_residual_ + slack_) * kSlack + query_step_ * row_step_;
+  return (query.residual * extremes_.row + query.length * extremes_.residual + slack_) * kSlack +
+         steps_.query * steps_.row;
 }
 
 // U: the largest similarity is 1, and computed coordinates are a little longer.
@@ -213,13 +214,13 @@ void Int8Screen::reserve_rows(std::size_t count) {
 }
 
 void Int8Screen::forget_unscreened(std::size_t first, std::size_t last) {
-  const std::lock_guard lock(mutex_);
-  std::erase_if(unscreened_, [&](std::uint32_t row) { return row >= first && row < last; });
+  const std::lock_guard lock(unscreened_.mutex);
+  std::erase_if(unscreened_.places, [&](std::uint32_t row) { return row >= first && row < last; });
 }
 
 std::vector<std::uint32_t> Int8Screen::unscreened_places() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<std::uint32_t> rows = unscreened_;
+  const std::lock_guard lock(unscreened_.mutex);
+  std::vector<std::uint32_t> rows = unscreened_.places;
   std::sort(rows.begin(), rows.end());
   return rows;
 }
@@ -234,14 +235,14 @@ void Int8Screen::pack_rows(const float* rows, const double* squared_norms, std::
     const std::size_t part = std::min(kRowsAtOnce, count - begin);
     const std::vector<double> all = coordinates(rows + begin * dim_, squared_norms + begin, part);
     for (std::size_t i = 0; i < part; ++i) {
-      const Quantised row = quantise(all.data() + i * width_, row_step_, kRowLargest, integers.data() + i * width_);
-      const double start = std::nearbyint((row.along_centre - centre_squared) * score_scale()) - shift_;
+      const Quantised row = quantise(all.data() + i * width_, steps_.row, kRowLargest, integers.data() + i * width_);
+      const double start = std::nearbyint((row.along_centre - centre_squared) * score_scale()) - steps_.shift;
       starts[i] = static_cast<std::int32_t>(static_cast<std::int64_t>(start));
-      if (row.residual > largest_residual_ || row.kept > largest_row_) {
+      if (row.residual > extremes_.residual || row.kept > extremes_.row) {
         std::fill_n(integers.data() + i * width_, width_, 0.0f);
         starts[i] = static_cast<std::int32_t>(kUnscreened);
-        const std::lock_guard lock(mutex_);
-        unscreened_.push_back(static_cast<std::uint32_t>(first + begin + i));
+        const std::lock_guard lock(unscreened_.mutex);
+        unscreened_.places.push_back(static_cast<std::uint32_t>(first + begin + i));
       }
     }
     kernel().pack_rows(integers.data(), part, width_, ones.data(), starts.data(),
@@ -254,15 +255,16 @@ void Int8Screen::pack_queries(const float* queries, const double* squared_norms,
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   std::vector<float> integers(kRowsAtOnce * width_);
   const std::vector<double> ones(kRowsAtOnce, 1.0);
-  const double unit = query_step_ * row_step_;
+  const double unit = steps_.query * steps_.row;
   const bool two_sided = !tail_ && !kernel().wraps;
   for (std::size_t begin = 0; begin < count; begin += kRowsAtOnce) {
     const std::size_t part = std::min(kRowsAtOnce, count - begin);
     const std::vector<double> all = coordinates(queries + begin * dim_, squared_norms + begin, part);
     for (std::size_t i = 0; i < part; ++i) {
       const Quantised query =
-          quantise(all.data() + i * width_, query_step_, query_largest_, integers.data() + i * width_);
-      const double above = reach(query) <= highest_ ? (query.along_centre + error(query)) / unit + shift_ : kInfinity;
+          quantise(all.data() + i * width_, steps_.query, steps_.query_largest, integers.data() + i * width_);
+      const double above =
+          reach(query) <= extremes_.highest ? (query.along_centre + error(query)) / unit + steps_.shift : kInfinity;
       bounds[begin + i] = {above, two_sided ? 2.0 * error(query) / unit * kSlack : kInfinity};
     }
     kernel().pack_queries(integers.data(), part, width_, ones.data(),

@@ -50,7 +50,7 @@ class Int8Screen final : public Screen {
   const char* name() const override { return tail_ ? "pca" : "int8"; }
   const ScreenKernel& kernel() const override { return kernels_.of(Arithmetic::int8); }
   std::size_t packed_dim() const override { return width_; }
-  double score_scale() const override { return 1.0 / (query_step_ * row_step_); }
+  double score_scale() const override { return 1.0 / (steps_.query * steps_.row); }
   void reserve_rows(std::size_t count) override;
   void pack_rows(const float* rows, const double* squared_norms, std::size_t first, std::size_t count) override;
   const void* packed_rows() const override { return packed_.data(); }
@@ -65,6 +65,25 @@ class Int8Screen final : public Screen {
     double kept;      // of the part that the integers stand for
     double residual;  // of the rest
     double along_centre;
+  };
+
+  // What one integer stands for, and what scores are shifted by.
+  struct Steps {
+    double query_largest;
+    double query = 1.0;
+    double row = 1.0;
+    double shift = 0.0;
+  };
+  // Of the rows that are screened.
+  struct Extremes {
+    double row = 0.0;                                          // max|B' b|
+    double residual = 0.0;                                     // max|r_x|
+    double highest = std::numeric_limits<double>::infinity();  // U, where scores wrap
+  };
+  // Places of rows that scores say nothing about; several threads may add some.
+  struct Unscreened {
+    std::vector<std::uint32_t> places;
+    std::mutex mutex;
   };
 
   Int8Screen(const KernelTable& kernels, const Rotation& rotation, std::size_t dim, const Rows& sample);
@@ -85,18 +104,12 @@ class Int8Screen final : public Screen {
   Projection projection_;
   double slack_;
   std::vector<double> centre_;
-  double query_largest_;
-  double query_step_ = 1.0;
-  double row_step_ = 1.0;
-  double largest_row_ = 0.0;                                  // max|B' b|
-  double largest_residual_ = 0.0;                             // max|r_x|
-  double highest_ = std::numeric_limits<double>::infinity();  // U, where scores wrap
-  double shift_ = 0.0;
+  Steps steps_;
+  Extremes extremes_;
   AlignedBuffer<char> packed_;
   std::size_t reserved_ = 0;
   std::size_t packed_before_ = 0;  // rows, when room was last made
-  std::vector<std::uint32_t> unscreened_;
-  mutable std::mutex mutex_;
+  mutable Unscreened unscreened_;
 };
 
 }  // namespace latentknn

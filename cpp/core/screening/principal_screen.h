@@ -8,7 +8,7 @@
 // (the idea of an exact tail bound is Panorama's and PDX's; here it is one dimension more).
 //
 // Rounding. With L the scale of the integers:
-//   1. b is computed in float32 with an error of at most B in length (see matrix_product.h; the absolute
+//   1. b is computed in float32 with an error of at most B in length (Projection::error(); the absolute
 //      directions have a norm of at most sqrt(p) (1 + w)). So a b moves by at most 2 B (1 + w) + B^2, and
 //      |x'|^2 <= 1 - |b|^2 + 2 B (1 + w) + B^2 + w (1 + w) with the computed b. The root of that, times L, is
 //      rounded up.
