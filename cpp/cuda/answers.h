@@ -1,4 +1,4 @@
-// The neighbours that a search gives back, put together from what parts of the rows find.
+// Merges the neighbours found in each part of the rows into the answers of a search.
 #pragma once
 
 #include <cstddef>
@@ -19,17 +19,17 @@ class NotFinite : public std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
-// The best neighbours of all queries so far.
+// The best neighbours of each query in the parts that were searched so far.
 class Answers {
  public:
-  // To so many queries, among so many rows; `ids` has one of each position.
+  // Answers `queries` queries among `rows` rows. `ids` has the id of each position.
   Answers(const AnswerArrays& arrays, std::size_t queries, std::size_t k, std::size_t rows,
           const std::vector<std::int64_t>& ids, std::size_t threads);
 
-  // Takes in what has been found for some of the queries among so many rows. Devices may call at the same time.
+  // Merges the neighbours of some queries among `rows` rows of a part. Several threads may call at the same time.
   void merge(const BatchAnswers& found, std::size_t rows, const Numbering& numbering);
 
-  // The queries without an answer, ascending. Throws NotFinite if one is infinite or not a number.
+  // Returns the queries without an answer, ascending. Throws NotFinite if a query is infinite or not a number.
   std::vector<std::size_t> failed() const;
 
  private:
@@ -47,8 +47,9 @@ class Answers {
   std::mutex mutex_;
   bool finite_ = true;
   std::vector<std::uint8_t> failed_;
-  std::vector<std::size_t> widths_;  // how many neighbours of each query are known
-  // Of what is known, to merge it with what comes: the caller's, or else these. Null while nothing is to be merged.
+  std::vector<std::size_t> widths_;  // number of known neighbours of each query
+  // Float64 scores of the known neighbours: the caller's array or own_scores_.
+  // Null if the caller gave none and no two lists are to be merged.
   double* scores_;
   std::vector<double> own_scores_;
 };

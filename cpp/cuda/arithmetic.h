@@ -1,4 +1,4 @@
-// What the tensor cores compute in.
+// The arithmetics of the tensor cores.
 #pragma once
 
 #include <cstddef>
@@ -12,12 +12,12 @@ enum class Arithmetic : std::uint8_t { fp16, int8 };
 
 constexpr std::size_t bytes_of_a_value(Arithmetic arithmetic) { return arithmetic == Arithmetic::fp16 ? 2 : 1; }
 
-// Slices of a vector of so many dimensions.
+// Returns the number of slices of a vector with `dim` dimensions.
 constexpr std::size_t steps_of(Arithmetic arithmetic, std::size_t dim) {
   return (dim * bytes_of_a_value(arithmetic) + kStepBytes - 1) / kStepBytes;
 }
 
-// Beyond, a sum of products of int8 might not fit 32 bits.
+// With more dimensions a sum of products of int8 might not fit 32 bits.
 inline constexpr std::size_t kMostInt8Dims = 131072;
 
 }  // namespace latentknn::cuda

@@ -1,4 +1,4 @@
-// The contract's arithmetic, eight lanes a vector: the same operations as the core's kernels.
+// The contract's arithmetic, by eight lanes for each vector: the same operations as in the core's kernels.
 #pragma once
 
 #include <cmath>
@@ -9,9 +9,9 @@ namespace latentknn::cuda {
 
 inline constexpr unsigned kLanes = 8;
 
-// S(a, b), for the first of the eight lanes that call it together. All lanes of a warp must call.
+// Eight lanes call together, and the first gets S(a, b). All lanes of a warp must call.
 __device__ inline double product(const float* a, const float* b, std::size_t dim, unsigned lane) {
-  constexpr unsigned kAhead = 8;  // values are asked for together: one at a time, each would wait for memory alone
+  constexpr unsigned kAhead = 8;  // values loaded together, so that a lane waits for memory once
   double sum = 0.0;
   std::size_t j = lane;
   for (; j + (kAhead - 1) * kLanes < dim; j += kAhead * kLanes) {
@@ -37,7 +37,7 @@ __device__ inline double similarity(double product, double query_norm, double ro
   return cosine > 1.0 ? 1.0 : cosine < -1.0 ? -1.0 : cosine;
 }
 
-// The largest float32 that is not above a value, and the smallest that is not below.
+// Return the largest float32 that is not above a value, and the smallest that is not below it.
 __device__ inline float round_down(double value) {
   const float nearest = static_cast<float>(value);
   return static_cast<double>(nearest) > value ? std::nextafter(nearest, -INFINITY) : nearest;

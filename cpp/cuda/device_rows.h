@@ -1,4 +1,4 @@
-// Rows on one device, and their search.
+// One part of the rows, on one device, and the search in it.
 #pragma once
 
 #include <cstddef>
@@ -12,13 +12,14 @@
 
 namespace latentknn::cuda {
 
-// What has been found for queries [first, first + count): (count, k), on the host, until the next batch is begun.
+// The answers to queries [first, first + count). The arrays, (count, k), are on the host
+// and valid until the next batch begins.
 struct BatchAnswers {
   std::size_t first;
   std::size_t count;
   std::size_t k;
   const double* scores;
-  const std::uint32_t* numbers;  // row numbers
+  const std::uint32_t* numbers;  // numbers of the rows in their part
   const std::uint8_t* failed;    // 0, kGivenUp or kNotFinite
 };
 
@@ -26,49 +27,47 @@ struct DeviceRequest {
   const float* queries;  // (count, dim), on the host or any device
   bool on_device;
   std::size_t count;
-  std::size_t k;                         // from 1 to the rows there are
-  const std::uint32_t* among = nullptr;  // row numbers, none of them twice; null: all rows
+  std::size_t k;                         // from 1 to the number of rows searched
+  const std::uint32_t* among = nullptr;  // numbers of the rows to search, each once; null: all rows
   std::size_t among_count = 0;
-  std::size_t threads = 1;  // of the host
+  std::size_t threads = 1;  // threads of the host
   std::function<void(const BatchAnswers&)> deliver;
 };
 
-// Queries that were screened in int8, and those of them that had to be screened again in float16.
 struct Tally {
-  std::size_t in_int8 = 0;
-  std::size_t left_open = 0;
+  std::size_t in_int8 = 0;    // queries that were screened in int8
+  std::size_t left_open = 0;  // those of them that had to be screened again in float16
 };
 
 class DeviceRows {
  public:
-  // On a device, of whose memory the database may use so many bytes.
+  // The rows are on device `number`. The database may use `memory` bytes of it.
   DeviceRows(std::size_t dim, int number, const Device& device, std::size_t memory);
 
-  // Of the device, that a row takes.
+  // Returns the bytes of device memory that a row needs.
   static std::size_t bytes_of_a_row(std::size_t dim);
 
   std::size_t size() const { return count_; }
 
-  // Bytes of the device that its rows take.
+  // Returns the bytes of device memory that these rows have.
   std::size_t bytes() const { return capacity_ * bytes_of_a_row(dim_); }
-  // Rows that can be appended, of so many free bytes, and leave a share of the memory to searches.
+  // Returns how many rows can be appended if `unused` bytes are free. A share of the memory is left to searches.
   std::size_t room(std::size_t unused) const;
 
-  // Of a search among some rows, how many it should be given: they are gathered in the memory that is left to searches.
+  // Returns how many chosen rows one search should be given: they are gathered in the memory that is left to searches.
   std::size_t chosen_at_once() const;
 
-  // Appends rows (count, dim) and their ids, from the host; where it grows, it takes of so many free bytes more than it
-  // needs, if rows may have it. Where it throws, the rows are those that there were.
+  // Appends rows (count, dim) and their ids, from the host. Where memory must grow, it also grows for rows to come,
+  // as far as `unused` free bytes allow. If this throws, the rows are unchanged.
   void add(const float* rows, const std::int64_t* ids, std::size_t count, std::size_t unused = 0);
 
-  // Begins to take other rows instead of its own; they are there after synchronize(), and until then they must stay
-  // where they come from.
+  // Begins to copy other rows over these. The copy ends with synchronize(); until then the source must not change.
   void begin_replacing(const float* rows, const std::int64_t* ids, std::size_t count);
 
-  // Of all searches.
+  // Counts the queries of all searches.
   const Tally& tally() const { return tally_; }
 
-  // Finds each query's k best by the contract.
+  // Finds each query's k best rows by the contract.
   void search(const DeviceRequest& request, Workspace& workspace, Stop& stop) const;
 
  private:
@@ -79,11 +78,11 @@ class DeviceRows {
   Search all(Arithmetic arithmetic) const;
   Search gathered(const DeviceRequest& request, Workspace& workspace) const;
 
-  // Rows as the tensor cores take them.
+  // Rows in the format of the tensor cores.
   struct Packed {
     DeviceBuffer<char> rows;
     DeviceBuffer<float> roundings;
-    DeviceBuffer<float> rounding;  // the largest
+    DeviceBuffer<float> rounding;  // the largest of the roundings
   };
 
   std::size_t dim_;
@@ -96,13 +95,13 @@ class DeviceRows {
   DeviceBuffer<float> rows_;
   DeviceBuffer<double> norms_;
   DeviceBuffer<std::int64_t> ids_;
-  DeviceBuffer<std::uint32_t> numbers_;  // one of each packed row
+  DeviceBuffer<std::uint32_t> numbers_;  // number of each packed row
   Packed fp16_;
   Packed int8_;
-  DeviceBuffer<float> reach_;       // the largest component of a row of length one
-  DeviceBuffer<float> reach_used_;  // what it was when the scale of int8 was chosen
-  float int8_rounding_;             // the largest; infinite where the rows are not packed in int8
-  // Of searches for so many neighbours and more, int8 has left too much to do.
+  DeviceBuffer<float> reach_;       // largest component of a row, scaled to length one
+  DeviceBuffer<float> reach_used_;  // the reach that int8's scale was chosen for
+  float int8_rounding_;             // largest rounding; infinite where the rows are not packed in int8
+  // int8 is not tried for this k or larger ones: in an earlier search it left too many candidates or open queries.
   mutable std::size_t int8_loses_from_;
   mutable Tally tally_;
 };

@@ -1,4 +1,4 @@
-// Threads that are kept, so that parts of a search can run side by side.
+// Threads that work on parts of a search at the same time. They are kept for later searches.
 #pragma once
 
 #include <cstddef>
@@ -12,15 +12,16 @@ namespace latentknn::cuda {
 
 class Helpers {
  public:
-  // The threads are started when they are first needed.
+  // The threads are created when they are first needed.
   Helpers();
   ~Helpers();
   Helpers(const Helpers&) = delete;
   Helpers& operator=(const Helpers&) = delete;
 
-  // Runs the tasks side by side, the first on the calling thread, and waits for all. What the first to fail threw is
-  // thrown, and the others are asked to stop; Stopped is thrown too if the caller asked when all was done. One thread
-  // at a time may call, and none in a process that was forked from one that did.
+  // Does all tasks at the same time, the first on the calling thread, and waits for them.
+  // If one throws, the others are asked to stop, and the first exception is thrown again.
+  // Throws Stopped if the caller asked to stop, even after all tasks were done.
+  // Only one thread at a time may call, and none in a process that was forked from one that has called.
   void run_together(const std::vector<std::function<void()>>& tasks, Stop& stop);
 
  private:

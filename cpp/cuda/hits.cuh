@@ -1,4 +1,4 @@
-// Rows whose sums reach the cutoffs, and how warps put them on the lists.
+// Hits, which are rows whose sums reach the cutoffs. Warps put them on the lists.
 #pragma once
 
 #include "sums.cuh"
@@ -6,7 +6,8 @@
 
 namespace latentknn::cuda {
 
-// The smallest sums that reach the cutoffs of a thread's queries. None reaches that of a query that is not screened.
+// Finds the smallest sums that reach the cutoffs of a thread's queries.
+// A query that is not screened has an infinite cutoff.
 template <class Share, class Sum>
 __device__ void find_least(const Search& search, Screening screening, const Share& share, std::uint32_t first_query,
                            Sum (&least)[Share::kQueries]) {
@@ -21,18 +22,18 @@ __device__ void find_least(const Search& search, Screening screening, const Shar
 
 __device__ inline void append(const Search& search, float score, std::uint32_t place, std::size_t query) {
   if (place >= search.row_count || (search.goes_on && score > search.ceilings[query])) return;
-  // Asked for before the counter is: it would otherwise wait for memory twice.
+  // The number is loaded before the counter is raised: otherwise the thread would wait for memory twice.
   const std::uint32_t number = search.row_numbers[place];
   const std::uint32_t at = add_to(search.counts + query, 1);
   if (at < search.list_capacity) search.lists[query * search.list_capacity + at] = {score, number};
 }
 
-// Rows whose sums reach the cutoffs. A warp hands them on together: one alone would wait for memory as long as all of
-// them do.
+// Hits of a warp that are not on the lists yet. The warp appends them together:
+// all wait for memory as long as one alone.
 struct Queue {
   static constexpr unsigned kRoom = 32;
 
-  // A lane's; others may call at the same time.
+  // Adds a hit of a lane. Other lanes may call at the same time.
   __device__ void add(const Search& search, float score, std::uint32_t place, std::uint32_t query) {
     const std::uint32_t at = add_to(&count, 1);
     if (at >= kRoom) return append(search, score, place, query);
@@ -41,12 +42,12 @@ struct Queue {
     queries[at] = static_cast<std::uint16_t>(query);
   }
 
-  // Appends to the lists the hits that are there, if there are at least `least` of them. All lanes must call.
+  // Appends the hits to the lists if there are at least `least`. All lanes must call.
   __device__ void hand_on(const Search& search, std::uint32_t least) {
     const unsigned lane = threadIdx.x % 32;
     await_warp();
     const std::uint32_t found = count;
-    await_warp();  // before another lane adds to it
+    await_warp();  // all lanes read the count before one adds to it
     if (found < least) return;
     if (lane < found) append(search, scores[lane], places[lane], queries[lane]);
     await_warp();
@@ -55,19 +56,19 @@ struct Queue {
   }
 
   float scores[kRoom];
-  std::uint32_t places[kRoom];   // row places
-  std::uint32_t count;           // hits, with those that found no room
-  std::uint16_t queries[kRoom];  // a batch has fewer than 2^16
+  std::uint32_t places[kRoom];   // places of the rows
+  std::uint32_t count;           // hits, with those that had no room here
+  std::uint16_t queries[kRoom];  // in 16 bits: a batch has fewer than 2^16
 };
 static_assert(Queue::kRoom == 32, "each lane hands one hit on");
 
-// The hits of warps that multiply, each with a queue of its own.
+// An epilogue that puts the hits of a warp on the lists. Each warp has a queue of its own.
 template <class Sum>
 class Hits {
   using Share = by_warp::Share;
 
  public:
-  // `queues` are the block's, one a warp.
+  // `queues` has one queue for each warp of the block.
   __device__ Hits(const Search& search, Screening screening, Queue* queues)
       : search_(search), screening_(screening), queue_(queues[Share::warp()]) {
     if (share_.lane == 0) queue_.count = 0;
@@ -80,7 +81,7 @@ class Hits {
   }
 
   __device__ void take_tile(const by_warp::Sums<Sum>& sums, std::uint32_t tile, std::uint32_t) {
-    std::uint32_t groups = 0;  // those with a hit
+    std::uint32_t groups = 0;  // groups with a hit
 #pragma unroll
     for (unsigned group = 0; group < kGroups; ++group) {
       bool any = false;
@@ -97,7 +98,7 @@ class Hits {
   __device__ void end_item() { queue_.hand_on(search_, 1); }
 
  private:
-  // The same group for all lanes. It is small because it is one piece of code for all groups and all rows of a group.
+  // Takes the hits of one group, the same for all lanes. The code is small because it serves all groups and rows.
   __device__ void take_group(const by_warp::Sums<Sum>& sums, unsigned group, std::uint32_t tile) {
     Sum values[kGroupRows]{};
     Sum least{};

@@ -1,4 +1,4 @@
-// What the first cutoffs come from: the largest sums of groups of rows.
+// The largest sums of groups of rows, from which the first cutoffs are computed.
 #pragma once
 
 #include "products.cuh"
@@ -6,7 +6,7 @@
 
 namespace latentknn::cuda {
 
-// The largest sum of each group, in every tile.
+// An epilogue that writes the largest sum of each group of every tile.
 template <class Share, class Sum>
 class Maxima {
  public:
@@ -23,7 +23,7 @@ class Maxima {
 
   template <class Sums>
   __device__ void take_tile(const Sums& sums, std::uint32_t tile, std::uint32_t number) {
-    // Of a tile that is not full nobody knows which sums are of rows.
+    // If a tile is not full, some of its sums belong to no row.
     const bool full = (std::size_t{tile} + 1) * kRowTile <= search_.row_count;
 #pragma unroll
     for (unsigned group = 0; group < kGroups; ++group) {
@@ -39,7 +39,7 @@ class Maxima {
   __device__ void end() {}
 
  private:
-  // Of a group, the largest sum, of those that are not above the ceiling if there is one.
+  // Returns the largest sum of a group. With kCeiling, sums above the ceiling do not count.
   template <bool kCeiling, class Sums>
   __device__ Sum largest_of(const Sums& sums, unsigned group) const {
     Sum largest = no_sum(Sum{});
@@ -54,7 +54,7 @@ class Maxima {
   const Search& search_;
   const Share share_;
   std::size_t first_query_;
-  Sum most_[Share::kQueries];  // largest sums below the ceilings
+  Sum most_[Share::kQueries];  // largest sums that are not above the ceilings
 };
 
 }  // namespace latentknn::cuda

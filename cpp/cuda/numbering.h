@@ -1,4 +1,4 @@
-// Which rows of a database a part of it holds: ascending, in runs.
+// The positions of the rows of a part: ascending, and stored as runs, which are rows that follow each other.
 #pragma once
 
 #include <cstddef>
@@ -18,11 +18,11 @@ class Numbering {
       runs_.push_back({size_, position});
     }
     size_ += count;
-    // Blocks that begin among these rows.
+    // These blocks begin among the new rows.
     while (run_of_block_.size() * kBlock < size_) run_of_block_.push_back(static_cast<std::uint32_t>(runs_.size() - 1));
   }
 
-  // Of rows of the part, their positions in the database.
+  // Finds the positions in the database of some rows of the part.
   void find_positions(const std::uint32_t* rows, std::size_t count, std::int64_t* positions) const {
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t row = rows[i];
@@ -32,7 +32,7 @@ class Numbering {
     }
   }
 
-  // The rows of the part whose flag, one a row of the database, is not zero.
+  // Returns the rows of the part whose flag is not zero. `flags` has one flag for each row of the database.
   std::vector<std::uint32_t> flagged(const std::uint8_t* flags) const {
     std::vector<std::uint32_t> found;
     for (std::size_t i = 0; i < runs_.size(); ++i) {
@@ -45,11 +45,11 @@ class Numbering {
   }
 
  private:
-  static constexpr std::size_t kBlock = 1024;  // rows that share where the search for their run begins
+  static constexpr std::size_t kBlock = 1024;  // for so many rows the search for their run begins at the same run
 
   struct Run {
-    std::size_t first;     // row of the part
-    std::size_t position;  // in the database
+    std::size_t first;     // number of its first row in the part
+    std::size_t position;  // position of that row in the database
   };
   std::vector<Run> runs_;
   std::vector<std::uint32_t> run_of_block_;  // run of each block's first row

@@ -1,4 +1,4 @@
-// Vectors as the tensor cores take them: scaled, rounded, in slices.
+// The kernels that pack vectors for the tensor cores: they scale, round and store them in slices.
 #include "bound.h"
 #include "contract.cuh"
 #include "kernels.h"
@@ -9,7 +9,7 @@ namespace {
 constexpr unsigned kThreads = 256;
 constexpr unsigned kVectorsPerBlock = kThreads / kLanes;
 
-// The largest of eight lanes' numbers, for all of them.
+// Returns the largest of the numbers of eight lanes, to all of them.
 __device__ double largest_of_eight(double value) {
   for (unsigned w = kLanes / 2; w > 0; w /= 2) {
     const double other = from_above(value, w);
@@ -18,7 +18,7 @@ __device__ double largest_of_eight(double value) {
   return first_of_eight(value);
 }
 
-// A number in float16 or int8, and what it then stands for.
+// Fp16 and Int8 round a component of a vector of length one, and return the value that a rounded number stands for.
 struct Fp16 {
   using Value = std::uint16_t;
 
@@ -46,7 +46,7 @@ __global__ void pack_kernel(Packing packing) {
   constexpr std::size_t kChunkValues = kChunkBytes / sizeof(Value);
   const unsigned lane = threadIdx.x % kLanes;
   const std::size_t index = static_cast<std::size_t>(blockIdx.x) * kVectorsPerBlock + threadIdx.x / kLanes;
-  // Lanes without a vector of their own go along with the last one: all lanes must take part.
+  // Lanes without a vector of their own compute with the last one: all lanes must call the functions below.
   const bool own = index < packing.count;
   const std::size_t at = own ? index : packing.count - 1;
   const std::size_t number = packing.numbers == nullptr ? at : packing.numbers[at];
@@ -81,7 +81,7 @@ __global__ void pack_kernel(Packing packing) {
   if (packing.scales != nullptr) packing.scales[number] = scale;
   // The squares of float32 do not overflow in float64.
   if (packing.failed != nullptr && !(norm - norm == 0.0)) packing.failed[number] = kNotFinite;
-  // Most vectors find that another has raised it as far.
+  // Most vectors find that another one has raised it as far already.
   if (packing.largest != nullptr && round_up(most) > *packing.largest) raise_to(packing.largest, round_up(most));
 }
 

@@ -1,4 +1,4 @@
-// How warpgroups put rows whose sums reach the cutoffs on the lists: what they find, other warps look at.
+// Warpgroups write groups of sums with hits to pages. Other warps read the pages and put the hits on the lists.
 #pragma once
 
 #include "hits.cuh"
@@ -6,27 +6,27 @@
 
 namespace latentknn::cuda {
 
-// Groups of sums with a hit, which a warp that multiplies leaves to one that does not: to look closer, and to wait for
-// memory, would cost its warpgroup, and the tensor cores with it, several times what the products do.
+// A page has groups of sums with a hit. A warp that multiplies leaves them to a warp that does not: if it looked closer
+// and waited for memory itself, its warpgroup and the tensor cores would lose several times the time of the products.
 template <class Sum>
 struct Page {
   static constexpr unsigned kRoom = 32;
 
   alignas(16) Sum sums[kRoom][kGroupRows];
   Sum least[kRoom];
-  std::uint32_t places[kRoom];  // the place of a group's first row
+  std::uint32_t places[kRoom];  // place of each group's first row
   std::uint32_t queries[kRoom];
   std::uint32_t count;
-  bool last;  // no other page of its warp follows
+  bool last;  // whether it is the last page of its warp
 };
 
-// Two pages of each warp that multiplies: one is written while the other is read.
+// Each warp that multiplies has two pages: one is written while the other is read.
 template <class Sum>
 struct Pages {
   static constexpr unsigned kOfAWarp = 2;
-  static constexpr unsigned kLanes = 32;  // each says that it has written, or read
+  static constexpr unsigned kLanes = 32;  // each lane arrives at the barriers
 
-  // One thread calls, before the barrier of the block.
+  // Begins the barriers. One thread calls, before a barrier of the block.
   __device__ void begin() {
     for (auto& of_a_warp : written) {
       for (Barrier& each : of_a_warp) begin_barrier(&each, kLanes);
@@ -41,7 +41,7 @@ struct Pages {
   Barrier read[by_warpgroup::kWarps][kOfAWarp];
 };
 
-// The hits of warpgroups: writes them down.
+// An epilogue that writes groups with a hit to the pages of its warp.
 template <class Sum>
 class PageWriter {
   using Share = by_warpgroup::Share;
@@ -56,7 +56,7 @@ class PageWriter {
   }
 
   __device__ void take_tile(const by_warpgroup::Sums<Sum>& sums, std::uint32_t tile, std::uint32_t) {
-    // Of each group, the lanes with a hit. All groups at first, so that none waits for the one before.
+    // Finds the lanes with a hit, for all groups first, so that no group waits for the one before.
     std::uint32_t lanes[kGroups], any_lanes = 0;
 #pragma unroll
     for (unsigned group = 0; group < kGroups; ++group) {
@@ -89,7 +89,7 @@ class PageWriter {
   __device__ void end() { turn(true); }
 
  private:
-  // Hands the page on and takes the other. All lanes must call.
+  // Leaves the page to its reader and goes on with the other page. All lanes must call.
   __device__ void turn(bool last) {
     if (share_.lane == 0) {
       Page<Sum>& page = pages_.pages[Share::warp()][page_];
@@ -99,7 +99,7 @@ class PageWriter {
     arrive(&pages_.written[Share::warp()][page_]);
     used_ = 0;
     page_ ^= 1;
-    parity_ ^= page_ ^ 1;  // it changes when both pages have been turned
+    parity_ ^= page_ ^ 1;  // the parity changes when both pages have been turned
     if (!last) await_phase(&pages_.read[Share::warp()][page_], parity_ ^ 1);
   }
 
@@ -114,7 +114,7 @@ class PageWriter {
   unsigned parity_ = 0;
 };
 
-// Reads what the writers of some warps have written, and appends the hits to the lists.
+// Reads the pages of some of the warps that multiply, and appends the hits to the lists.
 template <class Sum>
 class PageReader {
  public:
@@ -124,7 +124,7 @@ class PageReader {
       : search_(search), pages_(pages), number_(threadIdx.x / 32 - by_warpgroup::kWarps - 1) {}
 
   __device__ void run() {
-    // A bit for each warp: which page comes next, how often both have come, and whether the last has.
+    // Each has a bit for each warp: its next page, the parity of that page's phase, and whether its last page was read.
     std::uint32_t next = 0, parities = 0, done = 0;
     for (unsigned warp = 0; warp < by_warpgroup::kWarps; ++warp) {
       if (warp % kReaders != number_) done |= 1u << warp;
@@ -135,7 +135,7 @@ class PageReader {
         if ((done >> warp & 1) != 0) continue;
         const unsigned page = next >> warp & 1, parity = parities >> warp & 1;
         Barrier* const written = &pages_.written[warp][page];
-        // For all lanes alike: if one has seen it, it is so.
+        // All lanes must decide alike: if one has seen the end of the phase, it has ended.
         if (lanes_where(has_ended(written, parity)) == 0) continue;
         await_phase(written, parity);
         any = true;
@@ -148,7 +148,7 @@ class PageReader {
   }
 
  private:
-  // A group for each lane. Returns whether it was the warp's last page.
+  // Reads a page, one group for each lane. Returns whether it was the warp's last page.
   __device__ bool read(const Page<Sum>& page, Barrier* has_read) const {
     const unsigned lane = threadIdx.x % 32;
     Sum sums[kGroupRows];
@@ -161,7 +161,7 @@ class PageReader {
       if (own && sums[j] >= page.least[lane]) hits |= 1u << j;
     }
     arrive(has_read);
-    // Most groups have one hit, so that a warp waits for memory once.
+    // Most groups have one hit, so that a warp mostly waits for memory once.
     while (hits != 0) {
       const unsigned hit = lowest_bit(hits);
       Sum sum = sums[0];

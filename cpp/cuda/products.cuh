@@ -1,7 +1,7 @@
-// What a screening multiplies, piece by piece: tiles of queries by tiles of rows.
+// The items of a screening: each is a tile of queries to multiply by some tiles of rows.
 //
-// Two ways of multiplying share it: the warps of all devices (warp_products.cuh) and the warpgroups of Hopper
-// (warpgroup_products.cuh). Each hands the sums of a tile to an epilogue, which finds them in registers.
+// The warps of all devices (warp_products.cuh) and the warpgroups of Hopper (warpgroup_products.cuh) multiply them.
+// Both hand the sums of a tile to an epilogue, in registers.
 #pragma once
 
 #include "kernels.h"
@@ -11,21 +11,21 @@ namespace latentknn::cuda {
 
 constexpr unsigned kQuerySliceBytes = kQueryTile * kStepBytes;
 constexpr unsigned kRowSliceBytes = kRowTile * kStepBytes;
-constexpr unsigned kMostTilesPerItem = 16;  // rows that all queries meet while they are in the second-level cache
-constexpr unsigned kItemsPerBlock = 4;      // at least, where there is enough to do: blocks end at about the same time
+constexpr unsigned kMostTilesPerItem = 16;  // so many stay in the second-level cache until all queries are done
+constexpr unsigned kItemsPerBlock = 4;      // at least, if there are enough: blocks then end at about the same time
 
-// A thread's part of a tile of sums: groups of kGroupRows rows, each of one query.
+// Of a tile of sums, a thread holds so many groups. A group is kGroupRows rows of one query.
 constexpr unsigned kGroups = 8;
 
-// What a block does at a time: a tile of queries and some tiles of rows, which follow each other in the order.
+// A block does one item at a time: a tile of queries and some tiles of rows that follow each other in the order.
 struct Item {
   std::uint32_t query_tile;
-  std::uint32_t first_tile;  // its place among the rows
-  std::uint32_t first;       // number in the order, of its first tile
+  std::uint32_t first_tile;  // first tile of rows, counted in memory
+  std::uint32_t first;       // the same tile, counted in the order
   std::uint32_t tiles;
 };
 
-// The items of tiles [begin, end) of the order and all queries, of which the blocks take their turns.
+// The items of all queries and of tiles [begin, end) of the order. Every block does each gridDim.x-th of them.
 class Items {
  public:
   __device__ Items(const Search& search, std::size_t begin, std::size_t end)
@@ -62,7 +62,7 @@ class Items {
   std::uint32_t number_;
 };
 
-// Whether any query of the item is to be screened.
+// Returns whether any query of the item is to be screened.
 __device__ inline bool is_wanted(const Search& search, Screening screening, const Item& item) {
   return screening == Screening::first || search.tiles_again[item.query_tile] == search.round;
 }

@@ -5,10 +5,10 @@ namespace latentknn::cuda {
 namespace {
 
 constexpr unsigned kFewThreads = 128, kManyThreads = 512;
-constexpr std::size_t kManyCandidates = 2048;  // from here on a block's memory leaves room for few blocks
+constexpr std::size_t kManyCandidates = 2048;  // with these, a block needs so much memory that few run together
 constexpr double kNothing = -2.0;              // below every similarity
 
-// What is ranked, in the block's memory.
+// The candidates that are ranked, in the block's memory.
 struct Ranking {
   __device__ explicit Ranking(std::size_t capacity)
       : scores(shared_memory<double>()),
@@ -31,7 +31,7 @@ struct Ranking {
     numbers[b] = number;
   }
 
-  // Bitonic, of `size` entries, a power of two. All threads of the block must call.
+  // Sorts `size` entries, a power of two, by a bitonic network. All threads of the block must call.
   __device__ void sort(unsigned size) {
     for (unsigned run = 2; run <= size; run *= 2) {
       for (unsigned apart = run / 2; apart > 0; apart /= 2) {
@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(kManyThreads) rank_kernel(Search search) {
   const std::uint32_t count = search.counts[query];
   if (search.failed[query] != 0) return;
   if (count > search.ranking_capacity) {
-    __syncthreads();  // all have seen that it had not failed
+    __syncthreads();  // all threads have read `failed` before it is written
     if (threadIdx.x == 0) search.failed[query] = kGivenUp;
     return;
   }
@@ -67,7 +67,7 @@ __global__ void __launch_bounds__(kManyThreads) rank_kernel(Search search) {
   const double last = search.goes_on ? scores[-1] : INFINITY;
   const std::int64_t last_id = search.goes_on ? search.ids[numbers[-1]] : 0;
 
-  // What each candidate needs is asked for at once: lanes that share one would wait for it again and again.
+  // All candidates' data are loaded at once: lanes that share a candidate would wait for them again and again.
   const Candidate* list = search.lists + query * search.list_capacity;
   for (std::uint32_t i = threadIdx.x; i < count; i += blockDim.x) {
     const std::uint32_t number = list[i].row;
@@ -75,7 +75,7 @@ __global__ void __launch_bounds__(kManyThreads) rank_kernel(Search search) {
     ranking.ids[i] = search.ids[number];
   }
   __syncthreads();
-  double* products = ranking.scores;  // they become similarities
+  double* products = ranking.scores;  // replaced by similarities below
   const float* values = search.queries + query * search.dim;
   const double norm = search.query_norms[query];
   const unsigned lane = threadIdx.x % kLanes;

@@ -8,12 +8,12 @@
 namespace latentknn::cuda {
 namespace {
 
-// CUDA does not survive a fork: the process that used it first.
+// The process that used CUDA first. A forked child cannot use it.
 std::atomic<pid_t> owner{0};
 
 void check(cudaError_t result, const char* what) {
   if (result == cudaSuccess) return;
-  cudaGetLastError();  // the next call starts clean
+  cudaGetLastError();  // clears the error for the next call
   throw DeviceError(std::string(what) + " failed: " + cudaGetErrorString(result));
 }
 
@@ -21,7 +21,7 @@ std::string version_name(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
-// Why there is no device to count.
+// Returns why there is no device.
 std::string reason_of(cudaError_t result) {
   if (result == cudaSuccess || result == cudaErrorNoDevice) return "there is no CUDA device";
   int driver = 0;

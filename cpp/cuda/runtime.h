@@ -1,4 +1,4 @@
-// Memory, copies and errors of a device behind plain C++; tests bring another implementation, on the processor.
+// Memory, copies and errors of a device, behind plain C++. Tests have another implementation, on the processor.
 #pragma once
 
 #include <cstddef>
@@ -10,13 +10,13 @@
 
 namespace latentknn::cuda {
 
-// A call of CUDA that failed; what() says which, and why.
+// A call of CUDA failed; what() says which, and why.
 class DeviceError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-// Of a device, or of the host's memory that devices reach.
+// A device has too little memory, or the host too little pinned memory.
 class OutOfMemory : public DeviceError {
  public:
   using DeviceError::DeviceError;
@@ -33,10 +33,10 @@ struct Device {
 // Throws DeviceError in a process that was forked from one that used CUDA.
 void check_process();
 
-// The devices that can be used. Empty where there is none; `missing`, if given, then says why.
+// Returns the devices that can be used. If there is none, and `missing` is given, sets it to the reason.
 std::vector<Device> devices(std::string* missing = nullptr);
 
-// Makes a device the calling thread's own, for as long as it lives.
+// Makes a device the calling thread's current one for the lifetime of this object.
 class OnDevice {
  public:
   explicit OnDevice(int device);
@@ -48,7 +48,7 @@ class OnDevice {
   int before_;
 };
 
-// A queue of copies and kernels, on the device that is current when it is made.
+// A stream is a queue of copies and kernels, on the device that is current when it is made.
 class Stream {
  public:
   Stream();
@@ -62,8 +62,8 @@ class Stream {
   void* handle_;
 };
 
-// Makes a stream, which is of the current device, the calling thread's own, for as long as it lives. A thread has one
-// to begin with.
+// Makes a stream of the current device the calling thread's one for the lifetime of this object.
+// Without such an object a thread has a default stream.
 class OnStream {
  public:
   explicit OnStream(const Stream& stream);
@@ -80,22 +80,22 @@ void* current_stream();
 std::size_t free_memory();
 void* allocate(std::size_t bytes);
 void release(void* pointer) noexcept;
-// Of the host, where devices can fetch it while a thread goes on.
+// Allocates memory of the host that devices can copy from and to while the calling thread goes on.
 void* allocate_pinned(std::size_t bytes);
 void release_pinned(void* pointer) noexcept;
-// Copies and kernels of the calling thread's stream follow each other; what is copied to the host is there after
-// synchronize(). What is copied to the device may come from the host or from any device; what is pinned must stay as it
-// is until then.
+// These functions append to the calling thread's stream, which does one copy or kernel after the other.
+// Data copied to the host are there after synchronize(). Data copied to the device may come
+// from the host or from any device; pinned memory must not change before synchronize().
 void copy_to_device(void* to, const void* from, std::size_t bytes);
 void copy_to_host(void* to, const void* from, std::size_t bytes);
 void copy_within_device(void* to, const void* from, std::size_t bytes);
 void fill_bytes(void* to, int value, std::size_t bytes);
-// Until the calling thread's stream has done all that it was asked for.
+// Waits until the calling thread's stream has done all its work.
 void synchronize();
-// Until the device has done everything that anybody in this process has asked of it.
+// Waits until the device has done all work of this process.
 void await_device();
 
-// Memory of the device that was current when it was made.
+// A buffer in the memory of the device that is current when it is made.
 template <class T>
 class DeviceBuffer {
  public:

@@ -1,4 +1,4 @@
-// The tensor cores' sums, compared with the cutoffs where they arise: none that is excluded leaves the registers.
+// The kernels that multiply by tensor cores. They look for hits or maxima in registers, and store no other sum.
 #include "hits.cuh"
 #include "kernels.h"
 #include "maxima.cuh"
@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(by_warp::kThreads, 1)
   by_warp::multiply_tiles<Sum>(search, begin, end, screening, hits);
 }
 
-// The block's memory behind the ring of warpgroups, and the tile of queries that may stay beside it.
+// The data in the block's memory behind the ring of warpgroups and the tile of queries.
 template <class Sum>
 struct Beside {
   by_warpgroup::Barriers barriers;

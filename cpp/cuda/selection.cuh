@@ -1,4 +1,4 @@
-// The k-th largest of a block's numbers, found digit by digit.
+// A block finds the k-th largest of its numbers, digit by digit.
 #pragma once
 
 #include "simt.cuh"
@@ -7,16 +7,17 @@ namespace latentknn::cuda {
 
 inline constexpr unsigned kDigits = 256;
 inline constexpr unsigned kKeysPerThread = 8;
-inline constexpr std::uint32_t kNoKey = 0;  // below that of every number
+inline constexpr std::uint32_t kNoKey = 0;  // below the key of every number
 
-// Unsigned numbers in the order of the floats.
+// Convert a float to an unsigned key and back. Keys have the order of the floats.
 __device__ inline std::uint32_t key_of(float value) {
   const std::uint32_t bits = bits_of(value);
   return bits >> 31 != 0 ? ~bits : bits | 0x80000000u;
 }
 __device__ inline float value_of(std::uint32_t key) { return float_of(key >> 31 != 0 ? key & 0x7FFFFFFFu : ~key); }
 
-// Threads of a block that can select among so many numbers: one a digit at least, whole warps.
+// Returns the threads of a block that selects among `count` numbers: whole warps,
+// and at least one thread for each digit.
 constexpr std::size_t threads_to_select(std::size_t count) {
   const std::size_t threads = (count + kKeysPerThread - 1) / kKeysPerThread;
   return threads < kDigits ? kDigits : (threads + 31) / 32 * 32;
@@ -24,8 +25,8 @@ constexpr std::size_t threads_to_select(std::size_t count) {
 
 class Selection {
  public:
-  // The k-th largest key of those that the block's threads hold, of which there are at least k; no thread has one
-  // behind its first `used`. All threads must call.
+  // Returns the k-th largest of the keys that the block's threads hold. There must be at least k,
+  // and each thread has its keys in its first `used` places. All threads must call.
   __device__ std::uint32_t kth(const std::uint32_t (&keys)[kKeysPerThread], unsigned used, std::uint32_t k) {
     std::uint32_t prefix = 0, wanted = k;
     for (unsigned shift = 32; shift > 0;) {
@@ -50,7 +51,7 @@ class Selection {
  private:
   static constexpr unsigned kWarps = kDigits / 32;
 
-  // Finds the digit of the wanted-th largest: the thread of that digit says so.
+  // Finds the digit of the wanted-th largest key. The thread of that digit writes it to prefix_.
   __device__ void choose(std::uint32_t prefix, std::uint32_t wanted, unsigned shift) {
     const unsigned digit = kDigits - 1 - threadIdx.x;  // the largest first
     std::uint32_t count = 0, up_to = 0;

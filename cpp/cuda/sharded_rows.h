@@ -1,4 +1,5 @@
-// The rows of a database, spread over devices; those that fit on none stay on the host and are brought for a search.
+// The rows of a database are spread over devices. Rows that fit on no device stay on the host,
+// and each search copies them to a device.
 #pragma once
 
 #include <cstddef>
@@ -23,27 +24,28 @@ struct ShardedRequest {
   bool on_device = false;
   std::size_t count;
   std::size_t k;                          // from 1 to the rows that are allowed
-  const std::uint8_t* allowed = nullptr;  // a flag a row; null: all rows
+  const std::uint8_t* allowed = nullptr;  // one flag for each row; null: all rows are allowed
   std::size_t allowed_count = 0;
-  std::size_t threads = 1;     // of the host, to copy queries and answers
-  std::function<bool()> poll;  // asked now and then, on the calling thread, whether to stop
+  std::size_t threads = 1;     // threads of the host that copy queries and answers
+  std::function<bool()> poll;  // asked now and then, on the calling thread; true: stop
   AnswerArrays answers;
 };
 
 class ShardedRows {
  public:
-  // A device is given so many rows before the next one is used.
+  // A device gets so many rows, if it has room for them, before the next one is used.
   static constexpr std::size_t kLeastShare = 65536;
 
-  // On devices with these numbers, of each of which it may use so many bytes; 0: what is free when it is first used.
+  // Uses the devices with these numbers, and `memory` bytes of each;
+  // 0 means all bytes that are free when rows are first added to it.
   ShardedRows(std::size_t dim, const std::vector<int>& numbers, std::size_t memory = 0,
               std::size_t least_share = kLeastShare);
 
   std::size_t dim() const { return dim_; }
   std::size_t size() const;
-  // Rows on each device, and on the host.
+  // Returns the number of rows on each device, and last of those on the host.
   std::vector<std::size_t> shares() const;
-  // Of all searches, a query once for every part of the rows that is on a device.
+  // Adds up the tallies of all searches. A query counts once for every part of the rows that is on a device.
   Tally tally() const;
 
   // Appends rows (count, dim) and their ids, from the host. Where it throws, the object must not be used any more.
@@ -52,8 +54,8 @@ class ShardedRows {
   // Forgets all rows and gives their memory back.
   void clear();
 
-  // Finds each query's k best by the contract. Throws std::invalid_argument where there are not so many rows, and
-  // NotFinite. Returns the queries, ascending, whose answers were not found: too many rows score nearly alike.
+  // Finds each query's k best rows by the contract. Returns the queries, ascending, for which that failed because too
+  // many rows score nearly alike. Throws std::invalid_argument if there are fewer than k rows, and NotFinite.
   std::vector<std::size_t> search(const ShardedRequest& request);
 
  private:
@@ -71,14 +73,14 @@ class ShardedRows {
     std::vector<std::int64_t> ids;
     Numbering numbering;
   };
-  // What searches on a device share: memory for batches, and rows that are brought, one part while the other is
-  // searched.
+  // Searches on a device share memory for batches, and for two parts from the host:
+  // one is copied while the other is searched.
   struct Bench {
     Workspace workspace;
     std::vector<DeviceRows> brought;
   };
 
-  // `which` counts the devices that the constructor was given.
+  // `which` is an index into the devices that the constructor was given.
   std::size_t share(std::size_t which) const;
   std::size_t unused(std::size_t which) const;
   DeviceRows rows_on(std::size_t which) const;
@@ -95,9 +97,9 @@ class ShardedRows {
   const std::vector<Device> devices_;
   mutable std::mutex mutex_;
   std::vector<std::size_t> memory_;              // bytes that each device may use; 0: not known yet
-  std::vector<std::deque<Resident>> resident_;   // one queue a device
-  std::deque<Waiting> waiting_;                  // by device in turn
-  std::vector<std::unique_ptr<Bench>> benches_;  // one a device, from its first search on
+  std::vector<std::deque<Resident>> resident_;   // one queue for each device
+  std::deque<Waiting> waiting_;                  // part i is searched on device i % devices
+  std::vector<std::unique_ptr<Bench>> benches_;  // one for each device; null before its first search
   Helpers helpers_;
   std::vector<std::int64_t> ids_;
 };

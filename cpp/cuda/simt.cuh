@@ -1,4 +1,4 @@
-// What kernels use of a device, in one place, so that tests run the same kernels on a processor.
+// All that kernels use of a device. Tests replace it by an emulation, to run the same kernels on a processor.
 #pragma once
 
 #ifdef LATENTKNN_EMULATED_DEVICE
@@ -16,7 +16,7 @@
 
 namespace latentknn::cuda {
 
-// The block's memory, as large as the launch asked for.
+// Returns the block's memory. Its size is given at the launch.
 template <class T>
 __device__ T* shared_memory() {
   extern __shared__ __align__(1024) unsigned char latentknn_shared_memory[];
@@ -26,23 +26,23 @@ __device__ T* shared_memory() {
 __device__ inline std::uint16_t round_to_float16(float value) { return __half_as_ushort(__float2half_rn(value)); }
 __device__ inline float float16_value(std::uint16_t bits) { return __half2float(__ushort_as_half(bits)); }
 
-// From the lane that is so many above, within the warp.
+// Returns the value of the lane that is `lanes` above, within the warp.
 __device__ inline double from_above(double value, unsigned lanes) { return __shfl_down_sync(~0u, value, lanes); }
-// From the first of the eight lanes that the calling one is in.
+// Returns the value of the first lane of the calling lane's eight.
 __device__ inline double first_of_eight(double value) { return __shfl_sync(~0u, value, 0, 8); }
 
-// From the lane that is so many below, within the warp; from the calling one itself where there is none.
+// Returns the value of the lane that is `lanes` below, within the warp, or the calling lane's own if there is none.
 __device__ inline std::uint32_t from_below(std::uint32_t value, unsigned lanes) {
   return __shfl_up_sync(~0u, value, lanes);
 }
-// The bits that any lane of the warp has set.
+// Returns the bits that any lane of the warp has set.
 __device__ inline std::uint32_t any_of_warp(std::uint32_t bits) { return __reduce_or_sync(~0u, bits); }
-// The lanes of the warp for which it holds, one bit each.
+// Returns one bit for each lane of the warp: set if `holds` is true there.
 __device__ inline std::uint32_t lanes_where(bool holds) { return __ballot_sync(~0u, holds); }
 __device__ inline unsigned bits_in(std::uint32_t bits) { return static_cast<unsigned>(__popc(bits)); }
-// Until all lanes of the warp are here, and see what the others have written.
+// Waits until all lanes of the warp are here and see what the others have written.
 __device__ inline void await_warp() { __syncwarp(); }
-// Of a number that is not zero.
+// Returns the index of the lowest set bit. `bits` must not be zero.
 __device__ inline unsigned lowest_bit(std::uint32_t bits) {
   return static_cast<unsigned>(__ffs(static_cast<int>(bits))) - 1;
 }
@@ -50,27 +50,27 @@ __device__ inline unsigned lowest_bit(std::uint32_t bits) {
 __device__ inline std::uint32_t add_to(std::uint32_t* counter, std::uint32_t value) {
   return atomicAdd(counter, value);
 }
-// Floats that are not negative have the order of their bits.
+// Neither float may be negative: such floats have the order of their bits.
 __device__ inline void raise_to(float* largest, float value) {
   atomicMax(reinterpret_cast<unsigned*>(largest), __float_as_uint(value));
 }
 __device__ inline std::uint32_t bits_of(float value) { return __float_as_uint(value); }
 __device__ inline float float_of(std::uint32_t bits) { return __uint_as_float(bits); }
 
-// 16 bytes from global to shared memory, while the thread goes on.
+// Copies 16 bytes from global to shared memory while the thread goes on.
 __device__ inline void copy_ahead(void* shared, const void* global) {
   const auto to = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
 }
 __device__ inline void end_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-// Until at most so many groups of this thread's copies are unfinished.
+// Waits until at most kUnfinished groups of this thread's copies are unfinished.
 template <int kUnfinished>
 __device__ void await_groups() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kUnfinished) : "memory");
 }
 
-// Four matrices of 8 x 8 float16 numbers: lane i gives the address of row i % 8 of matrix i / 8, and gets of each
-// matrix columns 2 (i % 4) and the next of row i / 4.
+// Loads four matrices of 8 x 8 float16 numbers. Lane i gives the address of row i % 8 of matrix i / 8,
+// and gets two numbers of each matrix: columns 2 (i % 4) and 2 (i % 4) + 1 of row i / 4.
 __device__ inline void load_matrices(std::uint32_t (&parts)[4], const void* shared) {
   const auto from = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"

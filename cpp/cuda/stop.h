@@ -1,4 +1,4 @@
-// Ending a search early.
+// The request to end a search early.
 #pragma once
 
 #include <atomic>
@@ -12,15 +12,15 @@ namespace latentknn::cuda {
 // The caller asked to stop.
 class Stopped : public std::exception {};
 
-// Whether to stop: asked by the caller, whose question may be put on the thread that made this object only, or by a
-// part of the search that failed.
+// The caller, or a part of the search that failed, asks to stop.
+// The caller's `poll` is called only on the thread that made this object.
 class Stop {
  public:
   explicit Stop(std::function<bool()> poll) : poll_(std::move(poll)), thread_(std::this_thread::get_id()) {}
 
   void ask() { asked_ = true; }
   bool asked() {
-    // Once is enough: a caller who has said yes may not be able to say it again.
+    // After the first yes, poll_ is not called again: it may not say yes a second time.
     if (!asked_ && poll_ && std::this_thread::get_id() == thread_ && poll_()) asked_ = true;
     return asked_;
   }

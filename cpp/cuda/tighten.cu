@@ -1,4 +1,4 @@
-// Cutoffs: none at first, raised by the maxima of groups of rows, and by the lists of what screening has found.
+// The kernels that raise the cutoffs: first by the maxima of groups of rows, then by the lists of candidates.
 #include "bound.h"
 #include "contract.cuh"
 #include "kernels.h"
@@ -8,18 +8,18 @@ namespace latentknn::cuda {
 namespace {
 
 constexpr unsigned kThreads = 256;
-constexpr unsigned kMostThreads = 1024;  // threads a block: a list of kMostThreads * kKeysPerThread
+constexpr unsigned kMostThreads = 1024;  // threads of a block; a list has at most kMostThreads * kKeysPerThread entries
 constexpr unsigned kBlocksPerMultiprocessor = 8;
-constexpr double kCeilingRounding = 0x1p-22;  // share of the scale, above what rounds a ceiling up
+constexpr double kCeilingRounding = 0x1p-22;  // share of the scale; rounding raises a ceiling by less
 
-// The score of a similarity of one.
+// Returns the score of a similarity of one.
 __device__ double scale_of(const Search& search, std::size_t query) {
   if (search.arithmetic == Arithmetic::fp16) return static_cast<double>(kUnit) * kUnit;
   const double reach = *search.reach;
   return reach > 0.0 ? search.query_scales[query] * (kMostInt8 / reach) : 0.0;
 }
 
-// By how much a score can be off.
+// Returns the bound of the error of a score.
 __device__ double error_of(const Search& search, std::size_t query) {
   const std::size_t terms = search.steps * kStepBytes / bytes_of_a_value(search.arithmetic);
   return screening_error(search.arithmetic, search.query_roundings[query], *search.row_rounding, terms) *
@@ -48,8 +48,8 @@ struct Shared {
   std::uint32_t settled;
 };
 
-// The cutoff that follows from `count` scores of different rows, of which the threads hold some each, in their first
-// `used` places: no lower than the one there was. All threads of the block must call.
+// Returns the cutoff by `count` scores of different rows, or the present one if that is higher.
+// Each thread holds scores in its first `used` places. All threads of the block must call.
 __device__ float raised_cutoff(const Search& search, std::size_t query, const float (&scores)[kKeysPerThread],
                                unsigned used, std::uint32_t count, Shared& shared) {
   const float cutoff = search.cutoffs[query];
@@ -58,7 +58,7 @@ __device__ float raised_cutoff(const Search& search, std::size_t query, const fl
 #pragma unroll
   for (unsigned i = 0; i < kKeysPerThread; ++i) keys[i] = scores[i] == -INFINITY ? kNoKey : key_of(scores[i]);
 
-  // Neighbours that are known can be among the rows if their scores are near the ceiling; k others are wanted.
+  // Rows whose scores are near the ceiling may be neighbours that are known; k others are wanted.
   std::uint32_t wanted = static_cast<std::uint32_t>(search.k);
   if (search.goes_on) {
     if (threadIdx.x == 0) shared.known = 0;
@@ -77,8 +77,8 @@ __device__ float raised_cutoff(const Search& search, std::size_t query, const fl
   return raised > cutoff ? raised : cutoff;
 }
 
-// Where there are so many threads for each neighbour that is wanted, only the largest of a thread's maxima counts. Few
-// threads have two of the k largest.
+// If there are so many threads for each wanted neighbour, only the largest of a thread's maxima counts:
+// few threads have two of the k largest.
 constexpr unsigned kThreadsANeighbour = 16;
 
 __global__ void __launch_bounds__(kMostThreads / 2) cut_kernel(Search search) {
@@ -111,11 +111,11 @@ __global__ void __launch_bounds__(kMostThreads / 2) cut_kernel(Search search) {
   if (threadIdx.x == 0) search.cutoffs[query] = cutoff;
 }
 
-// Raises the cutoff by a list and drops what is below. All threads of the block must call.
+// Raises the cutoff by a list and drops the candidates below it. All threads of the block must call.
 __device__ void tighten_list(const Search& search, std::size_t query, bool last, Shared& shared) {
   const std::uint32_t found = search.counts[query];
   const auto capacity = static_cast<std::uint32_t>(search.list_capacity);
-  if (found <= search.k) {  // nothing to raise it by
+  if (found <= search.k) {  // too few candidates to raise the cutoff
     if (threadIdx.x == 0) search.settled[query] = found;
     return;
   }
@@ -146,7 +146,8 @@ __device__ void tighten_list(const Search& search, std::size_t query, bool last,
   add_to(&shared.kept, left);
   __syncthreads();
   if (threadIdx.x != 0) return;
-  // What found room is a sample of what was found. If the new cutoff leaves most of it, the list would overflow again.
+  // The candidates on the list are a sample of all that were found. If the new cutoff leaves most of them, the list
+  // would overflow again.
   const bool fails = overflows && (last || shared.kept > capacity / 2);
   if (overflows && !fails) {
     search.again[query] = search.tiles_again[query / kQueryTile] = *search.any_again = search.round;
@@ -156,14 +157,14 @@ __device__ void tighten_list(const Search& search, std::size_t query, bool last,
   search.cutoffs[query] = fails ? INFINITY : cutoff;
 }
 
-// The queries that repeated a stage are those that the round before has flagged.
+// The round before has flagged the queries that repeated a stage.
 __global__ void __launch_bounds__(kMostThreads) tighten_kernel(Search search, Screening after, bool last) {
   Shared& shared = *shared_memory<Shared>();
   if (after == Screening::again && *search.any_again + 1 != search.round) return;
   for (std::size_t query = blockIdx.x; query < search.query_count; query += gridDim.x) {
     if (after == Screening::again && search.again[query] + 1 != search.round) continue;
     tighten_list(search, query, last, shared);
-    __syncthreads();  // before the shared memory is used again
+    __syncthreads();  // the shared memory is used again only after all threads are here
   }
 }
 

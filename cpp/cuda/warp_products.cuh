@@ -1,7 +1,7 @@
-// Products of packed vectors by warps, which all devices have: mma.sync.
+// Products of packed vectors by the warps of any device, by mma.sync.
 //
 // A block of eight warps multiplies a tile of 128 queries by tiles of 256 rows, a slice of kStepBytes at a time; each
-// warp has 64 x 64 of the products. Slices are copied ahead into a ring, byte by byte as they were packed.
+// warp has 64 x 64 of the products. Slices are copied ahead into a ring of slots, without any change.
 #pragma once
 
 #include "products.cuh"
@@ -18,7 +18,7 @@ constexpr unsigned kRingBytes = kRing * kSliceBytes;
 
 static_assert(kQueryTile == 2 * kWarpSide && kThreads == 32 * 2 * kWarpsAcross);
 
-// Brings the slices of an item into the ring, one after the other. The block's threads copy kThreads chunks at a time.
+// Copies the slices of an item into the ring, one after the other. The block's threads copy kThreads chunks at a time.
 class Copier {
  public:
   __device__ Copier(const Search& search, const Item& item, char* ring)
@@ -74,7 +74,7 @@ class Copier {
   const char* row_slice_;
 };
 
-// Where a thread's share of the products lies: each of its groups has a query of its own.
+// The queries and rows of a thread's sums. Each of its groups has a query of its own.
 struct Share {
   static constexpr unsigned kQueries = kGroups;
 
@@ -87,7 +87,7 @@ struct Share {
   __device__ static constexpr unsigned query_of(unsigned group) { return group; }
   __device__ unsigned query(unsigned which) const { return first_query + 8 * which; }
   __device__ unsigned row(unsigned, unsigned j) const { return first_row + j / 2 * 8 + j % 2; }
-  // Which of the maxima of its query a group has.
+  // Returns which of its query's maxima in a tile belongs to a group.
   __device__ unsigned maximum(unsigned) const { return warp() % kWarpsAcross * 4 + lane % 4; }
 
   unsigned lane;
@@ -95,7 +95,7 @@ struct Share {
   unsigned first_row;
 };
 
-// A thread's share of the products: in float32 of float16 numbers, in 32-bit integers of int8.
+// A thread's sums of products: float32 for float16 products, 32-bit integers for int8 products.
 template <class Sum>
 struct Sums {
   __device__ Sum at(unsigned group, unsigned j) const { return values[group / 2][j / 2][group % 2 * 2 + j % 2]; }
@@ -103,8 +103,8 @@ struct Sums {
   Sum values[4][8][4];
 };
 
-// Where a lane reads the matrices of a slice: the chunks of a slice's second half are 32 bytes from those of its first,
-// one way or the other.
+// The offsets at which a lane reads the matrices of a slice. A chunk of a vector's second half lies 32 bytes
+// before or after that of its first half.
 struct Reader {
   __device__ explicit Reader(const Share& share)
       : queries(static_cast<unsigned>(
@@ -136,8 +136,8 @@ struct Reader {
   unsigned rows;
 };
 
-// Multiplies all tiles [begin, end) of the order by all queries, the blocks in turn, and hands each tile's sums to the
-// epilogue.
+// Multiplies tiles [begin, end) of the order by all queries, and hands each tile's sums to the epilogue.
+// All blocks together call it, and each does its items.
 template <class Sum, class Epilogue>
 __device__ void multiply_tiles(const Search& search, std::size_t begin, std::size_t end, Screening screening,
                                Epilogue& epilogue) {
@@ -156,7 +156,7 @@ __device__ void multiply_tiles(const Search& search, std::size_t begin, std::siz
 #pragma unroll 1
       for (std::uint32_t step = 0; step < search.steps; ++step) {
         await_groups<kRing - 2>();
-        __syncthreads();  // the slice is there for all, and all have done with the one before
+        __syncthreads();  // all threads see the slice, and none reads the one before any more
         copier.copy_next();
         reader.multiply(ring + slot, sums);
         slot = slot + kSliceBytes == kRingBytes ? 0 : slot + kSliceBytes;
@@ -166,7 +166,7 @@ __device__ void multiply_tiles(const Search& search, std::size_t begin, std::siz
     }
     epilogue.end_item();
     await_groups<0>();
-    __syncthreads();  // before the ring is filled again
+    __syncthreads();  // the ring is filled again only after all threads are here
   }
 }
 

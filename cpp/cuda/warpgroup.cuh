@@ -1,5 +1,5 @@
-// What kernels use of Hopper's warpgroups, of which tests bring an emulation: barriers that count bytes, copies that no
-// thread waits for, and products that run while their threads do something else.
+// All that kernels use of Hopper's warpgroups: barriers that count bytes, copies that no thread waits for,
+// and products that are computed while their threads do something else. Tests replace it by an emulation.
 #pragma once
 
 #ifdef LATENTKNN_EMULATED_DEVICE
@@ -10,15 +10,15 @@
 
 namespace latentknn::cuda {
 
-// Whether the code is compiled for what only this architecture has: elsewhere kernels of warpgroups do nothing, and
-// agree.cpp finds that they do not give what warps give.
+// Whether the code is compiled for the architecture with warpgroups. Elsewhere their kernels do nothing,
+// and agree.cpp finds that their results differ from those of warps.
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 inline constexpr bool kHasWarpgroups = true;
 #else
 inline constexpr bool kHasWarpgroups = false;
 #endif
 
-// In shared memory; a phase of it ends with a number of arrivals and the bytes that they said would come.
+// A barrier in shared memory. A phase ends after a number of arrivals, when the bytes that they announced have come.
 using Barrier = std::uint64_t;
 
 __device__ inline std::uint32_t shared_address(const void* shared) {
@@ -28,7 +28,7 @@ __device__ inline std::uint32_t shared_address(const void* shared) {
 __device__ inline void begin_barrier(Barrier* barrier, unsigned arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(arrivals) : "memory");
 }
-// Before others use the barriers that a thread has begun; a barrier of the block must follow.
+// Makes the barriers that this thread has begun visible to others. A barrier of the block must follow.
 __device__ inline void show_barriers() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
 __device__ inline void arrive(Barrier* barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
@@ -37,7 +37,7 @@ __device__ inline void arrive_expecting(Barrier* barrier, unsigned bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes)
                : "memory");
 }
-// Until the phase of this parity has ended: phases count from 0, and the one before them, of parity 1, has.
+// Waits until the phase of this parity has ended. Phases count from 0; the phase before them, of parity 1, has ended.
 __device__ inline void await_phase(Barrier* barrier, unsigned parity) {
   asm volatile(
       "{ .reg .pred ended; again: mbarrier.try_wait.parity.shared::cta.b64 ended, [%0], %1; @ended bra done; bra "
@@ -47,7 +47,7 @@ __device__ inline void await_phase(Barrier* barrier, unsigned parity) {
       : "memory");
 }
 
-// Whether it has, without waiting.
+// Returns whether the phase of this parity has ended, without waiting.
 __device__ inline bool has_ended(Barrier* barrier, unsigned parity) {
   std::uint32_t ended = 0;
   asm volatile(
@@ -60,7 +60,7 @@ __device__ inline bool has_ended(Barrier* barrier, unsigned parity) {
 // Leaves the multiprocessor to others for a moment.
 __device__ inline void pause() { __nanosleep(500); }
 
-// A multiple of 16 bytes from global to shared memory; they count for the barrier when they are there.
+// Copies bytes, a multiple of 16, from global to shared memory. They count for the barrier when they have come.
 __device__ inline void copy_ahead(void* shared, const void* global, unsigned bytes, Barrier* barrier) {
   asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
                    shared_address(shared)),
@@ -68,7 +68,8 @@ __device__ inline void copy_ahead(void* shared, const void* global, unsigned byt
                : "memory");
 }
 
-// All warps of a warpgroup call; what some leave others may take.
+// Set the registers of a thread to kCount: one warpgroup gives up registers for another.
+// All warps of a warpgroup call.
 template <int kCount>
 __device__ void leave_registers() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kCount));
@@ -78,18 +79,17 @@ __device__ void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kCount));
 }
 
-// Before a warpgroup's products, whose sums it may have touched since the last ones.
+// Begins a group of a warpgroup's products, whose sums the warpgroup may have used before. end_products ends the group.
 __device__ inline void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ inline void end_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-// Until at most so many groups of the warpgroup's products are unfinished, between begin_products and end_products
-// each.
+// Waits until at most kUnfinished of the warpgroup's groups of products are unfinished.
 template <int kUnfinished>
 __device__ void await_products() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kUnfinished) : "memory");
 }
 
-// Where the tensor cores find a matrix of slices.h: vectors 64 bytes apart, chunks in the order of the 64-byte swizzle,
-// which repeats after eight vectors.
+// Returns the description of a matrix of slices.h for the tensor cores: vectors are 64 bytes apart,
+// and chunks have the order of the 64-byte swizzle, which repeats after eight vectors.
 __device__ inline std::uint64_t matrix_at(const char* shared) {
   constexpr std::uint64_t kSwizzle64 = std::uint64_t{2} << 62;
   constexpr std::uint64_t kEightVectors = std::uint64_t{8 * 64 / 16} << 32;
@@ -97,8 +97,9 @@ __device__ inline std::uint64_t matrix_at(const char* shared) {
   return (shared_address(shared) & 0x3FFFF) / 16 | kNotUsed | kEightVectors | kSwizzle64;
 }
 
-// sums (64 x 256) = sums, or nothing at `first`, + half a slice of 64 queries times half a slice of 256 rows, 32 bytes
-// of each vector, over a warpgroup; of the sums, each thread has 2 (i / 2 % 2 * 8 queries apart) x 64.
+// sums (64 x 256) = sums, or 0 if `first`, + half a slice of 64 queries times half a slice of 256 rows,
+// over a warpgroup. Half a slice has 32 bytes of each vector. A thread has 2 x 64 of the sums:
+// sums[i] is of its first query if i / 2 % 2 is 0, else of its second one, 8 queries later.
 #define LATENTKNN_FOUR(kind, i) kind(sums[i]), kind(sums[i + 1]), kind(sums[i + 2]), kind(sums[i + 3])
 #define LATENTKNN_SIXTEEN(kind, i) \
   LATENTKNN_FOUR(kind, i), LATENTKNN_FOUR(kind, i + 4), LATENTKNN_FOUR(kind, i + 8), LATENTKNN_FOUR(kind, i + 12)
@@ -129,7 +130,7 @@ __device__ inline void multiply_ahead(std::int32_t (&sums)[128], const char* que
       : "l"(matrix_at(queries)), "l"(matrix_at(rows)), "r"(static_cast<int>(first)));
 }
 
-// After await_products: what reads the sums must not be moved before it.
+// Keeps the compiler from reading the sums earlier. It must be called after await_products and before they are read.
 __device__ inline void use_sums(float (&sums)[128]) { asm volatile("" : LATENTKNN_ALL_SUMS("+f")::"memory"); }
 __device__ inline void use_sums(std::int32_t (&sums)[128]) { asm volatile("" : LATENTKNN_ALL_SUMS("+r")::"memory"); }
 

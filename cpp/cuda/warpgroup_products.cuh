@@ -1,8 +1,8 @@
-// Products of packed vectors by Hopper's warpgroups: wgmma, which reads both factors from shared memory.
+// Products of packed vectors by Hopper's warpgroups, by wgmma, which reads both factors from shared memory.
 //
-// A block has two warpgroups, each with 64 queries of a tile by the 256 rows of another, and a third of which one
-// thread brings slices into a ring, ahead of them. Where a tile of queries fits beside the ring it stays in shared
-// memory for an item; else its slices come with those of the rows.
+// A block has three warpgroups. Two multiply, each 64 queries of a tile by the 256 rows of another; one thread of the
+// third copies slices into a ring, ahead of them. If a tile of queries fits beside the ring, it stays in shared memory
+// for an item; else its slices are copied with those of the rows.
 #pragma once
 
 #include "products.cuh"
@@ -10,20 +10,20 @@
 
 namespace latentknn::cuda::by_warpgroup {
 
-constexpr unsigned kWarps = 8;  // two warpgroups, which multiply
+constexpr unsigned kWarps = 8;  // warps of the two warpgroups that multiply
 constexpr unsigned kThreads = 32 * kWarps + 128;
-// Registers of a thread that multiplies, and of one of the third warpgroup, which needs few: together all that the
-// block has.
+// Registers of a thread that multiplies, and of a thread of the third warpgroup, which needs few.
+// Together they use all registers.
 constexpr int kRegisters = 224, kFewRegisters = 56;
-constexpr unsigned kMostShared = 232448;  // memory that a block can have on compute capability 9.0
+constexpr unsigned kMostShared = 232448;  // bytes that a block can have on compute capability 9.0
 constexpr unsigned kMostSlots = 12;
 constexpr unsigned kFewestSlots = 4;
 
-// How the block's memory is used: the ring, then the tile of queries if it stays, then what Block names.
+// The layout of the block's memory: first the ring, then the tile of queries if it stays, then the caller's data.
 struct Shape {
   unsigned slots;
   unsigned slot_bytes;
-  unsigned query_bytes;  // the tile of queries that stays; 0: none does
+  unsigned query_bytes;  // bytes of the tile of queries if it stays; else 0
 };
 
 constexpr Shape shape_for(std::uint32_t steps, unsigned rest_bytes) {
@@ -37,8 +37,8 @@ constexpr Shape shape_for(std::uint32_t steps, unsigned rest_bytes) {
 
 constexpr unsigned shared_bytes(const Shape& shape) { return shape.slots * shape.slot_bytes + shape.query_bytes; }
 
-// Filled and emptied in turns: a full barrier's phase ends when the bytes are there, an empty one's when all warps have
-// used them.
+// A phase of a `full` barrier ends when the bytes have come, and the next one of the `empty` barrier
+// when all warps have used them.
 struct Barriers {
   Barrier full[kMostSlots];
   Barrier empty[kMostSlots];
@@ -46,7 +46,7 @@ struct Barriers {
   Barrier queries_empty;
 };
 
-// A slot of the ring, and how often the ring has gone round.
+// A slot of the ring, and the parity of how often all slots have been used.
 struct Turn {
   __device__ void go_on(unsigned slots) {
     if (++slot < slots) return;
@@ -58,7 +58,7 @@ struct Turn {
   unsigned parity = 0;
 };
 
-// Where a thread's share of the products lies: two queries, with four groups each.
+// The queries and rows of a thread's sums: two queries, with four groups each.
 struct Share {
   static constexpr unsigned kQueries = 2;
 
@@ -68,7 +68,7 @@ struct Share {
   __device__ static constexpr unsigned query_of(unsigned group) { return group % 2; }
   __device__ unsigned query(unsigned which) const { return first_query + 8 * which; }
   __device__ unsigned row(unsigned group, unsigned j) const { return group / 2 * 64 + first_row + j / 2 * 8 + j % 2; }
-  // Which of the maxima of its query a group has.
+  // Returns which of its query's maxima in a tile belongs to a group.
   __device__ unsigned maximum(unsigned group) const { return group / 2 * 4 + lane % 4; }
 
   unsigned lane;
@@ -85,16 +85,16 @@ struct Sums {
   Sum values[128];
 };
 
-// What the warps that do not multiply do for an epilogue that leaves them nothing.
+// The work of the warps that do not multiply, if the epilogue has none for them.
 struct NoWork {
   __device__ void run() {}
 };
 
-// A block: all its threads make it, one brings slices, and its warpgroups multiply.
+// All threads of a block make this object together; one copies slices, and two warpgroups multiply.
 template <class Sum>
 class Block {
  public:
-  // Multiplies all tiles [begin, end) of the order by all queries, the blocks in turn.
+  // The blocks together multiply tiles [begin, end) of the order by all queries.
   __device__ Block(const Search& search, std::size_t begin, std::size_t end, Screening screening, const Shape& shape,
                    char* ring, Barriers& barriers)
       : search_(search),
@@ -118,7 +118,7 @@ class Block {
 
   __device__ static bool multiplies() { return Share::warp() < kWarps; }
 
-  // Brings what the items need, one after the other, and lets other warps work. The warps that do not multiply call.
+  // One warp copies the slices of the items, and the others do `work`. The warps that do not multiply call.
   template <class Work>
   __device__ void serve(Work work) {
     leave_registers<kFewRegisters>();
@@ -126,7 +126,7 @@ class Block {
     if (threadIdx.x % 32 == 0) bring();
   }
 
-  // Hands each tile's sums to the epilogue.
+  // Multiplies the items, and hands each tile's sums to the epilogue. The warps that multiply call.
   template <class Epilogue>
   __device__ void multiply(Epilogue epilogue) {
     take_registers<kRegisters>();

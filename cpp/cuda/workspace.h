@@ -1,4 +1,4 @@
-// What the searches on a device share and keep, so that none of them asks for memory that the one before has had.
+// The searches on a device share this memory: each reuses what earlier ones have allocated.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 
 namespace latentknn::cuda {
 
-// Arrays that follow each other in a piece of memory.
+// Divides a piece of memory into consecutive arrays.
 class Pieces {
  public:
   explicit Pieces(char* begin = nullptr) : begin_(reinterpret_cast<std::uintptr_t>(begin)) {}
@@ -32,7 +32,7 @@ class Pieces {
   std::size_t bytes_ = 0;
 };
 
-// What a batch of queries needs memory for, in float16 and, if that is tried first, in int8.
+// The sizes that determine the memory of a batch, for float16 and, if `int8_first`, also for int8.
 struct BatchShape {
   std::size_t queries;
   std::size_t k;
@@ -41,7 +41,7 @@ struct BatchShape {
   bool int8_first;
 };
 
-// A batch's arrays: on the device, and pinned on the host.
+// The arrays of a batch: those of `host` are pinned memory, the others are on the device.
 struct BatchArrays {
   BatchArrays(const BatchShape& shape, Pieces& device, Pieces& host);
 
@@ -67,7 +67,7 @@ struct BatchArrays {
   } host;
 };
 
-// Memory for a batch, and the stream of its copies and kernels.
+// A slot is the memory for a batch, and the stream of its copies and kernels.
 class Slot {
  public:
   bool holds(const BatchShape& shape) const;
@@ -83,23 +83,23 @@ class Slot {
   PinnedBuffer<char> host_;
 };
 
-// Of the device that is current when it is made.
+// A workspace belongs to the device that is current when it is made.
 class Workspace {
  public:
-  // Makes room for batches of that shape, side by side if one does not have all the queries of a search; of fewer
-  // queries where the device, or what the database may use of it, has too little memory. Returns the shape that there
-  // is room for.
+  // Makes room for one batch of the given shape, or for several side by side if one cannot hold all `queries`.
+  // Batches get fewer queries if the device, or the `memory` bytes that the database may use of it,
+  // are too small for them. Returns the shape that there is room for.
   BatchShape fit(BatchShape shape, std::size_t queries, std::size_t memory);
 
   Slot& slot(std::size_t number) { return slots_[number]; }
 
-  // Memory of the device for rows that are gathered.
+  // Returns device memory for rows that are gathered.
   char* gathering(std::size_t bytes);
 
-  // Of the device, that it holds.
+  // Returns the bytes of device memory that the workspace has allocated.
   std::size_t bytes() const;
 
-  // The stream on which rows are brought.
+  // Rows from the host are copied on this stream.
   const Stream& bringing() const { return bringing_; }
 
  private:
