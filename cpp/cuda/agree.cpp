@@ -20,14 +20,14 @@ namespace {
 
 constexpr std::size_t kQueries = 2 * kQueryTile - 3;
 constexpr std::size_t kTiles = 5;
-constexpr std::size_t kBlocks = 1;  // it goes on to other tiles, and to other queries
+constexpr std::size_t kBlocks = 1;  // one block does all items, so that it goes on to other tiles and other queries
 constexpr std::size_t kRows = kTiles * kRowTile - 7;
 // Slices of a vector: one, several, and so many that no tile of queries stays in shared memory.
 constexpr std::array<std::size_t, 3> kSteps{1, 3, 24};
 
 constexpr int kMost = 127;  // kMost * kMost * (numbers of kSteps in float16) is below 2^24
 
-// A whole number in float16.
+// Returns a whole number in float16.
 std::uint16_t half_of(int number) {
   if (number == 0) return 0;
   constexpr int kMantissa = 10, kBias = 15, kSign = 0x8000;
@@ -36,7 +36,7 @@ std::uint16_t half_of(int number) {
   return static_cast<std::uint16_t>((number < 0 ? kSign : 0) | (exponent + kBias) << kMantissa | mantissa);
 }
 
-// Packed vectors of whole numbers.
+// Returns packed vectors of random whole numbers.
 std::vector<char> whole_numbers(Arithmetic arithmetic, std::size_t bytes, unsigned seed) {
   std::mt19937 random(seed);
   const auto next = [&] { return static_cast<int>(random() % (2 * kMost + 1)) - kMost; };
@@ -59,7 +59,7 @@ DeviceBuffer<T> on_device(const std::vector<T>& values) {
   return array;
 }
 
-// One search with lists that have room for all rows.
+// A search with lists that have room for all rows.
 class Trial {
  public:
   Trial(Arithmetic arithmetic, std::size_t steps)
@@ -87,7 +87,7 @@ class Trial {
     search_.maxima_count = search_.maxima_stride = kTiles * kTileGroups;
   }
 
-  // How many rows are on each query's list, their scores, and the maxima.
+  // Returns how many rows are on each query's list, their scores, and the maxima.
   std::tuple<std::vector<std::uint32_t>, std::vector<float>, std::vector<float>> results(Products products) {
     search_.products = products;
     fill_bytes(counts_.data(), 0, kQueries * sizeof(std::uint32_t));
@@ -105,7 +105,7 @@ class Trial {
       }
     }
     std::vector<float> maxima = maxima_.to_host(maxima_.size());
-    // What nobody has written is not a number, which equals nothing.
+    // A maximum that was not written is not a number, which equals nothing.
     return {std::move(counts), std::move(scores), std::move(maxima)};
   }
 

@@ -10,11 +10,11 @@ namespace latentknn::cuda {
 namespace {
 
 constexpr std::size_t kNeighboursPerTask = 4096;  // some 20 microseconds of work
-constexpr double kWorkPerNeighbour = 200.0;       // in multiply-adds; mostly for memory that nobody has touched yet
+constexpr double kWorkPerNeighbour = 200.0;       // in multiply-adds; most of it is the first use of memory
 
 }  // namespace
 
-// What merging two lists needs, of one thread.
+// The memory of a thread that merges two lists.
 struct Answers::Scratch {
   std::vector<std::int64_t> positions, best_positions;
   std::vector<double> best_scores;
@@ -94,7 +94,7 @@ std::vector<std::size_t> Answers::failed() const {
   return queries;
 }
 
-// Ids are far apart in memory, and seldom needed.
+// Compares ids only if scores are equal: ids are far apart in memory.
 bool Answers::before(double score, std::int64_t position, double other_score, std::int64_t other_position) const {
   if (score != other_score) return score > other_score;
   return ids_[static_cast<std::size_t>(position)] < ids_[static_cast<std::size_t>(other_position)];

@@ -15,10 +15,10 @@ namespace {
 
 constexpr float kUnpacked = std::numeric_limits<float>::infinity();
 constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
-// int8 takes half the time of float16, so that it would lose where half of the queries are searched twice. It loses
-// sooner, at one in so many: they are searched in tiles that are not full, while the device has nothing else to do.
+// int8 needs half the time of float16, so that it would lose if half of the queries were searched twice. It loses if
+// one in so many is: these are searched in tiles that are not full, while the device has nothing else to do.
 constexpr std::size_t kFewLeftOpen = 8;
-constexpr std::size_t kNumbersPerTask = 65536;  // of queries that are copied on the host
+constexpr std::size_t kNumbersPerTask = 65536;  // values of queries; a task copies so many on the host
 constexpr double kWorkPerNumber = 16.0;         // in multiply-adds
 
 std::size_t whole(std::size_t count, std::size_t tile) { return (count + tile - 1) / tile * tile; }
@@ -45,10 +45,11 @@ void copy_on_host(float* to, const float* from, std::size_t count, std::size_t t
   ThreadPool::shared().run_sized(kWorkPerNumber * static_cast<double>(count), pieces, threads, copy_piece, nullptr);
 }
 
-// A batch of queries that a device answers while the host does something else.
+// A batch of queries. The device answers it while the host does something else.
 class Batch {
  public:
-  // Among packed rows; where those are int8, queries that they leave open are answered among `fp16`.
+  // The queries are answered among the packed `rows`. If these are int8,
+  // the queries left open are answered among `fp16`.
   Batch(const DeviceRequest& request, const BatchShape& shape, const Slot& slot, const Search& rows, const Search& fp16,
         std::size_t multiprocessors)
       : request_(request),
@@ -71,11 +72,11 @@ class Batch {
     begin_answering(count, rows_);
   }
 
-  // What int8 has left to do.
+  // The work that int8 has left.
   struct Rest {
-    std::size_t open;      // queries
-    std::size_t answered;  // queries
-    double candidates;     // beyond the k, of each query that is answered
+    std::size_t open;      // queries without an answer
+    std::size_t answered;  // queries with an answer
+    double candidates;     // mean number beyond the k best, over the answered queries
   };
 
   // Waits for the answers and delivers them.
@@ -101,7 +102,7 @@ class Batch {
   }
 
  private:
-  // Answers the first queries of those on the device.
+  // Begins to answer the first `count` queries on the device.
   void begin_answering(std::size_t count, const Search& rows) {
     search_ = rows;
     search_.query_count = count;
@@ -125,7 +126,7 @@ class Batch {
 
     const std::size_t found = count * request_.k;
     fill_bytes(arrays_.failed, 0, count);
-    // Of queries that are given up nothing else is written.
+    // Queries that fail keep these zeros.
     fill_bytes(arrays_.scores, 0, found * sizeof(double));
     fill_bytes(arrays_.numbers, 0, found * sizeof(std::uint32_t));
     fill_bytes(arrays_.packed, 0, packed_bytes(count, kQueryTile, rows.steps));  // the last tile is multiplied whole
@@ -148,7 +149,7 @@ class Batch {
     copy_to_host(arrays_.host.failed, arrays_.failed, count);
   }
 
-  // Finds the neighbours behind those that are known.
+  // Finds the next neighbours after the `known` best ones.
   void pass(std::size_t known) {
     search_.k = std::min(kMostNeighbours, request_.k - known);
     const PassPlan plan = plan_pass(search_.tile_count, search_.k, search_.arithmetic);
@@ -175,7 +176,7 @@ class Batch {
     rank(search_);
   }
 
-  // Answers the queries that int8 has left open, and delivers all.
+  // Answers the queries that int8 has left open, and delivers the answers of the whole batch.
   void answer_in_fp16(const std::vector<std::size_t>& open) {
     const std::size_t dim = rows_.dim, k = request_.k;
     const auto& host = arrays_.host;
@@ -212,8 +213,7 @@ class Batch {
   std::size_t count_ = 0;
 };
 
-// Waits for what the slots' streams have been asked for, also where a search is broken off: the next one uses the same
-// memory.
+// Waits until the slots' streams have done all their work, even if a search throws: the next one uses the same memory.
 class EndOfBatches {
  public:
   explicit EndOfBatches(Workspace& workspace) : workspace_(workspace) {}
@@ -223,7 +223,7 @@ class EndOfBatches {
         const OnStream here(workspace_.slot(i).stream());
         synchronize();
       } catch (const DeviceError&) {
-        // What failed is on its way already, or nobody waits for it.
+        // The failure was thrown already, or nobody needs the result.
       }
     }
   }
@@ -249,7 +249,7 @@ DeviceRows::DeviceRows(std::size_t dim, int number, const Device& device, std::s
     *single = DeviceBuffer<float>(1);
     fill_bytes(single->data(), 0, sizeof(float));
   }
-  synchronize();  // another thread may be the next to use it
+  synchronize();  // another thread may use the memory next
 }
 
 std::size_t DeviceRows::bytes_of_a_row(std::size_t dim) {
@@ -268,7 +268,7 @@ std::size_t DeviceRows::chosen_at_once() const {
   return std::max(bytes_brought(memory_) / each / kRowTile * kRowTile, kRowTile);
 }
 
-// Memory for `count` rows, those that there are included. Returns whether it is new.
+// Makes room for `count` rows in all. Returns whether memory was allocated.
 bool DeviceRows::reserve(std::size_t count, std::size_t unused) {
   if (count <= capacity_) return false;
   const std::size_t least = whole(count, kRowTile), ample = whole(capacity_ + capacity_ / 2, kRowTile);
@@ -303,9 +303,9 @@ void DeviceRows::resize(std::size_t room) {
 void DeviceRows::add(const float* rows, const std::int64_t* ids, std::size_t count, std::size_t unused) {
   if (count == 0) return;
   const OnDevice here(number_);
-  // With new memory comes a new scale of int8: that of the first rows may be a poor one for the others.
+  // With new memory, int8 gets a new scale: the scale of the first rows may be a poor one for the others.
   const bool anew = reserve(count_ + count, unused) || int8_rounding_ == kUnpacked;
-  int8_rounding_ = kUnpacked;  // until all is done
+  int8_rounding_ = kUnpacked;  // until all rows are packed
   append(rows, ids, count);
   if (anew) {
     copy_within_device(reach_used_.data(), reach_.data(), sizeof(float));
@@ -329,12 +329,12 @@ void DeviceRows::begin_replacing(const float* rows, const std::int64_t* ids, std
   count_ = count;
 }
 
-// Puts rows behind those that there are, and packs them in float16.
+// Copies rows behind the present ones, and packs them in float16.
 void DeviceRows::append(const float* rows, const std::int64_t* ids, std::size_t count) {
-  // The ids first: a copy of memory that is not pinned may wait for those that were begun before.
+  // The ids are copied first: a copy of memory that is not pinned may wait for the copies before it.
   copy_to_device(ids_.data() + count_, ids, count * sizeof(std::int64_t));
   copy_to_device(rows_.data() + count_ * dim_, rows, count * dim_ * sizeof(float));
-  // Rows that are sorted are packed in another order: every tile is a sample of them.
+  // Rows are packed in another order, so that every tile is a sample of them even if they are sorted.
   spread(count_, count, stride_through(count), numbers_.data() + count_);
   pack_rows(Arithmetic::fp16, count_, count);
 }
@@ -377,7 +377,7 @@ Search DeviceRows::all(Arithmetic arithmetic) const {
   return search;
 }
 
-// Packs the chosen rows once more, side by side, and waits until they are.
+// Packs the chosen rows once more, without the others, and waits until that is done.
 Search DeviceRows::gathered(const DeviceRequest& request, Workspace& workspace) const {
   const std::size_t count = request.among_count, stride = stride_through(count);
   std::vector<std::uint32_t> order(count);
@@ -419,14 +419,14 @@ void DeviceRows::search(const DeviceRequest& request, Workspace& workspace, Stop
   shape = workspace.fit(shape, request.count, memory_);
   const std::size_t batches = (request.count + shape.queries - 1) / shape.queries;
 
-  // Batches side by side: the host prepares and delivers one while the device answers the other.
+  // Batches overlap: the host prepares or delivers one while the device answers the other.
   std::optional<Batch> running[kBatchesSideBySide];
   for (std::size_t i = 0; i < batches + kBatchesSideBySide; ++i) {
     std::optional<Batch>& batch = running[i % kBatchesSideBySide];
     if (batch) {
       const Batch::Rest rest = batch->finish();
       tally_.left_open += rest.open;
-      // A few queries say little of others.
+      // A few queries say little about others.
       const bool tells = rest.open + rest.answered >= kQueryTile;
       const bool has_paid = rest.open * kFewLeftOpen <= shape.queries && int8_has_paid(count_, dim_, rest.candidates);
       if (tells && !has_paid) int8_loses_from_ = std::min(int8_loses_from_, request.k);

@@ -24,7 +24,7 @@ class Helpers::Helper {
     thread_.join();
   }
 
-  // Whether the thread is of this process: a forked child has a copy of this object, but not the thread.
+  // Returns whether the thread is of this process: a forked child has a copy of this object, but not the thread.
   bool exists() const { return process_ == getpid(); }
 
   void begin(std::function<void()> task) {
@@ -35,7 +35,7 @@ class Helpers::Helper {
     changed_.notify_all();
   }
 
-  // Whether the task is done, after at most so long.
+  // Waits at most `time` for the task. Returns whether it is done.
   bool done_within(std::chrono::milliseconds time) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, time, [this] { return !task_; });
@@ -60,13 +60,13 @@ class Helpers::Helper {
   std::condition_variable changed_;
   std::function<void()> task_;  // empty when it is done
   bool ends_ = false;
-  std::thread thread_;  // last: it uses the others
+  std::thread thread_;  // last, because it uses the other members
 };
 
 Helpers::Helpers() = default;
 
 Helpers::~Helpers() {
-  // What waits for a thread of another process, its condition included, can only be left alone.
+  // Helpers of another process are not destroyed: their destructors would wait for threads that this process lacks.
   for (std::unique_ptr<Helper>& helper : helpers_) {
     if (!helper->exists()) static_cast<void>(helper.release());
   }
@@ -80,7 +80,7 @@ void Helpers::run_together(const std::vector<std::function<void()>>& tasks, Stop
     try {
       task();
     } catch (const Stopped&) {
-      // Perhaps because of a failure that is still on its way here, out of tasks within another task.
+      // The reason may be a failure in a task within another task, which has not been thrown up to here yet.
       const std::lock_guard lock(mutex);
       stopped = true;
     } catch (...) {
@@ -98,7 +98,7 @@ void Helpers::run_together(const std::vector<std::function<void()>>& tasks, Stop
     if (!tasks.empty()) tasks.front()();
   });
   for (std::size_t i = 0; i < others; ++i) {
-    // The others see what the caller asks.
+    // If the caller asks to stop meanwhile, the other tasks see it.
     while (!helpers_[i]->done_within(std::chrono::milliseconds(20))) stop.asked();
   }
   if (failure) std::rethrow_exception(failure);

@@ -11,24 +11,24 @@ namespace {
 
 constexpr std::size_t kShortestList = 2048;
 constexpr std::size_t kShortestRanking = 1024, kLongestRanking = 4096;
-// Candidates that are expected for each neighbour, those whose scores cannot be told from the k-th included. Noise of
-// 128 dimensions leaves 7 for k = 10 and 5 for k = 100 in int8 (calculated).
+// Candidates that are expected for each neighbour, with those whose scores cannot be told from the k-th. In int8, noise
+// of 128 dimensions leaves 7 for k = 10 and 5 for k = 100 (calculated).
 constexpr std::size_t kCandidatesInInt8 = 6;
-constexpr std::size_t kMostNeighboursInInt8 = 42;  // more make stages short, and hits many: to be measured
+constexpr std::size_t kMostNeighboursInInt8 = 42;  // with more, stages are short and hits many; not measured yet
 constexpr float kMostInt8Rounding = 0.02f;
-// Seconds, measured on an H200 with products by warpgroups (benchmarks/NOTES.md, 2026-11-26): what int8 saves for each
-// number of a row, and what a candidate costs to find, and to score for each of its numbers.
+// Seconds that int8 saves for each value of a row, that a candidate costs to find, and to score for each of its values.
+// They were measured on an H200 with products by warpgroups (benchmarks/NOTES.md, 2026-11-26).
 constexpr double kSavedANumber = 1.1e-15, kFindingACandidate = 3.1e-9, kScoringANumber = 3.7e-12;
-constexpr double kDoubt = 2.0;  // a choice that is no worse than this stays as it is
+constexpr double kDoubt = 2.0;  // int8 is given up if it costs more than so many times what it saves
 constexpr std::size_t kFewestQueries = 2048, kMostQueries = 16384;
-constexpr std::size_t kBatchShare = 8;         // one part in so many of what searches could take is a batch's
-constexpr std::size_t kSearchShare = 8;        // one part in so many of all memory is left to searches
+constexpr std::size_t kBatchShare = 8;         // a batch gets one part in so many of what searches could use
+constexpr std::size_t kSearchShare = 8;        // rows leave one part in so many of the memory to searches
 constexpr std::size_t kLongestStep = 2;        // a stage may be so many times as long as all before it
-constexpr double kTiny = 1e-9;                 // what logarithms may be off by
-constexpr std::size_t kGroupsANeighbour = 2;   // the k-th of fewer maxima would be far below the k-th score
-constexpr std::size_t kMaximaShare = 16;       // one part in so many of all tiles, where they are not too few
-constexpr std::size_t kMostMaximaTiles = 240;  // where they are not too few
-constexpr std::size_t kLeastMaximaShare = 4;   // more are not worth screening them twice
+constexpr double kTiny = 1e-9;                 // bound of the error of logarithms
+constexpr std::size_t kGroupsANeighbour = 2;   // the k-th of fewer maxima is far below the k-th score
+constexpr std::size_t kMaximaShare = 16;       // one tile in so many, unless more are needed
+constexpr std::size_t kMostMaximaTiles = 240;  // at most, unless more are needed
+constexpr std::size_t kLeastMaximaShare = 4;   // a larger share is not worth screening it twice
 
 std::size_t next_power_of_two(std::size_t value) {
   std::size_t power = 1;
@@ -50,12 +50,12 @@ PassPlan plan_pass(std::size_t tiles, std::size_t k, Arithmetic arithmetic) {
   const std::size_t seen = std::max(needed, std::min(tiles / kMaximaShare, kMostMaximaTiles));
   if (seen * kLeastMaximaShare <= tiles) plan.tiles_of_maxima = seen;
 
-  // Of so many rows, as many candidates for each `known` are expected as the first `known` leave.
+  // Each further `known` tiles are expected to leave as many candidates as the first `known` tiles.
   const std::size_t step = std::clamp<std::size_t>(plan.list_capacity / (4 * candidates), 1, kLongestStep);
   const bool blind = plan.tiles_of_maxima == 0;
   const std::size_t known = std::min(tiles, blind ? plan.list_capacity / kRowTile : plan.tiles_of_maxima);
   if (blind) plan.stages.push_back({0, known});
-  // As few stages as that allows, all of which leave as many candidates.
+  // There are as few stages as that allows, and each leaves as many candidates.
   const double growth = static_cast<double>(tiles) / static_cast<double>(known);
   const double stages = std::ceil(std::log(growth) / std::log(1.0 + static_cast<double>(step)) - kTiny);
   std::size_t begin = blind ? known : 0;

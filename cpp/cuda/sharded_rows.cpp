@@ -70,11 +70,11 @@ std::size_t ShardedRows::share(std::size_t which) const {
   return count;
 }
 
-// Of the device that is current, what rows may still take.
+// Returns the bytes of the current device that rows may still use.
 std::size_t ShardedRows::unused(std::size_t which) const {
   std::size_t used = 0;
   for (const Resident& part : resident_[which]) used += part.rows.bytes();
-  // A part of the memory is left to searches, and what they have got is of that.
+  // The memory of searches does not count as used: a share of the whole is left to them.
   const std::size_t lent = benches_[which] ? benches_[which]->workspace.bytes() : 0;
   return std::min(free_memory() + lent, memory_[which] - std::min(memory_[which], used));
 }
@@ -93,7 +93,7 @@ void ShardedRows::add(const float* rows, const std::int64_t* ids, std::size_t co
     done += add_to_device(which, rows + done * dim_, ids + done, std::min(most, count - done));
   };
   for (std::size_t i = 0; i < devices; ++i) give(i, even - std::min(even, share(i)));
-  for (std::size_t i = 0; i < devices; ++i) give(i, count);  // what the others have no room for
+  for (std::size_t i = 0; i < devices; ++i) give(i, count);  // rows that the other devices have no room for
   add_to_host(rows + done * dim_, ids + done, count - done);
 }
 
@@ -105,7 +105,7 @@ void ShardedRows::clear() {
   ids_.clear();
 }
 
-// Returns how many rows the device had room for.
+// Appends as many of the rows as the device has room for. Returns their number.
 std::size_t ShardedRows::add_to_device(std::size_t which, const float* rows, const std::int64_t* ids,
                                        std::size_t count) {
   const OnDevice here(numbers_[which]);
@@ -114,7 +114,7 @@ std::size_t ShardedRows::add_to_device(std::size_t which, const float* rows, con
   std::size_t done = 0;
   try {
     while (done < count) {
-      // A part that cannot grow may leave memory for another.
+      // If the last part cannot grow, there may still be room for a new one.
       if (parts.empty() || (parts.back().rows.size() > 0 && parts.back().rows.room(unused(which)) == 0)) {
         parts.push_back({rows_on(which), {}});
       }
@@ -126,19 +126,19 @@ std::size_t ShardedRows::add_to_device(std::size_t which, const float* rows, con
       done += taken;
     }
   } catch (const OutOfMemory&) {
-    // Somebody else has taken it meanwhile.
+    // The memory was allocated elsewhere meanwhile.
   }
   return done;
 }
 
 void ShardedRows::add_to_host(const float* rows, const std::int64_t* ids, std::size_t count) {
   if (count == 0) return;
-  const OnDevice here(numbers_.front());  // one that is in use
+  const OnDevice here(numbers_.front());  // a device that is in use anyway
   const std::size_t least = *std::min_element(memory_.begin(), memory_.end());
   const std::size_t most = std::max<std::size_t>(bytes_brought(least) / DeviceRows::bytes_of_a_row(dim_), 1);
   for (std::size_t done = 0; done < count;) {
     if (waiting_.empty() || waiting_.back().ids.size() == waiting_.back().capacity) {
-      // As much again as there is, so that rows that come one by one make few parts.
+      // A part is at least twice as large as the one before, up to `most`: rows that come one by one make few parts.
       const std::size_t there = waiting_.empty() ? 0 : waiting_.back().capacity;
       waiting_.emplace_back(std::min(most, std::max(2 * there, count - done)), dim_);
     }
@@ -187,7 +187,7 @@ void ShardedRows::search_device(std::size_t which, const ShardedRequest& request
   const OnDevice here(numbers_[which]);
   if (!benches_[which]) benches_[which] = std::make_unique<Bench>();
   auto& [workspace, brought] = *benches_[which];
-  // The device's share of the rows that wait: each part is brought while the one before is searched.
+  // The device searches its share of the parts on the host. Each is copied while the one before is searched.
   std::vector<const Waiting*> parts;
   for (std::size_t i = which; i < waiting_.size(); i += devices_.size()) {
     const bool wanted = request.allowed == nullptr || !waiting_[i].numbering.flagged(request.allowed).empty();
@@ -219,9 +219,9 @@ void ShardedRows::search_device(std::size_t which, const ShardedRequest& request
     search_all();
   } catch (...) {
     try {
-      await();  // what is still being brought must not arrive while somebody else uses the memory
+      await();  // a copy must not arrive after another search has begun to use the memory
     } catch (const DeviceError&) {
-      // What failed first is thrown.
+      // The first failure is thrown.
     }
     throw;
   }

@@ -16,7 +16,7 @@ Bytes bytes_of(const BatchShape& shape) {
   return {device.bytes(), host.bytes()};
 }
 
-// Of a query, what the passes of a search need at most.
+// The most that a pass of a search needs for each query.
 struct Needs {
   std::size_t list_capacity = 0;
   std::size_t tiles_of_maxima = 0;
@@ -29,7 +29,7 @@ Needs needs_of(const BatchShape& shape) {
     needs.list_capacity = std::max(needs.list_capacity, plan.list_capacity);
     needs.tiles_of_maxima = std::max(needs.tiles_of_maxima, plan.tiles_of_maxima);
   };
-  // The widest pass, and the last one: it may have rows enough for maxima where the others do not.
+  // The pass with the most neighbours, and the last one, which may have enough rows for maxima if the others do not.
   include(std::min(shape.k, kMostNeighbours), Arithmetic::fp16);
   include((shape.k - 1) % kMostNeighbours + 1, Arithmetic::fp16);
   if (shape.int8_first) include(shape.k, Arithmetic::int8);
@@ -73,7 +73,7 @@ bool Slot::holds(const BatchShape& shape) const {
 
 void Slot::reserve(const BatchShape& shape) {
   const Bytes bytes = bytes_of(shape);
-  // What there was is given back first: nobody needs it, and there may not be room for both.
+  // The old memory is released first: it is not needed any more, and there may not be room for both.
   if (bytes.device > device_.size()) {
     device_ = DeviceBuffer<char>();
     device_ = DeviceBuffer<char>(bytes.device);
@@ -94,7 +94,7 @@ BatchShape Workspace::fit(BatchShape shape, std::size_t queries, std::size_t mem
   if (std::all_of(slots_.begin(), used(), [&](const Slot& slot) { return slot.holds(shape); })) return shape;
   const std::size_t possible = bytes_for_a_batch(free_memory() + bytes());
   const std::size_t allowed = bytes_for_a_batch(memory_for_searches(memory));
-  // A tile of queries takes as long as a single one: however little the database may use, it is worth its memory.
+  // A tile of queries needs as much time as a single query. It is worth its memory even if the database may use little.
   const auto too_large = [&](std::size_t bytes) {
     return bytes > possible || (bytes > allowed && shape.queries > kQueryTile);
   };

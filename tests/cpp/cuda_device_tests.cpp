@@ -1,4 +1,4 @@
-// Several devices and those that are too small, memory that runs out, searches that break off, threads that are kept.
+// Tests of several or too small devices, memory that runs out, searches that stop early, and threads that are kept.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +24,7 @@ using checking::check;
 using namespace cuda_problem;
 using namespace latentknn::cuda;
 
-// Devices share the rows; what they have no room for waits on the host.
+// Devices share the rows. Rows that they have no room for stay on the host.
 void rows_on_several_devices() {
   const std::size_t dim = 40, count = 4000;
   Problem problem{"several devices", dim, vectors(count, dim, 13), vectors(40, dim, 14), {}};
@@ -36,10 +36,10 @@ void rows_on_several_devices() {
   few[3] = few[1999] = few[3999] = 1;
 
   const auto check_searches = [&](ShardedRows& rows) {
-    const std::size_t most = problem.query_count() / 5;  // nothing tells the rows of a zero query apart
+    const std::size_t most = problem.query_count() / 5;  // queries of zeros fail: all rows score alike
     bool answered = true;
     answered = compare(rows, problem, 1) <= most && answered;
-    // Parts are merged by scores that nobody asks for.
+    // Parts are merged by scores even if the caller asks for none.
     answered = compare(rows, problem, 200, {}, false) <= most && answered;
     answered = compare(rows, problem, 10, allowed, false) <= most && answered;
     answered = compare(rows, problem, 3, few) <= most && answered;
@@ -154,7 +154,7 @@ void what_fails_is_said() {
   }
 }
 
-// On two devices that are too small, with several batches of queries: every kind of memory that a search needs.
+// Rows on two devices that are too small, and several batches of queries, so that a search needs every kind of memory.
 struct Crowded {
   Crowded() : rows(dim, {0, 1}, 100000, 100), allowed(problem.row_count()) {
     add_all(rows, problem);
@@ -248,7 +248,7 @@ void helpers_of_another_process() {
   helpers->run_together({[] {}, [] {}}, stop);
 }
 
-// One of several tasks fails: the others are told, and what it threw is thrown.
+// If one of several tasks fails, the others are asked to stop, and its exception is thrown.
 void tasks_that_fail() {
   Stop stop([] { return false; });
   const auto wait = [&] {
@@ -263,7 +263,7 @@ void tasks_that_fail() {
   }
   check(said == "the second", "what the first to fail threw is thrown, not " + said);
 
-  // A failure within a task stops the others before it is out of that task.
+  // A failure within a task stops the others before it leaves that task.
   Stop nested([] { return false; });
   std::atomic<bool> others_are_stopped{false};
   said.clear();
@@ -287,7 +287,7 @@ void tasks_that_fail() {
   }
   check(said == "within", "a failure counts for more than the stop that it causes, not " + said);
 
-  // The caller has done its own part and waits: it is asked all the same.
+  // A caller that has done its own task and waits is still asked.
   int asked = 0;
   Stop other([&] { return ++asked == 2; });
   bool stopped = false;
@@ -303,7 +303,7 @@ void tasks_that_fail() {
   }
   check(stopped, "a caller that waits is asked whether to stop");
 
-  // The other does not look; the caller's question must not get lost.
+  // The other task never checks, but the caller's request to stop must not get lost.
   std::atomic<bool> was_asked{false};
   Stop unheard([&] { return was_asked.exchange(true) ? false : true; });
   stopped = false;

@@ -1,4 +1,4 @@
-// The CUDA engine's plans and kernels, one by one, on an emulated device.
+// Tests of the CUDA engine's plans and kernels, one by one, on an emulated device.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -73,7 +73,7 @@ void parts_know_their_rows() {
   std::array<std::int64_t, 6> positions{};
   numbering.find_positions(rows.data(), 6, positions.data());
   check(positions == expected, "rows have their positions");
-  // Runs of all lengths, across the blocks that the numbering looks up.
+  // Runs have all lengths and cross the blocks of the numbering.
   Numbering many;
   std::vector<std::int64_t> all;
   std::mt19937 random(29);
@@ -93,7 +93,7 @@ void parts_know_their_rows() {
         "a part knows which of its rows are meant");
 }
 
-// A search of one tile of queries among rows, kernel by kernel.
+// A search for one tile of queries, kernel by kernel.
 class Kernels {
  public:
   Kernels(const Problem& problem, std::size_t k, std::size_t list_capacity, Arithmetic arithmetic, Products products)
@@ -127,7 +127,7 @@ class Kernels {
     packing.roundings = row_roundings_.data();
     packing.largest = reach_.data();
     if (arithmetic == Arithmetic::int8) {
-      // Once for the reach, in memory that float16 would fill.
+      // The rows are packed in float16 first, which finds the reach.
       DeviceBuffer<char> fp16(packed_bytes(rows, kRowTile, steps_of(Arithmetic::fp16, problem.dim)));
       packing.packed = fp16.data();
       pack(packing);
@@ -186,13 +186,13 @@ class Kernels {
 
   double reach() const { return reach_.to_host(1).front(); }
 
-  // By how much a screened similarity of a query can be off.
+  // Returns the bound of the error of a query's screened similarities.
   double error(std::size_t query) const {
     return screening_error(search.arithmetic, query_roundings()[query], largest_.to_host(1).front(),
                            search.steps * kStepBytes / bytes_of_a_value(search.arithmetic));
   }
 
-  // The score of a similarity of one.
+  // Returns each query's score of a similarity of one.
   std::vector<double> scales() const {
     std::vector<double> found = scales_.to_host(search.query_count);
     const double of_rows = kMostInt8 / reach();
@@ -206,7 +206,7 @@ class Kernels {
     return found;
   }
 
-  // The screened similarity of each of a query's candidates, by rows; what is no candidate has none.
+  // Returns the screened similarities of a query's candidates, at their rows. Other rows have none.
   std::vector<double> scores(std::size_t query) const {
     const std::vector<Candidate> lists = lists_.to_host(search.query_count * search.list_capacity);
     const double scale = scales()[query];
@@ -235,7 +235,7 @@ class Kernels {
 
 std::string name_of(Arithmetic arithmetic) { return arithmetic == Arithmetic::fp16 ? "float16" : "int8"; }
 
-// What is lost of a row when it is packed, as a vector of its own: a query in this direction sees all of it.
+// Returns the difference that packing makes to a row. A query in this direction meets the whole error.
 std::vector<float> lost(const float* row, std::size_t dim, double reach, Arithmetic arithmetic) {
   double norm = 0.0;
   for (std::size_t j = 0; j < dim; ++j) norm += static_cast<double>(row[j]) * row[j];
@@ -251,8 +251,7 @@ std::vector<float> lost(const float* row, std::size_t dim, double reach, Arithme
   return found;
 }
 
-// What a screened score may be off by is never exceeded, and nearly reached by queries that see what the rows have
-// lost.
+// Errors of screened scores are never above the bound, and come near it for queries in the direction of a row's error.
 void screened_scores_keep_their_bound(Arithmetic arithmetic, Products products) {
   double closest = 0.0;
   for (const std::size_t dim : {3, 64, 500}) {
@@ -260,7 +259,7 @@ void screened_scores_keep_their_bound(Arithmetic arithmetic, Products products) 
     Problem problem{"bound", dim, vectors(count, dim, 6), vectors(kQueryTile, dim, 7), {}};
     for (std::size_t i = 0; i < 100 * dim; ++i) problem.rows[i] = std::fabs(problem.rows[i]);
     for (std::size_t i = 0; i < 50 * dim; ++i) problem.queries[i] = std::fabs(problem.queries[i]);
-    // All alike, between two steps, denormal.
+    // Three rows have equal components, components between two steps, and denormal ones.
     std::fill_n(&problem.rows[10 * dim], dim, 1.0f);
     for (std::size_t j = 0; j < dim; ++j) problem.rows[11 * dim + j] = static_cast<float>(j % 127) + 0.5f;
     std::fill_n(&problem.rows[12 * dim], dim, 1e-42f);
@@ -290,7 +289,7 @@ void screened_scores_keep_their_bound(Arithmetic arithmetic, Products products) 
   check(closest > 0.5, name_of(arithmetic) + ": the errors come near the bound, " + std::to_string(closest) + " of it");
 }
 
-// A vector in int8; with no reach, by its own.
+// Returns a vector in int8, scaled by the reach, or by its own largest component if the reach is 0.
 std::vector<long> as_int8(const float* vector, std::size_t dim, double reach) {
   double norm = 0.0, most = 0.0;
   for (std::size_t j = 0; j < dim; ++j) norm += static_cast<double>(vector[j]) * vector[j];
@@ -303,7 +302,7 @@ std::vector<long> as_int8(const float* vector, std::size_t dim, double reach) {
   return values;
 }
 
-// The products of int8 are sums of integers, to the last one.
+// The products of int8 are exact sums of integers.
 void int8_products_are_exact(Products products) {
   const std::size_t dim = 70, count = kRowTile;
   Problem problem{"int8", dim, {}, {}, {}};
@@ -332,7 +331,7 @@ void int8_products_are_exact(Products products) {
   check(same, "products of int8 are exact");
 }
 
-// The cutoffs that follow from the maxima of groups exclude none of the k best, and most of the others.
+// The cutoffs by the maxima of groups exclude none of the k best rows, and most of the others.
 void maxima_give_cutoffs(Arithmetic arithmetic, Products products) {
   const std::size_t dim = 24, k = 10, tiles = 6;
   Problem problem{"maxima", dim, vectors(tiles * kRowTile - 5, dim, 21), vectors(100, dim, 22), {}};
@@ -348,13 +347,13 @@ void maxima_give_cutoffs(Arithmetic arithmetic, Products products) {
   std::size_t left = 0;
   for (std::size_t q = 0; q < problem.query_count(); ++q) {
     const double* scores = &exact.scores[q * problem.row_count()];
-    // A row may score as much more than its similarity as the k best score less.
+    // The scores of the k best rows may be too low by the error.
     valid = valid && !(cutoffs[q] + kernels.error(q) > scores[k - 1]);
     left += static_cast<std::size_t>(
         std::count_if(scores, scores + problem.row_count(), [&](double score) { return !(score < cutoffs[q]); }));
   }
   check(valid, "the cutoffs by maxima exclude none of the k best");
-  // All rows are equally far from a query of zeros, one in sixteen.
+  // About one query in sixteen is zero: for it all rows score alike.
   check(left < problem.query_count() * problem.row_count() / 8,
         "and exclude most others, they leave " + std::to_string(left));
   bool incomplete = true;
@@ -362,8 +361,8 @@ void maxima_give_cutoffs(Arithmetic arithmetic, Products products) {
   check(incomplete, "there is a maximum of every group");
 }
 
-// Of more maxima than there are threads, a cutoff is found from the largest of each thread, or from all if many
-// neighbours are wanted; at least k maxima reach it either way.
+// If there are more maxima than threads, the cutoff is found from the largest of each thread, or from all if many
+// neighbours are wanted. In both cases at least k maxima reach it.
 void cutoffs_of_many_maxima() {
   const std::size_t dim = 24, count = 1000, queries = 100;
   Problem problem{"many maxima", dim, vectors(kRowTile, dim, 21), vectors(queries, dim, 22), {}};
@@ -392,7 +391,7 @@ void cutoffs_of_many_maxima() {
   }
 }
 
-// The neighbours behind those that an earlier pass has found: what is known is neither counted nor listed.
+// A pass finds the neighbours after those of an earlier pass: known ones are neither counted nor listed.
 void neighbours_behind_others(Arithmetic arithmetic, Products products) {
   const std::size_t dim = 24, k = 10, known = 20, tiles = 6;
   Problem problem{"behind others", dim, {}, {}, {}};
@@ -437,7 +436,7 @@ void neighbours_behind_others(Arithmetic arithmetic, Products products) {
   check(left < queries * rows / 8, name_of(arithmetic) + ": and few others are, " + std::to_string(left));
 }
 
-// A query whose list overflows repeats the stage above the cutoff that its list gives, and keeps what it had before.
+// A query whose list overflows repeats the stage above the cutoff of its list, and keeps its candidates from before.
 void lists_that_overflow(Arithmetic arithmetic, Products products) {
   const std::size_t dim = 40, k = 5, tiles = 8, capacity = 512;
   Problem problem{"overflow", dim, {}, {}, {}};
@@ -445,7 +444,7 @@ void lists_that_overflow(Arithmetic arithmetic, Products products) {
   std::normal_distribution<float> normal;
   for (std::size_t i = 0; i < tiles * kRowTile * dim; ++i) problem.rows.push_back(normal(random));
   for (std::size_t i = 0; i < 70 * dim; ++i) problem.queries.push_back(normal(random));
-  // Queries that nothing tells from most rows: of no use is a repeat to them.
+  // All rows score alike for the last query, so that a repeat does not help it.
   for (std::size_t i = 0; i < dim; ++i) problem.queries.push_back(0.0f);
   const std::size_t queries = problem.query_count();
   Kernels kernels(problem, k, capacity, arithmetic, products);
@@ -456,7 +455,7 @@ void lists_that_overflow(Arithmetic arithmetic, Products products) {
   tighten(search, Screening::first, false, 2);
   const std::vector<std::uint32_t> before = kernels.counts();
   check(*std::max_element(before.begin(), before.end() - 1) < kRowTile, "a list that does not overflow is tightened");
-  // As if nothing had been found so far: the cutoffs exclude nothing.
+  // The cutoffs are reset, so that they exclude nothing.
   const std::vector<float> none(queries, -INFINITY);
   copy_to_device(search.cutoffs, none.data(), queries * sizeof(float));
   screen(search, 1, tiles, Screening::first, 3);

@@ -1,4 +1,4 @@
-// Rows and queries, and whether devices find for them what the core does.
+// Rows and queries for tests, and the comparison of the devices' answers with the core's.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +42,7 @@ struct Problem {
   std::size_t query_count() const { return queries.size() / dim; }
 };
 
-// Rows of mixed kinds: ordinary, tiny and huge, zero, sparse, equal and nearly equal to others.
+// Returns vectors of mixed kinds: ordinary, tiny, huge, zero, sparse, equal to the one before, and half nearly zero.
 inline std::vector<float> vectors(std::size_t count, std::size_t dim, unsigned seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
@@ -81,8 +81,7 @@ inline Neighbours by_core(const Problem& problem, std::size_t k, const std::vect
   return found;
 }
 
-// Compares what the devices find with the core, but for what they say that they have not found. Returns how much that
-// is.
+// Checks that the devices' answers are the core's, except for queries that failed. Returns the number of those.
 inline std::size_t compare(ShardedRows& rows, const Problem& problem, std::size_t k,
                            const std::vector<std::uint8_t>& allowed = {}, bool with_scores = true) {
   const Neighbours expected = by_core(problem, k, allowed);

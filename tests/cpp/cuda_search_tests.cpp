@@ -1,4 +1,4 @@
-// The CUDA engine's searches, on emulated devices, against the core byte for byte.
+// Tests of the CUDA engine's searches on emulated devices: the answers equal the core's, byte for byte.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -25,7 +25,7 @@ void answers_are_those_of_the_core() {
     add_all(rows, problem);
     for (const std::size_t k : {1, 100}) {
       const std::size_t failed = compare(rows, problem, k);
-      // Nothing tells the rows of a zero query apart.
+      // Queries of zeros fail: all rows score alike.
       if (dim >= 50) check(failed < 20, problem.name + ": most queries are answered, not " + std::to_string(failed));
     }
     std::vector<std::uint8_t> allowed(problem.row_count());
@@ -63,7 +63,7 @@ void more_neighbours_than_a_pass_finds() {
   check(compare(rows, problem, kMostNeighbours) == 0, "all queries are answered in one full pass");
 }
 
-// Rows that float16 can hardly tell apart: the answers stay exact, or are said to be missing.
+// If float16 can hardly tell rows apart, answers are exact, or reported as missing.
 void rows_that_lie_together() {
   const std::size_t dim = 64;
   for (const float spread : {0.5f, 1e-2f, 1e-6f}) {
@@ -79,9 +79,10 @@ void rows_that_lie_together() {
   }
 }
 
-// int8 answers what it can tell apart, float16 the rest; where int8 leaves too much, it is not asked again.
+// int8 answers the queries whose rows it can tell apart, and float16 the rest.
+// If int8 leaves too many, it is not tried again.
 void int8_and_what_it_leaves_open() {
-  const std::size_t dim = 64, queries = kQueryTile;  // fewer would tell little
+  const std::size_t dim = 64, queries = kQueryTile;  // with fewer, int8 would not be judged
   std::mt19937 random(61);
   std::normal_distribution<float> normal;
   for (const float spread : {100.0f, 0.15f}) {
@@ -110,18 +111,18 @@ void int8_and_what_it_leaves_open() {
   }
 }
 
-// In consecutive classes, far apart: the first rows know nothing of most queries' neighbours.
+// Rows come class by class, and classes are far apart: the first rows are near few queries.
 void rows_sorted_by_class() {
   const std::size_t dim = 32;
   std::mt19937 random(11);
   std::normal_distribution<float> normal;
   struct Case {
     std::string name;
-    std::vector<std::size_t> classes;  // one run of rows after the other
+    std::vector<std::size_t> classes;  // class of each run of rows
     bool at_once;
   };
-  // In the last two the first tiles of the order are of class 0 alone: to a query of class 1 the next ones bring more
-  // rows than its list holds.
+  // In the last two cases the first tiles of the order have class 0 alone. The next tiles then have more hits
+  // for a query of class 1 than its list can hold.
   const std::vector<std::size_t> hidden{0, 1, 1, 1, 1, 1, 1, 1, 1, 1};
   for (const auto& [name, classes, at_once] :
        {Case{"ten classes", {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, true},
@@ -147,7 +148,7 @@ void rows_sorted_by_class() {
   }
 }
 
-// Rows and queries that fill their tiles, or nearly, or a little more.
+// Rows and queries fill their tiles, have one less, or one more.
 void tiles_at_their_boundaries() {
   const std::size_t dim = 33;
   for (const std::size_t rows : {1, 255, 256, 257, 1023, 1024, 1025}) {
@@ -166,7 +167,7 @@ void tiles_at_their_boundaries() {
   }
 }
 
-// More rows are allowed than are gathered at a time.
+// More rows are allowed than can be gathered at a time.
 void many_chosen_rows() {
   const std::size_t dim = 40;
   Problem problem{"many chosen rows", dim, vectors(2500, dim, 15), vectors(20, dim, 16), {}};
@@ -184,7 +185,7 @@ void many_chosen_rows() {
 }  // namespace
 
 int main() {
-  // By the products of warpgroups, then by those of warps.
+  // All tests are done with the products of warpgroups, then with those of warps.
   for (const bool hopper : {true, false}) {
     emulation::set_hopper(hopper);
     answers_are_those_of_the_core();

@@ -23,9 +23,9 @@ namespace emulation {
 namespace {
 
 constexpr std::size_t kStackBytes = 1 << 16;
-// What a block can have: on Hopper, and on compute capability 8.9, the least of all.
+// Bytes of shared memory that a block can have: on Hopper, and on compute capability 8.9, which has the least.
 constexpr std::size_t kMostOnHopper = 232448, kMostElsewhere = 101376;
-constexpr int kPoison = 0xFF;  // as float16 and as float32: not a number
+constexpr int kPoison = 0xFF;  // not a number as float16 and as float32
 
 [[noreturn]] void give_up(const char* why) {
   std::printf("FAILED: emulated device: %s (block %u, thread %u)\n", why, blockIdx.x, threadIdx.x);
@@ -48,11 +48,11 @@ struct Fiber {
   bool started = false;
   std::unique_ptr<char[]> stack = std::make_unique<char[]>(kStackBytes);
   bool finished = false;
-  std::deque<std::vector<Copy>> groups{1};                     // the last one is still open
-  std::deque<std::vector<std::function<void()>>> products{1};  // the last group is still open
+  std::deque<std::vector<Copy>> groups{1};                     // the last group is open
+  std::deque<std::vector<std::function<void()>>> products{1};  // the last group is open
 };
 
-// A barrier in shared memory, of the block that runs.
+// A barrier in the shared memory of the present block.
 struct PhaseBarrier {
   unsigned arrivals = 0;
   unsigned awaited = 0;   // arrivals that are missing
@@ -68,7 +68,8 @@ struct PhaseBarrier {
 
 struct Warp {
   Barrier barrier;
-  // In turn: nobody shows a value before all have read the one before the last.
+  // Exchanges use the two arrays in turn: no lane shows a value before all have read those
+  // of the last exchange but one.
   Exchange lanes[2][32];
 };
 
@@ -79,8 +80,8 @@ struct Block {
   Barrier barrier;
   std::map<const void*, PhaseBarrier> phases;
   unsigned alive = 0;
-  bool progress = false;  // somebody waits no longer
-  bool advance = false;   // not only within a warp: one that asks again and again whether something has come
+  bool progress = false;  // a thread has stopped waiting
+  bool advance = false;   // progress beyond a single warp, whose threads may only ask again and again
   jmp_buf scheduler;
   const std::function<void()>* kernel = nullptr;
 };
@@ -92,23 +93,23 @@ struct Memory {
   std::size_t total = std::size_t{8} << 30;
   std::size_t most = total;
   std::size_t in_use = 0;
-  unsigned awaited = 0;  // how many times the whole device was
+  unsigned awaited = 0;  // calls of await_device()
 };
 struct Allocation {
   std::size_t bytes;
-  int device;  // -1: of the host
+  int device;  // kHost: pinned memory of the host
 };
 constexpr int kHost = -1;
 
-// Kernels run one at a time, and so does all that touches what there is of memory.
+// Protects the streams' work and the records of memory, so that kernels run one at a time.
 std::recursive_mutex mutex;
 std::vector<Memory> memories(1);
 std::map<const void*, Allocation> allocations;
 std::size_t made = 0;                   // allocations so far
-std::size_t failing = ~std::size_t{0};  // the number of the one that fails
+std::size_t failing = ~std::size_t{0};  // number of the allocation that fails
 thread_local int current = 0;
 
-// What a stream has been asked for and has not done.
+// The work that a stream has still to do.
 struct Queue {
   explicit Queue(int of) : device(of) {
     const std::lock_guard lock(mutex);
@@ -134,7 +135,7 @@ struct Queue {
 };
 std::set<Queue*> Queue::queues;
 
-thread_local void* stream_of_thread = nullptr;  // null: one of the thread's own, of each device
+thread_local void* stream_of_thread = nullptr;  // null: the thread's default stream on the device
 
 Queue& queue() {
   thread_local std::map<int, std::unique_ptr<Queue>> own;
@@ -160,7 +161,7 @@ void await_queues(int device) {
   }
 }
 
-// The allocation that a pointer lies in, or null.
+// Returns the allocation that a pointer lies in, or null.
 const Allocation* allocation_of(const void* pointer) {
   const auto next = allocations.upper_bound(pointer);
   if (next == allocations.begin()) return nullptr;
@@ -180,7 +181,7 @@ void count_allocation() {
 
 Fiber& fiber() { return block.fibers[threadIdx.x]; }
 
-// Jumps, because swapping contexts asks the system each time.
+// Switches fibers by jumps: swapping contexts would make a system call each time.
 void yield() {
   if (_setjmp(fiber().place) == 0) _longjmp(block.scheduler, 1);
 }
@@ -232,7 +233,7 @@ void run_block(std::size_t threads) {
     each.start.uc_link = nullptr;
     makecontext(&each.start, begin_fiber, 0);
   }
-  // Threads that pause, and go on together, take some rounds.
+  // Threads that pause and then go on together need some rounds without progress.
   constexpr unsigned kMostWithoutProgress = 4, kMostWithoutAdvance = 100000;
   unsigned without_progress = 0, without_advance = 0;
   while (block.alive > 0) {
@@ -396,7 +397,7 @@ const float* float16_values() {
   return values.data();
 }
 
-// The power of two that a normal number lies at or above, times 2^-23.
+// Returns 2^-23 times the largest power of two that is not above a normal number's absolute value.
 static double last_place(double value) {
   constexpr int kMantissa = 52, kExponent = 0x7FF;
   std::uint64_t bits = 0;
@@ -438,7 +439,7 @@ void limit_memory(std::size_t bytes) {
   for (Memory& memory : memories) memory.most = memory.in_use + bytes;
 }
 
-// For tests in Python.
+// Tests in Python call these functions.
 extern "C" [[gnu::visibility("default")]] void emulated_limit_memory(std::size_t bytes) { limit_memory(bytes); }
 extern "C" [[gnu::visibility("default")]] void emulated_set_devices(std::size_t count) {
   set_devices(count, Memory{}.total);
@@ -523,7 +524,7 @@ void release(void* pointer) noexcept {
   if (pointer == nullptr) return;
   const std::lock_guard lock(emulation::mutex);
   const auto [bytes, device] = allocations[pointer];
-  // CUDA waits too, of pinned memory for all devices.
+  // CUDA also waits here: for one device, or for all if the memory is pinned.
   for (int each = 0; each < static_cast<int>(memories.size()); ++each) {
     if (device == kHost || device == each) emulation::await_queues(each);
   }

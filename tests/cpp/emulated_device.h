@@ -1,8 +1,8 @@
-// A device for tests: the kernels of cpp/cuda run on the processor, each thread of a block a fiber of its own. Slow,
-// and stricter than a device: memory begins poisoned, streams and copies ahead do what they are asked for as late as
-// they may, tensor cores cut off what theirs may cut off, blocks run in random order, and a collective that not all
-// lanes reach is an error. What it cannot show: threads change only where they wait for each other, so that a missing
-// atomic goes unnoticed; it has all the registers that there might be; copies of pageable memory are done at once.
+// A device for tests: the kernels of cpp/cuda run on the processor, and each thread of a block is a fiber. It is slow,
+// and stricter than a real device: memory is poisoned first; streams and copies ahead do their work as late as allowed;
+// tensor cores cut off as much as real ones may; blocks run in random order; and a collective that not all lanes reach
+// is an error. Some errors it cannot show: fibers switch only where they wait for each other, so that a missing atomic
+// goes unnoticed; registers are unlimited; and pageable memory is copied at once.
 #pragma once
 
 #include <atomic>
@@ -30,51 +30,51 @@ extern Place threadIdx, blockIdx, blockDim, gridDim;
 
 namespace emulation {
 
-struct Exchange {  // what a lane shows to the others of its warp
+struct Exchange {  // values that a lane shows to the others of its warp
   double number;
   const void* address;
   std::uint32_t words[6];
 };
 
-// Runs a kernel when the calling thread's stream comes to it.
+// Appends a kernel to the calling thread's stream.
 void run(std::size_t blocks, std::size_t threads, std::size_t shared_bytes, std::function<void()> kernel);
 unsigned char* shared_memory();
 void await_block();
-// Shows a value to the warp and waits for those of all its lanes, which are there until the next but one.
+// Shows a value to the warp, and waits for the values of all its lanes. They are valid until the next exchange but one.
 const Exchange* exchange(const Exchange& own);
 void await_warp();
 void copy_ahead(void* shared, const void* global);
 void end_group();
 void await_groups(int unfinished);
 float add_truncated(float sum, const double* terms, unsigned count);
-// The value of each float16 number, by its bits.
+// Returns the values of all float16 numbers, indexed by their bits.
 const float* float16_values();
 
-// Barriers in shared memory that count arrivals and bytes; copies are done when someone waits for nothing else.
+// Barriers in shared memory count arrivals and bytes. Copies are done when a thread waits for nothing else.
 void begin_barrier(std::uint64_t* barrier, unsigned arrivals);
 void arrive(std::uint64_t* barrier, unsigned bytes);
 void await_phase(std::uint64_t* barrier, unsigned parity);
 bool has_ended(std::uint64_t* barrier, unsigned parity);
 void pause();
 void copy_ahead(void* shared, const void* global, std::size_t bytes, std::uint64_t* barrier);
-// Products of a thread's sums, done when it waits for them.
+// The products of a thread are computed when it waits for them.
 void multiply_ahead(std::function<void()> product);
 void end_products();
 void await_products(int unfinished);
 
-// That memory is of the calling thread's device.
+// Ends the tests unless the memory belongs to the calling thread's device.
 void check_device(const void* pointer, const char* what);
-// Whether devices are Hopper's from now on, as they are at first; else they are the generation before.
+// Makes devices Hopper's from now on, as they are at first, or of the generation before.
 void set_hopper(bool hopper);
-// So many devices from now on, each of so much memory.
+// Sets the number of devices from now on, and the bytes of memory of each.
 void set_devices(std::size_t count, std::size_t memory);
-// Bytes that can be allocated on each device from now on.
+// Sets the bytes that can be allocated on each device from now on.
 void limit_memory(std::size_t bytes);
-// Lets one allocation fail, of a device or of pinned memory, after so many that succeed.
+// Makes one allocation of device or pinned memory fail, after so many that succeed.
 void fail_allocation_after(std::size_t allocations);
-// How many there have been.
+// Returns the number of allocations so far.
 std::size_t allocations_made();
-// On all devices, and of pinned memory.
+// Returns the bytes allocated now, on all devices and of pinned memory.
 std::size_t allocated();
 
 }  // namespace emulation
@@ -93,7 +93,7 @@ inline std::uint16_t round_to_float16(float value) {
   return bits;
 }
 
-// Looked up, because processors without such an instruction take long.
+// Looks the value up, because processors without such an instruction need long to compute it.
 inline float float16_value(std::uint16_t bits) { return emulation::float16_values()[bits]; }
 
 inline double from_above(double value, unsigned lanes) {

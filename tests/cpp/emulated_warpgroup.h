@@ -1,6 +1,6 @@
-// Hopper's warpgroups on the emulated device. Copies and products are done as late as they may; registers, and how long
-// anything takes, are not emulated, nor are the rules of what the asynchronous units see of ordinary writes: all that
-// they read, they have written themselves.
+// Hopper's warpgroups on the emulated device. Copies and products are done as late as they may. Registers and time are
+// not emulated. Nor are the rules of when asynchronous units see ordinary writes:
+// they read only what they have written.
 #pragma once
 
 #include "emulated_device.h"
@@ -36,14 +36,14 @@ void await_products() {
 
 namespace emulation {
 
-// A chunk of a vector of a matrix, by the 64-byte swizzle of addresses.
+// Returns a chunk of a vector of a matrix, by the 64-byte swizzle of addresses.
 inline const unsigned char* chunk_of(const char* matrix, unsigned vector, unsigned chunk) {
   const auto begin = reinterpret_cast<const char*>(shared_memory());
   const std::size_t at = static_cast<std::size_t>(matrix - begin) + vector * 64 + chunk * 16;
   return shared_memory() + (at ^ (at >> 7 & 3) << 4);
 }
 
-// Products of eight numbers of float16.
+// Multiplies eight float16 numbers of a query by those of a row.
 inline void multiply_halves(const unsigned char* query, const unsigned char* row, double* products) {
   for (unsigned k = 0; k < 8; ++k) {
     std::uint16_t left = 0, right = 0;
@@ -73,7 +73,7 @@ Sum sum_of(Sum sum, const char* queries, const char* rows, unsigned query, unsig
 
 template <class Sum>
 void multiply_ahead(Sum (&sums)[128], const char* queries, const char* rows, bool first) {
-  // Nobody may read them before they are there.
+  // The sums are poisoned, because they may not be read before the products are done.
   if (first) std::memset(sums, 0xFF, sizeof(sums));
   emulation::multiply_ahead([&sums, queries, rows, first] {
     const unsigned lane = threadIdx.x % 32, first_query = threadIdx.x / 32 % 4 * 16 + lane / 4;
