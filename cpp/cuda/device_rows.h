@@ -36,7 +36,7 @@ struct DeviceRequest {
 
 struct Tally {
   std::size_t in_int8 = 0;    // queries that were screened in int8
-  std::size_t left_open = 0;  // those of them that had to be screened again in float16
+  std::size_t left_open = 0;  // queries that int8 left open: they were screened again in float16
 };
 
 class DeviceRows {

@@ -58,7 +58,7 @@ class Helpers::Helper {
   const pid_t process_ = getpid();
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::function<void()> task_;  // empty when it is done
+  std::function<void()> task_;  // empty when no task is left to do
   bool ends_ = false;
   std::thread thread_;  // last, because it uses the other members
 };

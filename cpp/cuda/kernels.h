@@ -18,7 +18,7 @@ struct Candidate {
   std::uint32_t row;
 };
 
-// Why a query has no answer.
+// The reasons why a query has no answer.
 inline constexpr std::uint8_t kGivenUp = 1;    // too many rows score nearly alike
 inline constexpr std::uint8_t kNotFinite = 2;  // one of the query's values is infinite or not a number
 
@@ -89,8 +89,8 @@ struct Search {
   std::uint32_t* again;    // the round that found that the query must repeat its stage
   std::uint8_t* failed;    // kGivenUp or kNotFinite: the query has no answer; else 0
 
-  std::uint32_t* tiles_again;  // the latest such round of each tile of queries
-  std::uint32_t* any_again;    // the latest such round of all queries
+  std::uint32_t* tiles_again;  // the latest round that has set `again` for a query of each tile
+  std::uint32_t* any_again;    // the latest round that has set `again` for any query
   std::uint32_t round;         // number of the present tightening, counted from 1
 
   float* maxima;              // maxima of groups of rows; query i's are at i * maxima_stride

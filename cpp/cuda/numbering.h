@@ -45,11 +45,11 @@ class Numbering {
   }
 
  private:
-  static constexpr std::size_t kBlock = 1024;  // for so many rows the search for their run begins at the same run
+  static constexpr std::size_t kBlock = 1024;  // rows for which the search for their run begins at the same run
 
   struct Run {
-    std::size_t first;     // number of its first row in the part
-    std::size_t position;  // position of that row in the database
+    std::size_t first;     // number of the run's first row in the part
+    std::size_t position;  // position of the run's first row in the database
   };
   std::vector<Run> runs_;
   std::vector<std::uint32_t> run_of_block_;  // run of each block's first row

@@ -12,7 +12,7 @@ namespace latentknn::cuda {
 constexpr unsigned kQuerySliceBytes = kQueryTile * kStepBytes;
 constexpr unsigned kRowSliceBytes = kRowTile * kStepBytes;
 constexpr unsigned kMostTilesPerItem = 16;  // so many stay in the second-level cache until all queries are done
-constexpr unsigned kItemsPerBlock = 4;      // at least, if there are enough: blocks then end at about the same time
+constexpr unsigned kItemsPerBlock = 4;      // least number, if there are enough: blocks then end at about the same time
 
 // Of a tile of sums, a thread holds so many groups. A group is kGroupRows rows of one query.
 constexpr unsigned kGroups = 8;
@@ -21,7 +21,7 @@ constexpr unsigned kGroups = 8;
 struct Item {
   std::uint32_t query_tile;
   std::uint32_t first_tile;  // first tile of rows, counted in memory
-  std::uint32_t first;       // the same tile, counted in the order
+  std::uint32_t first;       // first tile of rows, counted in the order
   std::uint32_t tiles;
 };
 

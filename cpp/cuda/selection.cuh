@@ -44,7 +44,7 @@ class Selection {
       prefix = prefix_;
       wanted = wanted_;
     }
-    __syncthreads();  // before another selection
+    __syncthreads();  // all threads have read the results before another selection begins
     return prefix;
   }
 
@@ -53,7 +53,7 @@ class Selection {
 
   // Finds the digit of the wanted-th largest key. The thread of that digit writes it to prefix_.
   __device__ void choose(std::uint32_t prefix, std::uint32_t wanted, unsigned shift) {
-    const unsigned digit = kDigits - 1 - threadIdx.x;  // the largest first
+    const unsigned digit = kDigits - 1 - threadIdx.x;  // the first thread has the largest digit
     std::uint32_t count = 0, up_to = 0;
     if (threadIdx.x < kDigits) {
       count = up_to = counts_[digit];

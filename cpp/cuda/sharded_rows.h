@@ -23,7 +23,7 @@ struct ShardedRequest {
   const float* queries;  // (count, dim), on the host or any device
   bool on_device = false;
   std::size_t count;
-  std::size_t k;                          // from 1 to the rows that are allowed
+  std::size_t k;                          // from 1 to the number of allowed rows
   const std::uint8_t* allowed = nullptr;  // one flag for each row; null: all rows are allowed
   std::size_t allowed_count = 0;
   std::size_t threads = 1;     // threads of the host that copy queries and answers
@@ -48,14 +48,14 @@ class ShardedRows {
   // Adds up the tallies of all searches. A query counts once for every part of the rows that is on a device.
   Tally tally() const;
 
-  // Appends rows (count, dim) and their ids, from the host. Where it throws, the object must not be used any more.
+  // Appends rows (count, dim) and their ids, from the host. If it throws, the object must not be used any more.
   void add(const float* rows, const std::int64_t* ids, std::size_t count);
 
   // Forgets all rows and gives their memory back.
   void clear();
 
   // Finds each query's k best rows by the contract. Returns the queries, ascending, for which that failed because too
-  // many rows score nearly alike. Throws std::invalid_argument if there are fewer than k rows, and NotFinite.
+  // many rows score nearly alike. Throws NotFinite, and std::invalid_argument if there are not k rows.
   std::vector<std::size_t> search(const ShardedRequest& request);
 
  private:
