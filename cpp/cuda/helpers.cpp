@@ -66,7 +66,7 @@ class Helpers::Helper {
 Helpers::Helpers() = default;
 
 Helpers::~Helpers() {
-  // Helpers of another process are not destroyed: their destructors would wait for threads that this process lacks.
+  // Helpers of another process are left alone: their destructors would wait for threads that are not here.
   for (std::unique_ptr<Helper>& helper : helpers_) {
     if (!helper->exists()) static_cast<void>(helper.release());
   }
@@ -80,7 +80,7 @@ void Helpers::run_together(const std::vector<std::function<void()>>& tasks, Stop
     try {
       task();
     } catch (const Stopped&) {
-      // The reason may be a failure in a task within another task, which has not been thrown up to here yet.
+      // The reason may be a failure in a task within another task, which has not come here yet.
       const std::lock_guard lock(mutex);
       stopped = true;
     } catch (...) {

@@ -33,7 +33,7 @@ __device__ inline void append(const Search& search, float score, std::uint32_t p
 struct Queue {
   static constexpr unsigned kRoom = 32;
 
-  // Adds a hit of a lane. Other lanes may call at the same time.
+  // Adds a hit. Lanes may call at the same time.
   __device__ void add(const Search& search, float score, std::uint32_t place, std::uint32_t query) {
     const std::uint32_t at = add_to(&count, 1);
     if (at >= kRoom) return append(search, score, place, query);
@@ -58,7 +58,7 @@ struct Queue {
   float scores[kRoom];
   std::uint32_t places[kRoom];   // places of the rows
   std::uint32_t count;           // hits, with those that had no room here
-  std::uint16_t queries[kRoom];  // in 16 bits: a batch has fewer than 2^16
+  std::uint16_t queries[kRoom];  // a batch has fewer than 2^16
 };
 static_assert(Queue::kRoom == 32, "each lane hands one hit on");
 

@@ -1,4 +1,4 @@
-// The host launches kernels by these functions. All pointers point to device memory unless a comment says otherwise.
+// The host launches kernels by these functions. Pointers point to device memory unless a comment says otherwise.
 #pragma once
 
 #include <cstddef>
@@ -35,10 +35,10 @@ struct Packing {
 
   // These arrays are written; all but `packed` may be null. The others hold one value for each vector, at its number.
   char* packed;           // packed vectors in the order of slices.h; zeros for a zero vector
-  double* squared_norms;  // squared norms by the contract
+  double* squared_norms;  // the contract's squared norms
   float* roundings;       // by how much rounding changed each vector, scaled to length one
   double* scales;         // scales of int8
-  std::uint8_t* failed;   // kNotFinite for a vector with an infinite value or not a number
+  std::uint8_t* failed;   // kNotFinite for a vector that is not finite
   float* largest;         // a single value: raised to the largest component of the vectors, scaled to length one
 };
 void pack(const Packing& packing);
@@ -82,18 +82,18 @@ struct Search {
   std::size_t k;
   std::size_t list_capacity;
   Candidate* lists;        // (query_count, list_capacity)
-  std::uint32_t* counts;   // candidates of each query, with those that did not fit its list
+  std::uint32_t* counts;   // candidates, with those that did not fit the list
   std::uint32_t* settled;  // candidates from before the stage
   float* cutoffs;          // lower scores are excluded
   float* ceilings;         // higher scores belong to neighbours that earlier passes found
-  std::uint32_t* again;    // the round that found that the query must repeat its stage
+  std::uint32_t* again;    // the round that made the query repeat its stage
   std::uint8_t* failed;    // kGivenUp or kNotFinite: the query has no answer; else 0
 
-  std::uint32_t* tiles_again;  // the latest round that has set `again` for a query of each tile
-  std::uint32_t* any_again;    // the latest round that has set `again` for any query
-  std::uint32_t round;         // number of the present tightening, counted from 1
+  std::uint32_t* tiles_again;  // the latest round that has set `again` in each tile
+  std::uint32_t* any_again;    // the latest round that has set any `again`
+  std::uint32_t round;         // number of the tightening, counted from 1
 
-  float* maxima;              // maxima of groups of rows; query i's are at i * maxima_stride
+  float* maxima;              // maxima of groups; query i's are at i * maxima_stride
   std::size_t maxima_count;   // maxima of each query
   std::size_t maxima_stride;  // from a query's first maximum to the next query's
 

@@ -32,7 +32,7 @@ class Numbering {
     }
   }
 
-  // Returns the rows of the part whose flag is not zero. `flags` has one flag for each row of the database.
+  // Returns the rows of the part whose flag is not zero. The database's rows have one each.
   std::vector<std::uint32_t> flagged(const std::uint8_t* flags) const {
     std::vector<std::uint32_t> found;
     for (std::size_t i = 0; i < runs_.size(); ++i) {
@@ -45,7 +45,7 @@ class Numbering {
   }
 
  private:
-  static constexpr std::size_t kBlock = 1024;  // rows for which the search for their run begins at the same run
+  static constexpr std::size_t kBlock = 1024;  // rows that share the run at which their search begins
 
   struct Run {
     std::size_t first;     // number of the run's first row in the part

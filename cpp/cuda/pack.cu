@@ -1,4 +1,4 @@
-// The kernels that pack vectors for the tensor cores: they scale, round and store them in slices.
+// These kernels scale and round vectors, and store them in slices for the tensor cores.
 #include "bound.h"
 #include "contract.cuh"
 #include "kernels.h"
@@ -18,7 +18,7 @@ __device__ double largest_of_eight(double value) {
   return first_of_eight(value);
 }
 
-// Fp16 and Int8 round a component of a vector of length one, and return the value that a rounded number stands for.
+// Fp16 and Int8 round a component, and return the value that a rounded one stands for.
 struct Fp16 {
   using Value = std::uint16_t;
 
@@ -46,7 +46,7 @@ __global__ void pack_kernel(Packing packing) {
   constexpr std::size_t kChunkValues = kChunkBytes / sizeof(Value);
   const unsigned lane = threadIdx.x % kLanes;
   const std::size_t index = static_cast<std::size_t>(blockIdx.x) * kVectorsPerBlock + threadIdx.x / kLanes;
-  // Lanes without a vector of their own compute with the last one: all lanes must call the functions below.
+  // Lanes without a vector of their own compute with the last one: all lanes must take part.
   const bool own = index < packing.count;
   const std::size_t at = own ? index : packing.count - 1;
   const std::size_t number = packing.numbers == nullptr ? at : packing.numbers[at];

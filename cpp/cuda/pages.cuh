@@ -6,8 +6,8 @@
 
 namespace latentknn::cuda {
 
-// A page has groups of sums with a hit. A warp that multiplies leaves them to a warp that does not: if it looked closer
-// and waited for memory itself, its warpgroup and the tensor cores would lose several times the time of the products.
+// Groups of sums with a hit. A warp that multiplies leaves them to one that does not: looking closer and waiting
+// for memory would cost its warpgroup, and the tensor cores with it, several times what the products do.
 template <class Sum>
 struct Page {
   static constexpr unsigned kRoom = 32;
@@ -17,7 +17,7 @@ struct Page {
   std::uint32_t places[kRoom];  // place of each group's first row
   std::uint32_t queries[kRoom];
   std::uint32_t count;
-  bool last;  // whether it is the last page of its warp
+  bool last;  // true on the last page of its warp
 };
 
 // Each warp that multiplies has two pages: one is written while the other is read.
@@ -124,7 +124,7 @@ class PageReader {
       : search_(search), pages_(pages), number_(threadIdx.x / 32 - by_warpgroup::kWarps - 1) {}
 
   __device__ void run() {
-    // Each has a bit for each warp: its next page, the parity of that page's phase, and whether its last page was read.
+    // One bit for each warp: its next page, the parity of that page's phase, and whether all were read.
     std::uint32_t next = 0, parities = 0, done = 0;
     for (unsigned warp = 0; warp < by_warpgroup::kWarps; ++warp) {
       if (warp % kReaders != number_) done |= 1u << warp;
@@ -135,7 +135,7 @@ class PageReader {
         if ((done >> warp & 1) != 0) continue;
         const unsigned page = next >> warp & 1, parity = parities >> warp & 1;
         Barrier* const written = &pages_.written[warp][page];
-        // All lanes must decide alike: if one has seen the end of the phase, it has ended.
+        // All lanes must decide alike: if one has seen the end, the phase has ended.
         if (lanes_where(has_ended(written, parity)) == 0) continue;
         await_phase(written, parity);
         any = true;

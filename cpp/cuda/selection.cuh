@@ -25,8 +25,8 @@ constexpr std::size_t threads_to_select(std::size_t count) {
 
 class Selection {
  public:
-  // Returns the k-th largest of the keys that the block's threads hold. There must be at least k,
-  // and each thread has its keys in its first `used` places. All threads must call.
+  // Returns the k-th largest of the keys that the block's threads hold. There must be k of them,
+  // all within the first `used` places of the threads. All threads must call.
   __device__ std::uint32_t kth(const std::uint32_t (&keys)[kKeysPerThread], unsigned used, std::uint32_t k) {
     std::uint32_t prefix = 0, wanted = k;
     for (unsigned shift = 32; shift > 0;) {
@@ -44,7 +44,7 @@ class Selection {
       prefix = prefix_;
       wanted = wanted_;
     }
-    __syncthreads();  // all threads have read the results before another selection begins
+    __syncthreads();  // all threads have read the result
     return prefix;
   }
 

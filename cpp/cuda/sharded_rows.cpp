@@ -105,7 +105,7 @@ void ShardedRows::clear() {
   ids_.clear();
 }
 
-// Appends as many of the rows as the device has room for. Returns their number.
+// Returns how many rows the device had room for.
 std::size_t ShardedRows::add_to_device(std::size_t which, const float* rows, const std::int64_t* ids,
                                        std::size_t count) {
   const OnDevice here(numbers_[which]);
@@ -138,7 +138,7 @@ void ShardedRows::add_to_host(const float* rows, const std::int64_t* ids, std::s
   const std::size_t most = std::max<std::size_t>(bytes_brought(least) / DeviceRows::bytes_of_a_row(dim_), 1);
   for (std::size_t done = 0; done < count;) {
     if (waiting_.empty() || waiting_.back().ids.size() == waiting_.back().capacity) {
-      // A part is at least twice as large as the one before, up to `most`: rows that come one by one make few parts.
+      // Parts double in size, up to `most`, so that rows that come one by one make few parts.
       const std::size_t there = waiting_.empty() ? 0 : waiting_.back().capacity;
       waiting_.emplace_back(std::min(most, std::max(2 * there, count - done)), dim_);
     }
@@ -219,7 +219,7 @@ void ShardedRows::search_device(std::size_t which, const ShardedRequest& request
     search_all();
   } catch (...) {
     try {
-      await();  // a copy must not arrive after another search has begun to use the memory
+      await();  // copies must not arrive while another search uses the memory
     } catch (const DeviceError&) {
       // The first failure is thrown.
     }

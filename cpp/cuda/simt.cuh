@@ -1,4 +1,4 @@
-// All that kernels use of a device. Tests replace it by an emulation, to run the same kernels on a processor.
+// All that kernels use of a device. Tests replace it, to run the same kernels on a processor.
 #pragma once
 
 #ifdef LATENTKNN_EMULATED_DEVICE
@@ -31,7 +31,7 @@ __device__ inline double from_above(double value, unsigned lanes) { return __shf
 // Returns the value of the first lane of the calling lane's eight.
 __device__ inline double first_of_eight(double value) { return __shfl_sync(~0u, value, 0, 8); }
 
-// Returns the value of the lane that is `lanes` below, within the warp, or the calling lane's own if there is none.
+// Returns the value of the lane that is `lanes` below, within the warp, or else the calling lane's own.
 __device__ inline std::uint32_t from_below(std::uint32_t value, unsigned lanes) {
   return __shfl_up_sync(~0u, value, lanes);
 }

@@ -18,7 +18,7 @@ inline constexpr bool kHasWarpgroups = true;
 inline constexpr bool kHasWarpgroups = false;
 #endif
 
-// A barrier in shared memory. A phase ends after a number of arrivals, when the bytes that they announced have come.
+// A barrier in shared memory. A phase ends after a number of arrivals and the bytes that they announced.
 using Barrier = std::uint64_t;
 
 __device__ inline std::uint32_t shared_address(const void* shared) {
@@ -28,7 +28,7 @@ __device__ inline std::uint32_t shared_address(const void* shared) {
 __device__ inline void begin_barrier(Barrier* barrier, unsigned arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(arrivals) : "memory");
 }
-// Makes the barriers that this thread has begun visible to others. A barrier of the block must follow.
+// Shows the barriers that this thread has begun to others. A barrier of the block must follow.
 __device__ inline void show_barriers() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
 __device__ inline void arrive(Barrier* barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
@@ -37,7 +37,7 @@ __device__ inline void arrive_expecting(Barrier* barrier, unsigned bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes)
                : "memory");
 }
-// Waits until the phase of this parity has ended. Phases count from 0; the phase before them, of parity 1, has ended.
+// Waits until the phase of this parity has ended. Phases count from 0; one of parity 1 has ended before them.
 __device__ inline void await_phase(Barrier* barrier, unsigned parity) {
   asm volatile(
       "{ .reg .pred ended; again: mbarrier.try_wait.parity.shared::cta.b64 ended, [%0], %1; @ended bra done; bra "
@@ -68,8 +68,7 @@ __device__ inline void copy_ahead(void* shared, const void* global, unsigned byt
                : "memory");
 }
 
-// Set the registers of a thread to kCount: one warpgroup gives up registers for another.
-// All warps of a warpgroup call.
+// Set the registers of a thread: one warpgroup gives some to another. All warps of a warpgroup call.
 template <int kCount>
 __device__ void leave_registers() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kCount));
@@ -79,7 +78,7 @@ __device__ void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kCount));
 }
 
-// Begins a group of a warpgroup's products, whose sums the warpgroup may have used before. end_products ends the group.
+// Begins a group of a warpgroup's products, whose sums may have been used before. end_products ends it.
 __device__ inline void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ inline void end_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 // Waits until at most kUnfinished of the warpgroup's groups of products are unfinished.
@@ -88,8 +87,8 @@ __device__ void await_products() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kUnfinished) : "memory");
 }
 
-// Returns the description of a matrix of slices.h for the tensor cores: vectors are 64 bytes apart,
-// and chunks have the order of the 64-byte swizzle, which repeats after eight vectors.
+// Describes a matrix of slices.h to the tensor cores: vectors are 64 bytes apart, and chunks have the order
+// of the 64-byte swizzle, which repeats after eight vectors.
 __device__ inline std::uint64_t matrix_at(const char* shared) {
   constexpr std::uint64_t kSwizzle64 = std::uint64_t{2} << 62;
   constexpr std::uint64_t kEightVectors = std::uint64_t{8 * 64 / 16} << 32;
@@ -130,7 +129,7 @@ __device__ inline void multiply_ahead(std::int32_t (&sums)[128], const char* que
       : "l"(matrix_at(queries)), "l"(matrix_at(rows)), "r"(static_cast<int>(first)));
 }
 
-// Keeps the compiler from reading the sums earlier. It must be called after await_products and before they are read.
+// Keeps the compiler from reading the sums earlier, when called after await_products.
 __device__ inline void use_sums(float (&sums)[128]) { asm volatile("" : LATENTKNN_ALL_SUMS("+f")::"memory"); }
 __device__ inline void use_sums(std::int32_t (&sums)[128]) { asm volatile("" : LATENTKNN_ALL_SUMS("+r")::"memory"); }
 

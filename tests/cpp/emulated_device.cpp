@@ -68,8 +68,7 @@ struct PhaseBarrier {
 
 struct Warp {
   Barrier barrier;
-  // Exchanges use the two arrays in turn: no lane shows a value before all have read those
-  // of the last exchange but one.
+  // The two are used in turn: no lane shows a value before all have read the last but one.
   Exchange lanes[2][32];
 };
 
@@ -81,7 +80,7 @@ struct Block {
   std::map<const void*, PhaseBarrier> phases;
   unsigned alive = 0;
   bool progress = false;  // a thread has stopped waiting
-  bool advance = false;   // progress beyond a single warp, whose threads may only ask again and again
+  bool advance = false;   // progress beyond a warp, which may ask in vain again and again
   jmp_buf scheduler;
   const std::function<void()>* kernel = nullptr;
 };
