@@ -14,16 +14,16 @@ namespace latentknn {
 // Writes one query's k best rows.
 void write_answer(const Search& search, std::size_t query, const std::vector<ScoredRow>& best);
 
-// With one shard, answers are written as they come; with several, the best of each shard are kept and merged at the
-// end. Safe from several threads for different pairs of a query and a shard.
+// With one shard, answers are written as they come; with several, merge() writes the best of all shards at the end.
+// Several threads may put answers at once, each of another pair of a query and a shard.
 class Answers {
  public:
   Answers(const Search& search, std::size_t shards);
   void put(std::size_t query, std::size_t shard, TopK& best);
   void merge();
 
-  // A similarity that some shard has found enough rows of: no row below it is among the query's best. Minus
-  // infinity where there is one shard only, which knows by itself.
+  // A similarity that k rows of some shard reach, so that no row below it is among the query's best. It is minus
+  // infinity where there is only one shard, which knows its own threshold.
   double threshold(std::size_t query) const {
     return shards_ == 1 ? -std::numeric_limits<double>::infinity() : thresholds_[query].load(std::memory_order_relaxed);
   }

@@ -1,10 +1,10 @@
-// The search of one block of queries in one shard of the database.
+// Searches for one block of queries in one shard of the database.
 //
 // The block visits cells of rows, first those near its queries' own places, then wider and wider (cell_visits.h). A
 // visit compares them with the queries (comparison.h), each tile of queries on its rung of the ladder of screens
-// (tile_ladder.h). What the screens leave waits to be scored exactly (rescoring.h), and what is scored raises the
-// thresholds below which queries look for nothing. Between visits tiles move to a better rung (rung_choice.h). What was
-// found stays: candidates carry bounds of their similarity, whichever rung they came from.
+// (tile_ladder.h). Rows that the screens leave wait to be scored exactly (rescoring.h). Rows that are scored raise the
+// thresholds below which queries look for nothing. Between visits, tiles move to better rungs (rung_choice.h). They
+// keep their candidates, which have bounds of their similarity, whichever rung they came from.
 #pragma once
 
 #include <cstddef>
@@ -30,11 +30,11 @@ class BlockSearch {
   BlockSearch(const BlockSearch&) = delete;
   BlockSearch& operator=(const BlockSearch&) = delete;
 
-  // Finds the best rows at the places of some cells for queries [begin, end) of `placed`, and hands them over.
+  // Finds the best rows of `cells` for queries [begin, end) of `placed`, and puts them into `answers`.
   void search(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells, std::size_t shard,
               Answers& answers);
 
-  // Bytes of the candidates of one query.
+  // Returns the bytes that the candidates of one query take.
   static std::size_t candidate_bytes(std::size_t cell_rows, std::size_t k);
 
  private:

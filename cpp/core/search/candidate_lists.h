@@ -1,4 +1,4 @@
-// For each query of a block, the rows that screening has left and that wait to be scored.
+// Lists, for each query of a block, the rows that screening has left and that wait to be scored.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace latentknn {
 
-// A row, and what its similarity is at most and at least.
+// A row with an upper and a lower bound of its similarity.
 struct Candidate {
   float upper;
   float lower;
@@ -23,13 +23,14 @@ class CandidateLists {
 
   explicit CandidateLists(const KernelTable& kernels) : kernels_(kernels) {}
 
-  // Empty lists of so many queries, each with room for `capacity` candidates.
+  // Makes empty lists for so many queries, each with room for `capacity` candidates.
   void start(std::size_t queries, std::size_t capacity);
 
   std::size_t size(std::size_t q) const { return sizes_[q]; }
   std::size_t capacity() const { return capacity_; }
 
-  // True once the list has reached its limit: the caller shortens it, and sets another. At first it is the capacity.
+  // Returns true once the list has reached its limit, which is the capacity at first. Then the caller shortens the
+  // list and sets another limit.
   bool add(std::size_t q, const Candidate& candidate) {
     const std::size_t at = q * capacity_ + sizes_[q];
     uppers_[at] = candidate.upper;
@@ -52,15 +53,15 @@ class CandidateLists {
     keep(q, [&](std::size_t i) { return wanted(places[i]); });
   }
 
-  // A similarity that at least `rank` candidates have, by their lower bounds, and not many more; `known` where that is
-  // not above it.
+  // Returns a similarity that at least `rank` candidates have, by their lower bounds, and not many more; or `known`
+  // where that is not lower.
   double reached_by(std::size_t q, std::size_t rank, double known) const;
 
-  // Moves the places of the candidates with the highest upper bounds to `taken`: `few`, or some more, or all. None of
-  // the list is below `known`.
+  // Moves the places of the candidates with the highest upper bounds to `taken`: `few`, some more, or all. No upper
+  // bound in the list may be below `known`.
   void take_likeliest(std::size_t q, std::size_t few, double known, std::vector<std::uint32_t>& taken);
 
-  // Moves all to `taken`.
+  // Moves all candidates to `taken`.
   void take_all(std::size_t q, std::vector<Candidate>& taken);
 
  private:

@@ -1,5 +1,5 @@
-// Which cells each tile of a block of queries visits: first those around its queries' own places, then wider and
-// wider around them, none twice, and none that its queries cannot reach.
+// Chooses the cells that each tile of a block of queries visits: first those around its queries' own places, then
+// wider and wider around them. A tile visits no cell twice, and none that its queries cannot reach.
 #pragma once
 
 #include <algorithm>
@@ -26,22 +26,22 @@ class CellVisits {
  public:
   CellVisits(const Layout& layout, std::size_t query_tile) : layout_(layout), query_tile_(query_tile) {}
 
-  // For queries [begin, end) of `placed`; nothing outside of `cells` is visited.
+  // Begins with queries [begin, end) of `placed`, which visit nothing outside of `cells`.
   void start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells);
 
   std::size_t tiles() const { return wanted_.size(); }
 
-  // Cells that were wanted for a tile before the last widening, those that it could skip included.
+  // Counts the cells that a tile wanted before the last widening, with those that it could skip.
   std::size_t visited(std::size_t tile) const;
 
   // So many cells around each query's own are wanted, but for those that were before.
   void widen(std::size_t width);
 
-  // The runs of CellCaps::kRun cells that wanted ones are in, in order.
+  // The runs of CellCaps::kRun cells that have wanted cells, in order.
   const std::vector<std::size_t>& runs() const { return runs_; }
 
-  // Takes a run, where query i of the block looks for similarities of at least `similarities[i]`. Returns its cells;
-  // wants() tells which of them are wanted.
+  // Marks the cells of a run that the block can reach, where query i looks for similarities of at least
+  // `similarities[i]`. Returns the cells of the run; wants() tells which of them a tile visits.
   Window enter(std::size_t run, const std::vector<double>& similarities);
 
   // Whether a tile visits a cell of the run that was entered last.
@@ -59,11 +59,11 @@ class CellVisits {
   const Layout& layout_;
   std::size_t query_tile_;
   Window cells_{0, 0};
-  std::vector<std::size_t> homes_;            // of each query: the cell where to begin; ascending
-  std::vector<std::vector<Window>> visited_;  // of each tile: apart from each other, and ascending
+  std::vector<std::size_t> homes_;            // by query: the cell of its own place; ascending
+  std::vector<std::vector<Window>> visited_;  // by tile: windows apart from each other, ascending
   std::vector<std::vector<Window>> wanted_;
   std::vector<std::size_t> runs_;
-  AlignedBuffer<char> points_;  // of the queries, packed for the caps
+  AlignedBuffer<char> points_;  // points of the queries, packed for the caps
   std::vector<Reach> reaches_;
   std::vector<float> products_;
   std::vector<std::uint8_t> marks_;

@@ -1,5 +1,5 @@
-// The first stage of a block's search: tiles of queries are compared with cells of rows, each tile on its rung, and
-// what the screens leave is handed to the second stage. It counts how much that is.
+// The first stage of a block's search. It compares tiles of queries with cells of rows, each tile on its rung, hands
+// the rows that the screens leave to the second stage, and counts them.
 #pragma once
 
 #include <cstddef>
@@ -24,18 +24,18 @@ class Comparison {
 
   void reset_counts();
 
-  // A tile is to be compared with a cell on a rung, not before the cells that were wanted on it so far.
+  // Asks for a tile to be compared with a cell on a rung. The cells wanted on a rung come in ascending order.
   void want(std::size_t cell, std::size_t tile, std::size_t rung);
-  // Compares what is wanted on a rung.
+  // Compares everything that is wanted on a rung.
   void compare(std::size_t rung);
-  // The same, but rows that are left are only counted.
+  // Compares it too, but only counts the rows that are left.
   void try_out(std::size_t rung);
 
-  // Of a tile's pairs that were compared since the counts were reset, the share that screening has left.
+  // The share that screening has left of the tile's pairs compared since the counts were reset.
   double left_share(std::size_t tile) const;
   bool compared_any(std::size_t tile) const { return compared_[tile] > 0; }
 
-  // Pairs that were compared for the block, and those of them on finer rungs than the one that searches begin on.
+  // Counts the pairs compared for the block; finer_rows(), those on finer rungs than the one that searches begin on.
   std::uint64_t screened_rows() const { return screened_rows_; }
   std::uint64_t finer_rows() const { return finer_rows_; }
 
@@ -49,9 +49,9 @@ class Comparison {
   Rescoring& rescoring_;
   AlignedBuffer<Hit> hits_;
   ScreenTask task_{};
-  std::size_t rung_ = 0;               // that the task's hits come from
+  std::size_t rung_ = 0;               // rung that the task's hits come from
   bool hands_on_ = false;              // whether hits become candidates
-  std::vector<std::size_t> compared_;  // by tile: pairs
+  std::vector<std::size_t> compared_;  // by tile: pairs that were compared
   std::vector<std::size_t> left_;      // by query: pairs that screening has left
   std::uint64_t screened_rows_ = 0;
   std::uint64_t finer_rows_ = 0;

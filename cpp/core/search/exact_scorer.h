@@ -1,4 +1,4 @@
-// Rule 1 of the contract for a block of queries: scores rows exactly and offers them to the queries' best.
+// Scores rows for a block of queries by rule 1 of the contract, and offers them to the queries' best.
 #pragma once
 
 #include <cmath>
@@ -13,10 +13,10 @@
 
 namespace latentknn {
 
-// Rows that stand next to each other. Equal ones are multiplied once.
+// Rows that stand next to each other. Equal rows are multiplied once.
 struct RowRun {
   std::vector<std::uint32_t> distinct;
-  std::vector<std::size_t> ends;  // of each distinct row's members
+  std::vector<std::size_t> ends;  // for each distinct row: the end of its members
   std::vector<std::uint32_t> members;
 };
 
@@ -35,7 +35,7 @@ class ExactScorer {
   // Scores the listed rows for one query.
   void score(std::size_t query, const std::uint32_t* list, std::size_t count, TopK& best);
 
-  // The same, and fetches the rows before they are needed.
+  // Scores rows that are scattered in memory, and fetches them before they are needed.
   void score_scattered(std::size_t query, const std::vector<std::uint32_t>& list, TopK& best);
 
   // Scores the members of a run that the query, which has the number `asked` in the search, admits.
@@ -45,14 +45,14 @@ class ExactScorer {
   // together: a row that several queries want is then read from memory once.
   void score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order, std::vector<TopK>& best);
 
-  // The row will be in the cache when it is needed.
+  // Asks the processor to load a row into the cache before it is needed.
   void fetch(std::uint32_t row) const;
 
   std::uint64_t scored_rows() const { return scored_rows_; }
 
  private:
-  // Most rows are below the threshold, which can be told without a root and a division: excludes() products that
-  // belong to smaller similarities, however all of it is rounded.
+  // Most rows are below the threshold, which can be told without a root and a division. excludes() is true only for
+  // products that belong to smaller similarities, however all of it is rounded.
   class Threshold {
    public:
     explicit Threshold(const TopK& best)
@@ -72,13 +72,13 @@ class ExactScorer {
   const Rows& rows_;
   std::size_t padded_dim_;
   std::vector<double> squared_norms_;
-  std::vector<double> wide_;  // the queries as the kernel takes them
+  std::vector<double> wide_;  // queries in float64, padded for the kernel
   std::vector<double> products_;
   std::vector<Pair> sorted_;
   std::vector<std::uint32_t> sorted_rows_;
-  std::vector<std::size_t> ends_;       // of each chunk of places
-  std::vector<std::uint32_t> fetched_;  // of each place of a chunk: the number of the chunk that it was fetched for
-  std::uint32_t chunks_ = 0;            // chunks of all calls so far
+  std::vector<std::size_t> ends_;       // by chunk of places: the end of its pairs
+  std::vector<std::uint32_t> fetched_;  // by place in a chunk: the number of the chunk that it was fetched for
+  std::uint32_t chunks_ = 0;            // number of chunks in all calls so far
   std::uint64_t scored_rows_ = 0;
 };
 

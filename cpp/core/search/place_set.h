@@ -1,4 +1,4 @@
-// Some of the places of a layout.
+// A set of places of a layout.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@ namespace latentknn {
 
 class PlaceSet {
  public:
-  // `places` in ascending order, all below `count`.
+  // `places` are in ascending order, all below `count`.
   PlaceSet(std::vector<std::uint32_t> places, std::size_t count) : places_(std::move(places)) {
     if (places_.empty()) return;
     has_.resize(count);

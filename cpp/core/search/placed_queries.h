@@ -1,5 +1,4 @@
-// The queries of a search in the order of their places, so that those which are searched together look for the
-// same rows.
+// Sorts the queries of a search by their places, so that queries of one block look for the same rows.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +10,7 @@
 namespace latentknn {
 
 struct PlacedQueries {
-  std::vector<std::size_t> queries;  // their numbers in the search
+  std::vector<std::size_t> queries;  // numbers in the search
   std::vector<std::size_t> places;   // where their best rows are likely to stand
   std::vector<float> points;         // (queries, layout.width()); empty where the layout has none
 

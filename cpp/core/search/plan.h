@@ -1,4 +1,4 @@
-// How a search is cut into tasks: blocks of queries times shards of the rows.
+// Cuts a search into tasks: blocks of queries times shards of the rows.
 #pragma once
 
 #include <cstddef>
@@ -18,10 +18,10 @@ struct SearchPlan {
   std::size_t tasks() const { return blocks * shards; }
 };
 
-// Of a search that scores so many rows.
+// Plans a search that scores so many rows.
 SearchPlan plan_exhaustive(const Search& search, std::size_t rows);
 
-// Of a search that screens them.
+// Plans a search that screens the rows of `layout`.
 SearchPlan plan_screened(const Search& search, const Ladder& ladder, const Layout& layout);
 
 }  // namespace latentknn

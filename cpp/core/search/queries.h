@@ -1,5 +1,5 @@
-// The queries of a search as the contract rounds them. They are read from the caller's memory once, so that all stages
-// see the same numbers whatever another thread writes there.
+// The queries of a search, rounded as the contract says. They are read from the caller's memory once, so that all
+// stages see the same numbers, whatever another thread writes there.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ class Queries {
  public:
   // Throws InvalidRow for the first row of the matrix that the contract refuses, and Interrupted.
   Queries(const KernelTable& kernels, const Matrix& matrix, std::size_t threads, const ThreadPool::Poll& poll);
-  // The rows of a database, which stay where they are.
+  // Takes the rows of a database as queries, without a copy.
   explicit Queries(const Rows& rows);
   Queries(const Queries&) = delete;
   Queries& operator=(const Queries&) = delete;

@@ -1,4 +1,4 @@
-// The second stage of a block's search: rows that screening leaves wait as candidates, with bounds of their
+// The second stage of a block's search. Rows that screening leaves wait here as candidates, with bounds of their
 // similarities, until they are excluded or scored exactly.
 #pragma once
 
@@ -21,27 +21,27 @@ class Rescoring {
  public:
   Rescoring(const Search& search, const Layout& layout, TileLadder& ladder);
 
-  // Bytes of the candidates of a query. A search first visits so many rows near each query's own place.
+  // Returns the bytes that the candidates of a query take, where a search first visits so many rows near its place.
   static std::size_t bytes_per_query(std::size_t first_rows, std::size_t k);
 
-  // Takes on a block of queries, by their numbers in the search, after the ladder has. So many rows near each query's
-  // own place are visited first.
+  // Begins a block of queries, by their numbers in the search, after the ladder has begun it. The block first visits
+  // so many rows near each query's own place.
   void start(const std::vector<std::size_t>& queries, std::size_t first_rows);
-  // A row that screening has left.
+  // Adds a row that screening has left.
   void add(std::size_t q, const Candidate& candidate) {
     if (lists_.add(q, candidate)) make_room(q);
   }
 
-  // Scores the rows of a query at some places.
+  // Scores the rows at some places for a query.
   void score_places(std::size_t q, const std::vector<std::uint32_t>& places);
-  // Scores all rows of a cell, but for those at some places, for each query of a tile.
+  // Scores all rows of a cell for each query of a tile, except the rows at the places `without`.
   void score_cell(std::size_t cell, std::size_t tile, const PlaceSet& without);
-  // Raises thresholds by scoring the likeliest candidates, before the visit of so many rows.
+  // Raises thresholds by scoring the likeliest candidates, before so many rows are visited.
   void score_some(std::size_t rows_to_come);
   // Scores all candidates that cannot be excluded.
   void score_all();
 
-  // Hands the best rows of all queries over.
+  // Puts the best rows of all queries into `answers`.
   void hand_over(std::size_t shard, Answers& answers);
 
  private:
@@ -56,8 +56,8 @@ class Rescoring {
   const Search& search_;
   const Layout& layout_;
   TileLadder& ladder_;
-  const std::size_t scored_first_;    // rows of a list: as many as are wanted, or a few more
-  std::vector<std::size_t> queries_;  // their numbers in the search
+  const std::size_t scored_first_;    // candidates of a list that are scored first: k, or a few more
+  std::vector<std::size_t> queries_;  // numbers in the search
   ExactScorer scorer_;
   CandidateLists lists_;
   std::vector<TopK> best_;

@@ -1,5 +1,5 @@
-// One rung of the ladder of screens that a block of queries climbs: a screen, the queries as it takes them, and which
-// cells they are to be compared with.
+// One rung of the ladder of screens that a block of queries climbs: a screen, the queries packed for it, and the cells
+// that they are to be compared with.
 #pragma once
 
 #include <algorithm>
@@ -21,39 +21,39 @@ class Rung {
  public:
   Rung(const Screen& screen, const Layout& layout, const Rows& rows) : screen_(screen), layout_(layout), rows_(rows) {}
 
-  // Takes on a block of queries. They are packed when they are first needed, by the thresholds that hold then:
-  // similarities below which nothing is looked for.
+  // Begins a block of queries.
   void start(const float* queries, const double* squared_norms, std::size_t count);
+  // Packs the queries when they are first needed, with cutoffs by their thresholds.
   void pack_queries(const std::vector<double>& thresholds);
 
-  // What comparing a query with a row costs, where so many queries are compared with it together.
+  // The cost of comparing a query with a row, where so many queries are compared with it together.
   double cost_per_row(double together) const;
 
   const ScreenKernel& kernel() const { return screen_.kernel(); }
 
-  // What a score tells of the similarity of query q and a row.
+  // Turns a score into bounds of the similarity of query q and the row.
   Candidate candidate(std::size_t q, float score, std::uint32_t place) const {
     const ScoreBound& bound = bounds_[q];
     const double upper = static_cast<double>(score) * per_score_ + bound.above;
     return {static_cast<float>(std::min(upper, kHighest) + kRounding),
             static_cast<float>(upper - bound.width - kRounding), place};
   }
-  // Whether it bounds the similarity from below.
+  // Whether scores of query q bound similarities from below.
   bool bounds_below(std::size_t q) const { return bounds_[q].width < std::numeric_limits<double>::infinity(); }
 
   void set_threshold(std::size_t q, double threshold);
 
-  // A tile of queries is to be compared with a cell, not before the cells that were wanted so far.
+  // Asks for a tile of queries to be compared with a cell. Cells come in ascending order.
   void want(std::size_t cell, std::size_t query_tile);
 
-  // Compares what is wanted, by the buffer and the function for hits that the task has. Returns the pairs of rows and
-  // queries.
+  // Compares everything that is wanted. `task` has the buffer and the function for hits. Returns the number of pairs
+  // of a query and a row.
   std::size_t compare(ScreenTask& task);
 
  private:
   struct Wanted {
     std::size_t cell;
-    std::uint32_t begin;  // first of its tiles of queries, in query_tiles_
+    std::uint32_t begin;  // the cell's tiles of queries are query_tiles_[begin] to query_tiles_[end - 1]
     std::uint32_t end;
   };
 
@@ -74,9 +74,9 @@ class Rung {
   std::vector<ScoreBound> bounds_;  // bounds in units of similarity
   AlignedBuffer<char> packed_queries_;
   AlignedBuffer<char> cutoffs_;
-  std::vector<float> gathered_;  // rows of a cell, where the screen keeps none
+  std::vector<float> gathered_;  // rows of a cell, where the screen keeps no packed rows
   std::vector<double> gathered_norms_;
-  AlignedBuffer<char> packed_rows_;  // the same rows as the kernel takes them
+  AlignedBuffer<char> packed_rows_;  // gathered_, packed for the kernel
   std::vector<Wanted> wanted_;
   std::vector<std::uint32_t> query_tiles_;
   std::vector<TileVisit> visits_;

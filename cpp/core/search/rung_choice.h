@@ -1,4 +1,4 @@
-// Moves tiles of queries to the rung of the ladder that costs least, by what each rung is seen to leave.
+// Moves tiles of queries to the rung of the ladder that costs least, by the rows that each rung is seen to leave.
 #pragma once
 
 #include <cstddef>
@@ -17,13 +17,13 @@ class RungChoice {
   RungChoice(const Search& search, const Layout& layout, TileLadder& ladder, CellVisits& visits,
              Comparison& comparison);
 
-  // After a visit: takes tiles a rung up for which what was left costs more than telling it apart. On the last rung,
-  // rows that are closer to each other than scores can tell are scored cell by cell, where scores bound from both
-  // sides. (Rows that are only bounded from above need not be close: they are far from their bounds, above all near the
-  // query. So nobody climbs from a subspace here.)
+  // Called after a visit. Moves a tile a rung up where the rows that were left to it cost more than finer screening.
+  // On the last rung, rows that are closer to each other than scores can tell are scored cell by cell, where scores
+  // bound from both sides. (Rows that are only bounded from above need not be close: they are far from their bounds,
+  // above all near the query. So no tile climbs from a subspace here.)
   void climb();
 
-  // Before many cells are visited: finds the best rung of each tile by what the rungs leave on a few of these cells.
+  // Called before many cells are visited. Finds the best rung of each tile by the rows that rungs leave in a few cells.
   void try_rungs();
 
  private:
@@ -43,8 +43,8 @@ class RungChoice {
   TileLadder& ladder_;
   CellVisits& visits_;
   Comparison& comparison_;
-  const double left_cost_;  // what a pair costs that screening leaves
-  double together_ = 1.0;   // queries that want a cell at once
+  const double left_cost_;  // cost of a pair that screening leaves
+  double together_ = 1.0;   // number of queries that want a cell at once
 };
 
 }  // namespace latentknn

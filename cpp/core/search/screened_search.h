@@ -1,4 +1,4 @@
-// Search by screening: the fused kernel excludes rows, what it leaves is scored in float64.
+// Search by screening: the fused kernel excludes rows, and those that it leaves are scored in float64.
 #pragma once
 
 #include "layout/layout.h"

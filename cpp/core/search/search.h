@@ -1,4 +1,4 @@
-// One search, as its stages hand it on.
+// A search: what every stage needs to know of it.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ struct Search {
   const Rows& rows;
   const Queries& queries;
   const SearchRequest& request;
-  bool among_themselves;  // query i is row i of the database, and not among its own neighbours
+  bool among_themselves;  // whether query i is row i of the database, and none of its own neighbours
   SearchStatistics& statistics;
 
   bool admits_all() const { return request.allowed == nullptr && !among_themselves; }

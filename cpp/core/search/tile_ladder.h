@@ -1,5 +1,5 @@
-// The rung of the ladder of screens on which each tile of a block of queries stands, and the similarity below which
-// each query looks for nothing.
+// Holds the rung on which each tile of a block of queries stands, and the threshold of each query: the similarity
+// below which it looks for nothing.
 #pragma once
 
 #include <algorithm>
@@ -17,11 +17,11 @@ class TileLadder {
  public:
   TileLadder(const Search& search, const Ladder& ladder, const Layout& layout);
 
-  // Puts the tiles of a block of queries (count, dim) on the rung that blocks begin on.
+  // Begins a block of queries (count, dim): puts its tiles on the rung that blocks begin on.
   void start(const float* queries, const double* squared_norms, std::size_t count);
 
   std::size_t tiles() const { return rung_of_.size(); }
-  // The queries of a tile: from its first up to its end.
+  // The queries of a tile are [first, end).
   std::size_t first(std::size_t tile) const { return tile * query_tile_; }
   std::size_t end(std::size_t tile) const { return std::min((tile + 1) * query_tile_, thresholds_.size()); }
   std::size_t size(std::size_t tile) const { return end(tile) - first(tile); }
@@ -29,22 +29,22 @@ class TileLadder {
   std::size_t rungs() const { return rungs_.size(); }
   Rung& rung(std::size_t i) { return rungs_[i]; }
   const Rung& rung(std::size_t i) const { return rungs_[i]; }
-  // Whether a rung is not of all dimensions.
+  // Whether a rung screens in a subspace, not in all dimensions.
   bool in_subspace(std::size_t rung) const { return rung < first_whole_; }
   // Whether a rung is finer than the one that searches begin on.
   bool finer(std::size_t rung) const { return rung > coarsest_; }
 
-  // The rung that a tile stands on; rungs() where its cells are scored without screening.
+  // The rung on which a tile stands; rungs() where its cells are scored without screening.
   std::size_t rung_of(std::size_t tile) const { return rung_of_[tile]; }
   void stand_on(std::size_t tile, std::size_t rung);
-  // Later blocks begin on this rung.
+  // Sets the rung that later blocks begin on.
   void begin_on(std::size_t rung) { begins_on_ = rung; }
 
-  // Brings the cutoffs of a tile's queries on a rung up to date, whether or not the tile stands on it.
+  // Updates the cutoffs of a tile's queries on a rung, whether or not the tile stands on it.
   void set_cutoffs(std::size_t tile, std::size_t rung);
 
   const std::vector<double>& thresholds() const { return thresholds_; }
-  // Nothing below `similarity` is among the query's k best.
+  // Raises the threshold of a query: no row below `similarity` is among its k best.
   void raise_threshold(std::size_t q, double similarity);
 
   // Whether the scores of the rung on which a query stands bound similarities from below.
@@ -52,7 +52,7 @@ class TileLadder {
     const std::size_t rung = rung_of_query(q);
     return rung == rungs_.size() || rungs_[rung].bounds_below(q);
   }
-  // What comparing a query with a row costs, where many queries are compared with it together.
+  // The cost of comparing a query with a row, where many queries are compared with it together.
   double cost_per_row(std::size_t q) const;
 
  private:

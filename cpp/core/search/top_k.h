@@ -1,4 +1,4 @@
-// The k best scored rows of one query, in the contract's order: similarity descending, then id ascending.
+// Collects the k best scored rows of a query, in the contract's order: similarity descending, then id ascending.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace latentknn {
 
-// Rule 1 of the contract, from the products S(q, x), S(q, q) and S(x, x).
+// Computes rule 1 of the contract from the products S(q, x), S(q, q) and S(x, x).
 inline double similarity(double product, double query_norm, double row_norm) {
   if (query_norm == 0.0 || row_norm == 0.0) return 0.0;
   return std::clamp(product / std::sqrt(query_norm * row_norm), -1.0, 1.0);
@@ -21,7 +21,7 @@ struct ScoredRow {
   std::uint32_t row;
 };
 
-// Where ids is null, a row's position is its id.
+// Where `ids` is null, a row's position is its id.
 class ContractOrder {
  public:
   explicit ContractOrder(const std::int64_t* ids) : ids_(ids) {}
@@ -38,7 +38,7 @@ class TopK {
  public:
   TopK(std::size_t k, const std::int64_t* ids) : k_(k), order_(ids) {}
 
-  // Below this no row can be among the k best any more; an equal one may be, by its id.
+  // No row below this can be among the k best any more; an equal one may be, by its id.
   double threshold() const { return threshold_; }
 
   void push(double score, std::uint32_t row) {
@@ -47,12 +47,12 @@ class TopK {
     if (rows_.size() == 2 * k_) keep_best();
   }
 
-  // Brings the threshold up to date.
+  // Updates the threshold.
   void tighten() {
     if (rows_.size() >= k_) keep_best();
   }
 
-  // The best rows, at most k, in order.
+  // Sorts and returns the best rows, at most k.
   const std::vector<ScoredRow>& sorted() {
     if (rows_.size() > k_) keep_best();
     std::sort(rows_.begin(), rows_.end(), order_);
@@ -77,7 +77,7 @@ class TopK {
   std::size_t k_;
   ContractOrder order_;
   double threshold_ = -std::numeric_limits<double>::infinity();
-  ScoredRow last_{0.0, 0};  // of the k best, where there is a threshold
+  ScoredRow last_{0.0, 0};  // last of the k best, where there is a threshold
   std::vector<ScoredRow> rows_;
 };
 
