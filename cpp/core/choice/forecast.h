@@ -1,4 +1,4 @@
-// How many rows a screen would leave for a query, foretold from a sample of the rows.
+// Predicts from a sample of the rows how many rows a screen would leave to a query.
 #pragma once
 
 #include <cstddef>
@@ -11,22 +11,22 @@
 namespace latentknn {
 
 struct Forecast {
-  std::size_t directions;  // 0: all dimensions
+  std::size_t directions;  // 0 for all dimensions
   Arithmetic arithmetic;
-  double candidates;  // rows left to a query
+  double candidates;  // rows that are left to a query
 };
 
 class CandidateForecast {
  public:
-  static constexpr double kNeighbours = 30.0;  // for which candidates are counted: between few and many
+  static constexpr double kNeighbours = 30.0;  // neighbours for which candidates are counted: between few and many
 
-  // In all dimensions, and in the first few directions of `principal`, where it is not null.
+  // Predicts for screens in all dimensions, and in the first few directions of `principal`, where it is not null.
   CandidateForecast(const KernelTable& kernels, const PrincipalScreen* principal, const Rows& sample,
                     std::size_t row_count, std::size_t threads);
 
   std::vector<Forecast> forecasts() const;
 
-  // Rows of the sample that stood for queries, and the similarity of the last neighbour of each.
+  // Rows of the sample that stand for queries; thresholds() are the similarities of their last neighbours.
   const std::vector<std::uint32_t>& queries() const { return queries_; }
   const std::vector<float>& thresholds() const { return thresholds_; }
 
@@ -40,11 +40,11 @@ class CandidateForecast {
 
   const KernelTable& kernels_;
   std::size_t dim_;
-  std::size_t width_ = 0;  // directions and the length outside of them
+  std::size_t width_ = 0;  // number of directions, and one for the length outside of them
   std::size_t count_;
   double each_;                      // rows of the database that one of the sample stands for
-  double spread_ = 1.0;              // length of a centred row
-  double range_ = 2.0;               // of the similarities, less their part along the centre
+  double spread_ = 1.0;              // length of a centred row, typically
+  double range_ = 2.0;               // range of similarities, less their part along the centre
   std::vector<float> by_dimension_;  // (width, count): the projected sample, dimension by dimension
   std::vector<std::uint32_t> queries_;
   std::vector<float> thresholds_;

@@ -1,6 +1,6 @@
-// What every instruction set offers to the rest of the core. Only pointers and counts cross this
-// boundary, so no inline function compiled for one instruction set can leak into another's callers.
-// Freestanding headers only, here and in all of kernels/.
+// The table of functions that every instruction set offers to the rest of the core. Only pointers and counts cross
+// this boundary, so no inline function compiled for one instruction set can leak into another's callers. Files of
+// kernels/ include freestanding headers only.
 #pragma once
 
 #include <stddef.h>
@@ -8,70 +8,70 @@
 
 namespace latentknn {
 
-// A row that screening could not exclude.
+// A row that screening has not excluded.
 struct Hit {
-  float score;     // in units of the screen
-  uint32_t row;    // counted from ScreenTask::first_row: its place
-  uint32_t query;  // of the block
+  float score;     // score in the screen's units
+  uint32_t row;    // place of the row: ScreenTask::first_row plus its number in the packed rows
+  uint32_t query;  // index of the query in its block
 };
 
-// A tile of rows and the tiles of queries that it is compared with: a run of ScreenTask::query_tiles.
+// A tile of rows, and the tiles of queries that it is compared with: ScreenTask::query_tiles from begin to end.
 struct TileVisit {
   uint32_t row_tile;
   uint32_t begin;
   uint32_t end;
 };
 
-// One block of packed queries against some of the packed rows.
+// A comparison of a block of packed queries with some of the packed rows.
 struct ScreenTask {
   const void* queries;  // packed by pack_*, in tiles of query_tile
   size_t query_count;
   const void* rows;  // packed by pack_*, in tiles of row_tile
-  size_t row_count;  // later ones in the last tile are padding
-  size_t first_row;  // what the first of the packed rows is called in the hits
+  size_t row_count;  // rows beyond these in the last tile are padding
+  size_t first_row;  // place of the first packed row, from which hits count
   const TileVisit* visits;
   size_t visit_count;
   const uint32_t* query_tiles;
   size_t dim;
-  const void* cutoffs;  // per query, by set_cutoff: scores below are excluded
-  Hit* hits;            // what is left, in the order of the rows' tiles
+  const void* cutoffs;  // one per query, stored by set_cutoff: lower scores are excluded
+  Hit* hits;            // rows that are left, in the order of their tiles
   size_t hit_count;
-  size_t hit_capacity;  // at least the scores of a tile
+  size_t hit_capacity;  // at least the number of scores of a tile
   // Called with `context` when the next tile may not fit: it must empty the hits, and may raise cutoffs.
   void (*take_hits)(void* context);
   void* context;
 };
 
-// Numbers that rows can be screened in: from those that tell the most apart to those that are multiplied the fastest.
+// The arithmetics that rows can be screened in, from the finest to the fastest.
 enum class Arithmetic { fp32, int16, int8 };
 constexpr const char* kArithmeticNames[] = {"fp32", "int16", "int8"};
 constexpr size_t kArithmetics = sizeof kArithmeticNames / sizeof *kArithmeticNames;
 
-// How one arithmetic lays out its operands, and its fused kernel.
+// The layout of operands in one arithmetic, and its fused kernel.
 struct ScreenKernel {
-  const char* name;  // of the arithmetic
-  double gain;       // how many times faster than that of fp32 its tile runs, measured
-  // Where rows have starts (see pack_rows): the largest integer of a query; a row's is 127. A score is its row's start
-  // and the product, modulo 2^16 where it wraps.
+  const char* name;  // name of the arithmetic
+  double gain;       // measured speed of its tile, relative to fp32
+  // These matter where rows have starts (see pack_rows). query_largest is the largest integer of a query; that of a row
+  // is 127. A score is the row's start plus the product, modulo 2^16 where `wraps` is set.
   int query_largest;
   bool wraps;
   size_t query_tile;                  // the same in all arithmetics of a table
-  size_t row_tile;                    // divides the largest of the table
+  size_t row_tile;                    // divides the largest row_tile of the table
   size_t (*query_bytes)(size_t dim);  // bytes of one packed vector, padding of its dimensions included
   size_t (*row_bytes)(size_t dim);
   // Packs `count` consecutive vectors, each times its scale, into tiles of query_tile or row_tile; missing
-  // vectors of the last tile become zeros. `out` points at the first of those tiles. Where the arithmetic
-  // has starts, a row's is what its scores begin with; elsewhere `starts` is ignored.
+  // vectors of the last tile become zeros. `out` points at the first of those tiles. Where the arithmetic has starts,
+  // the scores of a row begin with its start; elsewhere `starts` is ignored.
   void (*pack_queries)(const float* vectors, size_t count, size_t dim, const double* scales, void* out);
   void (*pack_rows)(const float* vectors, size_t count, size_t dim, const double* scales, const int32_t* starts,
                     void* out);
-  size_t cutoff_bytes;  // of one query's cutoff
+  size_t cutoff_bytes;  // bytes of a query's cutoff
   // Stores a cutoff that excludes no score of at least `value`.
   void (*set_cutoff)(void* cutoffs, size_t query, float value);
   void (*screen)(ScreenTask& task);
 };
 
-// What a query can reach: cells whose centre c and angle m have c q + base >= cosine cos m - sine sin m.
+// The reach of a query q: cells whose centre c and angle m have c q + base >= cosine cos m - sine sin m.
 struct Reach {
   float cosine;
   float sine;
@@ -80,29 +80,29 @@ struct Reach {
 
 struct KernelTable {
   const char* name;
-  ScreenKernel screens[kArithmetics];  // by arithmetic; fp32 is always there
-  // The fp32 tiles without the screening: out[i * stride + j] += product of packed query i and packed row j,
-  // for all of query_tiles * query_tile queries and row_tiles * row_tile rows.
+  ScreenKernel screens[kArithmetics];  // indexed by arithmetic; fp32 is always there
+  // Multiplies fp32 tiles without screening: out[i * stride + j] += product of packed query i and packed row j, for
+  // all of query_tiles * query_tile queries and row_tiles * row_tile rows.
   void (*add_products)(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim,
                        float* out, size_t stride);
-  // marks[g * count + j]: whether any query of tile g reaches j, from products (query_tiles * query_tile, count)
-  // of queries and centres, and the centres' cosines and sines.
+  // Sets marks[g * count + j] to whether any query of tile g reaches cell j. It takes the products of queries and
+  // centres, (query_tiles * query_tile, count), and the cosines and sines of the cells' angles.
   void (*mark_reached)(const float* products, const Reach* reaches, size_t query_tiles, const float* cosines,
                        const float* sines, size_t count, uint8_t* marks);
-  // How many of the values are at least `least`.
+  // Counts the values that are at least `least`.
   size_t (*count_at_least)(const float* values, size_t count, float least);
-  // Rule 1 of the contract: out[i] = S(query, base + rows[i] * dim). `query` holds dim float64 values,
-  // padded with zeros to a multiple of eight.
+  // Computes rule 1 of the contract: out[i] = S(query, base + rows[i] * dim). `query` holds dim float64 values, padded
+  // with zeros to a multiple of eight.
   void (*dot_products)(const double* query, const float* base, const uint32_t* rows, size_t count, size_t dim,
                        double* out);
-  // out[i] = S(v, v) of consecutive vectors.
+  // Computes out[i] = S(v, v) of consecutive vectors.
   void (*squared_norms)(const float* vectors, size_t count, size_t dim, double* out);
 
   const ScreenKernel& of(Arithmetic arithmetic) const { return screens[static_cast<size_t>(arithmetic)]; }
   bool has(Arithmetic arithmetic) const { return of(arithmetic).screen != nullptr; }
 };
 
-// Null where the compiler's target does not have the instruction set.
+// Each returns null where the compiler's target does not have the instruction set.
 const KernelTable* baseline_kernels();
 const KernelTable* avx2_kernels();
 const KernelTable* avx512_kernels();

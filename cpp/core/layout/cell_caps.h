@@ -1,15 +1,15 @@
-// Which cells, runs of rows that stand together, may hold a row that a query still looks for.
+// Tells which cells may hold a row that a query still looks for.
 //
-// The rows of a cell lie, as Reduction's coordinates see them, within an angle m of the cell's centre: a cap on
-// the sphere. A query that looks for similarities of at least s > 0 needs rows within the angle
-// r = arccos(s - excess), so a cell whose centre is further from it than r + m holds none (the triangle
-// inequality of angles). With r and m of at most a right angle, that is
+// In the coordinates of Reduction, the rows of a cell lie within an angle m of the cell's centre: a cap on the
+// sphere. A query that looks for similarities of at least s > 0 needs rows within the angle r = arccos(s - excess).
+// So a cell whose centre is further from it than r + m holds none (the triangle inequality of angles). With r and m
+// of at most a right angle, that is
 //     cos(query, centre) < cos r cos m - sin r sin m.
-// Rounding. Coordinates and centres are rounded to float32, which turns each by at most 1.1 * 2^-24, and cos m is
+// Rounding. Coordinates and centres are rounded to float32, which turns each by at most 1.1 * 2^-24; cos m is
 // lowered by more than that. The product of the query and the centre, of `width` terms, is off by at most
-// (width + 6) 2^-24 with the rounding of its operands, the right side by at most 6 * 2^-24: the left is raised
-// by more than both. A zero row is similar to nothing and so never looked for while s > 0; otherwise, and where
-// an angle is wider than a right one, the cell is never skipped.
+// (width + 6) 2^-24 with the rounding of its operands, the right side by at most 6 * 2^-24; the left is raised by
+// more than both. A zero row is similar to nothing, so no query looks for it while s > 0. Where s <= 0, or an angle
+// is wider than a right one, the cell is never skipped.
 #pragma once
 
 #include <cstddef>
@@ -24,29 +24,29 @@ namespace latentknn {
 
 class CellCaps {
  public:
-  static constexpr std::size_t kRun = 96;  // cells marked together: a multiple of every fp32 kernel's row_tile
+  static constexpr std::size_t kRun = 96;  // cells marked together; a multiple of every fp32 kernel's row_tile
 
   CellCaps(const KernelTable& kernels, std::size_t width, double excess, std::size_t cell_rows);
 
-  // Measures the cells from the one of row `first` on, a multiple of the rows of a cell; `points` are the
-  // coordinates of all later rows (count - first, width). Cells before stay as they are.
+  // Measures the cells that begin at row `first`, a multiple of cell_rows, or after it. `points` are the coordinates
+  // of rows [first, count): (count - first, width). Earlier cells stay as they are.
   void measure(const float* points, std::size_t first, std::size_t count);
 
-  // Queries as mark() takes them: (count, width) of coordinates.
+  // Packs the coordinates of queries, (count, width), for mark().
   AlignedBuffer<char> pack(const float* points, std::size_t count) const;
 
-  // Of a query that looks for nothing.
+  // The reach of a query that looks for nothing.
   static constexpr Reach kNowhere{0.0f, 0.0f, -8.0f};
 
-  // What a query that looks for similarities of at least `similarity` can reach.
+  // The reach of a query that looks for similarities of at least `similarity`.
   Reach reach(double similarity) const;
 
-  // For each cell of a run, beginning with cell `run` * kRun, and each group of query_tile queries, whether any
-  // query of the group reaches the cell: marks (groups, kRun). Cells beyond the last are marked too.
+  // Marks the cells of a run, from cell `run` * kRun on, that any query of a group of query_tile queries reaches:
+  // `marks` (groups, kRun). Cells beyond the last are marked too.
   void mark(std::size_t run, const AlignedBuffer<char>& packed, const Reach* reaches, std::size_t groups,
             std::vector<float>& products, std::uint8_t* marks) const;
 
-  // Of all cells, the share that queries at `points` reach, each looking for its own similarity.
+  // The share of all cells that queries at `points` reach, where each looks for its own similarity.
   double share_reached(const std::vector<float>& points, const std::vector<float>& similarities) const;
 
  private:
@@ -58,8 +58,8 @@ class CellCaps {
   std::size_t cell_rows_;
   std::size_t cells_ = 0;
   std::vector<float> centres_;  // (cells, width)
-  std::vector<float> cosines_;  // of the angle m, a multiple of kRun of them
-  std::vector<float> sines_;
+  std::vector<float> cosines_;  // cos m by cell; a multiple of kRun of them
+  std::vector<float> sines_;    // sin m
   AlignedBuffer<char> packed_;  // the centres, run by run
 };
 

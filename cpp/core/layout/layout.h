@@ -1,5 +1,5 @@
-// Where the rows stand in the screen's packed copy: near rows together, so that a query is soon compared with its
-// best ones and need not look at most of the others.
+// Gives every row its place in the screens' packed copies. Near rows stand together, so that a query is soon compared
+// with its best ones and need not look at most of the others.
 #pragma once
 
 #include <algorithm>
@@ -18,35 +18,36 @@ namespace latentknn {
 
 class Layout {
  public:
-  // More directions tell rows apart that fewer confuse, but widen the caps of cells: eight pruned best, or nearly,
-  // on codes of 32 to 128 dimensions and on raw pixels.
+  // More directions tell more rows apart, but widen the caps of cells. Eight pruned best, or nearly, on codes of
+  // 32 to 128 dimensions and on raw pixels.
   static constexpr std::size_t kDirections = 8;
 
-  // By the first few of `directions`, as principal_directions() gives them; none: in the rows' own order.
+  // Orders rows by the first few of `directions`, which principal_directions() gives. Where there are none, rows keep
+  // their own order.
   Layout(const KernelTable& kernels, std::vector<float> directions, std::size_t dim);
 
-  // Gives a place to the rows from order().size() on; those that have one keep it. Leaves the order as it was
-  // where it throws.
+  // Gives a place to the rows from order().size() on; earlier rows keep theirs. Leaves the order as it was where it
+  // throws.
   void extend(const Rows& rows, std::size_t threads, const ThreadPool::Poll& poll);
 
-  // Takes the last places back.
+  // Forgets the places from `count` on.
   void truncate(std::size_t count) {
     order_.resize(count);
     repeats_.resize(count);
   }
 
-  // The row at each place.
+  // The position of the row at each place.
   const std::vector<std::uint32_t>& order() const { return order_; }
 
-  // Whether the row at a place is equal to the one before.
+  // Whether the row at a place is equal to the row at the place before.
   bool repeats(std::size_t place) const { return repeats_[place]; }
 
-  // Places are skipped by whole cells: runs of so many rows, a multiple of every screen's row_tile.
+  // Rows of a cell: a multiple of every screen's row_tile. Queries skip whole cells.
   std::size_t cell_rows() const { return cell_rows_; }
   // The last cell may have fewer.
   std::size_t rows_in(std::size_t cell) const { return std::min(cell_rows(), order_.size() - cell * cell_rows()); }
 
-  // What tells which cells a query can reach; null: nothing does.
+  // Tells which cells a query can reach; null where nothing tells.
   const CellCaps* caps() const { return caps_ ? &*caps_ : nullptr; }
   void forget_caps() { caps_.reset(); }
 
@@ -65,7 +66,7 @@ class Layout {
 
   const std::size_t cell_rows_;
   std::optional<Reduction> reduction_;
-  std::optional<RowTree> tree_;  // of the rows that came first
+  std::optional<RowTree> tree_;  // tree of the rows that came first
   std::optional<CellCaps> caps_;
   std::vector<std::uint32_t> order_;
   std::vector<bool> repeats_;

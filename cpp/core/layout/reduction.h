@@ -1,4 +1,4 @@
-// A few coordinates that bound the similarity from above, so that much can be told from little.
+// Reduces vectors to a few coordinates that bound the similarity from above.
 //
 // Let b = P x be the coordinates of x, of length 1, in the subspace of p principal directions as Projection computes
 // them, B their error and w the directions' (error() and orthogonality_error() of projection.h), and t what it says of
@@ -20,15 +20,15 @@ namespace latentknn {
 
 class Reduction {
  public:
-  // `directions` as principal_directions() gives them, at least one.
+  // `directions` come from principal_directions(), at least one.
   Reduction(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim);
 
   std::size_t width() const { return projection_.count() + 1; }
 
-  // A similarity exceeds the cosine of the coordinates' angle by at most this.
+  // The most by which a similarity exceeds the cosine of the coordinates' angle.
   double excess() const { return excess_; }
 
-  // (count, width()): y / |y|, each rounded to float32; zeros for a zero vector.
+  // Returns y / |y| of each vector, (count, width()), rounded to float32; zeros for a zero vector.
   std::vector<float> reduce(const float* vectors, const double* squared_norms, std::size_t count) const;
 
  private:

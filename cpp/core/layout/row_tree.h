@@ -1,5 +1,5 @@
-// An order of rows in which neighbours stand together: halved again and again across the direction in which
-// they spread the most, down to single cells. Queries find the place of their own neighbours the same way.
+// Orders rows so that neighbours stand together: it halves them again and again across the direction in which they
+// spread the most, down to single cells. Queries find the place of their neighbours the same way.
 #pragma once
 
 #include <cstddef>
@@ -12,14 +12,14 @@ namespace latentknn {
 
 class RowTree {
  public:
-  // Of `count` points (count, width); a first half is a whole multiple of `cell` rows.
+  // Orders `points` (count, width). Every first half is a whole number of cells of `cell` rows.
   RowTree(const float* points, std::size_t count, std::size_t width, std::size_t cell, std::size_t threads,
           const ThreadPool::Poll& poll);
 
-  // The points in their order.
+  // The numbers of the points, in the tree's order.
   const std::vector<std::uint32_t>& order() const { return order_; }
 
-  // The place in the order at which a point would stand, roughly.
+  // Finds roughly the place in the order at which a point would stand.
   std::size_t place(const float* point) const;
 
  private:
@@ -37,7 +37,7 @@ class RowTree {
   std::size_t cell_;
   std::vector<std::uint32_t> order_;
   std::vector<float> directions_;  // (nodes, width)
-  std::vector<float> thresholds_;  // less far along the direction: the first half
+  std::vector<float> thresholds_;  // by node: points less far along its direction are the first half
 };
 
 }  // namespace latentknn

@@ -1,4 +1,4 @@
-// Screening in 8-bit integers, with the measured error of each query.
+// Screens in 8-bit integers, with the measured error of each query.
 //
 // Coordinates. Either all dimensions are kept, or the principal subspace of P (p directions) and, as one more
 // coordinate, the length t of what lies outside of it: q x <= (P q) (P x) + t_q t_x by Cauchy-Schwarz. The n
@@ -19,16 +19,16 @@
 //     y_q y_x = y_q m + m (y_x - m) + A B' a b + r_q (B' b) + (y_q - m) r_x,
 // of which the first belongs to the query, the second to the row (its start, rounded to whole units A B'), the
 // third is exact in integers, and the last two are at most E = |r_q| max|B' b| + |y_q - m| max|r_x|, with the
-// query's own measured residual and the largest of the rows. Rows beyond those maxima are left unscreened.
+// query's own measured residual and the largest one of the rows. Rows beyond those maxima are left unscreened.
 //
 // Sums of 32 bits. A score is below 9 in similarities, the rounding of up to 4,096 components included, so units of at
-// least 2^-27 keep it within 32 bits; that sums wrap on the way there does no harm. A score beyond 2^24 is rounded to
-// float32 when it is handed on, by 2^-24 of 9 at most, which the slack has room for.
+// least 2^-27 keep it within 32 bits; sums that wrap on the way there do no harm. A score beyond 2^24 is rounded to
+// float32 when it is reported, which moves it by 2^-24 of 9 at most; the slack has room for that.
 //
 // Wrapping. Where a kernel's sums have 16 bits, scores are kept modulo 2^16. In units of A B', S = (q x - y_q m) up to
 // E and slack is below U = (largest q x) - (least y_q m) plus E, so after subtracting a shift from every start no score
 // wraps at its upper end, and that is enough: one that wraps below only makes a row look too good. A query for which U
-// does not hold takes every row as a candidate.
+// does not hold has every row as a candidate.
 #pragma once
 
 #include <limits>
@@ -43,8 +43,8 @@ namespace latentknn {
 
 class Int8Screen final : public Screen {
  public:
-  // `directions` as principal_directions() gives them, or none: all dimensions. Steps and centre come from the
-  // sample.
+  // `directions` come from principal_directions(); with none, it screens in all dimensions. Steps and centre come from
+  // the sample.
   Int8Screen(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim, const Rows& sample);
 
   const char* name() const override { return tail_ ? "pca" : "int8"; }
@@ -61,26 +61,26 @@ class Int8Screen final : public Screen {
  private:
   struct Rotation;
   struct Quantised {
-    double length;    // of the centred vector
-    double kept;      // of the part that the integers stand for
-    double residual;  // of the rest
+    double length;    // length of the centred vector
+    double kept;      // length of the part that the integers stand for
+    double residual;  // length of the rest
     double along_centre;
   };
 
-  // What one integer stands for, and what scores are shifted by.
+  // The steps of the integers, and the shift of scores.
   struct Steps {
     double query_largest;
     double query = 1.0;
     double row = 1.0;
     double shift = 0.0;
   };
-  // Of the rows that are screened.
+  // Extremes over the rows that are screened.
   struct Extremes {
     double row = 0.0;                                          // max|B' b|
     double residual = 0.0;                                     // max|r_x|
     double highest = std::numeric_limits<double>::infinity();  // U, where scores wrap
   };
-  // Places of rows that scores say nothing about; several threads may add some.
+  // Places of rows that scores say nothing about. Several threads may add places.
   struct Unscreened {
     std::vector<std::uint32_t> places;
     std::mutex mutex;
@@ -108,7 +108,7 @@ class Int8Screen final : public Screen {
   Extremes extremes_;
   AlignedBuffer<char> packed_;
   std::size_t reserved_ = 0;
-  std::size_t packed_before_ = 0;  // rows, when room was last made
+  std::size_t packed_before_ = 0;  // number of rows when room was last made
   mutable Unscreened unscreened_;
 };
 

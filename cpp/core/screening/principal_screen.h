@@ -1,4 +1,4 @@
-// Screening in the principal subspace of the rows, with an exact bound for what lies outside of it.
+// Screens in the principal subspace of the rows, with an exact bound for what lies outside of it.
 //
 // Let P be p directions of d elements, q and x of length 1, a = P q, b = P x, and q', x' what is left of q
 // and x outside the subspace: x' = x - P^T b. If P P^T = I + D with |D| <= w, then
@@ -27,7 +27,7 @@ namespace latentknn {
 
 class PrincipalScreen final : public Screen {
  public:
-  // `directions` as principal_directions() gives them, at least one.
+  // `directions` come from principal_directions(), at least one.
   PrincipalScreen(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim);
 
   const char* name() const override { return "pca"; }
@@ -40,7 +40,7 @@ class PrincipalScreen final : public Screen {
   void pack_queries(const float* queries, const double* squared_norms, std::size_t count, void* packed,
                     ScoreBound* bounds) const override;
 
-  // (count, packed_dim()): the coordinates of vectors in the subspace and the length outside of it.
+  // Returns the coordinates of vectors in the subspace, and the length outside of it: (count, packed_dim()).
   std::vector<float> project(const float* vectors, const double* squared_norms, std::size_t count) const;
 
  private:
@@ -49,7 +49,7 @@ class PrincipalScreen final : public Screen {
 
   const KernelTable& kernels_;
   std::size_t dim_;
-  std::size_t count_;  // of directions
+  std::size_t count_;  // number of directions
   Projection projection_;
   double error_;
   AlignedBuffer<char> packed_;

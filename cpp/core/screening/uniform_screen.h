@@ -1,4 +1,4 @@
-// Screening in one arithmetic over all dimensions, with one error bound for all pairs.
+// Screens in one arithmetic over all dimensions, with one error bound for all pairs.
 //
 // Notation: u = 2^-24, c the cosine of q and x in exact arithmetic, s the similarity of rule 1, v the
 // screened score. s lies within (d + 16) 2^-53 of c, scaling it to compare it with v included, and
@@ -34,7 +34,7 @@ class UniformScreen final : public Screen {
   static UniformScreen fp32(const KernelTable& kernels, std::size_t dim, Packed packed);
   static UniformScreen int16(const KernelTable& kernels, std::size_t dim, Packed packed);
 
-  // By how much scores in so many dimensions, divided by the scale, may be off.
+  // The error bound of scores in so many dimensions, divided by the scale.
   static double fp32_error(std::size_t dim);
   static double int16_error(std::size_t dim);
 
@@ -63,7 +63,7 @@ class UniformScreen final : public Screen {
   const char* name_;
   const ScreenKernel& kernel_;
   std::size_t dim_;
-  double length_;  // of the packed vectors
+  double length_;  // length of the packed vectors
   double error_;
   bool keeps_rows_;
   AlignedBuffer<char> packed_;
