@@ -1,4 +1,4 @@
-// The parts that the module's topic files share.
+// The functions by which the topic files register their part of the module.
 #pragma once
 
 #include <pybind11/numpy.h>

@@ -1,12 +1,12 @@
-// The structures by which libraries hand each other arrays, as DLPack lays them out (before its version 1.0, which all
-// libraries still speak): https://dmlc.github.io/dlpack/latest/c_api.html
+// The structures of DLPack, by which libraries exchange arrays: https://dmlc.github.io/dlpack/latest/c_api.html
+// Their layout is older than version 1.0; all libraries still understand it.
 #pragma once
 
 #include <cstdint>
 
 namespace latentknn::dlpack {
 
-// Names of the capsule that holds a ManagedTensor, before and after somebody has taken it.
+// Names of the capsule that holds a ManagedTensor, before and after a library has taken it.
 inline constexpr const char* kOffered = "dltensor";
 inline constexpr const char* kTaken = "used_dltensor";
 
@@ -32,13 +32,13 @@ struct Tensor {
   std::int32_t dimensions;
   Type type;
   std::int64_t* shape;
-  std::int64_t* strides;  // in elements; null: in C order
-  std::uint64_t offset;   // of the first element, in bytes
+  std::int64_t* strides;  // in elements; null where the array is in C order
+  std::uint64_t offset;   // bytes before the first element
 };
 
 struct ManagedTensor {
   Tensor tensor;
-  void* context;  // of the library whose array it is
+  void* context;  // belongs to the library whose array it is
   void (*release)(ManagedTensor*);
 };
 

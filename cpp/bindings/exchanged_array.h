@@ -1,4 +1,4 @@
-// An array in a device's memory, another library's or our own, given and taken by DLPack.
+// An array in a device's memory, of another library or our own, exchanged by DLPack.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -14,9 +14,9 @@ namespace latentknn::bindings {
 
 class ExchangedArray {
  public:
-  // Another library's array, where it is; what has been begun on its device is finished by then.
+  // Wraps another library's array without a copy, and waits until its device has finished all work on it.
   static ExchangedArray of(const pybind11::object& array);
-  // Of integers, floating-point numbers or bools.
+  // Copies an array of integers, floating-point numbers or bools to a device.
   static ExchangedArray copy_of(const pybind11::array& array, int device);
 
   const std::vector<std::int64_t>& shape() const { return shape_; }
@@ -36,7 +36,7 @@ class ExchangedArray {
   std::size_t size() const;
   std::size_t item_bytes() const { return type_.bits / 8; }
 
-  std::shared_ptr<void> owner_;  // keeps the memory
+  std::shared_ptr<void> owner_;  // keeps the memory alive
   void* data_ = nullptr;
   dlpack::Device device_{};
   dlpack::Type type_{};

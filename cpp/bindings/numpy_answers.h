@@ -1,4 +1,4 @@
-// NumPy arrays for the answers of a search.
+// Makes NumPy arrays for the answers of a search.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -24,7 +24,7 @@ class NumpyAnswers {
             scores64_ ? scores64_->mutable_data() : nullptr};
   }
 
-  // Similarities, positions, ids and, where they were asked for, similarities in float64; else None.
+  // Similarities, positions, ids, and float64 similarities, or None where those were not asked for.
   pybind11::tuple tuple() const { return pybind11::make_tuple(similarities_, positions_, ids_, scores64_); }
 
  private:

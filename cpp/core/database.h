@@ -85,7 +85,7 @@ class Database {
   const KernelTable& kernels_;
   Strategy strategy_;
   Ladder ladder_;                   // empty where nothing is screened
-  std::unique_ptr<Layout> layout_;  // null before there are rows, and without screens
+  std::unique_ptr<Layout> layout_;  // places of the rows, where they are screened; null before there are rows
   std::vector<Consideration> considered_;
   std::size_t chosen_for_ = 0;  // number of rows when the screen was chosen
   AlignedBuffer<float> values_;

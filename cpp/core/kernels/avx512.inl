@@ -1,4 +1,4 @@
-// What the tables with sixteen floats a register share: tiles of 8 queries x 48 rows, in 24 of the 32 registers.
+// Shared by the tables with sixteen floats a register: tiles of 8 queries x 48 rows, in 24 of the 32 registers.
 
 constexpr size_t kTileQueries = 8;
 constexpr size_t kTileVectors = 3;
@@ -35,8 +35,8 @@ struct Fp32 : FloatScores {
   static Element quantise(double x) { return static_cast<float>(x); }
 };
 
-// Int16 but for add_product(): products of neighbouring dimensions are added as they are made, sixteen bits wide into
-// thirty-two.
+// All of Int16 except add_product(), which adds products of neighbouring dimensions as they are made: 16-bit
+// operands, 32-bit sums.
 struct SixteenBits : FloatScores {
   using Element = int16_t;
   using Vector = __m512i;
@@ -66,7 +66,7 @@ constexpr size_t kDoubles = 8;
 using HalfFloat = __m256;
 inline Double widen(HalfFloat x) { return _mm512_cvtps_pd(x); }
 
-// The additions of reduce(), of two rows, then of four, then of eight in one vector.
+// Makes the additions of reduce() for two rows, then four, then eight in one vector.
 constexpr size_t kTransposedRows = 8;
 inline Double sum_transposed(const Double (&rows)[8][1]) {
   Double fours[4], twos[2];

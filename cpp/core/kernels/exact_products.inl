@@ -1,10 +1,10 @@
-// Rule 1 of the exactness contract: eight float64 partial sums, product j added to sum j mod 8 in
-// increasing j, then p[l] += p[l + w] for w = 4, 2, 1. A product of two float32 is exact in float64, so
-// fused and separate multiply-add give the same bits; a padding product of +0 never changes a sum.
+// Computes rule 1 of the contract. There are eight float64 partial sums; product j is added to sum j mod 8 in
+// increasing j, then p[l] += p[l + w] for w = 4, 2, 1. A product of two float32 is exact in float64, so fused and
+// separate multiply-add give the same bits; a padding product of +0 never changes a sum.
 //
-// The including file defines Double (a vector of float64), kDoubles (its length), HalfFloat (kDoubles
-// float32) and widen(HalfFloat) -> Double; kTransposedRows, and where that is not 0
-// sum_transposed(const Double (&)[kTransposedRows][8 / kDoubles]) -> Double, the sums of so many rows at once.
+// The including file defines Double (a vector of float64), kDoubles (its length), HalfFloat (kDoubles float32),
+// widen(HalfFloat) -> Double and kTransposedRows. Where that is not 0, it also defines
+// sum_transposed(const Double (&)[kTransposedRows][8 / kDoubles]) -> Double, which sums so many rows at once.
 
 constexpr size_t kParts = 8 / kDoubles;
 

@@ -1,14 +1,14 @@
-// The fused top-k loop, written once for all instruction sets and screening arithmetics: a tile of
-// scores is compared with each query's cutoff while it is still in registers, and only what survives is
-// appended to the hits. No score matrix exists.
+// The fused loop of screening, written once for all instruction sets and arithmetics. It compares a tile of scores
+// with the cutoffs of its queries while the scores are still in registers, and appends only scores that reach them
+// to the hits. No score matrix exists.
 //
-// An arithmetic's scores are float, int16_t or int32_t, its Number. The including file defines FloatScores, and
-// ShortScores or LongScores: Number, Score (a vector of them), Hits, spread(), maximum(), reaches(),
+// The scores of an arithmetic are float, int16_t or int32_t: its Number. The including file defines FloatScores, and
+// ShortScores or LongScores. Each has Number, Score (a vector of Numbers), Hits, spread(), maximum(), reaches(),
 // either(), any() and bits().
 
 #include "tile.inl"
 
-// Hits are rare: kept out of the loop, which needs every register.
+// Hits are rare, and the loop needs every register, so this function is kept out of it.
 template <class Arithmetic>
 __attribute__((noinline)) void append_hits(ScreenTask& task, size_t first_query, size_t first_row,
                                            const typename Tile<Arithmetic>::Scores& scores) {
@@ -61,7 +61,7 @@ void screen(ScreenTask& task) {
       }
       if (!Arithmetic::any(hits)) [[likely]]
         continue;
-      // A copy, so that the scores themselves need never be in memory.
+      // append_hits() gets a copy, so that the scores themselves need never be in memory.
       const typename T::Scores copy = scores;
       append_hits<Arithmetic>(task, query, first_row, copy);
     }

@@ -1,4 +1,4 @@
-// Assembles the table of the including instruction set, of the arithmetics that it has.
+// Makes the table of the including instruction set from the arithmetics that it has.
 
 #include "exact_products.inl"
 #include "fused_screen.inl"
@@ -28,7 +28,7 @@ constexpr ScreenKernel screen_kernel() {
 
 constexpr size_t largest_of(size_t a, size_t b) { return a > b ? a : b; }
 
-// The largest tile of rows.
+// Returns the largest row_tile of the arithmetics.
 template <class First, class... Others>
 constexpr size_t row_tile_of() {
   if constexpr (sizeof...(Others) == 0) {

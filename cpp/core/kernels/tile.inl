@@ -1,13 +1,12 @@
-// A tile of screened scores, kept in registers, for any screening arithmetic. Both operands are stored
-// group by group of dimensions across a tile, so that one step loads kVectors vectors of rows and
-// broadcasts one group of every query.
+// A tile of scores, kept in registers, for any arithmetic of screening. Both operands are stored across a tile, one
+// group of dimensions after another, so that one step loads kVectors vectors of rows and broadcasts one group of
+// every query.
 //
-// An Arithmetic has: Element, kGroup (dimensions of one step), Vector, Sum, kLanes (rows of a Sum), load(),
-// broadcast(), add_product(), start(), kStartBytes (a row's), kQueryCopies (of a
-// query's groups, side by side), kQueryOffset (added to a query's elements,
-// and taken from the rows' starts), Score, to_score() and quantise(), which turns a scaled float64 into an
-// element. The including file also defines pin(), which tells the compiler that a sum is final in its
-// register: left to itself, GCC 12 begins all products of a step before it adds them up, runs out of
+// An Arithmetic has Element, kGroup (dimensions of one step), Vector, Sum, kLanes (rows of a Sum), load(), broadcast(),
+// add_product(), start(), kStartBytes (bytes of a row's start), kQueryCopies (copies of a query's group, side by side),
+// kQueryOffset (added to a query's elements; the rows' starts make up for it), Score, to_score() and quantise(), which
+// turns a scaled float64 into an element. The including file also defines pin(), which tells the compiler that a sum
+// is final in its register. Without it, GCC 12 begins all products of a step before it adds them up, runs out of
 // registers and spills the sums.
 
 template <class Arithmetic>
@@ -26,7 +25,7 @@ struct Tile {
   };
 
   static size_t groups(size_t dim) { return (dim + kGroup - 1) / kGroup; }
-  static constexpr size_t kQueryStep = Arithmetic::kQueryCopies * kGroup;  // elements
+  static constexpr size_t kQueryStep = Arithmetic::kQueryCopies * kGroup;  // elements that a step takes of a query
   static size_t query_bytes(size_t dim) { return groups(dim) * kQueryStep * sizeof(Element); }
   static size_t row_bytes(size_t dim) { return groups(dim) * kGroup * sizeof(Element) + Arithmetic::kStartBytes; }
 
@@ -93,8 +92,8 @@ struct Tile {
   }
 
  private:
-  // A strip of dimensions of a whole tile is quantised vector by vector, then written across the tile.
-  // Adds each vector's elements to `sums`, where it is not null. Returns the end of the tile.
+  // Quantises a strip of dimensions of a whole tile vector by vector, then writes it across the tile. Adds each
+  // vector's elements to `sums`, where it is not null. Returns the end of the tile.
   template <size_t kTile, size_t kCopies>
   static Element* pack_tile(const float* vectors, size_t first, size_t count, size_t dim, const double* scales,
                             Element* packed, int offset, int32_t* sums) {

@@ -28,8 +28,8 @@ class CellCaps {
 
   CellCaps(const KernelTable& kernels, std::size_t width, double excess, std::size_t cell_rows);
 
-  // Measures the cells that begin at row `first`, a multiple of cell_rows, or after it. `points` are the coordinates
-  // of rows [first, count): (count - first, width). Earlier cells stay as they are.
+  // Measures the cells from row `first` on, a multiple of cell_rows. `points` are the coordinates of rows
+  // [first, count): (count - first, width). Earlier cells stay as they are.
   void measure(const float* points, std::size_t first, std::size_t count);
 
   // Packs the coordinates of queries, (count, width), for mark().

@@ -1,4 +1,4 @@
-// Products of float32 matrices by the fp32 screening kernel's own tiles.
+// Multiplies float32 matrices by the tiles of the fp32 screening kernel.
 #pragma once
 
 #include <cstddef>
@@ -9,16 +9,16 @@
 
 namespace latentknn {
 
-// Vectors that are to be multiplied with others again and again, packed once in slices of dimensions.
+// Vectors that are multiplied with others again and again, packed once in slices of dimensions.
 class PackedVectors {
  public:
-  // Dimensions of a slice. Short ones keep the float32 chains short and so the rounding error small, but every slice
-  // adds to the whole product, which costs more the fewer products it makes for that.
+  // Dimensions of a slice. Short slices keep the float32 chains short and so the rounding error small. But the results
+  // of every slice are added to the whole product, which costs more, compared with multiplying, the shorter slices are.
   static std::size_t slice_length(std::size_t dim) { return dim <= 1024 ? 32 : 128; }
 
   enum class Side { queries, rows };
 
-  // `scales` may be null: all one.
+  // Multiplies vectors by `scales`; null stands for ones.
   PackedVectors(const KernelTable& kernels, Side side, const float* vectors, std::size_t count, std::size_t dim,
                 const double* scales);
 
@@ -31,9 +31,9 @@ class PackedVectors {
   AlignedBuffer<char> packed_;
 };
 
-// out (queries.padded_count(), rows.padded_count()): the product of every query with every row. Its error
-// is at most (slice_length(dim) + slices + 2) 2^-24 (1 + 2^-10) times the product of the absolute vectors.
-// More than one thread only from outside the pool's own tasks.
+// Writes the product of every query with every row to `out` (queries.padded_count(), rows.padded_count()). Its error
+// is at most (slice_length(dim) + slices + 2) 2^-24 (1 + 2^-10) times the product of the absolute vectors. Tasks of
+// the thread pool call it with one thread only.
 void multiply(const KernelTable& kernels, const PackedVectors& queries, const PackedVectors& rows, std::size_t dim,
               std::vector<float>& out, std::size_t threads = 1);
 

@@ -7,7 +7,7 @@
 
 namespace latentknn {
 
-// length / |v| of each vector; 0 for a zero vector.
+// Returns length / |v| for each vector; 0 for a zero vector.
 inline std::vector<double> unit_scales(const double* squared_norms, std::size_t count, double length) {
   std::vector<double> scales(count);
   for (std::size_t i = 0; i < count; ++i) {

@@ -1,4 +1,4 @@
-// Growable memory on cache-line boundaries, in huge pages where the system offers them.
+// Memory that grows, aligned to cache lines, in huge pages where the system offers them.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,8 @@ namespace latentknn {
 template <class T>
 class AlignedBuffer {
  public:
-  // Grows to hold `count` elements and keeps those already written; new ones are uninitialised. Leaves
-  // everything as it was where memory runs out (std::bad_alloc).
+  // Grows to hold `count` elements and keeps those already written; new elements are uninitialised. Throws
+  // std::bad_alloc where memory runs out, and leaves everything as it was.
   void resize(std::size_t count) {
     if (count > capacity_) {
       // The first allocation is exact; later ones leave room, so that repeated adds stay linear.

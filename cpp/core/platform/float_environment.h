@@ -1,6 +1,6 @@
-// The contract's arithmetic needs the default floating-point environment: round to nearest, no
-// flush-to-zero, no denormals-are-zero. A caller may have set others; every entry point and worker holds
-// one of these while it computes, and the caller gets its own settings back.
+// The contract's arithmetic needs the default floating-point environment: round to nearest, no flush-to-zero, no
+// denormals-are-zero. A caller may have set another one. So every entry point and worker holds a
+// DefaultFloatEnvironment while it computes, and the caller gets its own settings back.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,8 @@
-// A shared mutex that a forked child can go on with.
+// A shared mutex that a forked child can still use.
 //
-// A child has none of the parent's other threads, so that what they held would be held for ever. What they only read
-// is whole: the child begins with a fresh mutex. What one of them was changing is not, and the child is told so.
+// A child has none of the parent's other threads, so a lock that they held would be held for ever. Data that they only
+// read are whole, and the child begins with a fresh mutex. Data that one of them was changing are not whole: then the
+// child gets ForkedWhileChanging.
 #pragma once
 
 #include <atomic>
@@ -45,7 +46,7 @@ class ForkAwareMutex {
  private:
   static constexpr std::uint64_t kRenewing = ~std::uint64_t{0};
 
-  // In a child, the first thread that comes makes the mutex anew; others wait for it.
+  // In a child, the first thread that comes renews the mutex; others wait for it.
   void renew() {
     std::uint64_t known = forks_.load();
     while (known != forks()) {
@@ -61,7 +62,7 @@ class ForkAwareMutex {
   }
 
   std::shared_mutex mutex_;
-  std::atomic<std::uint64_t> forks_;  // when the mutex was made
+  std::atomic<std::uint64_t> forks_;  // forks() when the mutex was made
   std::atomic<bool> changing_{false};
 };
 

@@ -1,4 +1,4 @@
-// A small pool of worker threads, shared by the whole process, that survives fork().
+// A small pool of worker threads that the whole process shares, and that survives fork().
 #pragma once
 
 #include <condition_variable>
@@ -11,35 +11,35 @@
 
 namespace latentknn {
 
-// Thrown where the caller's poll asked to stop; the work is left undone.
+// Thrown where the caller's poll asks to stop; the work is left undone.
 struct Interrupted : std::exception {
   const char* what() const noexcept override { return "interrupted"; }
 };
 
-// Processors this process may use: its affinity mask, capped by its cgroup's CPU quota.
+// Counts the processors that this process may use: those of its affinity mask, capped by its cgroup's CPU quota.
 std::size_t usable_processors();
 
 class ThreadPool {
  public:
-  // Called by the waiting thread after every twentieth of a second that it has waited; true asks the work to stop.
+  // The waiting thread calls it after every twentieth of a second of waiting; true asks the work to stop.
   using Poll = std::function<bool()>;
   using Task = std::function<void(std::size_t)>;
 
   static ThreadPool& shared();
 
-  // Runs task(0) ... task(count - 1) on up to `threads` workers and waits. The first exception of a task
-  // stops the others and is thrown here; so is Interrupted where `poll` asked for it. Tasks that take long
-  // call check_interrupt() now and then. Whichever thread does a task, it has the default floating-point modes.
+  // Runs task(0) ... task(count - 1) on up to `threads` workers and waits. The first exception of a task stops the
+  // others and is thrown here; so is Interrupted where `poll` asks to stop. Tasks that take long call
+  // check_interrupt() now and then. Every task has the default floating-point modes, whichever thread does it.
   void run(std::size_t count, std::size_t threads, const Task& task, const Poll& poll);
 
-  // The same for so much work, in float32 multiply-adds. Little work the calling thread does itself, sooner than others
-  // wake up, and without asking `poll`.
+  // Runs tasks whose work, in float32 multiply-adds, is known. The calling thread does little work itself, before
+  // others would wake up, and does not ask `poll` then.
   void run_sized(double work, std::size_t count, std::size_t threads, const Task& task, const Poll& poll);
 
-  // Whether the calling thread does so much work itself.
+  // Whether run_sized() leaves so much work to the calling thread.
   static bool is_little(double work);
 
-  // Inside a task: throws Interrupted once the work has been asked to stop.
+  // For tasks: throws Interrupted once the work has been asked to stop.
   static void check_interrupt();
 
  private:

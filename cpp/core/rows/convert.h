@@ -1,4 +1,4 @@
-// Rounds input once to float32 and refuses what the contract's rule 5 refuses.
+// Rounds input once to float32, and refuses rows that rule 5 of the contract refuses.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@ namespace latentknn {
 
 enum class ElementType { float32, float64, int64, uint64 };
 
-// A C-ordered matrix of the caller's.
+// A matrix of the caller, in C order.
 struct Matrix {
   const void* data;
   ElementType type;
@@ -25,11 +25,10 @@ struct InvalidRow : std::invalid_argument {
   Reason reason;
 };
 
-// Writes rows [begin, end) of `from` to `to`, which is where row `begin` goes. Throws InvalidRow for the
-// first bad one.
+// Writes rows [begin, end) of `from` to `to`, row `begin` first. Throws InvalidRow for the first bad row.
 void convert_rows(const Matrix& from, std::size_t begin, std::size_t end, float* to);
 
-// Writes all rows of `from` to `to`. Throws InvalidRow for the first bad one, and Interrupted.
+// Writes all rows of `from` to `to`. Throws InvalidRow for the first bad row, and Interrupted.
 void convert_all(const Matrix& from, float* to, std::size_t threads, const ThreadPool::Poll& poll);
 
 }  // namespace latentknn

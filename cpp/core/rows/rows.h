@@ -1,4 +1,4 @@
-// Rows of a database, where they stand or copied side by side.
+// Rows of a database, in its own memory or copied side by side.
 #pragma once
 
 #include <algorithm>
@@ -8,19 +8,19 @@
 
 namespace latentknn {
 
-// So many are copied, projected and packed at once: few enough for their copies to stay in a cache, and a multiple of
-// every kernel's tiles.
+// Rows that are copied, projected and packed at once: few enough for their copies to stay in a cache, and a multiple
+// of every kernel's tiles.
 inline constexpr std::size_t kRowsAtOnce = 192;
 
 struct Rows {
   const float* values;
   const double* squared_norms;
-  const std::int64_t* ids;  // null: a row's position is its id
+  const std::int64_t* ids;  // null where a row's position is its id
   std::size_t count;
   std::size_t dim;
 };
 
-// Copies of rows that stand apart.
+// Copies of rows, side by side.
 struct GatheredRows {
   std::vector<float> values;
   std::vector<double> squared_norms;
@@ -37,7 +37,7 @@ struct GatheredRows {
   Rows view() const { return {values.data(), squared_norms.data(), nullptr, squared_norms.size(), dim}; }
 };
 
-// `most` rows, or all if they are fewer: every so many, so that sorted ones are sampled evenly.
+// Copies `most` rows, or all if they are fewer, at equal distances, so that sorted rows are sampled evenly.
 inline GatheredRows sample_rows(const Rows& rows, std::size_t most) {
   std::vector<std::uint32_t> which(std::min(rows.count, most));
   for (std::size_t i = 0; i < which.size(); ++i) {
