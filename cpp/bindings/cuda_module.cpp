@@ -1,4 +1,4 @@
-// The extension of the CUDA engine: rows on a device, and what devices there are.
+// The extension module of the CUDA engine: its rows, arrays on devices, and the list of devices.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -27,7 +27,7 @@ void call_device(const Function& function) {
     const py::gil_scoped_release release;
     function();
   } catch (const cuda::Stopped&) {
-    throw py::error_already_set();  // set by PyErr_CheckSignals
+    throw py::error_already_set();  // PyErr_CheckSignals has set the error
   }
 }
 
@@ -54,7 +54,7 @@ void add(ShardedRows& rows, const Floats& added, const Ids& ids) {
   call_device([&, values = added.data(), names = ids.data()] { rows.add(values, names, count); });
 }
 
-// The answers, and behind them a list of the queries that were not answered.
+// Returns the answers, and after them a list of the queries that were not answered.
 py::tuple search_rows(ShardedRows& rows, const float* queries, bool on_device, std::size_t count, std::size_t k,
                       const std::optional<Flags>& allowed, std::size_t threads, bool scores64) {
   cuda::ShardedRequest request{};
@@ -92,7 +92,8 @@ py::tuple search_from_device(ShardedRows& rows, const ExchangedArray& queries, s
                      allowed, threads, scores64);
 }
 
-// The keywords are those of the Python array API; the array is on its device, whole, when somebody has it.
+// Gives the array by DLPack, with the keywords of the Python array API. All work on an array is finished before anybody
+// has it, so no stream needs to wait.
 py::capsule to_dlpack(const ExchangedArray& array, const py::object&, const py::object&, const py::object& wanted,
                       const py::object& copy) {
   const auto own = py::make_tuple(array.dlpack_device().type, array.dlpack_device().number);
@@ -108,7 +109,7 @@ std::int64_t length(const ExchangedArray& array) {
   return array.shape().front();
 }
 
-// NumPy would otherwise take the array for a single object.
+// Refuses NumPy, which would otherwise take the array for a single object.
 void refuse_numpy(const ExchangedArray& array, const py::args&, const py::kwargs&) {
   throw py::type_error("this array is on CUDA device " + std::to_string(array.device()) +
                        "; to_host() copies it to the host");
@@ -119,7 +120,7 @@ std::string described(const ExchangedArray& array) {
       .format(py::tuple(py::cast(array.shape())), array.dtype(), array.device());
 }
 
-// A list of (name, compute capability, bytes of memory), and what is missing if it is empty.
+// Returns a list of (name, compute capability, bytes of memory), and the reason where it is empty.
 py::tuple devices() {
   std::string missing;
   py::list found;
@@ -129,7 +130,7 @@ py::tuple devices() {
   return py::make_tuple(found, missing);
 }
 
-// The instructions that multiply on a device.
+// Returns the instructions that multiply on a device.
 std::string products(int number) {
   const std::vector<cuda::Device> devices = cuda::devices();
   if (number < 0 || static_cast<std::size_t>(number) >= devices.size()) {

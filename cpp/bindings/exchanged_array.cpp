@@ -11,7 +11,7 @@ namespace py = pybind11;
 namespace latentknn::bindings {
 namespace {
 
-// NumPy's letters.
+// NumPy's letters for kinds of types.
 constexpr std::pair<char, std::uint8_t> kKinds[] = {
     {'i', dlpack::kInteger}, {'u', dlpack::kUnsigned}, {'f', dlpack::kFloat}, {'b', dlpack::kBool}};
 
@@ -25,7 +25,7 @@ std::vector<std::int64_t> c_order(const std::vector<std::int64_t>& shape) {
   return strides;
 }
 
-// What another library holds until it is done with our array.
+// An array that we have given: another library holds it until it is done with it.
 struct Given {
   dlpack::ManagedTensor managed{};
   std::shared_ptr<void> owner;
@@ -34,7 +34,7 @@ struct Given {
 
 void release_given(dlpack::ManagedTensor* managed) { delete static_cast<Given*>(managed->context); }
 
-// Nobody took it.
+// Releases an array that was offered and that no library has taken.
 void release_offered(PyObject* capsule) {
   if (PyCapsule_IsValid(capsule, dlpack::kOffered) == 0) return;
   release_given(static_cast<dlpack::ManagedTensor*>(PyCapsule_GetPointer(capsule, dlpack::kOffered)));
@@ -55,8 +55,8 @@ ExchangedArray ExchangedArray::of(const py::object& array) {
   }
   py::object capsule;
   {
-    // PyTorch gives only what is on the current device. No stream is named: not every library knows them, and
-    // waiting for the whole device, below, comes after all of them.
+    // PyTorch gives only arrays on the current device. No stream is named: not every library knows them, and the
+    // code below waits for all streams of the device.
     const cuda::OnDevice here(place.second);
     capsule = array.attr("__dlpack__")();
   }
@@ -80,7 +80,7 @@ ExchangedArray ExchangedArray::of(const py::object& array) {
 
   const py::gil_scoped_release release;
   if (tensor.device.type == dlpack::kCudaManaged) {
-    // Any device may be at work on it, whichever it names.
+    // Any device may be at work on managed memory, whichever device the array names.
     for (std::size_t i = 0; i < cuda::devices().size(); ++i) await(static_cast<int>(i));
   } else {
     await(taken.device());
@@ -138,7 +138,7 @@ py::dtype ExchangedArray::dtype() const {
 py::array ExchangedArray::to_host() const {
   const py::dtype type = dtype();
   if (size() == 0) return py::array(type, shape_);
-  // All from the lowest element to the highest; an array in another order has others in between.
+  // Copies the memory from the lowest element to the highest; other arrays may have elements in between.
   std::int64_t lowest = 0, highest = 0;
   for (std::size_t i = 0; i < shape_.size(); ++i) {
     const std::int64_t last = (shape_[i] - 1) * strides_[i];

@@ -1,4 +1,4 @@
-// The extension module's table of contents.
+// The extension module, put together from its topic files.
 #include "bindings.h"
 
 PYBIND11_MODULE(_core, module) {

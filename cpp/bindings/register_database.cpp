@@ -1,4 +1,4 @@
-// Database: check the arrays, release the GIL, call the core.
+// Binds Database: checks the arrays, releases the GIL and calls the core.
 #include <pybind11/stl.h>
 
 #include <optional>
@@ -17,7 +17,7 @@ using Ids = py::array_t<std::int64_t, py::array::c_style>;
 using Positions = py::array_t<std::int64_t, py::array::c_style>;
 using Flags = py::array_t<std::uint8_t, py::array::c_style>;
 
-// The Python layer hands over C-ordered, aligned arrays in native byte order.
+// The Python package gives C-ordered, aligned arrays in native byte order.
 Matrix matrix_of(const py::array& array, std::size_t dim, const char* what) {
   if (array.ndim() != 2 || static_cast<std::size_t>(array.shape(1)) != dim || !(array.flags() & py::array::c_style)) {
     throw py::value_error(std::string(what) + " must be a C-ordered array of shape (n, " + std::to_string(dim) + ")");
@@ -37,20 +37,20 @@ Matrix matrix_of(const py::array& array, std::size_t dim, const char* what) {
   return {array.data(), type, static_cast<std::size_t>(array.shape(0)), dim};
 }
 
-// Lets Ctrl-C reach the interpreter while the calling thread waits for the workers.
+// Asks whether Ctrl-C has been pressed while the calling thread waits for the workers.
 bool signal_arrived() {
   const py::gil_scoped_acquire gil;
   return PyErr_CheckSignals() != 0;
 }
 
-// Runs the core without the GIL and turns what it throws into Python's errors.
+// Calls the core without the GIL, and turns its exceptions into Python's.
 template <class Function>
 void call_core(const char* what, const Function& function) {
   try {
     const py::gil_scoped_release release;
     function();
   } catch (const Interrupted&) {
-    throw py::error_already_set();  // set by PyErr_CheckSignals
+    throw py::error_already_set();  // PyErr_CheckSignals has set the error
   } catch (const InvalidRow& invalid) {
     throw py::value_error("row " + std::to_string(invalid.row) + " of the " + what + " " + invalid.what() +
                           "; remove or replace such rows first");
@@ -79,8 +79,7 @@ py::tuple search(const Database& database, const py::array& queries, std::size_t
   return answers.tuple();
 }
 
-// Another thread may add or remove rows between the making of an array and the call that fills it: then
-// the array is made again.
+// Another thread may add or remove rows after the arrays are made and before they are filled: then they are made again.
 py::tuple search_self(const Database& database, std::size_t k, std::size_t threads, bool scores64) {
   SearchRequest request = request_for(k, threads);
   while (true) {

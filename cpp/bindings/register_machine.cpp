@@ -1,4 +1,4 @@
-// What this machine offers, and what has been used of it.
+// Binds the instruction sets of this machine, and the counts of searches by instruction set.
 #include <pybind11/stl.h>
 
 #include "bindings.h"

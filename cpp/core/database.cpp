@@ -22,10 +22,10 @@ namespace {
 constexpr std::size_t kRowsPerTask = 4096;
 constexpr std::size_t kChooseAgain = 2;
 
-// A larger share of cells within a query's reach, and looking for the others costs more than it saves.
+// Where queries reach a larger share of cells, looking for the other cells costs more than it saves.
 constexpr double kReachedShare = 0.9;
 
-// More rows than this that every search has to score, and the screen does not suit them.
+// A screen suits rows where at most count / kUnscreenedShare + kUnscreenedRows of them are unscreened.
 constexpr std::size_t kUnscreenedShare = 256;
 constexpr std::size_t kUnscreenedRows = 64;
 
@@ -97,7 +97,7 @@ void Database::add(const Matrix& rows, const std::int64_t* ids, std::size_t thre
     count_ = after;
   } catch (const std::bad_alloc&) {
     take_back(before, had_ids);
-    // It may be half packed. Without a screen every search is still exact.
+    // The ladder may be half packed. Without a screen every search is still exact.
     ladder_ = {};
     chosen_for_ = 0;
     throw;
@@ -107,7 +107,7 @@ void Database::add(const Matrix& rows, const std::int64_t* ids, std::size_t thre
   }
 }
 
-// Forgets the rows from `count` on. The last tile may still hold some; they are beyond the count and never looked at.
+// Forgets the rows from `count` on. The last tile may still hold some of them, but nothing looks beyond the count.
 void Database::take_back(std::size_t count, bool had_ids) {
   values_.resize(count * dim_);
   squared_norms_.resize(count);
@@ -116,7 +116,7 @@ void Database::take_back(std::size_t count, bool had_ids) {
   ladder_.reserve_rows(count);
 }
 
-// Norms, places and packed rows of everything from row `first` on.
+// Derives norms, places and packed rows from row `first` on.
 void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::Poll& poll) {
   const std::size_t count = squared_norms_.size();
   const auto task = [&](std::size_t index) {
@@ -127,7 +127,7 @@ void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::
   ThreadPool::shared().run((count - first + kRowsPerTask - 1) / kRowsPerTask, threads, task, poll);
 
   const DefaultFloatEnvironment environment;
-  // What suits some rows need not suit twice as many; choosing again then keeps adding linear.
+  // A screen that suits some rows need not suit twice as many. Choosing again only then keeps adding linear.
   if (count > 0 && (chosen_for_ == 0 || count >= kChooseAgain * chosen_for_)) {
     choose(threads, poll);
   } else if (!ladder_.empty()) {
@@ -140,7 +140,8 @@ void Database::derive(std::size_t first, std::size_t threads, const ThreadPool::
   }
 }
 
-// Makes a screen for all rows, which takes over only once it is whole: an exception leaves the old one in place.
+// Chooses and packs screens for all rows. They replace the old ones only once they are whole, so an exception leaves
+// the old ones.
 void Database::choose(std::size_t threads, const ThreadPool::Poll& poll) {
   const Rows rows = view();
   const GatheredRows sample = deciding_rows(strategy_, rows);
@@ -159,7 +160,7 @@ void Database::choose(std::size_t threads, const ThreadPool::Poll& poll) {
   chosen_for_ = rows.count;
 }
 
-// Packs all rows from the place `first` on. False where a screen does not suit them.
+// Packs all rows from the place `first` on. Returns false where a screen does not suit them.
 bool Database::pack(Ladder& ladder, const Layout& layout, std::size_t first, std::size_t threads,
                     const ThreadPool::Poll& poll) const {
   const Rows rows = view();
@@ -201,8 +202,8 @@ void Database::keep(const std::uint8_t* flags, std::size_t flag_count, std::size
   squared_norms_.resize(kept);
   ids_.resize(kept);
   count_ = kept;
-  // The places of rows that are gone are anywhere. The rows cannot come back, but without a screen every search is
-  // still exact.
+  // The removed rows had places anywhere, so everything is derived anew. Where that fails, the rows cannot come back,
+  // but without a screen every search is still exact.
   ladder_ = {};
   layout_.reset();
   chosen_for_ = 0;
@@ -244,8 +245,7 @@ void Database::score(const SearchRequest& request, const std::int64_t* positions
   score_given({kernels_, rows, queries, request, false, statistics_}, positions, per_query);
 }
 
-// Returns how many rows a query may choose its neighbours from. Throws std::invalid_argument where they are fewer than
-// k.
+// Counts the rows that a query may have as neighbours. Throws std::invalid_argument where they are fewer than k.
 std::size_t Database::admitted_rows(const Rows& rows, const SearchRequest& request, bool among_themselves) {
   std::size_t admitted = rows.count;
   if (request.allowed != nullptr) {

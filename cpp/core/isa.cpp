@@ -24,10 +24,10 @@ bool has_neon() { return false; }
 bool has_avx2() { return false; }
 bool has_avx512() { return false; }
 bool has_avx512_vnni() { return false; }
-bool has_neon() { return true; }  // part of AArch64; the kernels are null elsewhere
+bool has_neon() { return true; }  // AArch64 always has it; elsewhere the kernels are null
 #endif
 
-// Slowest first.
+// The instruction sets, slowest first.
 constexpr InstructionSet kInstructionSets[] = {
     {"baseline", &baseline_kernels, [] { return true; }},
     {"avx2", &avx2_kernels, &has_avx2},

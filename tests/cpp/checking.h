@@ -1,4 +1,4 @@
-// What the tests without Python count and say.
+// Counts and prints the checks of tests without Python.
 #pragma once
 
 #include <cstdio>
@@ -14,7 +14,7 @@ inline void check(bool holds, const std::string& what) {
   if (!holds) std::printf("FAILED: %s\n", what.c_str());
 }
 
-// What main() returns.
+// Prints the counts, and returns the exit status.
 inline int summary() {
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 ? 0 : 1;

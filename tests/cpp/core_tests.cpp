@@ -1,5 +1,5 @@
-// Tests of the core without Python, so that they also run cross-compiled under an emulator: every kernel
-// of the processor against the contract written as plain loops, byte for byte.
+// Tests the core without Python, so that the tests also run cross-compiled under an emulator. They compare every kernel
+// of the processor with the contract written as plain loops, byte for byte.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,7 +45,7 @@ struct Found {
   std::int64_t id;
 };
 
-// Rows of mixed kinds: ordinary, tiny and huge norms, zero, duplicates and near-duplicates of one another.
+// Makes rows of mixed kinds: ordinary, tiny and huge norms, zero, duplicates and near-duplicates of one another.
 std::vector<float> make_rows(std::size_t count, std::size_t dim, unsigned seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
@@ -83,7 +83,7 @@ void compare_with_reference(const std::string& isa, latentknn::Strategy strategy
   for (std::size_t i = 0; c.masked && i < c.rows; i += 3) allowed[i] = 0;
 
   Database database(c.dim, strategy);
-  const std::size_t half = c.rows / 2;  // in two pieces, so that a tile is packed again
+  const std::size_t half = c.rows / 2;  // rows come in two pieces, so that a tile is packed again
   database.add({rows.data(), ElementType::float32, half, c.dim}, ids.data(), c.threads, nullptr);
   database.add({rows.data() + half * c.dim, ElementType::float32, c.rows - half, c.dim}, ids.data() + half, c.threads,
                nullptr);
@@ -145,7 +145,7 @@ void kernels_equal_the_reference() {
   unsetenv("LATENTKNN_ISA");
 }
 
-// Points on a circle in few dimensions, where the angles of caps add up exactly, or anywhere.
+// Makes points on a circle in few dimensions, where the angles of caps add up exactly, or points anywhere.
 std::vector<float> make_points(std::size_t count, std::size_t dim, bool circle, unsigned seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
@@ -162,7 +162,8 @@ std::vector<float> make_points(std::size_t count, std::size_t dim, bool circle, 
   return points;
 }
 
-// Of one query that looks for similarities of at least one that a row has: what its marks leave out.
+// Counts the rows that marks skip for a query that looks for similarities of at least `wanted`, and checks that none of
+// them reaches it.
 std::size_t count_skipped(const latentknn::KernelTable& kernels, const latentknn::Layout& layout,
                           const std::vector<float>& query, double wanted, const std::vector<double>& similarities,
                           const std::string& what) {
@@ -204,7 +205,7 @@ void cells_out_of_reach_hold_nothing() {
             latentknn::principal_directions(kernels, {rows.data(), norms.data(), nullptr, kCount, dim},
                                             std::min(latentknn::Layout::kDirections, dim), 2),
             dim);
-        const std::size_t first = kCount / 2;  // in two pieces, the second beginning within a cell
+        const std::size_t first = kCount / 2;  // two pieces; the second begins within a cell
         layout.extend({rows.data(), norms.data(), nullptr, first, dim}, 2, nullptr);
         layout.extend({rows.data(), norms.data(), nullptr, kCount, dim}, 2, nullptr);
         std::size_t skipped = 0;
@@ -228,7 +229,7 @@ void cells_out_of_reach_hold_nothing() {
   unsetenv("LATENTKNN_ISA");
 }
 
-// Every score of a screen, without cutoffs: (queries, rows).
+// Returns every score of a screen, without cutoffs: (queries, rows).
 std::vector<float> all_scores(const latentknn::Screen& screen, const std::vector<char>& queries,
                               std::size_t query_count, std::size_t row_count) {
   const latentknn::ScreenKernel& kernel = screen.kernel();
@@ -294,7 +295,7 @@ void compare_bounds(latentknn::Screen& screen, const std::vector<float>& rows, c
   check(unscreened.size() < row_count, what + ": most rows are screened");
 }
 
-// Every screen's bounds, on rows of all kinds, in cones and around few points, and on queries that are none of them.
+// Checks every screen's bounds, on rows of all kinds, in cones and around few points, and on queries that are no rows.
 void bounds_hold() {
   constexpr std::size_t kRows = 300, kQueries = 11;
   for (const std::string& isa : latentknn::available_isas()) {
@@ -341,7 +342,7 @@ void bounds_hold() {
   unsetenv("LATENTKNN_ISA");
 }
 
-// Lists against sorting, with ties, one-sided bounds, and ranks up to the whole list.
+// Compares lists with sorting, with ties, one-sided bounds, and ranks up to the whole list.
 void lists_are_shortened_rightly() {
   std::mt19937 random(9);
   for (const std::string& isa : latentknn::available_isas()) {
@@ -422,7 +423,7 @@ void pool_stops_when_asked() {
   check(throws<latentknn::Interrupted>([&] { latentknn::ThreadPool::shared().run(4, 2, task, [] { return true; }); }),
         "a poll that asks to stop interrupts endless tasks");
 
-  // Each is over long before a poll is due; all together are not.
+  // Each job is over long before a poll is due; all jobs together are not.
   const auto many_short_jobs = [] {
     for (int i = 0; i < 1000000; ++i)
       latentknn::ThreadPool::shared().run(2, 2, [](std::size_t) {}, [] { return true; });
@@ -441,7 +442,7 @@ void pool_passes_exceptions_on() {
   check(sum == 499500, "every task runs once");
 }
 
-// A child goes on with what others only read when it was forked, and refuses what they were changing.
+// A forked child may lock what other threads only read, and is refused what they were changing.
 void forked_children_do_not_wait() {
   const auto in_child = [](latentknn::ForkAwareMutex& mutex) {
     const pid_t child = fork();
@@ -474,7 +475,7 @@ void forked_children_do_not_wait() {
     const int status = in_child(mutex);
     done = true;
     other.join();
-    const std::unique_lock changing(mutex);  // the parent's is what it was
+    const std::unique_lock changing(mutex);  // the parent's mutex is as it was
     return status;
   };
   check(while_held(std::shared_lock<latentknn::ForkAwareMutex>()) == 0, "a child reads what others were reading");

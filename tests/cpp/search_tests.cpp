@@ -1,4 +1,4 @@
-// Tests of the stages of a search, each by itself.
+// Tests the stages of a search, each by itself.
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
@@ -47,7 +47,7 @@ void pack(Ladder& ladder, const Rows& rows, const Layout& layout) {
   }
 }
 
-// Rows in clusters of a given width, queries from the same, and all that a search among them needs.
+// Rows in clusters of a given width, queries from the same clusters, and everything that a search among them needs.
 struct Problem {
   Problem(std::size_t rows, std::size_t queries, std::size_t dim_, std::size_t k, float width,
           std::size_t clusters = 10)
@@ -79,7 +79,7 @@ struct Problem {
     return vectors;
   }
 
-  // 8 bits, and float32 whose rows are packed when they are needed.
+  // Makes a ladder of 8 bits, and of float32 whose rows are packed when they are needed.
   Ladder make_ladder() const {
     Ladder ladder;
     ladder.screens.push_back(std::make_unique<Int8Screen>(kernels, std::vector<float>(), dim, view));
@@ -93,7 +93,7 @@ struct Problem {
     return reference::reference_similarity(batch->vector(query), values.data() + row * dim, dim);
   }
 
-  // The rows of a query, the nearest first.
+  // Returns the rows in order of their similarity to a query, the nearest first.
   std::vector<std::size_t> nearest(std::size_t query) const {
     std::vector<double> scores(view.count);
     for (std::size_t row = 0; row < view.count; ++row) scores[row] = similarity_of(query, row);
@@ -104,7 +104,7 @@ struct Problem {
     return order;
   }
 
-  // Whether the answers are those of the contract for the first few queries.
+  // Whether the answers to the first `queries` queries are those of the contract.
   bool answers_are_right(std::size_t queries) const {
     for (std::size_t query = 0; query < queries; ++query) {
       const std::vector<std::size_t> expected = nearest(query);
@@ -152,7 +152,7 @@ std::vector<std::size_t> first_numbers(std::size_t count) {
 
 void queries_are_rounded_once() {
   const KernelTable& kernels = select_kernels();
-  const std::size_t count = 3000, dim = 70;  // several tasks
+  const std::size_t count = 3000, dim = 70;  // enough rows for several tasks
   std::mt19937 random(3);
   std::normal_distribution<double> normal;
   std::vector<double> numbers(count * dim);

@@ -14,26 +14,26 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kMaxDim = std::size_t{1} << 20;  // up to here the bounds are proven
-// The second moments and the rotation take dim squared elements: beyond, they would outgrow the rows.
+constexpr std::size_t kMaxDim = std::size_t{1} << 20;  // bounds are proven up to here
+// The second moments and the rotation have dim squared elements: in more dimensions they would outgrow the rows.
 constexpr std::size_t kManyDims = 4096;
 constexpr std::size_t kSampleRows = 4096;
 constexpr std::size_t kMostDirections = 256;
 
-// Below, finding out what suits the rows costs more than it can save.
+// For fewer rows or dimensions, finding out what suits the rows costs more than it can save.
 constexpr std::size_t kFewRows = 4096;
 constexpr std::size_t kFewDims = 16;
 
 // Queries are compared with rows in groups, and a group reaches more cells than one query.
 constexpr double kGroupReach = 1.4;
 
-// What takes more memory must promise at least this saving: fp32 over fewer bits, and a subspace, which stands beside
-// all dimensions. 8 bits must promise one over 16: while thresholds are low they leave more than is predicted.
+// A choice that needs more memory must promise at least such a saving: fp32 over fewer bits, and a subspace, which is
+// kept beside all dimensions. So must 8 bits over 16: while thresholds are low they leave more than is predicted.
 constexpr double kWorthFewBits = 0.87;
 constexpr double kWorthFourTimes = 0.7;
 constexpr double kWorthBoth = 0.85;
 
-// What turning a query into the coordinates of 8 bits may cost, as a share of its comparisons.
+// The cost that rotating a query for 8 bits may have, as a share of the cost of its comparisons.
 constexpr double kTurned = 0.05;
 
 // Whether screening in fewer bits than float32 is faster.
@@ -53,7 +53,7 @@ Consideration consider(const KernelTable& kernels, const Forecast& forecast, std
   return {kernel.name, dims, forecast.candidates, cost / plain};
 }
 
-// How a forecast's predicted cost is weighed.
+// Returns the weight of a forecast's predicted cost.
 double weighed(const Forecast& forecast) {
   if (forecast.directions > 0) return 1.0 / kWorthBoth;
   switch (forecast.arithmetic) {
@@ -70,7 +70,7 @@ Ladder alone(std::unique_ptr<Screen> screen) {
   return ladder;
 }
 
-// A screen in all dimensions.
+// Makes a screen in all dimensions.
 std::unique_ptr<Screen> whole_screen(Arithmetic arithmetic, const KernelTable& kernels, const Rows& sample,
                                      UniformScreen::Packed packed) {
   switch (arithmetic) {
@@ -81,7 +81,7 @@ std::unique_ptr<Screen> whole_screen(Arithmetic arithmetic, const KernelTable& k
   return nullptr;
 }
 
-// Of all cells, the share that a query reaches, from those that the forecast took from the sample.
+// Predicts the share of all cells that a query reaches, by the queries that the forecast took from the sample.
 double reached_share(const CandidateForecast& forecast, const Rows& sample, const Layout& layout) {
   if (layout.caps() == nullptr) return 1.0;
   const std::size_t count = forecast.queries().size();
@@ -99,7 +99,7 @@ std::unique_ptr<Screen> subspace_screen(const Forecast& forecast, const KernelTa
   return std::make_unique<Int8Screen>(kernels, directions, sample.dim, sample);
 }
 
-// A screen in all dimensions, and the finer ones, whose rows are packed each time that they are needed.
+// Adds a screen in all dimensions, and the finer ones, which pack rows each time that they need them.
 void add_from(Arithmetic least, UniformScreen::Packed least_packed, const KernelTable& kernels, const Rows& sample,
               Ladder& ladder) {
   ladder.whole = ladder.screens.size();
@@ -111,7 +111,7 @@ void add_from(Arithmetic least, UniformScreen::Packed least_packed, const Kernel
   }
 }
 
-// Of the forecasts that `admit` admits, the one of the least weighed cost; null where it admits none.
+// Returns the forecast of the least weighed cost among those that `admit` admits; null where it admits none.
 template <class Admit>
 const Forecast* cheapest(const std::vector<Forecast>& forecasts, const std::vector<Consideration>& considered,
                          const Admit& admit) {
@@ -126,8 +126,8 @@ const Forecast* cheapest(const std::vector<Forecast>& forecasts, const std::vect
   return best;
 }
 
-// The screen in all dimensions that is predicted to cost the least, with finer ones above it, and below it a subspace
-// where that saves enough; the subspace alone where it was asked for.
+// Chooses the screen in all dimensions that is predicted to cost the least, with finer ones above it, and a subspace
+// below it where that saves enough. Where a subspace was asked for, chooses that alone.
 Choice choose_by_cost(const KernelTable& kernels, const Rows& sample, std::size_t row_count,
                       const std::vector<float>& directions, const Layout& layout, std::size_t threads,
                       bool subspace_alone) {
@@ -161,8 +161,8 @@ Choice choose_by_cost(const KernelTable& kernels, const Rows& sample, std::size_
   const Forecast* const whole =
       cheapest(forecasts, choice.considered, [](const Forecast& each) { return each.directions == 0; });
   // Queries begin in all dimensions, where bounds hold from both sides if sums do not wrap. They begin in the subspace
-  // where there is one, and where turning them for 8 bits in all dimensions takes too long. Queries that the subspace
-  // does not suit then go on in all dimensions.
+  // where there is one and rotating them for 8 bits in all dimensions takes too long. Queries that it does not suit
+  // then go on in all dimensions.
   const double compared = choice.reached * static_cast<double>(row_count) *
                           costs::compared_row(kernels.of(best->arithmetic), best->directions + 1);
   const bool in_subspace = best->directions > 0 && static_cast<double>(dim * dim) > kTurned * compared;

@@ -20,8 +20,7 @@ inline double packed_row(std::size_t dim) { return 25.0 * static_cast<double>(di
 // Scoring a row exactly that lies anywhere in memory.
 inline double scored_row(std::size_t dim) { return 1500.0 + 15.0 * static_cast<double>(dim); }
 
-// Handling a row that a screen leaves: it is listed, and compared with thresholds until it is excluded; some are
-// scored.
+// Handling a row that a screen leaves: it is listed, and compared with thresholds until it is excluded or scored.
 inline double left_row(std::size_t dim) {
   constexpr double kListed = 500.0, kScored = 0.08;
   return kListed + kScored * scored_row(dim);

@@ -15,7 +15,7 @@ namespace latentknn {
 namespace {
 
 constexpr std::size_t kSampleQueries = 48;
-// One less than a multiple of what the kernels take at once, for the length outside.
+// Each is one less than a multiple of the dimensions that kernels multiply at once: the length outside is one more.
 constexpr std::size_t kDirectionCounts[] = {11, 15, 19, 23,  27,  31,  39,  47,  55,
                                             63, 79, 95, 111, 127, 159, 191, 223, 255};
 
@@ -39,7 +39,7 @@ CandidateForecast::CandidateForecast(const KernelTable& kernels, const Principal
   GatheredRows gathered(sample, queries_.data(), queries_.size());
   std::vector<double> query_scales = unit_scales(gathered.squared_norms.data(), queries_.size(), 1.0);
   std::vector<float> queries = std::move(gathered.values);
-  // The centre is one more query.
+  // The centre is multiplied as one more query.
   queries.insert(queries.end(), mean.begin(), mean.end());
   query_scales.push_back(1.0);
   using Side = PackedVectors::Side;
@@ -83,7 +83,7 @@ void CandidateForecast::project(const PrincipalScreen& principal, const Rows& sa
   ThreadPool::shared().run((count_ + kRowsAtOnce - 1) / kRowsAtOnce, threads, task, nullptr);
 }
 
-// What Int8Screen's steps come to for components that are distributed normally.
+// Predicts the error that Int8Screen's steps give for normally distributed components.
 double CandidateForecast::int8_error(std::size_t width) const {
   const double n = static_cast<double>(width);
   const double component = spread_ / std::sqrt(n);
@@ -101,7 +101,7 @@ double CandidateForecast::share(std::size_t count) const {
   return each_ * static_cast<double>(count) / static_cast<double>(queries_.size());
 }
 
-// Rows whose similarity lies within the error of the last neighbour's.
+// Counts the rows whose similarity lies within the error of the last neighbour's.
 Forecast CandidateForecast::in_all_dimensions(Arithmetic arithmetic, double error) const {
   std::size_t left = 0;
   for (std::size_t i = 0; i < queries_.size(); ++i) {
@@ -123,7 +123,7 @@ std::vector<Forecast> CandidateForecast::forecasts() const {
   return forecasts;
 }
 
-// For each of the counts, ascending, what every row has beyond so many directions.
+// Returns, for each of the ascending counts, the length of every row outside of so many directions.
 std::vector<std::vector<float>> CandidateForecast::tails_beyond(const std::vector<std::size_t>& counts) const {
   std::vector<std::vector<float>> tails(counts.size());
   std::vector<float> squares(count_, 0.0f);
@@ -140,7 +140,7 @@ std::vector<std::vector<float>> CandidateForecast::tails_beyond(const std::vecto
 
 void CandidateForecast::add_directions(std::vector<Forecast>& forecasts) const {
   const std::size_t most = width_ - 1;
-  // Of every query, what the directions so far add to its products: one pass over the directions for all.
+  // The products of every query in the directions so far: one pass over the directions serves all counts.
   std::vector<float> products(queries_.size() * count_, 0.0f);
   std::vector<std::size_t> counts;
   std::copy_if(std::begin(kDirectionCounts), std::end(kDirectionCounts), std::back_inserter(counts),

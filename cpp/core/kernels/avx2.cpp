@@ -59,7 +59,7 @@ struct Fp32 : FloatScores {
   static Element quantise(double x) { return static_cast<float>(x); }
 };
 
-// Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
+// Adds products of neighbouring dimensions as they are made: 16-bit operands, 32-bit sums.
 struct Int16 : FloatScores {
   static constexpr Arithmetic kArithmetic = Arithmetic::int16;
   static constexpr double kGain = 1.5;
@@ -79,15 +79,15 @@ struct Int16 : FloatScores {
   }
   static Sum add_product(Sum sum, Vector a, Vector b) {
     const __m256i products = _mm256_madd_epi16(a, b);
-    asm("vpaddd %1, %0, %0" : "+x"(sum) : "x"(products));  // GCC 12 adds elsewhere and moves the sum back
+    asm("vpaddd %1, %0, %0" : "+x"(sum) : "x"(products));  // GCC 12 would add in another register and move the sum back
     return sum;
   }
   static Score to_score(Sum sum) { return _mm256_cvtepi32_ps(sum); }
   static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };
 
-// Eight bits wide into sixteen. The instruction takes one operand without sign: queries, from 1 to 127 by
-// their offset, so that no pair of products saturates. The sums may wrap, as their starts make up for it.
+// Multiplies 8-bit operands into 16-bit sums. The instruction wants one unsigned operand: queries, which their offset
+// makes 1 to 127, so that no pair of products saturates. Sums may wrap, as a score is modulo 2^16.
 struct Int8 : ShortScores {
   static constexpr Arithmetic kArithmetic = Arithmetic::int8;
   static constexpr double kGain = 2.6;
@@ -98,7 +98,7 @@ struct Int8 : ShortScores {
   static constexpr size_t kStartBytes = sizeof(int16_t);
   static constexpr int kQueryLargest = 63;
   static constexpr int kQueryOffset = 64;
-  static constexpr size_t kQueryCopies = 2;  // broadcasting two bytes would take a shuffle more than four
+  static constexpr size_t kQueryCopies = 2;  // broadcasting two bytes would take one shuffle more than four bytes
   static Sum start(const void* rows, size_t vector) {
     return _mm256_loadu_si256(static_cast<const __m256i*>(rows) + vector);
   }
@@ -127,7 +127,7 @@ constexpr size_t kDoubles = 4;
 using HalfFloat = __m128;
 inline Double widen(HalfFloat x) { return _mm256_cvtps_pd(x); }
 
-// The additions of reduce(), of two rows, then of four in one vector.
+// Makes the additions of reduce() for two rows, then four in one vector.
 constexpr size_t kTransposedRows = 4;
 inline Double sum_transposed(const Double (&rows)[4][2]) {
   Double twos[2];

@@ -30,7 +30,7 @@ struct Int16 : SixteenBits {
   static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)); }
 };
 
-// Eight bits wide into sixteen; see avx2.cpp.
+// Multiplies 8-bit operands into 16-bit sums; see avx2.cpp.
 struct Int8 : ShortScores {
   static constexpr Arithmetic kArithmetic = Arithmetic::int8;
   static constexpr double kGain = 2.6;
@@ -41,7 +41,7 @@ struct Int8 : ShortScores {
   static constexpr size_t kStartBytes = sizeof(int16_t);
   static constexpr int kQueryLargest = 63;
   static constexpr int kQueryOffset = 64;
-  static constexpr size_t kQueryCopies = 2;  // broadcasting two bytes would take a shuffle more than four
+  static constexpr size_t kQueryCopies = 2;  // broadcasting two bytes would take one shuffle more than four bytes
   static Sum start(const void* rows, size_t vector) {
     return _mm512_loadu_si512(static_cast<const char*>(rows) + vector * sizeof(__m512i));
   }

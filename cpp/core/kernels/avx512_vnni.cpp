@@ -1,4 +1,4 @@
-// AVX-512 with VNNI: products of eight and of sixteen bits are multiplied and added up by one instruction.
+// AVX-512 with VNNI: one instruction multiplies 8-bit or 16-bit operands and adds up the products.
 #include "kernel_table.h"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && \
@@ -31,8 +31,8 @@ struct Int16 : SixteenBits {
   static Sum add_product(Sum sum, Vector a, Vector b) { return _mm512_dpwssd_epi32(sum, a, b); }
 };
 
-// Eight bits wide into thirty-two, so that no sum wraps. The instruction takes one operand without sign: queries, from
-// 1 to 255 by their offset.
+// Multiplies 8-bit operands into 32-bit sums, so that no sum wraps. The instruction wants one unsigned operand:
+// queries, which their offset makes 1 to 255.
 struct Int8 : LongScores {
   static constexpr Arithmetic kArithmetic = Arithmetic::int8;
   static constexpr double kGain = 3.3;

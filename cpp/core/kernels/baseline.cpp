@@ -1,5 +1,5 @@
-// What every processor has, through the compiler's own vectors of 16 bytes: SSE2 on x86-64, plain NEON
-// registers on AArch64, scalar code elsewhere. Tiles of 4 queries x 8 rows in 8 registers.
+// The kernels for every processor, by the compiler's own vectors of 16 bytes: SSE2 on x86-64, plain NEON registers on
+// AArch64, scalar code elsewhere. Tiles of 4 queries x 8 rows in 8 registers.
 #include "kernel_table.h"
 
 #if defined(__SSE2__)
@@ -27,7 +27,7 @@ inline Vector load_vector(const void* p) {
   return x;
 }
 
-// What both kinds of scores share; Hits is a vector of 0 and -1.
+// Shared by both kinds of scores. Hits is a vector of 0 and -1.
 template <class Number_, class Score_, class Hits_>
 struct VectorScores {
   using Number = Number_;
@@ -70,7 +70,7 @@ struct Fp32 : FloatScores {
   static Element quantise(double x) { return static_cast<float>(x); }
 };
 
-// Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
+// Adds products of neighbouring dimensions as they are made: 16-bit operands, 32-bit sums.
 struct Int16 : FloatScores {
   static constexpr Arithmetic kArithmetic = Arithmetic::int16;
   static constexpr double kGain = 1.5;
@@ -96,7 +96,7 @@ struct Int16 : FloatScores {
   static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };
 
-// Eight bits wide into sixteen; the sums may wrap, as a score is modulo 2^16.
+// Multiplies 8-bit operands into 16-bit sums, which may wrap, as a score is modulo 2^16.
 struct Int8 : ShortScores {
   static constexpr Arithmetic kArithmetic = Arithmetic::int8;
   static constexpr double kGain = 1.5;

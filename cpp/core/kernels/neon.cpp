@@ -62,7 +62,7 @@ struct Fp32 : FloatScores {
   static Element quantise(double x) { return static_cast<float>(x); }
 };
 
-// Products of neighbouring dimensions are added as they are made, sixteen bits wide into thirty-two.
+// Adds products of neighbouring dimensions as they are made: 16-bit operands, 32-bit sums.
 struct Int16 : FloatScores {
   static constexpr Arithmetic kArithmetic = Arithmetic::int16;
   static constexpr double kGain = 0.7;
@@ -88,7 +88,7 @@ struct Int16 : FloatScores {
   static Element quantise(double x) { return static_cast<Element>(__builtin_rint(x)); }
 };
 
-// Eight bits wide into sixteen; the sums may wrap, as a score is modulo 2^16.
+// Multiplies 8-bit operands into 16-bit sums, which may wrap, as a score is modulo 2^16.
 struct Int8 : ShortScores {
   static constexpr Arithmetic kArithmetic = Arithmetic::int8;
   static constexpr double kGain = 2.0;

@@ -6,7 +6,7 @@
 namespace latentknn {
 namespace {
 
-constexpr double kTurned = 0x1p-22;  // of cosines, for the rounding of coordinates and centres
+constexpr double kTurned = 0x1p-22;  // lowers cosines for the rounding of coordinates and centres
 constexpr float kAlways = 8.0f;
 
 double product(const float* a, const double* b, std::size_t count) {
@@ -48,7 +48,7 @@ void CellCaps::measure(const float* points, std::size_t first, std::size_t count
     }
     for (std::size_t j = 0; j < width_; ++j) centres_[cell * width_ + j] = static_cast<float>(centre[j]);
     const bool narrow = squares > 0.0 && least >= 0.0;
-    // Any cosine and sine of a query's are at least 1 in sum.
+    // Every query that looks for rows reaches a wide cell: the cosine and sine of its reach are at least 1 in sum.
     cosines_[cell] = narrow ? static_cast<float>(least) : -kAlways;
     sines_[cell] = narrow ? static_cast<float>(std::sqrt(1.0 - least * least)) : kAlways;
   }
@@ -95,7 +95,7 @@ void CellCaps::mark(std::size_t run, const AlignedBuffer<char>& packed, const Re
 }
 
 double CellCaps::share_reached(const std::vector<float>& points, const std::vector<float>& similarities) const {
-  // The queries are not alike: each is a group of its own, filled up with itself.
+  // Each query is a group of its own, filled up with copies of itself.
   const std::size_t count = similarities.size(), copies = kernels_.of(Arithmetic::fp32).query_tile;
   std::vector<float> copied;
   std::vector<Reach> reaches;

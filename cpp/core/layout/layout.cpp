@@ -9,7 +9,7 @@ namespace latentknn {
 
 namespace {
 
-// The kernels' tiles divide each other.
+// The largest row_tile is a multiple of all others.
 std::size_t largest_row_tile(const KernelTable& kernels) {
   std::size_t largest = 0;
   for (const ScreenKernel& kernel : kernels.screens) largest = std::max(largest, kernel.row_tile);
@@ -33,7 +33,7 @@ void Layout::extend(const Rows& rows, std::size_t threads, const ThreadPool::Pol
     std::iota(order_.begin() + static_cast<std::ptrdiff_t>(before), order_.end(), static_cast<std::uint32_t>(before));
     if (!reduction_) return find_repeats(rows, before);
 
-    // The cell that was begun is filled up; what is in it must stay.
+    // The last cell is filled up first; the rows in it must stay.
     const std::size_t cell = cell_rows();
     const std::size_t first = before / cell * cell;
     const std::size_t free = std::min((before + cell - 1) / cell * cell, rows.count);
@@ -63,7 +63,7 @@ void Layout::find_repeats(const Rows& rows, std::size_t first) {
   }
 }
 
-// Points of the rows at the places from `first` on.
+// Returns the points of the rows at the places from `first` on.
 std::vector<float> Layout::points_at(const Rows& rows, std::size_t first, std::size_t threads,
                                      const ThreadPool::Poll& poll) const {
   std::vector<float> all((rows.count - first) * width());

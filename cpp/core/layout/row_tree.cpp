@@ -7,7 +7,7 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kSpreadRows = 256;  // of a node, to find its direction from
+constexpr std::size_t kSpreadRows = 256;  // rows of a node that its direction is found from
 constexpr int kPowerSteps = 12;
 
 float product(const float* a, const float* b, std::size_t count) {
@@ -26,7 +26,7 @@ RowTree::RowTree(const float* points, std::size_t count, std::size_t width, std:
   while (!level.empty()) {
     std::erase_if(level, [this](const Node& node) { return first_half(node.last - node.first) == 0; });
     if (level.empty()) break;
-    // All nodes of a level have been numbered below this.
+    // All nodes of the level have lower numbers than this.
     const std::size_t nodes = 2 * level.back().index + 1;
     directions_.resize(nodes * width_);
     thresholds_.resize(nodes);
@@ -41,7 +41,7 @@ RowTree::RowTree(const float* points, std::size_t count, std::size_t width, std:
   }
 }
 
-// Rows in the first half of so many; 0: they stay together.
+// Returns the number of rows in the first half of `count`; 0 where they stay together.
 std::size_t RowTree::first_half(std::size_t count) const { return count / cell_ / 2 * cell_; }
 
 void RowTree::divide(const float* points, const Node& node) {
@@ -57,14 +57,14 @@ void RowTree::divide(const float* points, const Node& node) {
     along[i] = {product(direction, points + row * width_, width_), row};
   }
   const auto middle = along.begin() + static_cast<std::ptrdiff_t>(first_half(along.size()));
-  // Rows equally far along stay together in the order in which they came.
+  // Rows that are equally far along keep the order in which they came.
   std::nth_element(along.begin(), middle, along.end(),
                    [](const Along& a, const Along& b) { return a.at != b.at ? a.at < b.at : a.row < b.row; });
   thresholds_[node.index] = middle->at;
   for (std::size_t i = 0; i < along.size(); ++i) order_[node.first + i] = along[i].row;
 }
 
-// The direction of the largest spread, by power iteration on the covariance of some of the rows.
+// Finds the direction of the largest spread by power iteration on the covariance of some rows.
 void RowTree::set_direction(const float* points, const Node& node) {
   const std::size_t count = node.last - node.first;
   const std::size_t some = std::min(count, kSpreadRows);

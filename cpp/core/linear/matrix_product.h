@@ -12,8 +12,8 @@ namespace latentknn {
 // Vectors that are multiplied with others again and again, packed once in slices of dimensions.
 class PackedVectors {
  public:
-  // Dimensions of a slice. Short slices keep the float32 chains short and so the rounding error small. But the results
-  // of every slice are added to the whole product, which costs more, compared with multiplying, the shorter slices are.
+  // Dimensions of a slice. Short slices keep the float32 chains short and so the rounding error small. But every slice
+  // is added to the whole product, and the shorter it is, the more of the time these additions take.
   static std::size_t slice_length(std::size_t dim) { return dim <= 1024 ? 32 : 128; }
 
   enum class Side { queries, rows };

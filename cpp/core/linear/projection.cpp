@@ -11,11 +11,12 @@ namespace {
 
 constexpr double kSlack = 1.0 + 0x1p-40;
 
-// By multiply()'s error in matrix_product.h; the absolute directions have a norm of at most sqrt(count) (1 + w).
+// It follows from the error of multiply() in matrix_product.h; the absolute directions have a norm of at most
+// sqrt(count) (1 + w).
 double projection_error(std::size_t dim, double count, double orthogonality_error) {
   const std::size_t length = PackedVectors::slice_length(dim);
   const std::size_t slices = (dim + length - 1) / length;
-  // Two units more than the product's own for the normalised vector's rounding to float32.
+  // The product's own units, and two more for the rounding of the normalised vector to float32.
   const double units = static_cast<double>(length + slices + 4) * 0x1p-24 * (1.0 + 0x1p-10);
   return (units * std::sqrt(count) * (1.0 + orthogonality_error) + static_cast<double>(dim) * 0x1p-140) * kSlack;
 }

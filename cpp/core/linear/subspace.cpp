@@ -12,10 +12,10 @@ namespace latentknn {
 namespace {
 
 constexpr int kIterations = 3;
-constexpr std::size_t kTogether = 16;  // rows that are transposed at once: a line of the cache
+constexpr std::size_t kTogether = 16;  // rows that are transposed at once: a cache line
 constexpr double kIndependent = 1e-6;  // a direction with less than this share of its length left is dropped
 
-// Second moments (dim, dim) of the normalised rows.
+// Computes the second moments (dim, dim) of the normalised rows.
 std::vector<float> second_moments(const KernelTable& kernels, const Rows& rows, std::size_t threads) {
   const std::size_t count = rows.count, dim = rows.dim;
   const std::vector<double> scales = unit_scales(rows.squared_norms, count, 1.0);
@@ -38,8 +38,8 @@ std::vector<float> second_moments(const KernelTable& kernels, const Rows& rows, 
   return moments;
 }
 
-// Gram-Schmidt; dependent directions are dropped. What the rounding of a pass leaves, of the products' in float64
-// hardly anything, the next removes.
+// Makes directions orthonormal by Gram-Schmidt, and drops dependent ones. Each pass removes what the rounding of the
+// pass before has left; products in float64 leave hardly anything.
 std::vector<float> orthonormal(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim,
                                int passes) {
   std::vector<std::uint32_t> all(directions.size() / dim);

@@ -20,7 +20,7 @@ namespace {
 constexpr std::chrono::milliseconds kPollInterval(50);
 constexpr double kLittleWork = 0x1p22;  // about a tenth of a millisecond
 
-// CPU quota of this process's cgroup (version 2, then version 1), in processors; infinity where none is set.
+// Returns the CPU quota of this process's cgroup (version 2, then version 1), in processors; infinity without a quota.
 double cgroup_quota() {
   double quota = 0, period = 0;
   std::ifstream unified("/sys/fs/cgroup/cpu.max");
@@ -34,8 +34,8 @@ double cgroup_quota() {
 
 std::atomic<ThreadPool*> shared_pool{nullptr};
 
-// Threads do not survive fork(): the child starts over with an empty pool. The parent's is left alone, as
-// its locks may be held by threads that the child does not have.
+// Threads do not survive fork(), so a child makes a new pool. It leaves the parent's pool alone, as threads that the
+// child does not have may hold its locks.
 void forget_pool_in_child() { shared_pool.store(nullptr); }
 
 }  // namespace
@@ -62,7 +62,7 @@ struct ThreadPool::Job {
 
   std::mutex mutex;
   std::condition_variable idle;
-  std::size_t active = 0;  // workers inside; guarded by `mutex`
+  std::size_t active = 0;  // workers at the job; guarded by `mutex`
   std::exception_ptr error;
 
   bool exhausted() const { return stop.load() || next.load() >= count; }
@@ -71,7 +71,7 @@ struct ThreadPool::Job {
 namespace {
 thread_local const std::atomic<bool>* current_stop = nullptr;
 
-// How long the calling thread has waited since it polled. Kept from job to job, or work of short ones would never poll.
+// How long the thread has waited since it last polled. It counts over all jobs: otherwise short jobs would never poll.
 thread_local std::chrono::steady_clock::duration unpolled{0};
 }  // namespace
 
@@ -80,7 +80,7 @@ ThreadPool& ThreadPool::shared() {
   (void)registered;
   ThreadPool* pool = shared_pool.load();
   if (pool == nullptr) {
-    // Never destroyed: workers may still wait in it while the process exits.
+    // The pool is never destroyed: workers may still wait in it while the process exits.
     auto* fresh = new ThreadPool;
     if (shared_pool.compare_exchange_strong(pool, fresh)) {
       pool = fresh;
@@ -131,7 +131,7 @@ void ThreadPool::work() {
     {
       const std::lock_guard job_lock(job->mutex);
       --job->active;
-      // Notified under the lock: the waiting caller may free the job's task as soon as it is released.
+      // Notifies under the lock: once it is released, the waiting caller may free the job's task.
       job->idle.notify_one();
     }
     lock.lock();
@@ -182,7 +182,7 @@ void ThreadPool::run(std::size_t count, std::size_t threads, const Task& task, c
   }
   lock.unlock();
   {
-    // Late workers must not find the job once its task is gone.
+    // Late workers must not find the job after its task is gone.
     const std::lock_guard pool_lock(mutex_);
     std::erase(jobs_, job);
   }

@@ -28,7 +28,7 @@ const char* describe(Reason reason) {
 
 template <class T>
 void convert_row(const T* from, std::size_t columns, std::size_t row, float* to) {
-  // One pass that the compiler vectorises: float32 is finite where its exponent is not all ones.
+  // The compiler vectorises this pass: float32 is finite where its exponent is not all ones.
   constexpr std::uint32_t kExponent = 0x7F800000u;
   std::uint32_t not_finite = 0;
   for (std::size_t j = 0; j < columns; ++j) {
@@ -82,7 +82,7 @@ void convert_all(const Matrix& from, float* to, std::size_t threads, const Threa
     const DefaultFloatEnvironment environment;
     return convert_rows(from, 0, from.rows, to);
   }
-  // Tasks are handed out in order, so once one has found a bad row only earlier rows matter.
+  // Tasks begin in order, so once a task has found a bad row only earlier rows matter.
   std::mutex found_mutex;
   std::exception_ptr found;
   std::atomic<std::size_t> first_bad{std::numeric_limits<std::size_t>::max()};

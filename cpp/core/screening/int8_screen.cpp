@@ -14,7 +14,7 @@ constexpr double kRowLargest = 127.0;
 constexpr double kSlack = 1.0 + 0x1p-40;
 constexpr double kMargin = 1.02;   // over what the sample shows,
 constexpr double kOutside = 0.02;  // of similarities
-constexpr double kLeftOut = 2e-4;  // share of the rows that need not be screened
+constexpr double kLeftOut = 2e-4;  // share of rows that may stay unscreened
 constexpr double kLeastUnit = 0x1p-27;
 
 double product(const double* a, const double* b, std::size_t count) {
@@ -25,7 +25,7 @@ double product(const double* a, const double* b, std::size_t count) {
 
 double length(const double* a, std::size_t count) { return std::sqrt(product(a, a, count)); }
 
-// The value that a share of the numbers exceeds.
+// Returns the value that a share of the numbers exceeds.
 double quantile_above(std::vector<double> numbers, double share) {
   if (numbers.empty()) return 0.0;
   const auto rank = static_cast<std::ptrdiff_t>(share * static_cast<double>(numbers.size()));
@@ -40,7 +40,7 @@ struct Int8Screen::Rotation {
   std::vector<double> tail;       // l, empty where there is none
   double leak = 0.0;              // |D^T l|
 
-  // Hartley's matrix: (cos + sin) (2 pi i j / n) / sqrt(n), symmetric and orthonormal.
+  // Hartley's matrix has (cos + sin) (2 pi i j / n) / sqrt(n) at (i, j). It is symmetric and orthonormal.
   Rotation(const std::vector<float>& principal, std::size_t dim) {
     const std::size_t inside = principal.empty() ? dim : principal.size() / dim;
     const std::size_t n = principal.empty() ? dim : inside + 1;
@@ -148,9 +148,9 @@ void Int8Screen::choose_steps(const Rows& sample) {
   if (kernel().wraps) steps_.shift = std::ceil(extremes_.highest / (steps_.query * steps_.row)) - 32760.0;
 }
 
-// Makes the units so large that all scores fit into sixteen bits; what they reach depends on the steps in turn.
+// Makes the steps so large that all scores fit into 16 bits. The range of scores depends on the steps in turn.
 void Int8Screen::fit_sixteen_bits(const std::vector<double>& sample, std::size_t count) {
-  // The lowest score that a pair of the sample has; a lower one is only mistaken for a high one.
+  // The lowest score of the sample's pairs. A lower score does no harm: it is only mistaken for a high one.
   double lowest = 0.0;
   const std::size_t some = std::max<std::size_t>(1, count / 32);
   for (std::size_t q = 0; q < count; q += some) {
@@ -172,7 +172,7 @@ void Int8Screen::fit_sixteen_bits(const std::vector<double>& sample, std::size_t
     }
     const double grow = (extremes_.highest - lowest) / 65000.0 / (steps_.query * steps_.row);
     if (grow <= 1.0) break;
-    // The finer of the two is made coarser first.
+    // The finer of the two steps is made coarser first.
     double& finer = steps_.query < steps_.row ? steps_.query : steps_.row;
     const double apart = std::min(grow, std::max(steps_.query, steps_.row) / finer);
     finer *= apart;
@@ -181,7 +181,7 @@ void Int8Screen::fit_sixteen_bits(const std::vector<double>& sample, std::size_t
   }
 }
 
-// What the rows of a sample have of the integers and leave to the residuals, but for a few.
+// Sets the extremes to those of the sample's rows, except a few rows that may stay unscreened.
 void Int8Screen::measure_rows(const std::vector<double>& sample, std::size_t count) {
   std::vector<float> integers(width_);
   std::vector<double> residuals, kept;
@@ -194,13 +194,13 @@ void Int8Screen::measure_rows(const std::vector<double>& sample, std::size_t cou
   extremes_.row = std::max(quantile_above(std::move(kept), kLeftOut) * kMargin, steps_.row);
 }
 
-// E and the slack, and a unit more for the rounding of the start and of these sums.
+// Returns E and the slack, with a unit more for the rounding of the start and of these sums.
 double Int8Screen::error(const Quantised& query) const {
   return (query.residual * extremes_.row + query.length * extremes_.residual + slack_) * kSlack +
          steps_.query * steps_.row;
 }
 
-// U: the largest similarity is 1, and computed coordinates are a little longer.
+// Returns U. The largest similarity is 1, and computed coordinates are a little longer.
 double Int8Screen::reach(const Quantised& query) const {
   return 1.0 + 2.0 * slack_ - query.along_centre + error(query);
 }

@@ -10,7 +10,7 @@
 namespace latentknn {
 namespace {
 
-constexpr double kLength = 32600.0;  // L: leaves room for a tail that is rounded up
+constexpr double kLength = 32600.0;  // L, which leaves room for a tail that is rounded up
 constexpr double kSlack = 1.0 + 0x1p-40;
 
 double total_error(std::size_t dim, const Projection& projected) {
@@ -49,7 +49,7 @@ std::vector<float> PrincipalScreen::project(const float* vectors, const double* 
   for (std::size_t i = 0; i < count; ++i) {
     float* to = projected.data() + i * packed_dim();
     std::copy_n(result.coordinates.data() + i * result.stride, count_, to);
-    // Rounded up to a whole multiple of 1 / L, which float32 represents closely enough to round back to it.
+    // The length outside is rounded up to a multiple of 1 / L. Float32 is close enough to it to round back to it.
     to[count_] = static_cast<float>(std::ceil(result.outside[i] * kLength) / kLength);
   }
   return projected;

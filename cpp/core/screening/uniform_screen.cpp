@@ -8,7 +8,7 @@
 namespace latentknn {
 namespace {
 
-constexpr double kSlack = 1.0 + 0x1p-40;  // for the float64 roundings of the bounds themselves
+constexpr double kSlack = 1.0 + 0x1p-40;  // covers the float64 roundings of the bounds themselves
 
 double similarity_error(double dim) { return (dim + 16.0) * 0x1p-53; }
 

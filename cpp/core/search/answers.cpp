@@ -8,7 +8,7 @@ void write_answer(const Search& search, std::size_t query, const std::vector<Sco
   for (std::size_t i = 0; i < search.request.k; ++i) {
     const std::size_t at = query * search.request.k + i;
     const ScoredRow& found = best[i];
-    arrays.similarities[at] = static_cast<float>(found.score) + 0.0f;  // -0 becomes +0
+    arrays.similarities[at] = static_cast<float>(found.score) + 0.0f;  // turns -0 into +0
     arrays.positions[at] = found.row;
     arrays.ids[at] = ids == nullptr ? found.row : ids[found.row];
     if (arrays.scores64 != nullptr) arrays.scores64[at] = found.score;

@@ -7,9 +7,9 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kFirstCells = 2;   // cells first visited around a query's own place, beside twice its k rows
-constexpr std::size_t kWiden = 4;        // how many times more cells each further visit takes
-constexpr std::size_t kTriedAmong = 64;  // cells that a visit takes at least for rungs to be tried
+constexpr std::size_t kFirstCells = 2;   // cells first visited around a query's own place, besides those of 2 k rows
+constexpr std::size_t kWiden = 4;        // factor by which each further visit is wider
+constexpr std::size_t kTriedAmong = 64;  // least width of a visit before which rungs are tried
 
 std::size_t first_width(std::size_t k, std::size_t cell_rows) { return kFirstCells + 2 * k / cell_rows; }
 
@@ -64,7 +64,7 @@ void BlockSearch::start(const PlacedQueries& placed, std::size_t begin, std::siz
   visits_.start(placed, begin, end, cells);
 }
 
-// Rows that a screen says nothing about may be the best of all.
+// Scores the rows that a screen says nothing about: they may be the best of all.
 void BlockSearch::score_unscreened(Window cells) {
   std::vector<std::uint32_t> places;
   for (std::size_t q = 0; q < queries_.size() && !unscreened_.empty(); ++q) {
@@ -78,7 +78,7 @@ void BlockSearch::score_unscreened(Window cells) {
   }
 }
 
-// So many cells around each query's own, without those visited before.
+// Visits so many cells around each query's own, without those visited before.
 void BlockSearch::visit(std::size_t width, Answers& answers) {
   visits_.widen(width);
   exchange_thresholds(answers);
@@ -92,7 +92,7 @@ void BlockSearch::visit(std::size_t width, Answers& answers) {
   }
 }
 
-// What one shard has found spares the others work.
+// Shares thresholds with the other shards, which spares them work.
 void BlockSearch::exchange_thresholds(Answers& answers) {
   for (std::size_t q = 0; q < queries_.size(); ++q) {
     answers.raise_threshold(queries_[q], ladder_.thresholds()[q]);
@@ -100,7 +100,7 @@ void BlockSearch::exchange_thresholds(Answers& answers) {
   }
 }
 
-// Says what is to be compared; tiles that are on no rung score it at once.
+// Asks for the comparisons of some cells; for tiles that are on no rung, scores the cells at once.
 void BlockSearch::want(Window cells) {
   for (std::size_t cell = cells.begin; cell < cells.end; ++cell) {
     for (std::size_t tile = 0; tile < ladder_.tiles(); ++tile) {

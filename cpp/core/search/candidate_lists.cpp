@@ -6,8 +6,8 @@
 namespace latentknn {
 namespace {
 
-constexpr float kLowest = -4.0f, kHighest = 4.0f;  // beyond every bound of a similarity but the infinite ones
-constexpr std::size_t kTolerance = 8;              // a value that an eighth more than wanted reach will do
+constexpr float kLowest = -4.0f, kHighest = 4.0f;  // beyond every finite bound of a similarity
+constexpr std::size_t kTolerance = 8;              // one more in so many candidates than wanted may reach a value
 
 }  // namespace
 
@@ -20,9 +20,9 @@ void CandidateLists::start(std::size_t queries, std::size_t capacity) {
   limits_.assign(queries, capacity);
 }
 
-// Returns a value that `rank` of the values reach, and not many more; minus infinity where fewer reach `known`. By
-// halving the range of the values: counting them is so much cheaper than moving them about that many passes take less
-// than one selection.
+// Returns a value that `rank` of the values reach, and not many more; minus infinity where fewer reach `known`.
+// It halves the range of the values again and again. Counting values is so much cheaper than moving them that many
+// passes take less time than one selection.
 float CandidateLists::value_of_rank(const float* values, std::size_t count, std::size_t rank, double known) const {
   float reached = std::max(kLowest, static_cast<float>(known)), missed = kHighest;
   if (kernels_.count_at_least(values, count, reached) < rank) return -std::numeric_limits<float>::infinity();

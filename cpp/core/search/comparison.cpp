@@ -5,7 +5,7 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kHits = 4096;  // hits taken over together, before they leave the first cache
+constexpr std::size_t kHits = 4096;  // hits that are handled together, few enough for the L1 cache
 
 }  // namespace
 
@@ -49,7 +49,7 @@ void Comparison::compare(std::size_t rung) {
 
 void Comparison::try_out(std::size_t rung) { compare_on(rung, false); }
 
-// Returns the pairs that were compared.
+// Returns the number of pairs that were compared.
 std::size_t Comparison::compare_on(std::size_t rung, bool hands_on) {
   rung_ = rung;
   hands_on_ = hands_on;
@@ -58,7 +58,7 @@ std::size_t Comparison::compare_on(std::size_t rung, bool hands_on) {
   return pairs;
 }
 
-// Empties the kernel's hits.
+// Counts the kernel's hits, makes candidates of them where hands_on_ is set, and empties their buffer.
 void Comparison::take_hits() {
   const Rung& rung = ladder_.rung(rung_);
   const bool all_screened = unscreened_.empty();
@@ -67,7 +67,7 @@ void Comparison::take_hits() {
   for (const Hit *hit = hits_.data(), *end = hit + task_.hit_count; hit != end; ++hit) {
     const std::size_t q = hit->query;
     const Candidate candidate = rung.candidate(q, hit->score, hit->row);
-    // A list that was full may have raised the threshold meanwhile.
+    // A full list may have raised the threshold since the kernel compared this row.
     if (!(static_cast<double>(candidate.upper) >= thresholds[q])) continue;
     if (!all_screened && unscreened_.has(hit->row)) continue;
     ++left[q];

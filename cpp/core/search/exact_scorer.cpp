@@ -5,8 +5,8 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{256} << 10;  // of rows visited together: half an L2 cache
-constexpr std::size_t kAhead = 16;                           // rows asked for before they are needed
+constexpr std::size_t kChunkBytes = std::size_t{256} << 10;  // bytes of rows that are scored together: half an L2 cache
+constexpr std::size_t kAhead = 16;                           // rows that are fetched before they are needed
 constexpr std::size_t kLine = 64 / sizeof(float);
 
 }  // namespace
@@ -79,7 +79,7 @@ void ExactScorer::multiply(std::size_t query, const std::uint32_t* list, std::si
 void ExactScorer::score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order,
                         std::vector<TopK>& best) {
   if (pairs.empty()) return;
-  // A counting sort by chunks of places; within a chunk the pairs stay sorted by query.
+  // This is a counting sort by chunks of places; within a chunk the pairs stay sorted by query.
   const std::size_t chunk = std::max<std::size_t>(1, kChunkBytes / (rows_.dim * sizeof(float)));
   const auto by_place = [](const Pair& a, const Pair& b) { return a.place < b.place; };
   const auto [least, most] = std::minmax_element(pairs.begin(), pairs.end(), by_place);

@@ -11,9 +11,9 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kRowBytes = std::size_t{192} << 10;  // rows scored against a block of queries: in the L2 cache
+constexpr std::size_t kRowBytes = std::size_t{192} << 10;  // bytes of rows that are scored together: in the L2 cache
 
-// The rows that a mask allows; a null one allows all.
+// Returns the rows that a mask allows; null allows all.
 std::vector<std::uint32_t> admitted(std::size_t count, const std::uint8_t* allowed) {
   std::vector<std::uint32_t> list(count);
   std::iota(list.begin(), list.end(), std::uint32_t{0});

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kQueriesPerTask = 16;
 
-// The positions that stand for rows, each once.
+// Returns the positions that stand for rows, each once.
 std::vector<std::uint32_t> rows_of(const std::int64_t* positions, std::size_t count, std::size_t row_count) {
   std::vector<std::uint32_t> list;
   for (std::size_t i = 0; i < count; ++i) {

@@ -11,12 +11,12 @@ namespace latentknn {
 namespace {
 
 constexpr std::size_t kScoredBlock = 16;                       // queries that are scored together
-constexpr double kFloat64 = 8.0;                               // how many times longer than in float32 a product takes
-constexpr std::size_t kBlockBytes = std::size_t{256} << 10;    // packed queries of a block: half an L2 cache
-constexpr std::size_t kCandidateBytes = std::size_t{8} << 20;  // candidate lists of a block
-constexpr std::size_t kPartialBytes = std::size_t{32} << 20;   // best rows of all shards, before the merge
-constexpr std::size_t kSmallestBlock = 64;                     // queries; below, split the database instead
-constexpr std::size_t kTasksPerThread = 6;                     // so that threads finish together
+constexpr double kFloat64 = 8.0;                               // time of a product in float64, relative to float32
+constexpr std::size_t kBlockBytes = std::size_t{256} << 10;    // bytes of a block's packed queries: half an L2 cache
+constexpr std::size_t kCandidateBytes = std::size_t{8} << 20;  // bytes of a block's candidate lists
+constexpr std::size_t kPartialBytes = std::size_t{32} << 20;   // bytes of the best rows of all shards, before the merge
+constexpr std::size_t kSmallestBlock = 64;  // queries of the smallest block; then the rows are split instead
+constexpr std::size_t kTasksPerThread = 6;  // enough for threads to finish together
 
 std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 std::size_t round_up(std::size_t a, std::size_t b) { return divide_up(a, b) * b; }
@@ -58,7 +58,7 @@ SearchPlan plan_screened(const Search& search, const Ladder& ladder, const Layou
                               tile);
   plan.blocks = divide_up(count, plan.query_block);
   plan.shards = 1;
-  if (threads == 1) return plan;  // a shard knows less than the whole
+  if (threads == 1) return plan;  // a shard has lower thresholds than the whole
   const std::size_t useful = search.rows.count / (8 * k + 1024);
   const std::size_t affordable = kPartialBytes / (count * k * sizeof(ScoredRow));
   plan.shards = std::max<std::size_t>(1, std::min({divide_up(tasks, plan.blocks), useful, affordable}));

@@ -8,11 +8,12 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kGroup = 8;     // rows at least that are scored before the threshold is looked at again
-constexpr std::size_t kTrimmed = 64;  // candidates by which a list grows at least before it is shortened
+constexpr std::size_t kGroup = 8;     // least number of rows that are scored before the threshold is looked at again
+constexpr std::size_t kTrimmed = 64;  // candidates by which a list grows before it is shortened
 constexpr double kSpared = 0.03;      // share of the comparisons to come that scoring may cost for a better threshold
 
-// Room for what is first visited around a query's own place, and for what waits for a better threshold.
+// Leaves room for the rows that are first visited around a query's own place, and for those that wait for a better
+// threshold.
 std::size_t list_capacity(std::size_t first_rows, std::size_t k) {
   return first_rows + std::min(14 * k, 4 * k + 2048) + 512;
 }
@@ -45,9 +46,9 @@ void Rescoring::tighten(std::size_t q) {
   ladder_.raise_threshold(q, best_[q].threshold());
 }
 
-// Excluding by bounds alone is the cheap way and often enough. Where it is not, scoring the likeliest raises the
-// threshold, and the others wait: most will be excluded unscored. Where neither makes room, as too many lie within the
-// width of their bounds, the rest is scored exactly.
+// Excluding by bounds alone is cheap and often enough. Where it is not, scoring the likeliest candidates raises the
+// threshold, and the others wait: most will be excluded unscored. Where neither makes room, because too many lie
+// within the width of their bounds, the rest are scored exactly.
 void Rescoring::make_room(std::size_t q) {
   exclude(q);
   if (!ladder_.bounded_below(q) || lists_.size(q) > lists_.capacity() / 4 * 3) {
@@ -59,14 +60,13 @@ void Rescoring::make_room(std::size_t q) {
   limit(q, lists_.size(q) + search_.request.k);
 }
 
-// A list with bounds from below is shortened whenever that may raise the threshold much; others wait until they are
-// full.
+// Lists with bounds from below are shortened whenever that may raise the threshold much; others, when they are full.
 void Rescoring::limit(std::size_t q, std::size_t size) {
   lists_.set_limit(q, ladder_.bounded_below(q) ? size + kTrimmed : lists_.capacity());
 }
 
-// Drops rows that are not admitted, and rows that cannot be among the k best: by the threshold, which bounds from below
-// may raise.
+// Drops rows that are not admitted, and rows that cannot be among the k best by the threshold. Before that, bounds
+// from below may raise the threshold.
 void Rescoring::exclude(std::size_t q) {
   const std::size_t k = search_.request.k;
   if (!search_.admits_all()) {
@@ -116,17 +116,17 @@ void Rescoring::score_some(std::size_t rows_to_come) {
 }
 
 void Rescoring::score_all() {
-  // The likeliest rows first: the threshold that they give excludes most of the others.
+  // The likeliest rows come first: the threshold that they give excludes most of the others.
   score_pairs([this](std::size_t) { return scored_first_; });
   score_pairs([this](std::size_t q) { return lists_.size(q); });
 }
 
-// Scores the list's rows, the likeliest first, until the others are excluded by what was found.
+// Scores the rows of the list, the likeliest first, until the threshold excludes the others.
 void Rescoring::score_list(std::size_t q) {
   lists_.take_all(q, taken_);
   const auto higher = [](const Candidate& a, const Candidate& b) { return a.upper > b.upper; };
   const auto [most, least] = std::minmax_element(taken_.begin(), taken_.end(), higher);
-  // Bounds that are wider than they are apart do not tell which rows are likelier.
+  // Bounds that all overlap do not tell which rows are likelier.
   const bool apart = !ladder_.bounded_below(q) || most->lower > least->upper;
   if (apart) std::sort(taken_.begin(), taken_.end(), higher);
   const std::vector<double>& thresholds = ladder_.thresholds();
@@ -141,7 +141,7 @@ void Rescoring::score_list(std::size_t q) {
   }
 }
 
-// Scores the likeliest rows of every query, as many as `few` says, together.
+// Scores the likeliest rows of all queries together, few(q) rows of query q.
 template <class Few>
 void Rescoring::score_pairs(const Few& few) {
   pairs_.clear();

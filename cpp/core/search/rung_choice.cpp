@@ -9,12 +9,12 @@ namespace latentknn {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kCrowded = 0.6;        // share left by the last rung above which scoring all rows is cheaper
+constexpr double kCrowded = 0.6;        // scoring all rows is cheaper where the last rung leaves a larger share
 constexpr std::size_t kTriedRuns = 4;   // runs of cells on which rungs are tried
-constexpr std::size_t kTriedCells = 2;  // cells of each such run
+constexpr std::size_t kTriedCells = 2;  // cells of each of these runs
 
-// What may be left by nature: of rows without any order, a share of k / seen are better than the best of those that
-// were seen before.
+// Returns the share of rows that even the best screen leaves, with a margin. Of rows without any order, a share of
+// k / seen are better than the k-th best of those seen before.
 double natural_share(std::size_t k, std::size_t seen) {
   const double better = std::min(1.0, static_cast<double>(k) / static_cast<double>(seen));
   return std::min(4.0 * better, (1.0 + better) / 2.0);
@@ -31,13 +31,13 @@ RungChoice::RungChoice(const Search& search, const Layout& layout, TileLadder& l
       comparison_(comparison),
       left_cost_(costs::left_row(search.rows.dim)) {}
 
-// Rows in the cells that were wanted before the last visit.
+// Counts the rows in the cells that were wanted before the last visit.
 std::size_t RungChoice::rows_seen(std::size_t tile) const { return visits_.visited(tile) * layout_.cell_rows(); }
 
 void RungChoice::climb() {
   std::size_t highest = 0, climbed = 0;
   for (std::size_t tile = 0; tile < ladder_.tiles(); ++tile) {
-    // Rows that are packed for a query alone are dear.
+    // Rows that are packed for one query alone are dear.
     const auto cost = [&](std::size_t rung) {
       return ladder_.rung(rung).cost_per_row(static_cast<double>(ladder_.size(tile)));
     };
@@ -51,7 +51,7 @@ void RungChoice::climb() {
     ++climbed;
     highest = std::max(highest, rung + 1);
   }
-  // The next block begins where this one would have done better to begin.
+  // The next block begins on the rung that would have suited this block better.
   if (2 * climbed > ladder_.tiles()) ladder_.begin_on(std::min(highest, ladder_.rungs() - 1));
 }
 
@@ -94,7 +94,7 @@ void RungChoice::try_rungs() {
   }
 }
 
-// A few of the cells that each of the tiles wants; and how many queries want a cell together.
+// Returns a few of the cells that each tile wants, and sets together_.
 std::vector<RungChoice::Pair> RungChoice::pairs_to_try(const std::vector<std::size_t>& tiles) {
   const std::vector<std::size_t>& runs = visits_.runs();
   std::vector<Pair> pairs;
@@ -124,7 +124,7 @@ std::vector<RungChoice::Pair> RungChoice::pairs_to_try(const std::vector<std::si
   return pairs;
 }
 
-// Counts what a rung leaves of the pairs of such tiles.
+// Counts the rows that a rung leaves to the tiles of those pairs that belong to `tiles`.
 void RungChoice::try_rung(std::size_t rung, const std::vector<std::size_t>& tiles, const std::vector<Pair>& pairs) {
   comparison_.reset_counts();
   for (const std::size_t tile : tiles) ladder_.set_cutoffs(tile, rung);

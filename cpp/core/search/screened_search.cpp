@@ -34,7 +34,7 @@ void screened_search(const Search& search, const Ladder& ladder, const Layout& l
     if (!block) block = std::make_unique<BlockSearch>(search, ladder, layout);
     const std::size_t first = index / plan.shards * plan.query_block;
     const std::size_t last = std::min(first + plan.query_block, search.queries.count());
-    // The shard of the queries' own place comes first: its thresholds spare the others most of their work.
+    // The shard of the queries' own places comes first: its thresholds spare the others most of their work.
     const std::size_t home = placed.places[(first + last) / 2] / layout.cell_rows() * plan.shards / cells;
     const std::size_t shard = (index + home) % plan.shards;
     const Window window{cells * shard / plan.shards, cells * (shard + 1) / plan.shards};
