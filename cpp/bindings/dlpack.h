@@ -1,5 +1,5 @@
 // The structures of DLPack, by which libraries exchange arrays: https://dmlc.github.io/dlpack/latest/c_api.html
-// Their layout is older than version 1.0; all libraries still understand it.
+// They are those of versions before 1.0, which all libraries still understand.
 #pragma once
 
 #include <cstdint>

@@ -48,7 +48,7 @@ class Database {
 
   Explanation explain() const;
 
-  // Appends rows, all or none. While `ids` is null for all rows, a row's id is its position.
+  // Appends rows, all or none. `ids` is null as long as no row has an id of its own; then a row's id is its position.
   // Throws InvalidRow, std::bad_alloc, std::length_error beyond 2^32 - 1 rows, Interrupted.
   void add(const Matrix& rows, const std::int64_t* ids, std::size_t threads, const ThreadPool::Poll& poll);
 

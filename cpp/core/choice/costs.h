@@ -7,26 +7,26 @@
 
 namespace latentknn::costs {
 
-// Comparing a row with a query by a screen of so many dimensions. The comparison with cutoffs costs as much as a few
-// dimensions more.
+// The cost of comparing a row with a query by a screen of so many dimensions. Comparing its score with the cutoff costs
+// as much as a few dimensions more.
 inline double compared_row(const ScreenKernel& kernel, std::size_t dims) {
   constexpr double kCompareDims = 4.0;
   return static_cast<double>(dims) / kernel.gain + kCompareDims;
 }
 
-// Packing a row for a screen.
+// The cost of packing a row for a screen.
 inline double packed_row(std::size_t dim) { return 25.0 * static_cast<double>(dim); }
 
-// Scoring a row exactly that lies anywhere in memory.
+// The cost of scoring a row exactly that lies anywhere in memory.
 inline double scored_row(std::size_t dim) { return 1500.0 + 15.0 * static_cast<double>(dim); }
 
-// Handling a row that a screen leaves: it is listed, and compared with thresholds until it is excluded or scored.
+// The cost of a row that a screen leaves: it is listed, and compared with thresholds until it is excluded or scored.
 inline double left_row(std::size_t dim) {
   constexpr double kListed = 500.0, kScored = 0.08;
   return kListed + kScored * scored_row(dim);
 }
 
-// Searching for a query among so many rows by the plainest comparison, with the fixed cost of a query.
+// The cost of searching for a query among so many rows by the plainest comparison, with the fixed cost of a query.
 inline double searched_query(std::size_t rows, std::size_t dim) { return static_cast<double>(rows * dim) + 0x1p17; }
 
 }  // namespace latentknn::costs

@@ -42,7 +42,7 @@ class CandidateForecast {
   std::size_t dim_;
   std::size_t width_ = 0;  // number of directions, and one for the length outside of them
   std::size_t count_;
-  double each_;                      // rows of the database that one of the sample stands for
+  double each_;                      // rows of the database that one row of the sample stands for
   double spread_ = 1.0;              // length of a centred row, typically
   double range_ = 2.0;               // range of similarities, less their part along the centre
   std::vector<float> by_dimension_;  // (width, count): the projected sample, dimension by dimension

@@ -6,12 +6,13 @@
 
 namespace latentknn {
 
+// Rows that screening leaves are scored in float64, whatever the strategy.
 enum class Strategy {
   automatic,  // the screens that are predicted to be the cheapest for the rows
-  fp32,       // screen in float32, score the rows that are left in float64
-  int16,      // screen in 16-bit integers, likewise
-  int8,       // screen in 8-bit integers, rotated and centred, likewise
-  pca,        // screen in the rows' principal subspace, in 16-bit or 8-bit integers, likewise
+  fp32,       // screen in float32
+  int16,      // screen in 16-bit integers
+  int8,       // screen in 8-bit integers, rotated and centred
+  pca,        // screen in the rows' principal subspace, in 16-bit or 8-bit integers
   float64,    // no screening: score every row
 };
 

@@ -1,5 +1,5 @@
 // The kernels for every processor, by the compiler's own vectors of 16 bytes: SSE2 on x86-64, plain NEON registers on
-// AArch64, scalar code elsewhere. Tiles of 4 queries x 8 rows in 8 registers.
+// AArch64, scalar code elsewhere. A tile is 4 queries x 8 rows, in 8 registers.
 #include "kernel_table.h"
 
 #if defined(__SSE2__)

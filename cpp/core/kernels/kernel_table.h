@@ -55,8 +55,8 @@ struct ScreenKernel {
   // is 127. A score is the row's start plus the product, modulo 2^16 where `wraps` is set.
   int query_largest;
   bool wraps;
-  size_t query_tile;                  // the same in all arithmetics of a table
-  size_t row_tile;                    // divides the largest row_tile of the table
+  size_t query_tile;                  // queries of a tile; the same in all arithmetics of a table
+  size_t row_tile;                    // rows of a tile; divides the largest row_tile of the table
   size_t (*query_bytes)(size_t dim);  // bytes of one packed vector, padding of its dimensions included
   size_t (*row_bytes)(size_t dim);
   // Packs `count` consecutive vectors, each times its scale, into tiles of query_tile or row_tile; missing

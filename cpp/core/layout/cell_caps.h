@@ -8,8 +8,8 @@
 // Rounding. Coordinates and centres are rounded to float32, which turns each by at most 1.1 * 2^-24; cos m is
 // lowered by more than that. The product of the query and the centre, of `width` terms, is off by at most
 // (width + 6) 2^-24 with the rounding of its operands, the right side by at most 6 * 2^-24; the left is raised by
-// more than both. A zero row is similar to nothing, so no query looks for it while s > 0. Where s <= 0, or an angle
-// is wider than a right one, the cell is never skipped.
+// more than both. A zero row is similar to nothing, so no query looks for it while s > 0. Where s <= excess, or m is
+// wider than a right angle, the cell is never skipped.
 #pragma once
 
 #include <cstddef>

@@ -1,10 +1,10 @@
 // Reduces vectors to a few coordinates that bound the similarity from above.
 //
-// Let b = P x be the coordinates of x, of length 1, in the subspace of p principal directions as Projection computes
-// them, B their error and w the directions' (error() and orthogonality_error() of projection.h), and t what it says of
-// the length outside: t = sqrt(max(0, 1 - |b|^2 + e)), e = 2 B (1 + w) + B^2 + w (1 + w) + 2^-40, the last for the
-// rounding of the other terms. The products inside move by at most 2 B (1 + w) + B^2, those of what lies outside are at
-// most t_q t_x with an error of w (1 + w) (principal_screen.h has each of these steps), so that
+// Let x have length 1, and let b = P x be its coordinates in the subspace of p principal directions, as Projection
+// computes them. B is their error and w that of the directions (error() and orthogonality_error() of projection.h).
+// The length outside is at most t = sqrt(max(0, 1 - |b|^2 + e)), e = 2 B (1 + w) + B^2 + w (1 + w) + 2^-40, where
+// 2^-40 is for the rounding of the other terms. Products inside move by at most 2 B (1 + w) + B^2; products outside
+// are at most t_q t_x with an error of w (1 + w) (principal_screen.h has each of these steps), so that
 //     q x <= y_q y_x + e + (d + 16) 2^-53,    y = (b, t).
 // Either |y|^2 = 1 + e, or t = 0 and 1 + e < |b|^2 <= (1 + w + B)^2. So 1 <= |y_q| |y_x| <= 1 + m with
 // m = e + 2 w + w^2, and with the angle between y_q and y_x

@@ -12,8 +12,8 @@ namespace {
 
 constexpr double kRowLargest = 127.0;
 constexpr double kSlack = 1.0 + 0x1p-40;
-constexpr double kMargin = 1.02;   // over what the sample shows,
-constexpr double kOutside = 0.02;  // of similarities
+constexpr double kMargin = 1.02;   // factor over the lengths that the sample shows
+constexpr double kOutside = 0.02;  // similarities that may lie outside of the sample's range
 constexpr double kLeftOut = 2e-4;  // share of rows that may stay unscreened
 constexpr double kLeastUnit = 0x1p-27;
 

@@ -1,10 +1,10 @@
 // Screens in 8-bit integers, with the measured error of each query.
 //
 // Coordinates. Either all dimensions are kept, or the principal subspace of P (p directions) and, as one more
-// coordinate, the length t of what lies outside of it: q x <= (P q) (P x) + t_q t_x by Cauchy-Schwarz. The n
-// coordinates are rotated by H, the orthonormal Hartley matrix, so that no component is much larger than the
-// others and all use the few bits equally. H and P act together: with D = H (P, 0), the coordinates are
-// y = D x + l t, where l is the last column of H. All dimensions: D = H, no t.
+// coordinate, the length t outside of it: q x <= (P q) (P x) + t_q t_x by Cauchy-Schwarz. H, the orthonormal Hartley
+// matrix, rotates the n coordinates, so that no component is much larger than the others and all use the few bits
+// equally. H and P act together: with D = H (P, 0), the coordinates are y = D x + l t, where l is the last column of
+// H. Where all dimensions are kept, D = H, and there is no t.
 //
 // Rotated coordinates. G = D^T D nearly is a projector: D D^T = I - l l^T + (at most w). So I - G + w is
 // positive semidefinite, and with t = sqrt(1 - |D x|^2 + w), for vectors of length 1,

@@ -1,18 +1,18 @@
 // Screens in the principal subspace of the rows, with an exact bound for what lies outside of it.
 //
-// Let P be p directions of d elements, q and x of length 1, a = P q, b = P x, and q', x' what is left of q
+// Let P be p directions of d elements, let q and x have length 1, a = P q, b = P x, and let q', x' be the parts of q
 // and x outside the subspace: x' = x - P^T b. If P P^T = I + D with |D| <= w, then
 //     q x = a b + q' x' + r,    |r| <= w (1 + w),    |x'|^2 <= 1 - |b|^2 + w (1 + w),
 // and by Cauchy-Schwarz q' x' <= |q'| |x'|. So the vector (b, |x'|) of p + 1 dimensions gives an upper
 // bound of the similarity as one more inner product, and the tile of kernels/tile.inl computes it as it is
 // (the idea of an exact tail bound is Panorama's and PDX's; here it is one dimension more).
 //
-// Rounding. With L the scale of the integers:
+// Rounding. Let L be the scale of the integers.
 //   1. b is computed in float32 with an error of at most B in length (Projection::error(); the absolute
 //      directions have a norm of at most sqrt(p) (1 + w)). So a b moves by at most 2 B (1 + w) + B^2, and
 //      |x'|^2 <= 1 - |b|^2 + 2 B (1 + w) + B^2 + w (1 + w) with the computed b. The root of that, times L, is
 //      rounded up.
-//   2. L b is rounded to integers, which moves it by at most E = sqrt(p) (1/2 + 2^-30): the integer
+//   2. L b is rounded to integers, which moves it by at most E = sqrt(p) (1/2 + 2^-30). So the integer
 //      product moves by at most 2 L E (1 + B + w) + E^2.
 //   3. The integer product is exact: see UniformScreen; (b, |x'|) is at most 1 + 2 B + 2 w long, and L
 //      leaves room for that. Rounding it to float32 adds 2^-24 of its largest value.

@@ -25,7 +25,7 @@ class Screen {
   virtual const ScreenKernel& kernel() const = 0;
   virtual std::size_t packed_dim() const = 0;  // dimensions that the kernel multiplies
 
-  // The factor of similarities that makes them comparable with scores.
+  // Scores are comparable with similarities times this.
   virtual double score_scale() const = 0;
 
   // Makes room for `count` rows in all.

@@ -52,7 +52,7 @@ class BlockSearch {
   Comparison comparison_;
   CellVisits visits_;
   RungChoice choice_;
-  std::vector<std::size_t> queries_;  // their numbers in the search
+  std::vector<std::size_t> queries_;  // numbers in the search
   std::vector<float> vectors_;        // (queries, dim)
   std::vector<double> squared_norms_;
 };

@@ -7,7 +7,7 @@ namespace latentknn {
 namespace {
 
 constexpr float kLowest = -4.0f, kHighest = 4.0f;  // beyond every finite bound of a similarity
-constexpr std::size_t kTolerance = 8;              // one more in so many candidates than wanted may reach a value
+constexpr std::size_t kTolerance = 8;              // an eighth more values than wanted may reach the result
 
 }  // namespace
 

@@ -46,7 +46,7 @@ class CandidateLists {
     keep(q, [=](std::size_t i) { return static_cast<double>(uppers[i]) >= threshold; });
   }
 
-  // Keeps the candidates at the places that `wanted` wants.
+  // Keeps the candidates at places for which `wanted` is true.
   template <class Wanted>
   void keep_places(std::size_t q, const Wanted& wanted) {
     const std::uint32_t* const places = places_.data() + q * capacity_;

@@ -34,7 +34,7 @@ class CellVisits {
   // Counts the cells that a tile wanted before the last widening, with those that it could skip.
   std::size_t visited(std::size_t tile) const;
 
-  // So many cells around each query's own are wanted, but for those that were before.
+  // Wants so many cells around each query's own, except those that were wanted before.
   void widen(std::size_t width);
 
   // The runs of CellCaps::kRun cells that have wanted cells, in order.

@@ -19,7 +19,7 @@ class Comparison {
  public:
   Comparison(const Layout& layout, const PlaceSet& unscreened, TileLadder& ladder, Rescoring& rescoring);
 
-  // Takes on the block of queries that the ladder has taken on.
+  // Begins the block of queries that the ladder has begun.
   void start(std::size_t queries);
 
   void reset_counts();
@@ -28,14 +28,14 @@ class Comparison {
   void want(std::size_t cell, std::size_t tile, std::size_t rung);
   // Compares everything that is wanted on a rung.
   void compare(std::size_t rung);
-  // Compares it too, but only counts the rows that are left.
+  // Compares everything that is wanted on a rung, but only counts the rows that are left.
   void try_out(std::size_t rung);
 
   // The share that screening has left of the tile's pairs compared since the counts were reset.
   double left_share(std::size_t tile) const;
   bool compared_any(std::size_t tile) const { return compared_[tile] > 0; }
 
-  // Counts the pairs compared for the block; finer_rows(), those on finer rungs than the one that searches begin on.
+  // Pairs that were compared for the block; finer_rows() counts those on rungs finer than the one searches begin on.
   std::uint64_t screened_rows() const { return screened_rows_; }
   std::uint64_t finer_rows() const { return finer_rows_; }
 

@@ -29,7 +29,7 @@ class ExactScorer {
 
   explicit ExactScorer(const Search& search);
 
-  // Takes on some queries, by their numbers in the search.
+  // Begins a block of queries, by their numbers in the search.
   void start(const std::vector<std::size_t>& queries);
 
   // Scores the listed rows for one query.
@@ -38,7 +38,7 @@ class ExactScorer {
   // Scores rows that are scattered in memory, and fetches them before they are needed.
   void score_scattered(std::size_t query, const std::vector<std::uint32_t>& list, TopK& best);
 
-  // Scores the members of a run that the query, which has the number `asked` in the search, admits.
+  // Scores the members of a run that the query admits. `asked` is its number in the search.
   void score_run(std::size_t query, const RowRun& run, std::size_t asked, TopK& best);
 
   // Scores pairs of a query and the row at a place of `order`; the pairs are sorted by query. Near places come

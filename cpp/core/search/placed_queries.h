@@ -11,7 +11,7 @@ namespace latentknn {
 
 struct PlacedQueries {
   std::vector<std::size_t> queries;  // numbers in the search
-  std::vector<std::size_t> places;   // where their best rows are likely to stand
+  std::vector<std::size_t> places;   // places at which their best rows are likely to stand
   std::vector<float> points;         // (queries, layout.width()); empty where the layout has none
 
   PlacedQueries(const Search& search, const Layout& layout);

@@ -13,7 +13,7 @@ struct SearchPlan {
   std::size_t query_block;
   std::size_t blocks;
   std::size_t shards;
-  double work;  // in multiply-adds of float32
+  double work;  // float32 multiply-adds
 
   std::size_t tasks() const { return blocks * shards; }
 };

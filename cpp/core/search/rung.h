@@ -23,7 +23,7 @@ class Rung {
 
   // Begins a block of queries.
   void start(const float* queries, const double* squared_norms, std::size_t count);
-  // Packs the queries when they are first needed, with cutoffs by their thresholds.
+  // Packs the queries, with cutoffs by their thresholds, unless they are packed already.
   void pack_queries(const std::vector<double>& thresholds);
 
   // The cost of comparing a query with a row, where so many queries are compared with it together.

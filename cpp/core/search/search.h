@@ -1,4 +1,4 @@
-// A search: what every stage needs to know of it.
+// The data that the stages of a search share.
 #pragma once
 
 #include <cstddef>
