@@ -70,7 +70,6 @@ Ladder alone(std::unique_ptr<Screen> screen) {
   return ladder;
 }
 
-// Makes a screen in all dimensions.
 std::unique_ptr<Screen> whole_screen(Arithmetic arithmetic, const KernelTable& kernels, const Rows& sample,
                                      UniformScreen::Packed packed) {
   switch (arithmetic) {

@@ -15,7 +15,6 @@ struct Ladder {
   std::size_t whole = 0;                         // first screen of all dimensions; earlier ones screen in a subspace
 
   bool empty() const { return screens.empty(); }
-  // The screen that compares the fastest.
   const Screen& cheapest() const { return *screens.front(); }
 
   void reserve_rows(std::size_t count) {

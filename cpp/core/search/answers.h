@@ -11,7 +11,6 @@
 
 namespace latentknn {
 
-// Writes one query's k best rows.
 void write_answer(const Search& search, std::size_t query, const std::vector<ScoredRow>& best);
 
 // With one shard, answers are written as they come; with several, merge() writes the best of all shards at the end.

@@ -61,7 +61,6 @@ class CandidateLists {
   // bound in the list may be below `known`.
   void take_likeliest(std::size_t q, std::size_t few, double known, std::vector<std::uint32_t>& taken);
 
-  // Moves all candidates to `taken`.
   void take_all(std::size_t q, std::vector<Candidate>& taken);
 
  private:

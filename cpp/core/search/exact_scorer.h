@@ -32,7 +32,6 @@ class ExactScorer {
   // Begins a block of queries, by their numbers in the search.
   void start(const std::vector<std::size_t>& queries);
 
-  // Scores the listed rows for one query.
   void score(std::size_t query, const std::uint32_t* list, std::size_t count, TopK& best);
 
   // Scores rows that are scattered in memory, and fetches them before they are needed.

@@ -32,7 +32,6 @@ class Rescoring {
     if (lists_.add(q, candidate)) make_room(q);
   }
 
-  // Scores the rows at some places for a query.
   void score_places(std::size_t q, const std::vector<std::uint32_t>& places);
   // Scores all rows of a cell for each query of a tile, except the rows at the places `without`.
   void score_cell(std::size_t cell, std::size_t tile, const PlaceSet& without);

@@ -124,7 +124,7 @@ std::vector<RungChoice::Pair> RungChoice::pairs_to_try(const std::vector<std::si
   return pairs;
 }
 
-// Counts the rows that a rung leaves to the tiles of those pairs that belong to `tiles`.
+// Counts the rows that a rung leaves to `tiles` in the cells of their pairs.
 void RungChoice::try_rung(std::size_t rung, const std::vector<std::size_t>& tiles, const std::vector<Pair>& pairs) {
   comparison_.reset_counts();
   for (const std::size_t tile : tiles) ladder_.set_cutoffs(tile, rung);

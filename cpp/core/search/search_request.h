@@ -24,8 +24,7 @@ struct SearchRequest {
 // Counts of what the searches of a database have done.
 struct SearchStatistics {
   std::atomic<std::uint64_t> queries{0};
-  // The counts below are pairs of a query and a row.
-  std::atomic<std::uint64_t> screened_rows{0};  // pairs that were screened; the others were out of reach
+  std::atomic<std::uint64_t> screened_rows{0};  // screened pairs of a query and a row; others were out of reach
   std::atomic<std::uint64_t> finer_rows{0};     // pairs screened on finer rungs than the one that searches begin on
   std::atomic<std::uint64_t> scored_rows{0};    // pairs that were scored exactly
 };
