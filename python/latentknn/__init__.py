@@ -28,7 +28,7 @@ __all__ = [
 
 find_moved_modules()
 
-# What needs more than NumPy is imported when it is first asked for.
+# A name that needs more than NumPy is imported when it is first asked for.
 _LAZY_CLASSES = {
     "ClassConditionalKNNClassifier": "latentknn.classification",
     "CosineKNNClassifier": "latentknn.classification",

@@ -1,4 +1,4 @@
-"""``python -m latentknn``: the command line."""
+"""The command line as ``python -m latentknn``."""
 
 import sys
 

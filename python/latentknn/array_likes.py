@@ -1,4 +1,4 @@
-"""Conversion of what users pass as arrays into arrays of NumPy, which reads most of them by itself."""
+"""Conversion of what users pass as arrays into NumPy arrays. NumPy itself reads most of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CUDA_MEMORY = (2, 13)
-"""What DLPack calls the memory of CUDA devices, and such as the host shares."""
+"""DLPack's numbers for memory of CUDA devices, and for memory that they share with the host."""
 
 
 def as_array(values: Any, name: str) -> NDArray[Any]:
@@ -19,17 +19,18 @@ def as_array(values: Any, name: str) -> NDArray[Any]:
     Parameters
     ----------
     values : array-like
-        NumPy, anything with ``__array__`` or ``__dlpack__``, nested sequences, PyTorch tensors of any type.
+        NumPy arrays, anything with ``__array__`` or ``__dlpack__``, nested sequences, PyTorch tensors of any
+        type.
     name : str
-        What the values are, in the plural, for messages.
+        Name of the values for messages, in the plural.
 
     Raises
     ------
     TypeError
-        For what is no array: a sparse matrix, an iterator, a data set, an index, a mapping, an array on a
-        device.
+        If the values are no array of the host: a sparse matrix, an iterator, a data set, an index, a mapping,
+        an array on a device.
     ValueError
-        For masked values, and for rows of unequal length.
+        If values are masked or rows are of unequal length.
     """
     _refuse(values, name)
     try:
@@ -50,14 +51,15 @@ def as_array(values: Any, name: str) -> NDArray[Any]:
 
 
 def as_matrix(values: Any, name: str) -> NDArray[Any]:
-    """Return values as `as_array` does; a column of lists, one a row, as a matrix.
+    """Return values as `as_array` does, but a column of lists, one a row, as a matrix.
 
     Raises
     ------
     TypeError
-        As `as_array`.
+        See `as_array`.
     ValueError
-        As `as_array`, and for a list that is missing or of another length than the first; its row is named.
+        See `as_array`; also if a list is missing or of another length than the first. The message names its
+        row.
     """
     array = as_array(values, name)
     column = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
@@ -77,17 +79,17 @@ def as_matrix(values: Any, name: str) -> NDArray[Any]:
             )
     if len({row.dtype for row in rows}) == 1:
         return np.stack(rows)
-    # Each value is rounded by itself: a common dtype might round some of them before.
+    # Each value is rounded by itself, because conversion to a common dtype might round some values first.
     return np.stack([row.astype(object) for row in rows])
 
 
 def for_scikit_learn(values: Any, name: str) -> Any:
-    """Return values as scikit-learn's own checks take them, which read the names of a frame's columns.
+    """Return values for scikit-learn's own checks, which read the column names of a data frame.
 
     Raises
     ------
     TypeError, ValueError
-        As `as_matrix`.
+        See `as_matrix`.
     """
     _refuse(values, name)
     values = _readable(values)
@@ -105,7 +107,7 @@ def is_on_device(values: Any) -> bool:
     try:
         return values.__dlpack_device__()[0] in _CUDA_MEMORY
     except (AttributeError, BufferError, RuntimeError, ValueError):
-        # An array on several devices raises, for one.
+        # An array on several devices raises one of these, for example.
         return False
 
 
@@ -123,7 +125,7 @@ def _refuse(values: Any, name: str) -> None:
             f"row {row} of the {name} is masked, or a part of it; fill what is masked by "
             f"{name}.filled(value), or leave such rows out"
         )
-    # The sparse matrices of SciPy have this method, and those of other libraries too.
+    # Sparse matrices of SciPy and of other libraries have this method.
     if hasattr(values, "todense"):
         raise TypeError(
             f"{name} are a sparse {type(values).__name__}, and only dense arrays are searched; pass "
@@ -158,7 +160,7 @@ def _readable(values: Any) -> Any:
 
 
 def _of_torch(tensor: Any, torch: Any) -> Any:
-    """Return a tensor without its gradients, and bfloat16, which NumPy does not know, as float32."""
+    """Return a tensor as a NumPy array; bfloat16, which NumPy does not know, becomes float32."""
     if tensor.layout != torch.strided:
         raise TypeError(f"received a sparse tensor of layout {tensor.layout}; pass tensor.to_dense()")
     dense = tensor.detach().resolve_conj().resolve_neg()

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn.array_likes import as_array, as_matrix, is_missing
 
-# The core rounds these to float32 itself, once, under its own floating-point environment.
+# The core rounds values of these types to float32 once, in a floating-point environment of its own.
 _CORE_DTYPES = (np.float32, np.float64, np.int64, np.uint64)
 
 
@@ -23,9 +23,9 @@ def as_rows(values: ArrayLike, name: str, dim: int | None = None) -> NDArray[Any
         bool, integers, float16, bfloat16, float32, float64 or an object array of numbers; NumPy or
         anything with ``__array__`` or ``__dlpack__``; a column of lists of equal length, one a row.
     name : str
-        What the values are, for messages.
+        Name of the values for messages.
     dim : int, optional
-        The number of columns that is needed.
+        Number of columns that the values must have.
 
     Returns
     -------
@@ -35,9 +35,9 @@ def as_rows(values: ArrayLike, name: str, dim: int | None = None) -> NDArray[Any
     Raises
     ------
     TypeError
-        For complex numbers, strings and other things that are not real numbers, or no arrays.
+        If the values are no array, or are complex numbers, strings or otherwise not real numbers.
     ValueError
-        For another number of dimensions or columns, masked values, and lists that are missing or of unequal
+        If the number of dimensions or columns is wrong, values are masked, or lists are missing or of unequal
         length.
     """
     array = as_matrix(values, name)
@@ -46,7 +46,7 @@ def as_rows(values: ArrayLike, name: str, dim: int | None = None) -> NDArray[Any
 
 
 def check_shape(shape: tuple[int, ...], name: str, dim: int | None = None) -> None:
-    """Raise ValueError if a shape is not that of rows, with `dim` columns if that is given."""
+    """Raise ValueError unless a shape is that of rows, with `dim` columns if `dim` is given."""
     if len(shape) != 2:
         advice = "; reshape a single vector with vector.reshape(1, -1)" if len(shape) == 1 else ""
         raise ValueError(f"{name} must have shape (n, d), received shape {shape}{advice}")
@@ -57,7 +57,7 @@ def check_shape(shape: tuple[int, ...], name: str, dim: int | None = None) -> No
 
 
 def as_int64(values: ArrayLike, name: str, count: int) -> NDArray[np.int64]:
-    """Return values as `count` int64, unchanged, or raise TypeError or ValueError."""
+    """Return `count` integers as int64, or raise TypeError or ValueError; none is rounded."""
     array = as_array(values, name)
     if array.shape != (count,):
         raise ValueError(f"{name} must have shape ({count},), one a row, received shape {array.shape}")
@@ -75,7 +75,7 @@ def as_flags(values: ArrayLike, name: str, count: int) -> NDArray[np.uint8]:
         raise TypeError(f"{name} must be a boolean mask, received dtype {array.dtype}")
     if array.shape != (count,):
         raise ValueError(f"{name} must have shape ({count},), one flag a row, received shape {array.shape}")
-    # No other thread can change this copy during a search.
+    # Other threads cannot change this copy during a search.
     return array.astype(np.uint8)
 
 
@@ -90,7 +90,7 @@ def _to_core_dtype(array: NDArray[Any], name: str) -> NDArray[Any]:
         )
     native = array.dtype.newbyteorder("=")
     if native not in _CORE_DTYPES:
-        # Small types go to float32 without any rounding; 32-bit integers need float64 for that.
+        # float32 holds values of small types exactly; 32-bit integers need float64.
         native = np.dtype(
             np.float64 if array.dtype.kind in "iu" and array.dtype.itemsize == 4 else np.float32
         )
@@ -108,9 +108,9 @@ def _from_objects(array: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def _nearly_float64(value: Any) -> float:
-    # A number that float64 cannot hold goes to that neighbour whose last bit is odd, from where rounding to
-    # float32 gives what rounding the number itself would have given (Boldo, Melquiond, "Emulation of FMA and
-    # correctly rounded sums: proved algorithms using rounding to odd", 2008).
+    # A number that float64 cannot hold becomes its float64 neighbour whose last bit is odd. Rounding that
+    # neighbour to float32 gives the same as rounding the number itself (Boldo, Melquiond, "Emulation of FMA
+    # and correctly rounded sums: proved algorithms using rounding to odd", 2008).
     if is_missing(value):
         return math.nan
     if isinstance(value, (str, bytes)):

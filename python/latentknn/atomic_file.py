@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""A context manager that writes a file as a whole or not at all."""
 
 import errno
 import os
@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to, and rename it to ``path`` if the block ends without an error.
+    """Give a path to write to, and rename that file to ``path`` if the block ends without an error.
 
     Parameters
     ----------
     path : Path
-        The final path. Its folder must exist; an older file is replaced.
+        The final path. Its folder must exist; an older file there is replaced.
 
     Yields
     ------
@@ -25,7 +25,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises
     ------
     IsADirectoryError, FileNotFoundError, NotADirectoryError
-        If the path is a folder, or its folder is none; nothing was written then.
+        If the path is a folder, or its parent is missing or a file. Nothing is written then.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a folder, name a file in it", str(path))

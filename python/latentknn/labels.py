@@ -1,4 +1,4 @@
-"""The labels of codes: one a code, numbers or strings, none of them missing."""
+"""Labels of codes. Each code has one label, a number or a string, and none is missing."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from latentknn.array_likes import as_array, is_missing
 
 
 def as_labels(values: ArrayLike, count: int) -> NDArray[Any]:
-    """Return labels as an array of their own.
+    """Return labels as a new array.
 
     Parameters
     ----------
     values : array-like of shape (count,)
         Numbers or strings, in any dtype or as objects, as pandas, polars and Arrow give them.
     count : int
-        How many there must be.
+        Number of labels that are needed.
 
     Returns
     -------
     ndarray of shape (count,)
-        Strings as NumPy's strings of fixed width, whatever they came as; objects that are numbers as numbers.
+        Strings become NumPy's strings of fixed width, and objects that are numbers become numbers.
 
     Raises
     ------
     TypeError
-        For labels that cannot be put in order, such as numbers among strings; the first is named.
+        If labels cannot be sorted, such as numbers among strings; the message names the first.
     ValueError
-        For another shape, and for a label that is missing or that NumPy's strings cannot hold; the first is
-        named.
+        If the shape is wrong, or a label is missing or does not fit NumPy's strings; the message names the
+        first.
     """
     array = as_array(values, "labels")
     if array.shape != (count,):
@@ -41,12 +41,12 @@ def as_labels(values: ArrayLike, count: int) -> NDArray[Any]:
 
 
 def labels_for_scikit_learn(values: ArrayLike) -> NDArray[Any]:
-    """Return labels as scikit-learn's own checks take them, which say what is wrong with their shape.
+    """Return labels for scikit-learn's own checks, which refuse a wrong shape.
 
     Raises
     ------
     TypeError, ValueError
-        As `as_labels`, but for the shape.
+        See `as_labels`; a wrong shape raises nothing here.
     """
     array = as_array(values, "labels")
     _check_present(array)
@@ -58,7 +58,7 @@ def labels_for_scikit_learn(values: ArrayLike) -> NDArray[Any]:
 
 
 def _check_present(labels: NDArray[Any]) -> None:
-    """Raise ValueError where a label is missing, naming the first."""
+    """Raise ValueError if a label is missing; the message names the first."""
     flat = labels.ravel()
     if labels.dtype.kind in "OT":
         missing = np.fromiter(map(is_missing, flat.tolist()), np.bool_, flat.size)
@@ -73,12 +73,12 @@ def _check_present(labels: NDArray[Any]) -> None:
 
 
 def join_labels(known: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
-    """Return labels followed by others, all as they were.
+    """Return labels followed by others, with all values unchanged.
 
     Raises
     ------
     ValueError
-        Where no type holds both.
+        If no type holds both.
     """
     received = f"the index has labels of dtype {known.dtype}, received {new.dtype}"
     if (new.dtype.kind in "US") != (known.dtype.kind in "US"):
@@ -88,7 +88,7 @@ def join_labels(known: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
     if numbers and joined.kind == "f" and "f" not in (known.dtype.kind, new.dtype.kind):
         raise ValueError(f"{received}; no integer type holds both")
     for part in (known, new) if numbers else ():
-        # The largest integers may leave their type on the way back, of which NumPy would warn.
+        # Converting the largest integers back may overflow, and NumPy would warn of it.
         with np.errstate(invalid="ignore"):
             changed = part.astype(joined).astype(part.dtype) != part
         if changed.any():

@@ -1,4 +1,4 @@
-"""A lock that a forked child does not wait for in vain."""
+"""A lock that raises in a forked child instead of waiting for a thread that is not there."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import threading
 from types import TracebackType
 
 _PATIENCE = 0.2
-"""Seconds after which a thread that waits looks whether anybody is left to wait for."""
+"""Seconds after which a waiting thread checks whether its process was forked."""
 
 
 class ForkAwareLock:
-    """A lock for ``with`` that its thread may enter again.
+    """A reentrant lock for ``with``.
 
-    A child that is forked while another thread holds it has not got that thread: entering raises there
-    instead of waiting for ever.
+    If a process is forked while another thread holds the lock, the child lacks that thread. Entering the lock
+    raises there instead of waiting for ever.
 
     Raises
     ------
     RuntimeError
-        On entering, in such a child.
+        If such a child enters the lock.
 
     Examples
     --------
@@ -31,7 +31,7 @@ class ForkAwareLock:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        # This is the process that entered last.
+        # The id of the process that entered last.
         self._process = 0
 
     def __enter__(self) -> None:

@@ -1,4 +1,4 @@
-"""Modules that have moved, for pickles, which name a class by its module when they were written."""
+"""Modules that have moved. A pickle names a class by the module that held it when the pickle was written."""
 
 import sys
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _MOVED = {
 
 
 def find_moved_modules() -> None:
-    """Let imports, such as those of `pickle`, find a module that has moved where its classes are now."""
+    """Let imports of a moved module, such as `pickle` makes, find the module that holds its classes now."""
     sys.meta_path.append(_MovedModules())
 
 
@@ -25,7 +25,7 @@ class _MovedModules(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return how to make the module, if it is one of those that have moved."""
+        """Return the specification of the module if it is one that has moved."""
         return ModuleSpec(fullname, self) if fullname in _MOVED else None
 
     def exec_module(self, module: ModuleType) -> None:

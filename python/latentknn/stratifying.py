@@ -1,4 +1,4 @@
-"""Stratified samples: rows of all classes alike."""
+"""Stratified samples, in which every class has its share."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 
 def choose_evenly(labels: NDArray[np.integer[Any]], count: int, seed: int) -> NDArray[np.intp]:
-    """Choose rows at random with the same shares of the classes.
+    """Choose rows at random, so that the shares of the classes stay the same.
 
     Parameters
     ----------
     labels : ndarray of shape (n,), integer
         Class of every row.
     count : int
-        Rows to choose; all where there are not more.
+        Number of rows to choose; all rows if there are no more.
     seed : int
         Seed of the choice.
 
@@ -33,5 +33,5 @@ def choose_evenly(labels: NDArray[np.integer[Any]], count: int, seed: int) -> ND
     count = min(count, len(labels))
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    # Evenly spaced rows of the sorted order take from every class its share.
+    # Rows at even steps of the order by class give every class its share.
     return np.sort(by_class[(2 * np.arange(count) + 1) * len(labels) // (2 * count)])

@@ -1,7 +1,7 @@
 """Classification by the votes of nearest neighbours.
 
-`vote` holds the rule by which neighbours become a class, `neighbours` the neighbours of a batch of queries.
-The two classifiers, whose base is in `base`, are estimators of scikit-learn.
+`neighbours` finds the neighbours of a batch of queries, and `vote` holds the rule by which they decide on a
+class. The two classifiers are estimators of scikit-learn; their base class is in `base`.
 """
 
 from latentknn.classification.class_conditional import ClassConditionalKNNClassifier

@@ -1,4 +1,4 @@
-"""The base of the classifiers: their parameters, and the vote that decides."""
+"""The base class of the classifiers, which holds their parameters and the vote."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class NeighbourClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return Vote(self.n_neighbors, self.weights, self.temperature)
 
     def _check_voting(self) -> None:
-        """Raise ValueError for a parameter out of its range."""
+        """Raise ValueError if a parameter is out of its range."""
         check_neighbour_count(self.n_neighbors)
         if self.weights not in WEIGHTS:
             raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, received {self.weights!r}")
@@ -60,11 +60,11 @@ class NeighbourClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"temperature must be a positive number, received {self.temperature!r}")
 
     def _threads(self) -> int | None:
-        """Return the threads that scikit-learn's `n_jobs` means; None leaves the number to the index."""
+        """Return the number of threads that `n_jobs` asks for; None leaves the number to the index."""
         return None if self.n_jobs is None else int(joblib.effective_n_jobs(self.n_jobs))
 
 
 def check_neighbour_count(k: int) -> None:
-    """Raise ValueError unless `k` is a whole number of neighbours."""
+    """Raise ValueError unless `k` is an integer of at least 1."""
     if not isinstance(k, numbers.Integral) or isinstance(k, bool) or k < 1:
         raise ValueError(f"n_neighbors must be an integer of at least 1, received {k!r}")

@@ -20,9 +20,9 @@ from latentknn.labels import as_labels
 class ClassConditionalKNNClassifier(NeighbourClassifier):
     """Classify queries that a conditional model has encoded once for every class.
 
-    A query's encoding under a class is compared with the training codes of that class alone; the nearest
-    neighbours of all classes together vote. So with one neighbour the class wins under which the query is
-    most similar to a training code. Ties between classes are settled as `CosineKNNClassifier` settles them.
+    A query's encoding under a class is compared with the training codes of that class alone. The nearest
+    neighbours of all classes together vote: with one neighbour, the class wins under which the query is most
+    similar to a training code. `CosineKNNClassifier` says how ties between classes are decided.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (C,)
-        The labels seen by `fit`, sorted: the order of the encodings that `predict` takes.
+        The labels seen by `fit`, sorted; `predict` takes encodings in this order.
     index_ : CosineIndex
         The training codes with their labels.
     n_features_in_ : int
@@ -101,7 +101,7 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
         Raises
         ------
         TypeError, ValueError
-            As `CosineIndex.search_per_class`.
+            See `CosineIndex.search_per_class`.
         """
         return self._winners(X)
 
@@ -116,21 +116,21 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
         Returns
         -------
         ndarray of shape (M, C), float64
-            Shares that add up to 1 in every row; columns in the order of `classes_`. Where classes share the
-            most votes, `predict` takes the one whose nearest neighbour comes first, ``argmax`` the first
-            column.
+            Shares that add up to 1 in every row; the columns are in the order of `classes_`. If several
+            classes have the most votes, `predict` returns the class whose nearest neighbour comes first, and
+            ``argmax`` the first column.
 
         Raises
         ------
         TypeError, ValueError
-            As `predict`.
+            See `predict`.
         """
         return self._shares(X)
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "index_" in state:
-            # Threads and kernels are those of the machine that loads.
+            # The machine that loads the pickle decides on threads and kernels.
             state["index_"] = (state["index_"].codes, state["index_"].labels)
         return state
 

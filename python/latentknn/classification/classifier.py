@@ -15,18 +15,18 @@ from latentknn.classification.neighbours import Neighbours
 from latentknn.index import CosineIndex, SearchResult
 from latentknn.labels import labels_for_scikit_learn
 
-# scikit-learn checks the shape and the feature names; the index checks the values and rounds them, once.
+# scikit-learn checks the shape and the feature names; the index checks the values and rounds them once.
 _VALIDATION: dict[str, Any] = {"dtype": None, "ensure_all_finite": False}
 
 
 class CosineKNNClassifier(NeighbourClassifier):
     """Classify codes by the votes of their most cosine-similar neighbours.
 
-    The neighbours are exact and the same to the bit on any machine; see `CosineIndex`. When classes have
-    equally many votes, the class whose nearest voting neighbour comes first in the order of the search
-    (similarity descending, then row of the training data ascending) wins. `predict_proba` gives such classes
-    equal shares, of which ``argmax`` takes the first in `classes_`: with two neighbours that is another class
-    than that of `predict` for many queries.
+    The neighbours are exact and the same to the bit on any machine; see `CosineIndex`. Of classes with
+    equally many votes, the one wins whose nearest voting neighbour comes first in the order of the search
+    (similarity descending, then row of the training data ascending). `predict_proba` gives such classes equal
+    shares, and ``argmax`` of them is the first in `classes_`. With two neighbours this differs from `predict`
+    for many queries.
 
     Parameters
     ----------
@@ -103,12 +103,12 @@ class CosineKNNClassifier(NeighbourClassifier):
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the class of every query; of classes with equal votes, that of the nearest neighbour.
+        """Return the class of every query; the nearest neighbour decides between equal votes.
 
         Parameters
         ----------
         X : array-like of shape (M, d), or None
-            Query codes, as for `fit`; None asks for every training code, itself left out.
+            Query codes, as for `fit`; None classifies every training code by the others.
 
         Returns
         -------
@@ -118,7 +118,8 @@ class CosineKNNClassifier(NeighbourClassifier):
         Raises
         ------
         ValueError
-            If a query is invalid (the first is named), or `n_neighbors` is above the number of codes.
+            If a query is invalid (the first is named), or `n_neighbors` is above the number of training codes
+            (less one for `X` = None).
         """
         return self._winners(X)
 
@@ -128,19 +129,19 @@ class CosineKNNClassifier(NeighbourClassifier):
         Parameters
         ----------
         X : array-like of shape (M, d), or None
-            As `predict`.
+            See `predict`.
 
         Returns
         -------
         ndarray of shape (M, C), float64
-            Shares that add up to 1 in every row; columns in the order of `classes_`. Where classes share the
-            most votes, `predict` takes the one whose nearest neighbour comes first, ``argmax`` the first
-            column.
+            Shares that add up to 1 in every row; the columns are in the order of `classes_`. If several
+            classes have the most votes, `predict` returns the class whose nearest neighbour comes first, and
+            ``argmax`` the first column.
 
         Raises
         ------
         ValueError
-            As `predict`.
+            See `predict`.
         """
         return self._shares(X)
 
@@ -152,7 +153,7 @@ class CosineKNNClassifier(NeighbourClassifier):
         Parameters
         ----------
         X : array-like of shape (M, d) or None, default None
-            Query codes, as for `fit`; None asks for the neighbours of every training code, itself left out.
+            Query codes, as for `fit`; None finds the neighbours of every training code among the others.
         n_neighbors : int or None, default None
             Number of neighbours, k; None takes the parameter of the classifier.
         return_distance : bool, default True
@@ -179,7 +180,7 @@ class CosineKNNClassifier(NeighbourClassifier):
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "index_" in state:
-            # Threads and kernels are those of the machine that loads.
+            # The machine that loads the pickle decides on threads and kernels.
             state["index_"] = state["index_"].codes
         return state
 

@@ -1,4 +1,4 @@
-"""The neighbours of a batch of queries, which are found once for all votes of them."""
+"""The neighbours of a batch of queries, found by one search for any number of votes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -41,12 +41,12 @@ class Neighbours:
         return winning_classes(classes, weights, self.class_count)
 
     def shares(self, vote: Vote) -> NDArray[np.float64]:
-        """Return each class's share of every query's votes, shape (M, C), of its first ``vote.k`` neighbours.
+        """Return each class's share, shape (M, C), in the votes of every query's first ``vote.k`` neighbours.
 
         Raises
         ------
         ValueError
-            As `predict`.
+            See `predict`.
         """
         votes = class_votes(*self._voters(vote), self.class_count)
         shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
@@ -68,10 +68,10 @@ def find_neighbours(index: CosineIndex, queries: ArrayLike, k: int, class_count:
     index : CosineIndex
         Codes whose labels are class numbers.
     queries : array-like of shape (M, d), or (C, M, d)
-        As `encode_queries` returns them. In three dimensions, the encoding of every query under each class of
-        the index, in ascending order, which is compared with the codes of that class alone.
+        Codes from `encode_queries`. An array of three dimensions holds every query's encoding under each
+        class of the index, classes ascending; each is compared with the codes of its class alone.
     k : int
-        Neighbours a query, of all classes together.
+        Number of neighbours of a query, of all classes together.
     class_count : int
         Number of classes.
 
@@ -82,7 +82,7 @@ def find_neighbours(index: CosineIndex, queries: ArrayLike, k: int, class_count:
     Raises
     ------
     ValueError
-        If the index has no labels, or as `CosineIndex.search` or `CosineIndex.search_per_class`.
+        If the index has no labels; see also `CosineIndex.search` and `CosineIndex.search_per_class`.
     """
     labels = index.labels
     if labels is None:

@@ -1,4 +1,4 @@
-"""The rule by which the classes of a query's neighbours become votes, and votes a class."""
+"""The vote, by which the neighbours of a query decide on its class."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 WEIGHTS = ("uniform", "similarity", "softmax")
 
-# Votes are held for this many (query, class) pairs at a time, 32 MiB, however many classes there are.
+# The votes of this many (query, class) pairs are in memory at a time: 32 MiB, whatever the number of classes.
 _VOTES_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True)
 class Vote:
-    """A rule that turns neighbours into a class; the parameters are those of `CosineKNNClassifier`.
+    """A rule by which neighbours decide on a class; the parameters are those of `CosineKNNClassifier`.
 
     Parameters
     ----------
@@ -95,12 +95,12 @@ def class_votes(
 def winning_classes(
     neighbour_classes: NDArray[np.integer[Any]], weights: NDArray[np.float64], class_count: int
 ) -> NDArray[np.integer[Any]]:
-    """Return the class with the most votes, of equal ones that whose nearest neighbour comes first.
+    """Return the class with the most votes; of equal classes, the one whose nearest neighbour comes first.
 
     Parameters
     ----------
     neighbour_classes, weights, class_count
-        As for `class_votes`; neighbours in the order of the search.
+        See `class_votes`; neighbours are in the order of the search.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def winning_classes(
         classes = neighbour_classes[queries]
         votes = class_votes(classes, weights[queries], class_count)
         votes_of_neighbour = np.take_along_axis(votes, classes, axis=1)
-        # Of equal values argmax returns the first, which is the rule for ties.
+        # argmax returns the first of equal values, as the rule for ties demands.
         first = votes_of_neighbour.argmax(axis=1)
         winners[queries] = np.take_along_axis(classes, first[:, None], axis=1)[:, 0]
     return winners

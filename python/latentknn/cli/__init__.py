@@ -1,4 +1,4 @@
-"""The command line, ``latentknn``: every command has a file of its own, with its options and what it does."""
+"""The command line, ``latentknn``. The file of a command holds its options and its action."""
 
 import argparse
 import os
@@ -10,10 +10,10 @@ from latentknn.cli import datasets, engines, models, run
 from latentknn.cli.errors import CommandError
 
 _INTERRUPTED = 130
-"""Exit status of a command that Ctrl-C ended: 128 and the number of the signal."""
+"""Exit status of a command that Ctrl-C ended: 128 plus the number of the signal."""
 
 _NOBODY_READS = 141
-"""Exit status where whoever read the output has gone, likewise."""
+"""Exit status of a command whose output nobody reads any more: 128 plus the number of SIGPIPE."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,27 +22,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        Its arguments, without the program's name; by default those of the process.
+        Arguments without the program's name; by default those of the process.
 
     Returns
     -------
     int
-        The exit status: 0 for success, 2 for an error of the user, which is printed, 130 for Ctrl-C, 141
-        where nobody reads the output any more, as behind ``| head -1``.
+        The exit status: 0 for success, 2 for an error of the user (which is printed), 130 for Ctrl-C, and 141
+        if nobody reads the output any more, as with ``| head -1``.
 
     Raises
     ------
     SystemExit
-        After ``--help`` and ``--version``, with status 0, and for arguments that cannot be parsed, with 2.
+        With status 0 after ``--help`` and ``--version``, and with 2 if arguments cannot be parsed.
     """
-    # TensorFlow would tell at every start what it was built for.
+    # Otherwise TensorFlow prints at every start for which processors it was built.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     arguments = _parser().parse_args(argv)
     try:
         arguments.command(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python would try to write at its end what is left, and complain.
+        # Otherwise Python tries to write the rest of the output when it ends, and prints an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _NOBODY_READS
     except CommandError as error:

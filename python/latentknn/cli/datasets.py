@@ -1,4 +1,4 @@
-"""``latentknn datasets``: the data sets by name, and getting one."""
+"""``latentknn datasets`` lists the data sets, or gets one."""
 
 import argparse
 import os

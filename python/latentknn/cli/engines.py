@@ -1,4 +1,4 @@
-"""``latentknn engines``: what can run a search here."""
+"""``latentknn engines`` lists the engines that can search on this machine."""
 
 import argparse
 from typing import Any

@@ -10,7 +10,7 @@ NO_DATASET = (
 
 
 class CommandError(Exception):
-    """Something that the user asked for cannot be done; the message says what to do instead."""
+    """The user asked for something that cannot be done; the message says what to do instead."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Options that go to a model's constructor."""
+"""Command-line options for a model's constructor."""
 
 import argparse
 import ast
@@ -29,7 +29,7 @@ def check_options(model: str, options: Mapping[str, Any]) -> None:
     Raises
     ------
     CommandError
-        If there is one; the message lists those that the model has.
+        If there is such an option; the message lists those that the model has.
     """
     parameters = inspect.signature(MODELS[model].load_class()).parameters.values()
     known = [

@@ -1,4 +1,4 @@
-"""``latentknn models``: the models by name."""
+"""``latentknn models`` lists the models."""
 
 import argparse
 from typing import Any

@@ -1,4 +1,4 @@
-"""Numbers on the command line; what is none, or out of its range, is refused in a sentence."""
+"""Numbers on the command line. Text that is no number, or a number out of range, is refused by a sentence."""
 
 import argparse
 import math

@@ -1,4 +1,4 @@
-"""``latentknn run``: train, encode, index, classify the whole test set and write the report."""
+"""``latentknn run`` trains a model, indexes its codes, classifies the test set and writes a report."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from latentknn.cli.run_folder import check_folder, prepare_folder
     from latentknn.evaluation import Stopwatch, run_experiment
 
-    # What is wrong with the arguments is said before anything is written or takes long.
+    # Wrong arguments are refused before anything is written or takes long.
     folder = RunFolder(arguments.out)
     check_folder(folder, resume=arguments.resume, overwrite=arguments.overwrite)
     stopwatch = Stopwatch(lambda stage: print(stage, flush=True))
@@ -142,7 +142,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _configure_libraries(threads: int | None) -> None:
-    """Set what TensorFlow and OpenMP read from the environment when they are first imported."""
+    """Set the environment variables that TensorFlow and OpenMP read when they are first imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if threads is not None:
         for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):

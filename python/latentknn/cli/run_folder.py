@@ -1,4 +1,4 @@
-"""What may happen to a folder that holds something already."""
+"""The folder of a run, which may hold an earlier run."""
 
 import json
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from latentknn.report import RunFolder
 
 
 def prepare_folder(folder: RunFolder, settings: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
-    """Make a run's folder ready and write down the settings of the run.
+    """Prepare the folder of a run and write the settings of the run into it.
 
     Parameters
     ----------
     folder : RunFolder
         New or empty; otherwise one of the flags must be set.
     settings : mapping
-        What must be the same when the run is resumed, as JSON values.
+        Settings that must be the same when the run is resumed, as JSON values.
     resume : bool
         Keep the checkpoint of an earlier run with the same settings.
     overwrite : bool
@@ -25,7 +25,7 @@ def prepare_folder(folder: RunFolder, settings: Mapping[str, Any], *, resume: bo
     Raises
     ------
     CommandError
-        If the folder holds something and neither flag is set, holds no run, or one with other settings.
+        If the folder is not empty and no flag is set, or it holds no run or a run with other settings.
     """
     check_folder(folder, resume=resume, overwrite=overwrite)
     wanted = json.loads(json.dumps(settings))

@@ -1,4 +1,4 @@
-"""Labelled images to train and measure encoders on.
+"""Labelled images for training and measuring encoders.
 
 ``load`` returns a ``Dataset``; ``fetch`` gets Fashion-MNIST from Debian's package archive without root.
 """

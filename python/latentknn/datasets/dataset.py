@@ -1,4 +1,4 @@
-"""The arrays of a data set and the checks that they pass once."""
+"""A data set, whose arrays are checked when it is constructed."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""The small digits that scikit-learn carries: 1,797 images of 8x8 pixels, no download."""
+"""The digits that are embedded in scikit-learn: 1,797 images of 8x8 pixels, without a download."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ _LARGEST_VALUE = 16
 def load_digits() -> Dataset:
     """Return scikit-learn's embedded digits as a data set.
 
-    The values 0 to 16 become ``round(value · 255 / 16)``, so that 16 is white like 255 elsewhere. The set
-    comes without a split: the first 1,297 images, in scikit-learn's order, are for training and the last
-    500 for testing.
+    The values 0 to 16 become ``round(value · 255 / 16)``, so that 16 is white, as 255 is elsewhere.
+    scikit-learn does not split the set: here the first 1,297 images, in its order, are for training and the
+    last 500 for testing.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""What can go wrong between a data set's name and its arrays."""
+"""Errors while a data set is loaded."""
 
 
 class DatasetNotFoundError(FileNotFoundError):
-    """A data set is in none of the places that were searched; the message lists every way to get it."""
+    """No source has the data set; the message lists every way to get it."""
 
 
 class DatasetCorruptError(ValueError):

@@ -1,4 +1,4 @@
-"""Getting a published data set from Debian's package archive, without root."""
+"""Downloading a published data set from Debian's package archive, without root."""
 
 import shutil
 import subprocess
@@ -14,8 +14,8 @@ from latentknn.datasets.sources import cache_folder
 def fetch(name: str) -> Path:
     """Download the Debian package of a published data set and unpack it into the user's cache.
 
-    Needs ``apt-get`` and ``dpkg-deb``, but no root. The files are verified before they appear in the cache,
-    by one rename; a data set that is there already is verified and left as it is.
+    The function needs ``apt-get`` and ``dpkg-deb``, but no root. It verifies the files and then moves them
+    into the cache by one rename. A data set that is in the cache already is verified and left as it is.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def fetch(name: str) -> Path:
     target = cache_folder(name)
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the target, so that the rename stays on one file system.
+        # The workspace is beside the target, so that the rename stays on one file system.
         with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=target.parent) as workspace:
             unpacked = _download_and_unpack(published, Path(workspace))
             published.verify(read_idx_folder(unpacked))

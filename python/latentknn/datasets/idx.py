@@ -1,8 +1,8 @@
 """The IDX file format of MNIST.
 
-Two zero bytes, one byte for the type (8: unsigned byte, the only one read here), one byte for the number of
-axes, the length of every axis as a big-endian 32-bit integer, then the values in C order. Source: Y. LeCun,
-C. Cortes, C. Burges, "The MNIST database of handwritten digits".
+A file holds two zero bytes, one byte for the type (8 is unsigned byte, the only type that is read here), one
+byte for the number of axes, the length of every axis as a big-endian 32-bit integer, and the values in C
+order. Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
 """
 
 import gzip
@@ -23,7 +23,7 @@ _UNSIGNED_BYTE = 8
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
-    """Read an IDX file of unsigned bytes, compressed by gzip or not (decided by its content).
+    """Read an IDX file of unsigned bytes; its content tells whether gzip has compressed it.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     Returns
     -------
     ndarray of uint8, read-only
-        As many axes as the file says.
+        The values, with the axes that the header names.
 
     Raises
     ------
@@ -69,15 +69,14 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 def idx_header(array: NDArray[np.uint8]) -> bytes:
-    """Return the bytes that stand before the values of ``array`` in its IDX file."""
+    """Return the header of the IDX file that holds ``array``."""
     return bytes([0, 0, _UNSIGNED_BYTE, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
 
 
 def idx_checksum(array: NDArray[Any]) -> str:
     """Return the SHA-256, in hexadecimal, of the decompressed IDX file that holds ``array`` (of uint8).
 
-    One checksum serves every source, because it depends on the content alone and not on how a file was
-    packed.
+    The checksum depends on the content alone and not on the compression, so that one serves every source.
     """
     checksum = hashlib.sha256(idx_header(array))
     checksum.update(np.ascontiguousarray(array).data)

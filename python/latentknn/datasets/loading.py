@@ -1,4 +1,4 @@
-"""From a name, or a path, to a data set."""
+"""Loading a data set by its name or from a path."""
 
 from os import PathLike
 from pathlib import Path
@@ -44,7 +44,7 @@ def load(name: str, path: str | PathLike[str] | None = None) -> Dataset:
     ValueError
         If the name is unknown and no path is given, or a path is given for ``digits``.
     DatasetNotFoundError
-        If the data set is nowhere; the message lists every way to get it.
+        If no source has the data set; the message lists every way to get it.
     DatasetCorruptError
         If a file is damaged or not the published one.
     """

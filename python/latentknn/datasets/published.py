@@ -1,4 +1,4 @@
-"""The published data sets: where they may lie and the checksums that make them the real ones."""
+"""The published data sets, with their checksums and where they may be found."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from latentknn.datasets.readers import PARTS, RawData
 
 @dataclass(frozen=True)
 class PublishedDataset:
-    """A data set that everyone means when they say its name.
+    """A data set that is published under a well-known name.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Reading the four arrays of a data set from a folder of IDX files or from an .npz file."""
+"""Reading the arrays of a data set from a folder of IDX files or from an .npz file."""
 
 import zipfile
 import zlib
@@ -32,7 +32,7 @@ _NPZ_CLASS_NAMES = "class_names"
 
 @dataclass(frozen=True, eq=False)
 class RawData:
-    """The arrays of a source as they were found, with what an error message needs to name them.
+    """The unchecked arrays of a source, and the names of their files for error messages.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class RawData:
     origins : dict of str to str
         For each of ``PARTS``, the file (and key) that it was read from.
     class_names : tuple of str or None
-        The class names, where the source has them.
+        The class names, if the source has them.
     """
 
     arrays: dict[str, NDArray[Any]]
@@ -57,7 +57,7 @@ def read_path(path: Path) -> RawData:
     DatasetNotFoundError
         If there is nothing at ``path``, or a file of the folder is missing.
     DatasetCorruptError
-        If a file is neither, or damaged.
+        If a file is damaged, or is neither an IDX file nor an .npz file.
     """
     if path.is_dir():
         return read_idx_folder(path)
@@ -95,7 +95,7 @@ def _existing_file(folder: Path, name: str) -> Path:
 
 
 def read_npz(path: Path) -> RawData:
-    """Read the keys x_train, y_train, x_test, y_test and, if there, class_names of an .npz file.
+    """Read x_train, y_train, x_test, y_test and, if it is there, class_names from an .npz file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where a published data set is searched for, and in which order."""
+"""The sources of a published data set, in the order in which they are searched."""
 
 import os
 from collections.abc import Callable
@@ -28,9 +28,9 @@ def find(published: PublishedDataset) -> RawData:
     Raises
     ------
     DatasetNotFoundError
-        If no source has it; the message says what each of them answered and lists every way to get it.
+        If no source has it; the message gives each source's answer and lists every way to get the data set.
     DatasetCorruptError
-        If a source has it, but damaged or altered.
+        If the first source that has it holds a damaged or altered copy.
     """
     sources: list[Callable[[PublishedDataset], RawData]] = [_from_cache, _from_debian, _from_keras]
     answers = []
