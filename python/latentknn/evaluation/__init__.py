@@ -1,8 +1,8 @@
 """Measures of how well codes classify.
 
 ``run_experiment`` trains a model, indexes its codes, chooses the vote on held-out training images and
-classifies the test set; the functions that it is made of stand on their own. ``KNNAccuracy`` and
-``SampleRecorder`` are Keras callbacks; TensorFlow is imported when they or ``generate_images`` are asked for.
+classifies the test set. The functions that it calls can be used alone. ``KNNAccuracy`` and ``SampleRecorder``
+are Keras callbacks; TensorFlow is imported when they or ``generate_images`` are first asked for.
 """
 
 from importlib import import_module
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 
-# What needs TensorFlow is imported when it is asked for.
+# A name that needs TensorFlow is imported when it is asked for.
 _MODULES = {"KNNAccuracy": "knn_accuracy", "SampleRecorder": "samples", "generate_images": "samples"}
 
 

@@ -1,4 +1,4 @@
-"""A share of correct answers and how far it can be trusted."""
+"""The share of correct answers, and its confidence interval."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 
 def standard_score(confidence: float) -> float:
-    """Return how many standard deviations an interval of that confidence reaches to each side."""
+    """Return the half-width, in standard deviations, of a normal interval of this confidence."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, received {confidence}")
     return NormalDist().inv_cdf((1 + confidence) / 2)
@@ -19,9 +19,9 @@ class Accuracy:
     Parameters
     ----------
     correct : int
-        Correct answers, from 0 to `total`.
+        Number of correct answers, from 0 to `total`.
     total : int
-        All answers, at least 1.
+        Number of all answers, at least 1.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Choosing the vote on queries whose classes are known."""
+"""The choice of a vote by queries whose classes are known."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -16,19 +16,22 @@ CANDIDATES = (
     Vote(1),
     *(Vote(k, weights) for k in (3, 5, 7, 9, 11, 15, 21, 31) for weights in WEIGHTS),
 )
-"""The votes among which an experiment chooses, fewest neighbours first; all votes of one are the same."""
+"""The votes among which an experiment chooses, fewest neighbours first.
+
+With one neighbour all weights give the same vote.
+"""
 
 
 @dataclass(frozen=True)
 class VoteScore:
-    """A vote on the queries that it was tried on.
+    """The score of a vote on the queries that it was tried on.
 
     Parameters
     ----------
     vote : Vote
     accuracy : Accuracy
     gained, lost : int
-        Queries that it gets right and the first vote that was tried wrong, and the other way round.
+        Queries that this vote gets right and the first vote wrong, and the other way round.
     """
 
     vote: Vote
@@ -37,7 +40,7 @@ class VoteScore:
     lost: int = 0
 
     def gain(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Return an interval for by how much the vote's accuracy is above the first one's.
+        """Return an interval for the accuracy of this vote less that of the first vote.
 
         Parameters
         ----------
@@ -56,8 +59,8 @@ class VoteScore:
 
         References
         ----------
-        Wald's interval of paired shares, the counterpart of McNemar's test: A. Agresti, "Categorical Data
-        Analysis", second edition, 2002, section 10.1.1.
+        This is Wald's interval of paired shares, the counterpart of McNemar's test: A. Agresti, "Categorical
+        Data Analysis", second edition, 2002, section 10.1.1.
         """
         n, difference = self.accuracy.total, self.gained - self.lost
         z = standard_score(confidence)
@@ -73,7 +76,7 @@ def score_votes(
     Parameters
     ----------
     neighbours : Neighbours
-        Of M queries, at least as many each as the largest vote needs.
+        Neighbours of M queries, for each at least as many as the largest vote needs.
     truth : ndarray of shape (M,), integer
         The queries' classes.
     votes : iterable of Vote
@@ -82,7 +85,7 @@ def score_votes(
     Returns
     -------
     tuple of VoteScore
-        In the order of `votes`.
+        Scores in the order of `votes`.
     """
     votes = tuple(votes)
     right = [neighbours.predict(vote) == truth for vote in votes]
@@ -99,20 +102,20 @@ def score_votes(
 
 
 def best_vote(scores: Sequence[VoteScore]) -> Vote:
-    """Return the vote with the highest accuracy among those that are better than the first one.
+    """Return the vote of highest accuracy among those that are better than the first vote.
 
-    A vote is better if the interval of its gain, at 95 % confidence, lies above 0: what a few queries cannot
-    tell from the first vote does not replace it.
+    A vote is better if the interval of its gain, at 95 % confidence, lies above 0: a vote that a few queries
+    cannot distinguish from the first does not replace it.
 
     Parameters
     ----------
     scores : sequence of VoteScore
-        As `score_votes` returns them, at least one.
+        Scores from `score_votes`, at least one.
 
     Returns
     -------
     Vote
-        Of equally accurate ones the first; the first of all if none is better.
+        The first of equally accurate votes; the first of all if none is better.
     """
     better = [score for score in scores if score.gain()[0] > 0]
     return max(better or scores[:1], key=lambda score: score.accuracy.value).vote

@@ -1,4 +1,4 @@
-"""Predicted classes beside the true ones."""
+"""The predicted classes and the true classes of a test set."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +36,7 @@ class Classification:
         return Accuracy(int(np.count_nonzero(self.truth == self.predictions)), len(self.truth))
 
     def confusion_matrix(self) -> NDArray[np.int64]:
-        """Count the images of each true class, in rows, by predicted class, in columns: (C, C)."""
+        """Count images by true class (rows) and predicted class (columns), shape (C, C)."""
         matrix = metrics.confusion_matrix(
             self.truth, self.predictions, labels=np.arange(len(self.class_names))
         )

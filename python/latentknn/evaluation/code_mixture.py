@@ -1,4 +1,4 @@
-"""New codes that are distributed like given ones."""
+"""Drawing of new codes that are distributed like given codes."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ _COMPONENTS = 10
 
 
 def sample_like(codes: NDArray[np.floating[Any]], n: int, seed: int = 0) -> NDArray[np.float32]:
-    """Draw codes from a mixture of ten normal distributions that is fitted to given codes.
+    """Draw codes from a mixture of up to ten normal distributions that is fitted to given codes.
 
-    The mixture lives in their thirty principal directions: in all of them it would have more parameters
-    than the codes can tell.
+    The mixture is fitted in at most thirty principal directions of the codes: in all directions it would have
+    more parameters than the codes determine.
 
     Parameters
     ----------
     codes : ndarray of shape (N, d), float
-        At least two.
+        Given codes, at least two.
     n : int
         Number of codes to draw.
     seed : int

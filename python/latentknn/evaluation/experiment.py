@@ -1,4 +1,4 @@
-"""Experiments, which train a model and classify a test set by its codes."""
+"""An experiment, which trains a model and classifies a test set by its codes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _IMAGES_TO_IMITATE = 2000
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """What an experiment did and found.
+    """The settings and the results of an experiment.
 
     Attributes
     ----------
@@ -39,25 +39,26 @@ class Experiment:
     model : ImageEncoder
         The trained model.
     epochs : int
-        Epochs asked for, those before a resumed checkpoint included.
+        Number of epochs, those before a resumed checkpoint included.
     batch_size : int
         Images of a training batch.
     seed : int
         Seed of the split.
     threads : int or None
-        Threads of the searches; None: every processor that the process may use.
+        Threads of the searches; None stands for every processor that the process may use.
     history : dict of str to list of float
         Losses and metrics of every epoch.
     samples : dict of int to ndarray of float32, shape (n, H, W, C)
-        What a model that can generate or decode generated after each epoch, counted from 1.
+        Images that a model that can generate or decode generated after each epoch, counted from 1.
     held_out : ndarray of shape (H,), intp
         Training images that were not trained on.
     index : CosineIndex
         The codes of all training images, the held-out ones included, with their labels.
     test_queries : ndarray of shape (M, d), or (C, M, d), float32
-        What was searched for: the codes of the test images, of a conditional model under every class.
+        The codes of the test images as they were searched for; a conditional model gives one under every
+        class.
     test_codes : ndarray of shape (M, d), float32
-        The codes of the test images, of a conditional model under the class of the nearest neighbour.
+        The codes of the test images; a conditional model gives them under the class of the nearest neighbour.
     vote_scores : tuple of VoteScore
         Every vote that was tried on the held-out images.
     nearest : Classification
@@ -127,7 +128,7 @@ def run_experiment(
     threads : int, optional
         Threads of the searches; by default every processor that the process may use.
     checkpoint_dir, resume, verbose
-        As `ImageEncoder.fit` takes them.
+        See `ImageEncoder.fit`.
     record_samples : bool
         Whether a model that can generate or decode generates a few images after every epoch.
     stopwatch : Stopwatch, optional
@@ -140,7 +141,7 @@ def run_experiment(
     Raises
     ------
     ValueError
-        If the training set is too small to be split, or as `ImageEncoder.fit`.
+        If the training set is too small to be split; see also `ImageEncoder.fit`.
     FloatingPointError
         If the training diverged, so that codes are not finite.
     """
@@ -150,7 +151,7 @@ def run_experiment(
     class_count = len(dataset.class_names)
     kept, held_out = hold_out(train_labels, max(1, round(HELD_OUT_SHARE * len(train_labels))), seed)
 
-    # These imports stand here so that what only measures codes needs no TensorFlow.
+    # These imports are local, so that code which only measures codes needs no TensorFlow.
     from latentknn.evaluation.samples import SampleRecorder
     from latentknn.models.backend import keras
 
@@ -253,9 +254,9 @@ def classify_by_pixels(
 
 
 def _possible_votes(indexes: Iterable[CosineIndex], queries: NDArray[np.float32]) -> list[Vote]:
-    """Return the candidates whose neighbours every index has."""
-    # A class that is searched by itself has no more neighbours to give than it has codes. A class of a single
-    # image may be held out, so that only one of the indexes knows how small it is.
+    """Return the candidates for whose neighbours every index has enough codes."""
+    # If classes are searched one by one, a class gives at most as many neighbours as it has codes. A class of
+    # a single image may be held out; then only one of the indexes shows how small it is.
     sizes = [
         len(index) if queries.ndim == 2 else np.unique(np.asarray(index.labels), return_counts=True)[1].min()
         for index in indexes
@@ -264,7 +265,7 @@ def _possible_votes(indexes: Iterable[CosineIndex], queries: NDArray[np.float32]
 
 
 def _under_classes(index: CosineIndex, queries: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the encodings of queries under the classes that an index has, of a conditional model's own."""
+    """Return the queries; of a conditional model's encodings, those under the classes that an index has."""
     return queries if queries.ndim == 2 else queries[index.classes]
 
 

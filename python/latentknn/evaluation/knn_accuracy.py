@@ -1,4 +1,4 @@
-"""The accuracy of the codes after every epoch, logged like any other metric."""
+"""A Keras callback that logs the accuracy of the codes after every epoch."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from latentknn.models.images import prepare_images
 class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
     """Classify validation codes by the nearest database codes after every epoch, exactly.
 
-    Both sets of images are encoded by the model as it is at the end of the epoch, the database goes into an
-    index that nothing else uses, and the share of correct validation images is added to the logs. Put this
-    callback before those that read it, such as ``EarlyStopping`` and ``TensorBoard``; the history and the
-    progress bar have it in any case.
+    The model encodes both sets of images as it is at the end of the epoch, the codes of the database go into
+    an index that nothing else uses, and the share of correct validation images is added to the logs. Put this
+    callback before those that read the metric, such as ``EarlyStopping`` and ``TensorBoard``; the history and
+    the progress bar have it in any case.
 
     Parameters
     ----------
     images : array_like, shape (N, H, W, C), or (N, H, W) where C is 1
         The database's images, as ``encode`` takes them: usually the training images or a part of them.
     labels : array_like of int, shape (N,)
-        Their classes.
+        Classes of the images.
     validation_images, validation_labels : array_like
-        Images that are classified, and their classes.
+        Images to classify, and their classes.
     vote : Vote, optional
-        How the neighbours vote; by default the nearest alone decides.
+        The vote; by default the nearest neighbour alone decides.
     threads : int, optional
         Threads of the search; by default every processor that the process may use.
     name : str
-        Name in the logs.
+        Name of the metric in the logs.
 
     Raises
     ------
     ValueError
-        If there are not as many labels as images, no validation images, or fewer images than the vote needs;
-        when a training begins, if the model takes no such images or, where they matter, labels, or if a class
-        that has images has fewer than the vote needs and the model encodes under every class.
+        If there are not as many labels as images, no validation images, or fewer images than the vote needs.
+        When a training begins: if the model does not take such images or, where it uses them, such labels, or
+        if it encodes under every class and a class that has images has fewer than the vote needs.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
         self._classes, self._class_numbers = np.unique(self.labels, return_inverse=True)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Refuse what the model cannot encode, and too few images for one that encodes under every class."""
+        """Refuse what the model cannot encode; if it encodes under every class, also too few images of one."""
         self.model.check_labelled(self.images, self.labels)
         prepare_images(self.validation_images, self.model.input_shape)
         query = self.model.encode_queries(self.validation_images[:1])
@@ -88,15 +88,15 @@ class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
             )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Add the accuracy to the logs; codes that are not finite count as wrong."""
+        """Add the accuracy to the logs; it is 0 if any code is not finite."""
         if logs is not None:
             logs[self.name] = self.evaluate()
 
     def evaluate(self) -> float:
-        """Return the accuracy of the model as it is, from 0 to 1."""
+        """Return the accuracy of the model in its present state, from 0 to 1."""
         codes = self.model.encode_labelled(self.images, self.labels)
         queries = self.model.encode_queries(self.validation_images)
-        # The model encodes under every class that it knows, of which some may have no images.
+        # The model encodes under every class that it knows, and some of them may have no images.
         if queries.ndim == 3:
             queries = queries[self._classes]
         if not (np.isfinite(codes).all() and np.isfinite(queries).all()):

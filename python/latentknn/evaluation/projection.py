@@ -1,4 +1,4 @@
-"""Placement of codes in the plane by t-SNE."""
+"""Projection of codes into the plane by t-SNE."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ def project(codes: NDArray[np.floating[Any]], seed: int) -> NDArray[np.float32]:
     Parameters
     ----------
     codes : ndarray of shape (n, d), float
-        At least 3 codes. They are scaled to length 1, where squared Euclidean distance is twice the cosine
+        At least 3 codes. They are scaled to length 1; then the squared Euclidean distance is twice the cosine
         distance.
     seed : int
-        Seed of the placement, which is the same whatever the number of processors.
+        Seed of the placement, which does not depend on the number of processors.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def project(codes: NDArray[np.floating[Any]], seed: int) -> NDArray[np.float32]:
 
     Notes
     -----
-    Runs on one thread; 2,000 codes take about ten seconds.
+    The function uses one thread; 2,000 codes take about ten seconds.
 
     References
     ----------
@@ -48,6 +48,6 @@ def project(codes: NDArray[np.floating[Any]], seed: int) -> NDArray[np.float32]:
         init="pca" if codes.shape[1] > 1 else "random",
         random_state=seed,
     )
-    # More threads would add in another order, and waiting for each other they crawl on a busy machine.
+    # More threads would add in another order, and would wait long for each other on a busy machine.
     with threadpool_limits(1):
         return np.asarray(placement.fit_transform(unit_codes), np.float32)

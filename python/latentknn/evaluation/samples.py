@@ -1,4 +1,4 @@
-"""What a model generates after every epoch of its training."""
+"""Images that a model generates after every epoch of its training."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from latentknn.models.base.image_encoder import ImageEncoder
 def generate_images(
     model: ImageEncoder, n: int, images: ArrayLike, labels: ArrayLike, seed: int = 0
 ) -> NDArray[np.float32]:
-    """Generate images, if need be from a mixture of normal distributions that is fitted to codes.
+    """Generate images; if the model has no distribution of its own, from one that is fitted to codes.
 
     Parameters
     ----------
     model : ImageEncoder
-        One that can generate or decode.
+        A model that can generate or decode.
     n : int
         Number of images.
     images : array_like, shape (N, H, W, C), or (N, H, W) where C is 1
-        What the codes are of, where the model has no distribution of its own.
+        Images whose codes `sample_like` imitates if the model has no distribution of its own.
     labels : array_like of int, shape (N,)
-        Their classes, on which the codes of conditional models depend.
+        Classes of the images, on which the codes of conditional models depend.
     seed : int
         Seed of everything random.
 
@@ -51,17 +51,17 @@ class SampleRecorder(keras.callbacks.Callback):  # type: ignore[misc]
     Parameters
     ----------
     images, labels : array_like
-        As ``generate_images`` takes them; some thousands are enough.
+        See ``generate_images``; some thousands are enough.
     count : int
-        Images an epoch.
+        Number of images an epoch.
     seed : int
         Seed of the noise.
 
     Attributes
     ----------
     samples : dict of int to ndarray of float32, shape (count, H, W, C)
-        The images by epoch, counted from 1. Those before a resumed checkpoint are not there, nor are those of
-        a training that has diverged.
+        The images by epoch, counted from 1. Epochs before a resumed checkpoint and epochs whose loss is not
+        finite have none.
     """
 
     def __init__(self, images: ArrayLike, labels: ArrayLike, count: int = 10, seed: int = 0) -> None:
@@ -78,7 +78,7 @@ class SampleRecorder(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.check_labelled(self.images, self.labels)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Generate and keep."""
+        """Generate the images of this epoch and record them."""
         if logs is None or np.isfinite(logs.get("loss", 0.0)):
             self.samples[epoch + 1] = generate_images(
                 self.model, self.count, self.images, self.labels, self.seed

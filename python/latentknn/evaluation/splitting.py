@@ -1,4 +1,4 @@
-"""Setting a part of the training set aside."""
+"""The split of a training set into rows to train on and rows to hold out."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from latentknn.stratifying import choose_evenly
 def hold_out(
     labels: NDArray[np.integer[Any]], count: int, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Split rows at random into those to keep and those to hold out, with the same shares of the classes.
+    """Split rows at random into rows to keep and rows to hold out, with the same shares of the classes.
 
     Parameters
     ----------
     labels : ndarray of shape (n,), integer
         Class of every row.
     count : int
-        Rows to hold out, from 1 to n - 1.
+        Number of rows to hold out, from 1 to n - 1.
     seed : int
         Seed of the choice.
 

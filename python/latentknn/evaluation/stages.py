@@ -1,4 +1,4 @@
-"""How long each stage of a run takes."""
+"""The time that each stage of an experiment takes."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass
 class Stage:
-    """A stage of a run and its cost.
+    """A stage of an experiment and its cost.
 
     Attributes
     ----------
     name : str
-        What was done.
+        Name of the stage.
     items : int
-        How many things it was done to.
+        Number of items that the stage handled.
     unit : str
-        What those things are, in the plural.
+        Name of the items, in the plural.
     seconds : float
         Wall-clock time.
     """
@@ -32,12 +32,12 @@ class Stage:
 
     @property
     def rate(self) -> float:
-        """Items a second; 0 where the stage took no measurable time."""
+        """Items a second; 0 if the stage took no measurable time."""
         return self.items / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def rate_text(self) -> str:
-        """The rate with its unit, slow ones with one decimal."""
+        """The rate with its unit; a rate below 100 has one decimal."""
         return f"{self.rate:,.{0 if self.rate >= 100 else 1}f} {self.unit}/s"
 
 
@@ -52,7 +52,7 @@ class Stopwatch:
     Attributes
     ----------
     stages : list of Stage
-        Those that have ended, in order.
+        Stages that have ended, in order.
     """
 
     def __init__(self, announce: Callable[[Stage], object] | None = None) -> None:
@@ -63,7 +63,7 @@ class Stopwatch:
     def measure(self, name: str, items: int, unit: str) -> Iterator[Stage]:
         """Measure the block and add its stage; the block may correct ``stage.items``.
 
-        A block that raises adds nothing.
+        If the block raises, no stage is added.
         """
         stage = Stage(name, items, unit)
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What an experiment found, written for people and for programs.
+"""Reports of experiments, for people and for programs.
 
 ``write_report`` fills a folder; its ``index.html`` shows everything on one page.
 """

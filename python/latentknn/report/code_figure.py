@@ -1,4 +1,4 @@
-"""Images, their codes and what is decoded from them, as a picture."""
+"""A picture of images, their codes and the images decoded from them."""
 
 import math
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ def draw_codes(
     decoded: NDArray[np.float32],
     names: Sequence[str],
 ) -> Figure:
-    """Draw each image above its code, as a square of coloured cells, and what is decoded from it.
+    """Draw each image above its code, a square of coloured cells, and above the image decoded from it.
 
     Parameters
     ----------
     originals : ndarray of uint8, shape (n, H, W) or (n, H, W, C)
         Pixels from 0 to 255.
     codes : ndarray of float32, shape (n, d)
-        Their codes, shown line by line; blue is negative, red positive, and all have one scale.
+        Codes of the images, drawn line by line: blue is negative, red is positive, and all have one scale.
     decoded : ndarray of float32, shape (n, H, W, C)
         Pixels from 0 to 1.
     names : sequence of str
@@ -36,7 +36,7 @@ def draw_codes(
     grid = figure.subplots(3, count, squeeze=False)
     scaled_originals = originals.reshape(decoded.shape) / np.float32(255)
     side = math.ceil(math.sqrt(dim))
-    # A single extreme value would leave all others pale.
+    # The largest value as the limit could leave all others pale.
     limit = float(np.quantile(np.abs(codes), 0.99)) or 1.0
     for column, name in enumerate(names):
         grid[0, column].set_title(name, fontsize=9)

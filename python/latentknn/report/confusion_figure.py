@@ -1,4 +1,4 @@
-"""The confusion matrix as a picture."""
+"""A picture of the confusion matrix."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,9 +8,9 @@ from latentknn.report.drawing import MOST_CLASSES_NAMED, new_figure
 
 
 def draw_confusion_matrix(classification: Classification) -> Figure:
-    """Draw true classes in rows and predicted ones in columns, shaded by the share of the row.
+    """Draw true classes in rows and predicted classes in columns, shaded by the share of the row.
 
-    Up to 25 classes, every cell that is not empty shows its count.
+    With up to 25 classes, every cell that is not empty shows its count.
     """
     counts = classification.confusion_matrix()
     names = classification.class_names

@@ -1,4 +1,4 @@
-"""What all pictures share: Matplotlib without its global state, one look and one way to save."""
+"""Colours, figures and saving for all pictures, by Matplotlib without its global state."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ COLOURS = (
     "#717581",
     "#92dadd",
 )
-"""Colours that people with colour vision deficiency tell apart.
+"""Colours that people with a colour vision deficiency can tell apart.
 
 Source: M. A. Petroff, "Accessible Color Sequences for Data Visualization", 2021.
 """
@@ -26,7 +26,7 @@ Source: M. A. Petroff, "Accessible Color Sequences for Data Visualization", 2021
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*", ">")
 
 MOST_CLASSES_NAMED = 25
-"""Up to this number of classes pictures write out what belongs to each of them."""
+"""Pictures of more classes have no legend and no counts."""
 
 _DOTS_PER_INCH = 130
 

@@ -1,4 +1,4 @@
-"""What a run ran on."""
+"""A description of the machine and the libraries of an experiment."""
 
 import importlib
 import platform
@@ -16,7 +16,7 @@ def describe_environment(threads: int | None) -> dict[str, Any]:
     Parameters
     ----------
     threads : int or None
-        Threads asked for; None: every processor that the process may use.
+        Threads asked for; None stands for every processor that the process may use.
     """
     from latentknn.models.backend import tf
 

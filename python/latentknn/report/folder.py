@@ -1,4 +1,4 @@
-"""The files of a run, each named in this one place."""
+"""The names of all files of a run."""
 
 import shutil
 from os import PathLike
@@ -11,14 +11,14 @@ class RunFolder:
     Parameters
     ----------
     path : path
-        It need not exist.
+        Path of the folder, which need not exist.
 
     Attributes
     ----------
     settings : Path
-        What was asked for, written before the training begins (JSON).
+        The settings of the run, written before the training begins (JSON).
     checkpoint : Path
-        Folder of the training's state, from which it can be resumed.
+        Folder of the training's state, from which the training can be resumed.
     encoder : Path
         The trained model, for `latentknn.models.load`.
     index : Path
@@ -26,13 +26,13 @@ class RunFolder:
     test_codes : Path
         Codes, labels and predictions of the test images (safetensors).
     record : Path
-        Everything that was measured (JSON).
+        All measurements (JSON).
     classification_report : Path
         Precision, recall, F1 and support of every class (text).
     confusion_matrix, losses, reconstructions, codes, interpolation, samples, code_map : Path
-        Pictures (PNG), those that the model has.
+        Pictures (PNG); some models lack some of them.
     page : Path
-        The page that shows all of it.
+        The page that shows the results (HTML).
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -54,7 +54,7 @@ class RunFolder:
         self.page = self.path / "index.html"
 
     def is_empty(self) -> bool:
-        """Whether the folder is missing or holds nothing."""
+        """Return whether the folder is missing or holds nothing."""
         return not self.path.exists() or not any(self.path.iterdir())
 
     def clear(self) -> None:

@@ -1,4 +1,4 @@
-"""Images in rows and columns, as a picture."""
+"""A picture of images in rows and columns."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,9 +21,9 @@ def draw_image_grid(
     images : ndarray of float, shape (rows, columns, H, W, C)
         Pixels from 0 to 1.
     row_labels : sequence of str
-        One for every row, to its left; may be empty strings.
+        One label for every row, to its left; labels may be empty strings.
     column_titles : sequence of str
-        One for every column, above it; none: no titles.
+        One title for every column, above it; an empty sequence draws no titles.
     """
     rows, columns, height, width, _ = images.shape
     cell_height = 1.1 * min(max(height / width, 0.5), 2.0)

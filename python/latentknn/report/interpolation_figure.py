@@ -1,4 +1,4 @@
-"""What lies between two codes, as a picture."""
+"""A picture of the images that are decoded between two codes."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from latentknn.report.image_grid import draw_image_grid
 
 STEPS = 10
-"""Images from one end to the other."""
+"""Number of images from one end to the other, both included."""
 
 
 def draw_interpolation(
@@ -18,12 +18,12 @@ def draw_interpolation(
     last: NDArray[np.float32],
     names: Sequence[str],
 ) -> Figure:
-    """Draw what a decoder makes of codes on the straight line between two codes, one row for a pair.
+    """Draw the images that are decoded on the straight line between two codes, one row a pair of codes.
 
     Parameters
     ----------
     decode : callable
-        From codes (n, d) to images (n, H, W, C) from 0 to 1.
+        Function that turns codes (n, d) into images (n, H, W, C) from 0 to 1.
     first, last : ndarray of float32, shape (rows, d)
         Codes at the left and the right end.
     names : sequence of str

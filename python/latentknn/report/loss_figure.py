@@ -1,4 +1,4 @@
-"""Losses and metrics of every epoch as a picture."""
+"""A picture of the losses and metrics of every epoch."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from latentknn.report.drawing import COLOURS, hide_frame, new_figure
 def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
     """Draw each quantity of a Keras history, training beside held-out images, over the epochs.
 
-    What was measured on held-out images alone has one line.
+    A quantity that was measured on held-out images alone has one line.
     """
     quantities = list(dict.fromkeys(name.removeprefix("val_") for name in history))
     quantities.sort(key=lambda name: name != "loss")

@@ -1,4 +1,4 @@
-"""A map of codes as a picture."""
+"""A picture of codes as points in the plane."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ from latentknn.report.drawing import COLOURS, MARKERS, MOST_CLASSES_NAMED, new_f
 def draw_code_map(
     positions: NDArray[np.float32], labels: NDArray[np.integer[Any]], class_names: tuple[str, ...]
 ) -> Figure:
-    """Draw codes as points, with colour and marker by class and each class's name where it is densest.
+    """Draw codes as points; colour and marker show the class, whose name is drawn where it is densest.
 
-    Up to 25 classes have a legend too.
+    With up to 25 classes there is a legend too.
 
     Parameters
     ----------
     positions : ndarray of float32, shape (n, 2)
-        From `latentknn.evaluation.project`.
+        Positions from `latentknn.evaluation.project`.
     labels : ndarray of shape (n,), integer
         Class of every code.
     class_names : tuple of str
@@ -35,7 +35,7 @@ def draw_code_map(
             points[:, 1],
             s=16,
             color=COLOURS[label % len(COLOURS)],
-            # The markers move on by one each time the colours begin anew, so that no pair comes twice soon.
+            # Markers shift by one whenever the colours repeat, so that no pair of both repeats soon.
             marker=MARKERS[(label + label // len(COLOURS)) % len(MARKERS)],
             label=class_names[label],
             linewidths=0,
@@ -53,7 +53,7 @@ def draw_code_map(
 
 
 def _densest_point(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the point whose nearest quarter of all points, itself included, lies closest around it."""
+    """Return the point with the smallest circle around it that holds a quarter of all points."""
     distances = np.linalg.norm(points[:, np.newaxis] - points, axis=2)
     radii = np.sort(distances, axis=1)[:, len(points) // 4]
     densest: NDArray[np.float32] = points[radii.argmin()]

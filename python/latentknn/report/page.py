@@ -1,4 +1,4 @@
-"""The page that shows a run."""
+"""The HTML page of a report."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ figcaption { color: #555; font-size: .9rem; }
 def make_page(
     experiment: Experiment, stages: Sequence[Stage], record: dict[str, Any], folder: RunFolder
 ) -> str:
-    """Return the HTML of a run's page, which refers to the pictures and files beside it.
+    """Return the HTML of the page, which links the pictures and files beside it.
 
     Parameters
     ----------
     experiment : Experiment
-        What was done and found.
+        The experiment.
     stages : sequence of Stage
-        What each stage took.
+        The stages of the experiment and of the report, with their times.
     record : dict
-        From `latentknn.report.record.make_record`.
+        Record from `latentknn.report.record.make_record`.
     folder : RunFolder
-        Where the pictures are and the page will be.
+        Folder of the pictures and of the page.
     """
     title = f"{experiment.model.registry_name} on {experiment.dataset.name}"
     sections = [

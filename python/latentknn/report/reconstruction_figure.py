@@ -1,4 +1,4 @@
-"""Originals beside what a model makes of them, as a picture."""
+"""A picture of images and their reconstructions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,23 +11,23 @@ from latentknn.report.drawing import new_figure
 from latentknn.report.image_grid import label_row, show_image
 
 COLUMNS = 10
-"""Most images in a row of the picture."""
+"""Largest number of images in a row of the picture."""
 
 
 def choose_examples(labels: NDArray[np.integer[Any]], rows: int = 2) -> NDArray[np.intp]:
-    """Return the positions of up to ``COLUMNS * rows`` images, the first of every class before any second.
+    """Return positions of up to ``COLUMNS * rows`` images, with one of every class before a second of any.
 
     Parameters
     ----------
     labels : ndarray of shape (n,), integer
         Class of every image.
     rows : int
-        Rows of the picture.
+        Number of rows of the picture.
 
     Returns
     -------
     ndarray of intp
-        Positions, by rank within the class, then class.
+        Positions, sorted by rank within the class and then by class.
     """
     order = np.argsort(labels, kind="stable")
     sorted_labels = labels[order]

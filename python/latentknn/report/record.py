@@ -1,4 +1,4 @@
-"""An experiment as JSON values."""
+"""The record of an experiment, in JSON values."""
 
 import datetime
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from latentknn.report.environment import describe_environment
 
 
 def make_record(experiment: Experiment, stages: Sequence[Stage]) -> dict[str, Any]:
-    """Return everything that an experiment did and found, and what it took, as JSON values.
+    """Return the settings, results and times of an experiment as JSON values.
 
     Parameters
     ----------
     experiment : Experiment
-        What was done.
+        The experiment.
     stages : sequence of Stage
-        What each stage took.
+        The stages of the experiment and of the report, with their times.
     """
     dataset, model = experiment.dataset, experiment.model
     return {

@@ -1,4 +1,4 @@
-"""What a model generates, epoch by epoch, as a picture."""
+"""A picture of the images that a model generates after each epoch."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ _MOST_ROWS = 6
 
 
 def draw_samples(samples: Mapping[int, NDArray[np.float32]]) -> Figure:
-    """Draw generated images, one row for an epoch; of many epochs six, evenly spaced, with the last.
+    """Draw generated images, one row an epoch: at most six, evenly spaced, the first and the last among them.
 
     Parameters
     ----------

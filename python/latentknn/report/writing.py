@@ -1,4 +1,4 @@
-"""Writing all files of a report."""
+"""Writing of all files of a report."""
 
 import json
 
@@ -27,11 +27,12 @@ def write_report(experiment: Experiment, folder: RunFolder, stopwatch: Stopwatch
     Parameters
     ----------
     experiment : Experiment
-        What was done and found.
+        The experiment.
     folder : RunFolder
-        Where it goes; made if it does not exist, and files of the same names are replaced.
+        Folder of the report. It is made if it does not exist; files of the same names are replaced.
     stopwatch : Stopwatch, optional
-        The stages of the experiment, which the report lists; those of the report are added.
+        Stopwatch with the stages of the experiment, which the report lists; the stages of the report are
+        added.
     """
     stopwatch = stopwatch or Stopwatch()
     folder.path.mkdir(parents=True, exist_ok=True)
