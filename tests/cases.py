@@ -1,4 +1,4 @@
-"""Codes and queries that are hard to rank exactly, each kind from a seed."""
+"""Kinds of codes and queries that are hard to rank exactly, generated from a seed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Codes = NDArray[np.float32]
 Builder = Callable[[np.random.Generator, int, int], Codes]
 
 BUILDERS: dict[str, Builder] = {}
-"""Name of the kind -> function of (generator, number of rows, dimension)."""
+"""Maps the name of a kind to a function of (generator, number of rows, dimension)."""
 
 WIDTHS = (1, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
 SIZES = sorted({width + step for width in WIDTHS for step in (-1, 0, 1)} - {0})
@@ -26,7 +26,7 @@ def kind(builder: Builder) -> Builder:
 
 
 def build(name: str, seed: int, code_count: int, query_count: int, dim: int) -> tuple[Codes, Codes]:
-    """Codes and queries of one kind; half of the queries are codes, so that ties and self-matches occur."""
+    """Return codes and queries of a kind. Half of the queries are codes: ties and self-matches occur."""
     rng = np.random.default_rng(seed)
     rows = BUILDERS[name](rng, code_count + query_count, dim).astype(np.float32)
     codes, queries = rows[:code_count].copy(), rows[code_count:].copy()
@@ -36,7 +36,7 @@ def build(name: str, seed: int, code_count: int, query_count: int, dim: int) -> 
 
 
 def user_ids(seed: int, count: int) -> NDArray[np.int64]:
-    """Distinct ids in no order, negative ones and both ends of int64 among them."""
+    """Return distinct unsorted ids, with negative ones and both ends of int64 among them."""
     rng = np.random.default_rng(seed)
     limits = np.iinfo(np.int64)
     pool = np.concatenate(
@@ -56,7 +56,7 @@ def gaussian(rng: np.random.Generator, count: int, dim: int) -> Codes:
 
 @kind
 def rectified(rng: np.random.Generator, count: int, dim: int) -> Codes:
-    """Sparse codes without negative values, as a ReLU gives them."""
+    """Return sparse codes without negative values, as a ReLU gives them."""
     return np.maximum(gaussian(rng, count, dim) - np.float32(0.5), 0)
 
 
@@ -72,13 +72,13 @@ def all_equal(rng: np.random.Generator, count: int, dim: int) -> Codes:
 
 @kind
 def parallel(rng: np.random.Generator, count: int, dim: int) -> Codes:
-    """Multiples of one row, as near to it as float32 lets them be, on both sides of the origin."""
+    """Return multiples of one row, rounded to float32, on both sides of the origin."""
     return gaussian(rng, 1, dim) * rng.uniform(-3, 3, (count, 1)).astype(np.float32)
 
 
 @kind
 def last_bits(rng: np.random.Generator, count: int, dim: int) -> Codes:
-    """One row with a few values moved to the next float32."""
+    """Return copies of one row with a few values moved to the next float32."""
     base = np.repeat(gaussian(rng, 1, dim), count, axis=0)
     target = np.where(rng.random(base.shape) < 0.5, -np.inf, np.inf).astype(np.float32)
     return np.where(rng.random(base.shape) < 2 / dim, np.nextafter(base, target), base)
@@ -86,14 +86,14 @@ def last_bits(rng: np.random.Generator, count: int, dim: int) -> Codes:
 
 @kind
 def near_ties(rng: np.random.Generator, count: int, dim: int) -> Codes:
-    """One row with noise of a relative size from 1e-9 to 1e-6."""
+    """Return copies of one row with noise of a relative size from 1e-9 to 1e-6."""
     noise = gaussian(rng, count, dim) * 10.0 ** rng.uniform(-9, -6, (count, 1))
     return (gaussian(rng, 1, dim) * (1 + noise)).astype(np.float32)
 
 
 @kind
 def tight_cone(rng: np.random.Generator, count: int, dim: int) -> Codes:
-    """All similarities above 0.9999, where an fp32 screen is least certain."""
+    """Return rows of similarities above 0.9999, where an fp32 screen is least certain."""
     centre = rng.uniform(1, 2, (1, dim))
     return (centre * (1 + 2e-3 * rng.uniform(-1, 1, (count, dim)))).astype(np.float32)
 
@@ -136,20 +136,20 @@ def ends_of_float32(rng: np.random.Generator, count: int, dim: int) -> Codes:
 
 @kind
 def large_norms(rng: np.random.Generator, count: int, dim: int) -> Codes:
-    """Squared norms far beyond float32."""
+    """Return rows whose squared norms are far beyond float32."""
     return (rng.uniform(-1, 1, (count, dim)) * np.finfo(np.float32).max).astype(np.float32)
 
 
 @kind
 def opposite_halves(rng: np.random.Generator, count: int, dim: int) -> Codes:
-    """Rows of one sign only, so that most similarities to the other half are negative."""
+    """Return rows of one sign each, so that most similarities to the other half are negative."""
     sign = rng.choice(np.float32([-1, 1]), (count, 1))
     return np.abs(gaussian(rng, count, dim)) * sign
 
 
 @kind
 def too_small_for_float32(rng: np.random.Generator, count: int, dim: int) -> Codes:
-    """Similarities so small that float32 has only a zero or a denormal for them."""
+    """Return rows of similarities so small that float32 rounds them to zero or a denormal."""
     codes = np.zeros((count, dim), dtype=np.float32)
     codes[np.arange(count), rng.integers(dim, size=count)] = rng.choice([-1e30, 1e30], count)
     small = rng.choice([-1e-10, 1e-12, 1e-30, 0.0], (count, dim))
@@ -165,7 +165,7 @@ def one_hot(rng: np.random.Generator, count: int, dim: int) -> Codes:
 
 @kind
 def signs(rng: np.random.Generator, count: int, dim: int) -> Codes:
-    """Codes of -1 and +1: similarities take few values, so ties abound."""
+    """Return codes of -1 and +1: similarities have few values, so that there are many ties."""
     return rng.choice(np.float32([-1, 1]), (count, dim))
 
 
@@ -176,7 +176,7 @@ def small_integers(rng: np.random.Generator, count: int, dim: int) -> Codes:
 
 @kind
 def permuted(rng: np.random.Generator, count: int, dim: int) -> Codes:
-    """One row's integers in many orders, and constant rows, to which the others are all equally similar.
+    """Return one row's integers in many orders, and constant rows to which all others are equally similar.
 
     The equal sums are exact in float64; in a lower precision they differ with the order of the additions.
     """
@@ -190,7 +190,7 @@ def permuted(rng: np.random.Generator, count: int, dim: int) -> Codes:
 
 @kind
 def mixture(rng: np.random.Generator, count: int, dim: int) -> Codes:
-    """Rows of every other kind side by side."""
+    """Return rows of every other kind, mixed."""
     builders = [builder for builder in BUILDERS.values() if builder is not mixture]
     choice = rng.integers(len(builders), size=count)
     codes = np.empty((count, dim), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Comparing a search with the reference."""
+"""Comparison of search results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ARRAYS = ("ids", "positions", "scores64", "similarities")
 
 
 def assert_same_bytes(result: lk.SearchResult, expected: Answer) -> None:
-    """Every array of the result has the dtype, the shape and the bytes of the reference."""
+    """Assert that every array of the result has the dtype, the shape and the bytes of the reference."""
     for name in ARRAYS:
         got, wanted = getattr(result, name), getattr(expected, name)
         assert got is not None, f"{name} is missing"
@@ -29,5 +29,5 @@ def assert_same_bytes(result: lk.SearchResult, expected: Answer) -> None:
 
 
 def assert_same_results(first: lk.SearchResult, second: lk.SearchResult) -> None:
-    """Two results agree in the bytes of every array."""
+    """Assert that two results agree in the bytes of every array."""
     assert_same_bytes(first, Answer(**{name: getattr(second, name) for name in ARRAYS}))

@@ -1,4 +1,4 @@
-"""Fixtures stand here that files of tests share, and the rule that no kernel of this CPU goes untested."""
+"""Fixtures that several files share, and a check that a whole run tests every kernel of this CPU."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from latentknn import _core, datasets, engines
 from latentknn.datasets import published
 from latentknn.datasets.idx import idx_checksum
 
-# The same cases in every run; --hypothesis-profile=explore draws new ones.
+# Every run tests the same cases; --hypothesis-profile=explore draws new ones.
 settings.register_profile("reproducible", deadline=None, derandomize=True, database=None)
 settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile("reproducible")
 
-# A shell may start its background jobs with Ctrl-C ignored; what the tests start must not inherit that.
+# A shell may start background jobs with Ctrl-C ignored; processes of the tests must not inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _kernel_tests_left_out: list[str] = []
@@ -36,14 +36,14 @@ _workers_run_whole_suite: list[bool] = []
 
 @pytest.fixture(params=_core.available_isas())
 def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each instruction set that this CPU has, forced on every index that the test builds."""
+    """Return each instruction set that this CPU has, and force it on every index that the test builds."""
     monkeypatch.setenv("LATENTKNN_ISA", request.param)
     return request.param
 
 
 @pytest.fixture(params=_core.strategy_names())
 def strategy(request: pytest.FixtureRequest) -> str:
-    """Each screening strategy."""
+    """Return each screening strategy."""
     return request.param
 
 
@@ -52,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs emulated devices where real ones are to be proven: they are not built there."""
+    """Leave out tests on emulated devices if a real one is required: emulated ones are not built there."""
     if not config.getoption("--require-cuda"):
         return
     emulated = [item for item in items if "emulated_devices" in getattr(item, "fixturenames", ())]
@@ -62,14 +62,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Start layers that have no seed of their own from the same weights in every run, in fixtures too."""
+    """Give layers without a seed of their own the same first weights in every run, in fixtures too."""
     if "keras" in sys.modules:
         sys.modules["keras"].utils.set_random_seed(0)
 
 
 @pytest.fixture
 def cuda_device(request: pytest.FixtureRequest) -> None:
-    """Skip, or fail if it is required, where there is no CUDA device."""
+    """Skip the test if there is no CUDA device, or fail it if one is required."""
     (cuda,) = (each for each in engines.availability() if each.name == "cuda")
     if not cuda.available:
         (pytest.fail if request.config.getoption("--require-cuda") else pytest.skip)(cuda.missing)
@@ -77,7 +77,7 @@ def cuda_device(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def cuda_or_emulated(request: pytest.FixtureRequest) -> None:
-    """Let the engine "cuda" run on a device, or on emulated ones."""
+    """Let the engine "cuda" use a real device if one is required, and emulated devices otherwise."""
     if request.config.getoption("--require-cuda"):
         request.getfixturevalue("cuda_device")
     else:
@@ -86,7 +86,7 @@ def cuda_or_emulated(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def emulated_devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the engine "cuda" run on emulated devices."""
+    """Let the engine "cuda" use emulated devices."""
     module = emulated_cuda.load()
     monkeypatch.setattr(latentknn, "_cuda", module, raising=False)
     monkeypatch.setitem(sys.modules, "latentknn._cuda", module)
@@ -96,7 +96,7 @@ def emulated_devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def arrays() -> dict[str, np.ndarray]:
-    """Return a small data set, as its files hold it."""
+    """Return the arrays of a small data set."""
     generator = np.random.default_rng(0)
     return {
         "train_images": generator.integers(0, 256, (20, 5, 4), dtype=np.uint8),
@@ -108,7 +108,7 @@ def arrays() -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrays: dict[str, np.ndarray]) -> dict[str, Path]:
-    """Publish the small data set under the name of Fashion-MNIST, with all its sources in one folder."""
+    """Publish the small data set as Fashion-MNIST, and return the folders of its sources."""
     small = dataclasses.replace(
         published.FASHION_MNIST,
         checksums={part: idx_checksum(array) for part, array in arrays.items()},
@@ -126,7 +126,7 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over what a worker of pytest-xdist has counted."""
+    """Add the counts of a worker of pytest-xdist."""
     output = getattr(node, "workeroutput", {})
     _worker_calls.update(output.get("searches_by_isa", {}))
     _workers_run_whole_suite.append(output.get("whole_suite", False))
@@ -134,7 +134,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a whole run in which a kernel that this CPU has was never called."""
+    """Fail a run of the whole suite if it never called a kernel that this CPU has."""
     calls = Counter(_core.searches_by_isa())
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
@@ -153,7 +153,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _is_whole_suite(session: pytest.Session) -> bool:
-    """Whether every file of tests was run, and no test of a kernel was named apart or deselected."""
+    """Return whether all files of tests were run, none in parts, with no test of a kernel deselected."""
     if session.config.option.collectonly or _kernel_tests_left_out:
         return False
     if any("::" in argument for argument in session.config.args):

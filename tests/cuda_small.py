@@ -1,6 +1,6 @@
 """Small searches of every kind on a CUDA device, for compute-sanitizer.
 
-python tests/cuda_small.py [SCALE]      # SCALE below 1: as many fewer rows and queries, for emulated devices
+python tests/cuda_small.py [SCALE]      # a SCALE below 1 means fewer rows and queries, for emulated devices
 """
 
 import sys
@@ -11,17 +11,17 @@ import latentknn as lk
 from latentknn.engines.cuda_engine import import_cuda
 
 scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
-# At scale 1, more blocks of work than a device has multiprocessors.
+# At scale 1 there are more blocks of work than a device has multiprocessors.
 count, query_count = max(2600, round(20_000 * scale)), max(100, round(4_000 * scale))
 rng = np.random.default_rng(0)
 codes, queries = (rng.standard_normal((n, 40), np.float32) for n in (count, query_count))
 codes[1::9] = codes[::9][: len(codes[1::9])]
-# Among copies of a code its like have too many neighbours: their lists overflow, and the host answers.
+# Copies of a code have too many neighbours: their lists overflow, and the host answers.
 codes[::6] = codes[0]
 queries[:8] = codes[0] + np.float32(1e-3) * queries[:8]
 ids = rng.permutation(count)
 begun = count * 9 // 20
-# The last has memory for a part of the codes: the others are brought for every search, a few parts at a time.
+# The last engine has memory for some codes only: every search brings the others, a few parts at a time.
 engines = ("cpu", "cuda", lk.CudaEngine([0], memory=max((4 << 20) * count // 20_000, 1_000_000)))
 indexes = [lk.CosineIndex.from_codes(codes[:begun], ids=ids[:begun], engine=each) for each in engines]
 for index in indexes:

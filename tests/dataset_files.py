@@ -1,4 +1,4 @@
-"""Writes data sets as files, and compares what is read of them."""
+"""Helpers that write data sets as files and compare what is read from them."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""The CUDA engine on emulated devices, which `make test-core` builds: its own bindings and kernels."""
+"""The bindings and kernels of the CUDA engine on emulated devices, which `make test-core` builds."""
 
 import ctypes
 import importlib.util
@@ -14,7 +14,7 @@ AMPLE = 1 << 33
 
 @cache
 def load() -> ModuleType:
-    """Return the extension; FileNotFoundError if it is not built."""
+    """Return the extension, or raise FileNotFoundError if it is not built."""
     found = sorted(BUILT.glob(f"_cuda.{sys.implementation.cache_tag}*.so"))
     if not found:
         raise FileNotFoundError(
@@ -31,17 +31,17 @@ def load() -> ModuleType:
 
 
 def limit_memory(count: int) -> None:
-    """Let so many bytes be allocated on each device from now on."""
+    """Limit the bytes that can be allocated on each device from now on."""
     _library().emulated_limit_memory(ctypes.c_size_t(count))
 
 
 def current_device() -> int:
-    """Return the device that is the calling thread's own."""
+    """Return the current device of the calling thread."""
     return int(_library().emulated_current_device())
 
 
 def awaited(device: int) -> int:
-    """Return how many times all that a device was asked for has been waited for."""
+    """Return how many times a device was synchronised."""
     return int(_library().emulated_awaited(ctypes.c_size_t(device)))
 
 

@@ -1,4 +1,4 @@
-"""Codes on which engines are compared: they are of many lengths, and no two are nearly alike."""
+"""Codes for comparing engines. Their lengths vary, and no two are nearly alike."""
 
 from __future__ import annotations
 

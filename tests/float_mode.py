@@ -1,4 +1,4 @@
-"""Set the floating-point mode of the calling thread, as an unfriendly caller would."""
+"""Setting the floating-point mode of the calling thread."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from contextlib import contextmanager
 _libm = ctypes.CDLL("libm.so.6")
 
 if platform.machine() == "x86_64":
-    _CONTROL_OFFSET = 28  # of MXCSR in glibc's fenv_t
+    _CONTROL_OFFSET = 28  # offset of MXCSR in glibc's fenv_t
     _FLUSH_DENORMALS = 1 << 15 | 1 << 6  # flush-to-zero and denormals-are-zero
     ROUNDING = {"to nearest": 0x000, "downward": 0x400, "upward": 0x800, "towards zero": 0xC00}
 elif platform.machine() == "aarch64":
-    _CONTROL_OFFSET = 0  # of FPCR in glibc's fenv_t
+    _CONTROL_OFFSET = 0  # offset of FPCR in glibc's fenv_t
     _FLUSH_DENORMALS = 1 << 24
     ROUNDING = {"to nearest": 0x000000, "upward": 0x400000, "downward": 0x800000, "towards zero": 0xC00000}
 else:
@@ -22,7 +22,7 @@ else:
 
 
 def control_bits() -> int:
-    """The control register: denormals, rounding and traps, without the exception flags."""
+    """Return the control register (denormals, rounding, traps) without the exception flags."""
     environment = ctypes.create_string_buffer(64)
     _libm.fegetenv(environment)
     register = int.from_bytes(environment[_CONTROL_OFFSET : _CONTROL_OFFSET + 4], "little")
@@ -41,7 +41,7 @@ def set_float_mode(rounding: str = "to nearest", *, flush_denormals: bool = Fals
 
 @contextmanager
 def float_mode(rounding: str = "to nearest", *, flush_denormals: bool = False) -> Iterator[None]:
-    """Run the block in another floating-point mode."""
+    """Change the floating-point mode during the block."""
     set_float_mode(rounding, flush_denormals=flush_denormals)
     try:
         yield

@@ -1,4 +1,4 @@
-"""An array of another library in a device's memory, as DLPack's C structures describe it."""
+"""An array in a device's memory that poses as another library's, made of DLPack's C structures."""
 
 import ctypes
 from collections.abc import Callable, Sequence
@@ -42,24 +42,24 @@ _pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
 
 
 class ForeignArray:
-    """A view of a ``DeviceArray`` that another library might have made, and whether it was given back.
+    """A view of a ``DeviceArray`` as another library might make it, which records its release.
 
     Parameters
     ----------
     array : DeviceArray
-        Whose memory it looks at.
+        Array whose memory is viewed.
     shape, strides : sequence of int, optional
-        By default the array's, and none.
+        By default the shape of the array, and no strides.
     offset : int
-        Bytes to the first element.
+        Bytes before the first element.
     code, bits : int, optional
-        DLPack's name of another type.
+        DLPack's numbers for another type.
     device_type : int
-        DLPack's name of the kind of memory.
+        DLPack's number for the kind of memory.
     device : int, optional
-        Which device it says that it is on; by default that of the array.
+        Device that the view names; by default the device of the array.
     current_device : callable, optional
-        Tells the current device; if it is another, the array is not given, as PyTorch does not.
+        Returns the current device. If that is another device, the view refuses DLPack, as PyTorch does.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class ForeignArray:
         current_device: Callable[[], int] | None = None,
     ) -> None:
         self._array = array
-        self._capsule = array.__dlpack__()  # never consumed, so that its structures stay
+        self._capsule = array.__dlpack__()  # never consumed, so that its structures remain
         tensor = _ManagedTensor.from_address(_pointer(self._capsule, b"dltensor")).tensor
         extents = tuple(array.shape if shape is None else shape)
         self._shape = (ctypes.c_int64 * len(extents))(*extents)

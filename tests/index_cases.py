@@ -1,4 +1,4 @@
-"""A small labelled index, and the comparison of two."""
+"""The codes and labels of a small index, and a comparison of two indexes."""
 
 from __future__ import annotations
 

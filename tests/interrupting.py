@@ -1,4 +1,4 @@
-"""Interrupts a call by a signal whose handler raises an exception, as Ctrl-C does."""
+"""Interruption of a call by a signal whose handler raises an exception, as Ctrl-C does."""
 
 import signal
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from typing import Any
 
 
 class InterruptedCallError(Exception):
-    """What the handler raises."""
+    """The exception that the handler raises."""
 
 
 def is_interrupted(call: Callable[[], Any], milliseconds: float) -> bool:
-    """Call, in the main thread, interrupting so much later; return whether that came before the end."""
+    """Interrupt a call in the main thread after this time; return whether that ended the call."""
     signal.signal(signal.SIGALRM, _raise)
     try:
         signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)

@@ -1,4 +1,4 @@
-"""Takes the place of the download by Keras, so that no test reaches for the network."""
+"""A replacement of the download by Keras, so that no test uses the network."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Programs run in an interpreter of their own, beside the one of the tests."""
+"""Helpers that run programs in a new interpreter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 HANG = 120
-"""A process counts as hanging after so many seconds."""
+"""Number of seconds after which a process counts as hanging."""
 
 
 def run_python(*arguments: str, folder: Path | None = None, **environment: str) -> tuple[int, str, str]:

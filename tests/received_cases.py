@@ -1,4 +1,4 @@
-"""Every public function that takes codes, labels or ids, for tests of what people pass to them."""
+"""Every public function that accepts codes, labels or ids, for tests of its arguments."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def index(engine: str = "cpu") -> lk.CosineIndex:
     return lk.CosineIndex.from_codes(CODES, LABELS, engine=engine)
 
 
-# Every public function that takes codes or queries, as a function of them that returns what depends on them.
+# Each public function that accepts codes or queries, as a function of them that returns its results.
 TAKE_CODES: dict[str, Callable[[Any], Any]] = {
     "from_codes": lambda codes: lk.CosineIndex.from_codes(codes).codes,
     "from_codes, faiss": lambda codes: lk.CosineIndex.from_codes(codes, engine="faiss").codes,

@@ -1,4 +1,4 @@
-"""The exactness contract in slow, obvious NumPy.
+"""The exactness contract as slow, simple NumPy code.
 
 Every engine, kernel and strategy is compared with these functions byte for byte. Arrays hold many rows at
 once, but each number is computed by the operations of the contract in the order of the contract.
@@ -15,7 +15,7 @@ LANES = 8
 
 
 class Answer(NamedTuple):
-    """What a search returns; every array has one row per query and one column per neighbour."""
+    """The answer of a search. Every array has one row per query and one column per neighbour."""
 
     similarities: NDArray[np.float32]
     ids: NDArray[np.int64]
@@ -24,12 +24,12 @@ class Answer(NamedTuple):
 
 
 def rounded(codes: ArrayLike) -> NDArray[np.float32]:
-    """C-ordered float32, each value rounded once."""
+    """Return codes as C-ordered float32, each value rounded once."""
     return np.array(codes, dtype=np.float32, order="C")
 
 
 def dot(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    """S(a, b) along the last axis; the other axes broadcast."""
+    """Return S(a, b) along the last axis; the other axes broadcast."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     partial = np.zeros((LANES, *np.broadcast_shapes(a.shape[:-1], b.shape[:-1])))
     for j in range(a.shape[-1]):
@@ -40,7 +40,7 @@ def dot(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def scores(codes: ArrayLike, queries: ArrayLike) -> NDArray[np.float64]:
-    """s of every query (rows) with every code (columns)."""
+    """Return s of every query (rows) with every code (columns)."""
     codes, queries = rounded(codes), rounded(queries)
     products = dot(queries[:, None, :], codes[None, :, :])
     norms = np.sqrt(dot(queries, queries)[:, None] * dot(codes, codes)[None, :])
@@ -56,7 +56,7 @@ def best(
     allowed: ArrayLike | None = None,
     leave_self_out: bool = False,
 ) -> Answer:
-    """The first k columns of every row of scores, by score descending and then id ascending."""
+    """Return the best k columns of every row of scores, by score descending and then id ascending."""
     count = scores64.shape[1]
     ids = np.arange(count, dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
     permitted = np.arange(count) if allowed is None else np.flatnonzero(np.asarray(allowed))
@@ -78,19 +78,19 @@ def search(
     ids: ArrayLike | None = None,
     allowed: ArrayLike | None = None,
 ) -> Answer:
-    """The k most similar codes of every query, among the allowed ones."""
+    """Return the k most similar codes of every query among the allowed codes."""
     return best(scores(codes, queries), k, ids=ids, allowed=allowed)
 
 
 def search_self(codes: ArrayLike, k: int, *, ids: ArrayLike | None = None) -> Answer:
-    """The k most similar other codes of every code; a code is left out by its position alone."""
+    """Return the k most similar other codes of every code; only the code's own position is left out."""
     return best(scores(codes, codes), k, ids=ids, leave_self_out=True)
 
 
 def search_per_class(
     codes: ArrayLike, labels: ArrayLike, queries: ArrayLike, k: int, *, ids: ArrayLike | None = None
 ) -> Answer:
-    """The k most similar codes of every class, stacked in the order of np.unique(labels).
+    """Return the k most similar codes of every class, stacked in the order of np.unique(labels).
 
     Queries are (M, d), or (C, M, d) with one encoding of every query per class.
     """

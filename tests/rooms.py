@@ -1,4 +1,4 @@
-"""The rooms of the repository, and which of them a file uses.
+"""The rooms of the repository, and the rooms that each file uses.
 
     python tests/rooms.py       # draws them into docs/architecture.md
 
@@ -65,7 +65,7 @@ ALLOWED = {
     f"{PACKAGE}/cli": [f"{PACKAGE}/report"],
     f"{PACKAGE}/__main__": [f"{PACKAGE}/cli"],
 }
-"""Which other rooms the files of each may use.
+"""The other rooms that the files of each room may use.
 
 A room may also use what the rooms beside its name may use. A file belongs to the room with the longest name
 that fits, so that a new file beside rooms belongs to the folder that holds them.
@@ -95,7 +95,7 @@ def files_of(room: str) -> list[str]:
 
 
 def used_places(file: str, source: str) -> Iterator[tuple[int, str, str]]:
-    """Yield line, name and place of what a file of this repository uses, but for types alone."""
+    """Yield line, name and place of each file that a file uses, without imports for types alone."""
     if file.endswith((".py", ".pyi")):
         for line, module in imported_modules(ast.parse(source)):
             if module.split(".")[0] == "latentknn":
@@ -106,7 +106,7 @@ def used_places(file: str, source: str) -> Iterator[tuple[int, str, str]]:
         if included:
             folders = (Path(file).parent.as_posix(), CORE, CUDA)
             found = [folder for folder in folders if (ROOT / folder / included[1]).is_file()]
-            if found:  # or else a header of the emulated device
+            if found:  # otherwise it is a header of the emulated device
                 yield line, included[1], without_suffix(f"{found[0]}/{included[1]}")
 
 
@@ -119,7 +119,7 @@ def exists(place: str) -> bool:
 
 
 def imported_modules(node: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield the line and the name of each module that is imported below a node, but for types alone."""
+    """Yield line and name of each module that is imported below a node, without imports for types alone."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
             yield from imported_modules(ast.Module(child.orelse, []))
@@ -145,9 +145,9 @@ def uses(room: str) -> set[str]:
 
 
 def picture(nodes: dict[str, list[str]]) -> str:
-    """Return a Mermaid picture of nodes, each of some rooms.
+    """Return a Mermaid picture of nodes, each of which stands for some rooms.
 
-    An arrow leads to each node that another uses, but for those that are reached by way of others.
+    An arrow leads to each node that another uses, unless it is reached by way of other nodes.
     """
     node_of = {room: node for node, rooms in nodes.items() for room in rooms}
     arrows = {

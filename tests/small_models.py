@@ -12,7 +12,7 @@ from latentknn.models.backend import keras
 SHAPE = (8, 8, 1)
 LABELS = load("digits").train_labels[:256]
 
-# What shrinks a registered model; one without an entry is tested in its own size, which takes longer.
+# Options that make a registered model small; one without an entry is tested in its own size, which is slow.
 SMALL = {
     "stacked_ae": {"latent_dim": 6, "hidden_units": (16,)},
     "simple_ae": {"latent_dim": 6, "hidden_units": (24, 16)},

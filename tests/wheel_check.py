@@ -1,4 +1,4 @@
-"""Run in an environment that holds the wheel and its dependencies alone: does it import and answer?"""
+"""A check that the wheel imports and answers, for an environment of its dependencies alone."""
 
 import shutil
 import sys

@@ -135,7 +135,7 @@ class CosineKNNClassifier(NeighbourClassifier):
         -------
         ndarray of shape (M, C), float64
             Shares that add up to 1 in every row; the columns are in the order of `classes_`. If several
-            classes have the most votes, `predict` returns the class whose nearest neighbour comes first, and
+            classes have the most votes, `predict` takes the one whose nearest neighbour comes first, and
             ``argmax`` the first column.
 
         Raises

@@ -76,7 +76,7 @@ class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
         self._classes, self._class_numbers = np.unique(self.labels, return_inverse=True)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Refuse what the model cannot encode; if it encodes under every class, also too few images of one."""
+        """Refuse what the model cannot encode, and classes too small for encodings under every class."""
         self.model.check_labelled(self.images, self.labels)
         prepare_images(self.validation_images, self.model.input_shape)
         query = self.model.encode_queries(self.validation_images[:1])
