@@ -15,7 +15,7 @@ def augment(images, **options):
 
 @pytest.fixture
 def numbered():
-    """300 images of 7x6 whose pixels are all different and not 0."""
+    """Return 300 images of 7x6 whose pixels are all different and not 0."""
     return np.broadcast_to(np.arange(1.0, 43, dtype=np.float32).reshape(1, 7, 6, 1), (300, 7, 6, 1))
 
 

@@ -1,4 +1,4 @@
-"""Single autoencoders have properties that others have not."""
+"""Properties of single autoencoders, which other models do not have."""
 
 import inspect
 
@@ -98,7 +98,7 @@ def test_noise_while_training_only(name, option, images):
 
 
 def test_denoising_removes_noise(images):
-    """Images with noise come out nearer to the clean ones than they went in."""
+    """The reconstruction of a noisy image is nearer to the clean image than the noisy image is."""
     model = models.create("denoising_ae", input_shape=SHAPE, noise=0.4)
     model.fit(images, epochs=30, verbose=0)
     clean = images / 255
@@ -152,7 +152,7 @@ def test_impossible_penalties(options, message):
 
 
 def whitening_of(codes, strength):
-    """Return a layer that has seen the codes in batches of 50 until its averages have arrived."""
+    """Return a layer that has seen the codes in batches of 50 until its averages have converged."""
     layer = CodeWhitening(strength)
     for _ in range(40):
         for start in range(0, len(codes), 50):
@@ -162,7 +162,7 @@ def whitening_of(codes, strength):
 
 
 def anisotropic_codes(deviations):
-    """Return 1,000 codes whose variances are the squares of the deviations, in directions that are turned."""
+    """Return 1,000 codes with these standard deviations along rotated directions."""
     rng = np.random.default_rng(0)
     turned, _ = np.linalg.qr(rng.normal(size=(len(deviations), len(deviations))))
     return (3 + rng.normal(size=(1000, len(deviations))) * deviations @ turned).astype(np.float32), turned
@@ -195,7 +195,7 @@ def test_few_batches_whiten_too():
     ("variances", "factors"),
     [
         ([4, 1, 0], [0.5, 1, 1 / np.sqrt(4e-6)]),
-        # Rounding may make a variance negative.
+        # Rounding may make this variance negative.
         ([4, 1, -1e-8], [0.5, 1, 1 / np.sqrt(4e-6)]),
         ([0, 0, 0], [1, 1, 1]),
     ],

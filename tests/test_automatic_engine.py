@@ -1,4 +1,4 @@
-"""What the engine "auto" takes, and when."""
+"""The engine that "auto" chooses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CODES, QUERIES, DIM = 900, 23, 16
 
 @pytest.fixture
 def problem(monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, np.ndarray]:
-    """Codes that are worth devices, the last of them being needed for it."""
+    """Return queries, and codes that are just enough to be worth a device."""
     monkeypatch.setattr(automatic, "WORTH_DEVICES", CODES * DIM)
     rng = np.random.default_rng(11)
     codes = rng.standard_normal((CODES, DIM), dtype=np.float32)
@@ -68,7 +68,7 @@ def test_what_is_named_stays(problem):
 
 
 @pytest.mark.usefixtures("emulated_devices")
-@pytest.mark.parametrize("room", [12, 60_000])  # none at all; for some of the rows, but no search
+@pytest.mark.parametrize("room", [12, 60_000])  # no room at all; room for some of the rows, but for no search
 def test_codes_without_room_stay(problem, room):
     codes, queries = problem
     emulated_cuda.limit_memory(room)

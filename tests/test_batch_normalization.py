@@ -1,4 +1,4 @@
-"""Batch normalisation has statistics that are of use after few batches too."""
+"""Batch normalisation has usable statistics after few batches too."""
 
 import io
 import zipfile
@@ -29,7 +29,7 @@ def h5_names(path):
 
 
 def test_a_short_training_serves_outside_of_it(digits):
-    """Half of the statistics after 70 batches were of no batch, and the head knew 0.43 of the digits."""
+    """By the rule of Keras, 70 batches left half of the first statistics, and the accuracy was 0.43."""
     model = models.create("triplet", input_shape=SHAPE)
     images, labels = digits.train_images[:200], digits.train_labels[:200]
     model.fit(images, labels, epochs=10, batch_size=32, verbose=0)
@@ -59,7 +59,7 @@ def test_every_batch_normalisation_counts_the_steps_of_its_model(name):
 
 @pytest.mark.parametrize("steps", [0, 1, 5, 100, 2000])
 def test_statistics_begin_with_the_first_batch_and_end_as_those_of_keras(steps):
-    """After long they are the same; after few batches they are those of the batches."""
+    """After many batches both agree; after few, the statistics are those of the batches."""
     rng = np.random.default_rng(0)
     count = tf.Variable(0)
     ours, plain = BatchNormalization(), keras.layers.BatchNormalization()

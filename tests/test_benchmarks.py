@@ -1,4 +1,4 @@
-"""What the benchmarks are made of: recipes and rows of the zoo, made data, tables, names of programmes."""
+"""Parts of the benchmarks: recipes and rows of the zoo, generated data, tables, names of programmes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from latentknn.models import MODELS
 
 @pytest.fixture
 def two_recipes(monkeypatch, tmp_path):
-    """Let the zoo have two recipes and no results; return a function that writes rows of some of them."""
+    """Give the zoo two recipes and no results; return a function that writes rows of some recipes."""
     first, second = (Recipe(model, epochs=3) for model in ("first", "second"))
     monkeypatch.setattr(recipes, "RECIPES", (first, second))
     monkeypatch.setattr(rows, "RESULTS", tmp_path)
@@ -47,7 +47,7 @@ def made_row(recipe):
 
 
 def declare(monkeypatch, *changed):
-    """Let recipes stand in the place of those of the same names."""
+    """Replace the recipes of the same names."""
     by_key = {recipe.key: recipe for recipe in (*recipes.RECIPES, *changed)}
     monkeypatch.setattr(recipes, "RECIPES", tuple(by_key.values()))
 
@@ -131,7 +131,7 @@ def test_only_recipes_that_are_declared_may_lack_a_time(two_recipes, monkeypatch
 def test_the_published_protocol_passes_over_copies():
     similarities = np.tile([1.0, 0.99995, 0.9, 0.8], (50, 1))
     classes = np.tile([0, 0, 1, 2], (50, 1))
-    similarities[25:] = 1.0  # copies alone: the last decides
+    similarities[25:] = 1.0  # If all are copies, the last decides.
     found = published_protocol.measure(Neighbours(similarities, classes, 3), np.repeat([1, 2], 25), seed=0)
     assert found == {"accuracy": 1.0, "low": 1.0, "high": 1.0}
     half = published_protocol.measure(Neighbours(similarities, classes, 3), np.full(50, 1), seed=0)

@@ -18,7 +18,7 @@ DIM, CODES, QUERIES = 12, 900, 30
 
 @pytest.fixture
 def problem():
-    """Codes with many ties, unequal classes, shuffled ids, and queries in one and in five encodings."""
+    """Return codes with many ties, labels of unequal classes, shuffled ids, and queries in five encodings."""
     rng = np.random.default_rng(4)
     codes = rng.integers(-2, 3, (CODES, DIM)).astype(np.float32)
     labels = np.array(["bag", "boot", "coat", "dress", "shirt"])[
@@ -43,7 +43,7 @@ def test_equals_the_reference(isa, strategy, problem, k):
 
 
 def test_many_codes():
-    """Enough of every class for it to be screened."""
+    """Every class has enough codes for screening."""
     rng = np.random.default_rng(1)
     codes, labels = rng.standard_normal((20_000, 20)).astype(np.float32), rng.integers(0, 3, 20_000)
     queries = rng.standard_normal((10, 20)).astype(np.float32)

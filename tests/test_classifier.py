@@ -1,4 +1,4 @@
-"""The scikit-learn classifier: its estimator checks, its votes, its neighbours."""
+"""The scikit-learn classifier: estimator checks, votes and neighbours."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_scikit_learn_checks(estimator, check):
 
 
 def naive_votes(classes, scores, weights, temperature, class_count):
-    """The votes of one query, and the class that wins."""
+    """Return the votes of one query, and the class that wins."""
     if weights == "uniform" or (weights == "similarity" and max(scores) <= 0):
         values = [1.0] * len(scores)
     elif weights == "similarity":
@@ -76,7 +76,7 @@ def test_votes(weights, kind, n_neighbors):
 
 @pytest.mark.parametrize("weights", vote.WEIGHTS)
 def test_ties_go_to_the_nearest(weights):
-    """Two classes with the same two similarities each: b is named later but stands first in the order."""
+    """Two classes have the same two similarities; b sorts after a, but its row comes first."""
     codes = [[1.0, 1.0], [1.0, -1.0], [1.0, 1.0], [1.0, -1.0]]
     classifier = lk.CosineKNNClassifier(4, weights=weights).fit(codes, ["b", "a", "b", "a"])
     assert classifier.predict([[1.0, 0.0]]).tolist() == ["b"]
@@ -150,7 +150,7 @@ def test_more_neighbours_than_codes():
 
 
 def test_agrees_with_scikit_learn():
-    """On real images, wherever rounding cannot decide: at no query do two candidates come within 1e-12."""
+    """On these images rounding decides nothing: no two candidates of a query are within 1e-12."""
     images, labels = load_digits(return_X_y=True)
     codes, queries, code_labels, truth = images[:1200], images[1200:], labels[:1200], labels[1200:]
     ordered = np.sort(reference.scores(codes, queries), axis=1)[:, ::-1]
@@ -200,7 +200,7 @@ def test_number_of_jobs_changes_nothing(n_jobs):
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "int8", "bool", "object"])
 def test_input_is_rounded_once(dtype):
-    """Validation must not pass through another type before the single rounding to float32."""
+    """Validation must not convert to another type before the single rounding to float32."""
     import ml_dtypes
 
     values = np.random.default_rng(5).standard_normal((90, 6)) * 3
@@ -300,7 +300,7 @@ def test_callers_may_change_their_arrays_afterwards():
 
 
 def test_pickle(monkeypatch):
-    """The pickle holds codes and labels; index, threads and kernel are those of the machine that loads it."""
+    """A pickle holds codes and labels; the machine that loads it decides on index, threads and kernel."""
     from latentknn import _core
 
     codes, queries = cases.build("mixture", 7, 100, 60, 8)

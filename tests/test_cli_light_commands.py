@@ -1,4 +1,4 @@
-"""The commands beside ``run`` list or fetch what there is, and import no heavy library for it."""
+"""Commands other than ``run``, which list or fetch things and import no heavy library for it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_fetching_a_dataset_that_is_there(capsys):
 
 @pytest.fixture
 def nowhere(monkeypatch):
-    """No source has any data set."""
+    """Let no source have any data set."""
 
     def not_found(name, path=None):
         raise lk.datasets.DatasetNotFoundError(f"{name} was not found. Ways to get it: many")
@@ -102,7 +102,7 @@ def test_light_commands_import_no_heavy_library(arguments):
 
 @pytest.mark.parametrize("command", [["models"], ["engines"], ["datasets"]])
 def test_output_that_nobody_reads_is_no_error(command):
-    """The pipe is closed before all is written, as in ``latentknn models | head -1``."""
+    """The reader closes the pipe before all is written, as in ``latentknn models | head -1``."""
     with subprocess.Popen(
         [sys.executable, "-m", "latentknn", *command],
         stdout=subprocess.PIPE,

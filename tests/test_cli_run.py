@@ -1,4 +1,4 @@
-"""A run writes all its files, and one that has ended or was interrupted can be resumed."""
+"""The command ``run``: its files, and how it resumes a run that has ended or was interrupted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from new_interpreter import HANG, run_python
 
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory):
-    """Return the folder of a run of two epochs, and what it printed."""
+    """Return the folder, the output and the errors of a run of two epochs."""
     out = tmp_path_factory.mktemp("runs") / "digits"
     arguments = ["run", *QUICK, "--epochs", "2", "--latent-dim", "7", "--out", str(out)]
     status, output, errors = run_python("-m", "latentknn", *arguments)
@@ -111,7 +111,7 @@ def test_every_stage_is_printed_with_its_rate(finished_run):
 
 def test_tensorflow_starts_quietly(finished_run):
     _, _, errors = finished_run
-    # Where TensorFlow computes by oneDNN it says so before it reads how much it may say.
+    # TensorFlow with oneDNN prints these lines before it reads the log level.
     unavoidable = (
         "WARNING: All log messages before absl::InitializeLog()",
         "oneDNN custom operations are on",
@@ -139,7 +139,7 @@ def test_overwritten_and_resumed_run_equals_one_without_a_break(finished_run, tm
         }
     record = json.loads((out / "report.json").read_text())
     assert len(record["training"]["history"]["loss"]) == 2
-    # The second part trained one epoch, on the images that are not held out.
+    # The resumed run trained one epoch, on the images that are not held out.
     assert record["stages"][0]["items"] == 1189
 
 

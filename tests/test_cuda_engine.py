@@ -1,4 +1,4 @@
-"""What the engine "cuda" adds: the same bytes from devices, their memory, and what it says of itself."""
+"""The engine "cuda": equal bytes, memory of the devices, explanations and error messages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_cuda_gives_the_same_bytes(problem):
 
 @pytest.mark.usefixtures("cuda_or_emulated")
 def test_cuda_among_equal_rows():
-    """More others are equal to a row than are wanted: itself need not be among them to be left out."""
+    """More rows are equal to a row than are wanted, so that the row itself need not be among the best."""
     codes = np.repeat(np.eye(5, dtype=np.float32), 20, axis=0)
     index = lk.CosineIndex.from_codes(codes, engine="cuda")
     assert_same_bytes(index.search_self(3, scores64=True), reference.search_self(codes, 3))
@@ -67,7 +67,7 @@ def test_cuda_explains(problem):
 
 @pytest.mark.usefixtures("cuda_or_emulated")
 def test_cuda_says_what_it_repeated():
-    """Around one point int8 tells nothing apart, and float16 nothing of what lies at the point itself."""
+    """int8 cannot distinguish rows around one point, nor float16 rows at the point itself."""
     rng = np.random.default_rng(8)
     codes = (1 + 0.1 * rng.standard_normal((3000, 32))).astype(np.float32)
     index = lk.CosineIndex.from_codes(codes, engine="cuda")
@@ -108,7 +108,7 @@ def test_devices_that_are_not_there(cuda_or_emulated, wanted, error, said):
 
 @pytest.mark.usefixtures("cuda_or_emulated")
 def test_queries_that_a_device_gives_up():
-    """float16 cannot tell these codes apart, and the host answers."""
+    """float16 cannot distinguish these codes, and the host answers."""
     rng = np.random.default_rng(5)
     codes = (1 + 1e-6 * rng.standard_normal((1500, 24))).astype(np.float32)
     queries = np.concatenate([codes[:5], rng.standard_normal((5, 24), np.float32)])
@@ -129,7 +129,7 @@ def test_a_device_without_room_changes_nothing(problem):
     emulated_cuda.limit_memory(emulated_cuda.AMPLE)
     expected = reference.search(codes[:1000], queries, 5)
     assert_same_bytes(index.search(queries, 5, scores64=True), expected)
-    emulated_cuda.limit_memory(12)  # what a search has had, the next one has too
+    emulated_cuda.limit_memory(12)  # the next search reuses the memory of the one before
     assert_same_bytes(index.search(queries, 5, scores64=True), expected)
 
 
@@ -215,7 +215,7 @@ def test_devices_that_cannot_be_used(monkeypatch, cuda_or_emulated, devices, sai
         (50_000, 128, 10, [0]),
         (20_000, 768, 100, [0]),
         (9_000, 31, 5_000, [0]),
-        (150_000, 40, 10, [0, 0]),  # as two devices: a part of the codes each
+        (150_000, 40, 10, [0, 0]),  # as two devices, each with a share of the codes
     ],
 )
 def test_a_device_gives_the_same_bytes_at_size(count, dim, k, devices):
@@ -231,7 +231,7 @@ def test_a_device_gives_the_same_bytes_at_size(count, dim, k, devices):
 @pytest.mark.usefixtures("cuda_device")
 @pytest.mark.parametrize("library", ["torch", "cupy"])
 def test_arrays_of_other_libraries_on_a_device(problem, library):
-    """Tests on emulated devices are in test_device_arrays.py; these arrays need a real one."""
+    """These arrays need a real device; test_device_arrays.py tests arrays on emulated devices."""
     module = pytest.importorskip(library)
     codes, _, queries = problem
     index = lk.CosineIndex.from_codes(codes, engine="cuda")

@@ -1,4 +1,4 @@
-"""A data set is fetched from its Debian package into the cache, as a whole or not at all."""
+"""Fetching a data set from its Debian package into the cache, as a whole or not at all."""
 
 import dataclasses
 import shutil
@@ -14,7 +14,7 @@ from latentknn.datasets.readers import IDX_FILES, PARTS
 
 @pytest.fixture
 def archive(tmp_path, monkeypatch, places, arrays):
-    """Put an apt-get on the path that finds a real package of the small data set."""
+    """Put an apt-get on the path that downloads a real package of the small data set."""
     if shutil.which("dpkg-deb") is None:
         pytest.skip("dpkg-deb is not installed, so no package can be built or unpacked")
     root = tmp_path / "root"

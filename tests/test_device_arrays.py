@@ -1,4 +1,4 @@
-"""Arrays that are on a device when they come, and answers that stay there."""
+"""Queries and codes that are on a device already, and answers that remain there."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_part_of_an_array(problem):
     part = ForeignArray(array, (5, DIM), (DIM, 1), offset=3 * DIM * 4)
     index = lk.CosineIndex.from_codes(codes, engine="cuda")
     assert_same_bytes(index.search(part, 4, scores64=True), reference.search(codes, queries[3:8], 4))
-    row = ForeignArray(array, (1, DIM), (77, 1), offset=2 * DIM * 4)  # one row's stride means nothing
+    row = ForeignArray(array, (1, DIM), (77, 1), offset=2 * DIM * 4)  # one row's stride has no meaning
     assert_same_bytes(index.search(row, 4, scores64=True), reference.search(codes, queries[2:3], 4))
     for nothing in (ForeignArray(array, (0, DIM)), ForeignArray(array, (0, DIM), (1, QUERIES))):
         assert index.search(nothing, 4).ids.shape == (0, 4)
@@ -167,7 +167,7 @@ def test_answers_are_put_where_the_queries_are(problem, emulated_devices):
         ("cuda", on_device(queries, 1), 1),
         (lk.CudaEngine([1]), queries, 1),
         (lk.CudaEngine([1]), on_device(queries), 0),
-        (lk.CudaEngine([1]), on_device(queries.astype(np.float64)), 0),  # read by way of the host
+        (lk.CudaEngine([1]), on_device(queries.astype(np.float64)), 0),  # the host reads float64
     ):
         index = lk.CosineIndex.from_codes(codes, engine=engine)
         found = index.search(given, 6, on_device=True)

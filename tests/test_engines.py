@@ -1,4 +1,4 @@
-"""Every engine behaves alike, and one table names them all."""
+"""Behaviour that all engines share, and the table that names all engines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXHAUSTIVE = {
     "faiss, all lists": lk.FaissEngine("IVF16,Flat", {"nprobe": 16}),
     "faiss, rescored": lk.FaissEngine(rescore=3),
 }
-"""Engines that look at every code, and so find the true neighbours where no two are nearly alike."""
+"""Engines that compare every code, and so find the true neighbours if no two codes are nearly alike."""
 
 
 @pytest.fixture(params=EXHAUSTIVE)
@@ -43,7 +43,7 @@ def problem():
     return build_problem()
 
 
-# What all engines do
+# Behaviour of all engines
 
 
 def test_finds_the_neighbours(engine, problem):
@@ -102,7 +102,7 @@ def test_every_code_among_the_others(engine, problem):
 
 
 def test_equal_codes_among_the_others(engine):
-    """A code leaves itself out by its position, and finds its copies."""
+    """The search leaves out the code's own position and finds the copies of the code."""
     codes = np.repeat(np.eye(4, dtype=np.float32), 20, axis=0)
     found = lk.CosineIndex.from_codes(codes, engine=engine).search_self(5)
     assert (found.positions != np.arange(80)[:, None]).all()
@@ -177,7 +177,7 @@ def test_classifier(engine, problem):
     assert again.index_.engine == classifier.index_.engine
 
 
-# What is there
+# Availability and the table
 
 
 def test_availability():
@@ -203,7 +203,7 @@ def test_faiss_that_is_missing(monkeypatch):
 
 @pytest.mark.parametrize("name", ["cuda", "faiss-gpu"])
 def test_named_engine_is_never_replaced(name):
-    """A GPU that is asked for is there or is an error."""
+    """An engine on the GPU that cannot be used is an error."""
     (gpu,) = (each for each in engines.availability() if each.name == name)
     if gpu.available:
         assert lk.CosineIndex(3, engine=name).engine == name
@@ -214,7 +214,7 @@ def test_named_engine_is_never_replaced(name):
 
 
 class ToyEngine(CpuEngine):
-    """An engine that only the table knows."""
+    """An engine that is known from the table alone."""
 
     exact = False
 

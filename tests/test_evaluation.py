@@ -106,7 +106,7 @@ def test_hold_out_leaves_rows_on_either_side(count):
 
 @pytest.fixture(scope="module")
 def noisy_classes():
-    """Codes of five overlapping classes and queries of known class."""
+    """Return codes of five overlapping classes and queries of known class."""
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((5, 12))
     labels, truth = rng.integers(0, 5, 900), rng.integers(0, 5, 200)
@@ -133,7 +133,7 @@ def test_one_search_gives_the_votes_of_the_classifier(noisy_classes):
 
 
 def test_neighbours_per_class():
-    """A query has one code a class, compared with that class alone; equal neighbours come by position."""
+    """A query has an encoding for each class; equal neighbours are ordered by position."""
     rng = np.random.default_rng(0)
     codes, labels = rng.integers(-2, 3, (60, 3)).astype(np.float32), rng.integers(0, 4, 60)
     queries = rng.integers(-2, 3, (4, 20, 3)).astype(np.float32)
@@ -152,7 +152,7 @@ def test_neighbours_per_class():
 
 
 def test_codes_are_imitated():
-    """Draws have the groups, the means and the spreads of the codes, in the codes' own directions."""
+    """The drawn codes have the groups, means and spreads of the given codes, in the same directions."""
     rng = np.random.default_rng(0)
     axes = np.linalg.qr(rng.standard_normal((40, 3)))[0].T
     centres = np.float64([[10, 0, 0], [0, 10, 0], [0, 0, -10]])
@@ -194,7 +194,7 @@ def test_best_vote_is_the_first_of_equal_ones():
 
 
 def test_a_vote_that_few_queries_cannot_tell_from_the_first_does_not_replace_it():
-    """Digits hold 108 images out: two more right ones may be luck."""
+    """The digits have 108 held-out images: two more correct answers may be chance."""
     first = VoteScore(Vote(1), Accuracy(92, 108))
     luck = VoteScore(Vote(5), Accuracy(94, 108), gained=5, lost=3)
     clear = VoteScore(Vote(9), Accuracy(104, 108), gained=13, lost=1)
@@ -207,7 +207,7 @@ def test_a_vote_that_few_queries_cannot_tell_from_the_first_does_not_replace_it(
 
 
 def test_the_interval_of_a_gain():
-    """Against a bootstrap of the paired outcomes."""
+    """The interval agrees with a bootstrap of the paired outcomes."""
     rng = np.random.default_rng(4)
     first, second = rng.random(400) < 0.8, rng.random(400) < 0.85
     neighbours = Neighbours(np.ones((400, 3)), np.zeros((400, 3), np.int64), 2)
@@ -255,7 +255,7 @@ def test_projection_keeps_similar_codes_together():
     rng = np.random.default_rng(0)
     labels = np.arange(90) % 3
     codes = (5 * np.eye(3, 8)[labels] + rng.standard_normal((90, 8))).astype(np.float32)
-    codes *= rng.uniform(0.01, 100, (90, 1)).astype(np.float32)  # lengths do not matter
+    codes *= rng.uniform(0.01, 100, (90, 1)).astype(np.float32)  # The lengths do not matter.
     positions = project(codes, seed=0)
     assert positions.shape == (90, 2)
     assert np.isfinite(positions).all()

@@ -1,4 +1,4 @@
-"""Every kernel and strategy against the reference, byte for byte, and the invariances of the contract."""
+"""Every kernel and strategy gives the bytes of the reference, and keeps the invariances of the contract."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ import reference
 from checking import assert_same_bytes, assert_same_results
 from latentknn import _core
 
-# Hypothesis warns of fixtures set up once for all examples; the forced kernel is meant to be.
+# Hypothesis warns of a fixture that is set up once for all examples, as the forced kernel is on purpose.
 one_kernel = [HealthCheck.function_scoped_fixture]
 
 
 @cache
 def problem(kind, seed, code_count, query_count, dim):
-    """Codes, queries and their scores, computed once for all kernels and strategies."""
+    """Return codes, queries and their scores, computed once for all kernels and strategies."""
     codes, queries = cases.build(kind, seed, code_count, query_count, dim)
     return codes, queries, reference.scores(codes, queries)
 
 
 @cache
 def expected_best(kind, seed, code_count, query_count, dim, k):
-    """The reference's answer with the ids of the problem, which are shuffled and of any size."""
+    """Return the answer of the reference; the ids are shuffled and of any size."""
     _, _, scores = problem(kind, seed, code_count, query_count, dim)
     return reference.best(scores, k, ids=cases.user_ids(seed, code_count))
 
@@ -48,7 +48,7 @@ def check(kind, seed, code_count, query_count, dim, ks, strategy, threads=2):
 
 @cache
 def ranked(code_count):
-    """Codes up to the largest size with many ties, and all queries' neighbours among the first codes."""
+    """Return some codes with many ties, the queries, and the neighbours of the queries among these codes."""
     codes, queries, scores = problem("mixture", 1, max(cases.SIZES), max(cases.SIZES), 19)
     return codes[:code_count], queries, reference.best(scores[:, :code_count], code_count)
 
@@ -96,7 +96,7 @@ def test_many_blocks(isa, strategy, kind, code_count, query_count, dim):
 
 @pytest.mark.parametrize("trend", ["rising", "falling"])
 def test_codes_sorted_by_similarity(isa, strategy, trend):
-    """Every code, or none after the first, enters the k best: the most and the least work for a screen."""
+    """Every code, or no code after the first k, is among the best so far: most or least work for a screen."""
     angles = np.linspace(1.5, 0.0, 5_000)
     codes = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     codes = codes if trend == "rising" else codes[::-1]
@@ -130,7 +130,7 @@ def test_negative_zero_is_positive(isa, strategy):
 @settings(max_examples=500, suppress_health_check=one_kernel)
 @given(data=st.data())
 def test_generated_problems(isa, data):
-    """A kind of values, a shape, ids, k and perhaps a mask, on every strategy and some number of threads."""
+    """Hypothesis draws the kind of values, the shape, ids, k, perhaps a mask, and the number of threads."""
     kind = data.draw(st.sampled_from(sorted(cases.BUILDERS)), label="kind")
     seed = data.draw(st.integers(0, 2**32 - 1), label="seed")
     code_count = data.draw(st.integers(1, 60), label="number of codes")
@@ -167,7 +167,7 @@ def small_problems(draw):
 @given(small_problems())
 @example((np.float32([[0.0, -1.0]]), np.float32([[1e30, 1e-30]]), 1))
 def test_generated_values(isa, small_problem):
-    """Any finite float32 anywhere; a failing case shrinks to the values that matter."""
+    """Every value is any finite float32; Hypothesis shrinks a failing case to the values that matter."""
     codes, queries, k = small_problem
     expected = reference.search(codes, queries, k)
     for strategy in _core.strategy_names():
@@ -258,7 +258,7 @@ def test_one_shot_search(isa):
 
 
 def test_all_kernels_agree_with_one_another(monkeypatch):
-    """The same index content under every kernel at once: no state of one leaks into another."""
+    """Indexes under all kernels exist at once, and no state of one leaks into another."""
     codes, queries, scores = problem("mixture", 16, 311, 40, 129)
     indexes = []
     for isa in _core.available_isas():
@@ -286,7 +286,7 @@ def test_allowed(isa, strategy, kind, share):
 
 
 def test_allowed_leaves_out_the_best(isa, strategy):
-    """The codes that an unrestricted screen would keep are exactly the ones that are not allowed."""
+    """The codes that a screen without the mask would find are exactly those that are not allowed."""
     codes, queries, scores = problem("tight_cone", 18, 600, 5, 20)
     index = lk.CosineIndex.from_codes(codes, strategy=strategy)
     for query, row in zip(queries, scores, strict=True):

@@ -8,7 +8,7 @@ from pkgutil import walk_packages
 
 import latentknn as lk
 
-# What needs TensorFlow shows how it is used, among images and models that its examples do not make.
+# Examples of these modules are not run: they use TensorFlow, and images and models that they do not make.
 WITH_TENSORFLOW = (
     "latentknn.models",
     "latentknn.evaluation.knn_accuracy",
@@ -24,7 +24,7 @@ def test_examples():
     ]
     results = {name: doctest.testmod(import_module(name)) for name in names}
     assert [name for name, result in results.items() if result.failed] == []
-    # The packages name themselves as the modules of their classes.
+    # The classes of these packages name the package as their module.
     assert results["latentknn.index"].attempted > 0
     assert results["latentknn.classification"].attempted > 0
 

@@ -78,7 +78,7 @@ def test_vote_is_chosen_on_the_held_out_images(experiment, small_digits):
 
 
 def test_test_set_chooses_nothing(experiment, small_digits):
-    """With a test set of noise and wrong labels, everything before the last classification is the same."""
+    """Noise and wrong labels as the test set change nothing before the last classification."""
     rng = np.random.default_rng(0)
     poisoned = replace(
         small_digits,
@@ -114,7 +114,7 @@ def test_training_sees_only_the_images_that_are_kept(experiment, small_digits, m
 
 
 def test_conditional_model_is_classified_per_class(small_digits):
-    """The database holds codes under the images' own classes, and a query is encoded under every class."""
+    """The index holds codes under the images' own classes, and a query is encoded under every class."""
     model = lk.models.create(
         "conditional_ae",
         input_shape=small_digits.image_shape,
@@ -158,7 +158,7 @@ def test_conditional_model_of_classes_with_a_gap_or_one_image(small_digits, imag
 
 
 def test_experiment_on_few_images(small_digits):
-    """Fewer training images than the largest vote has neighbours."""
+    """There are fewer training images than the largest vote has neighbours."""
     tiny = replace(
         small_digits,
         train_images=small_digits.train_images[:12],

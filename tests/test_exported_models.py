@@ -1,4 +1,4 @@
-"""Exported models compute without this package what the models compute."""
+"""Exported models compute the codes of the models without this package."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def digits():
 def test_an_exported_model_computes_what_encode_does(name, options, digits, tmp_path):
     images, labels = digits.train_images[:64], digits.train_labels[:64]
     model = small_model(name, **options)
-    # The codes of this model are whitened by those of the training.
+    # This model whitens its codes by statistics of the training.
     if name == "conv_ae":
         model.fit(images, labels, batch_size=32, verbose=0)
     codes = model.encode_labelled(images, labels)

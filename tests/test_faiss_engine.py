@@ -1,4 +1,4 @@
-"""What FAISS adds to an engine, and what it cannot do."""
+"""The engine "faiss": approximate indexes, rescoring and limits of FAISS."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_rescored_similarities_are_exact(problem):
 
 @pytest.mark.parametrize("rescore", [0, 4])
 def test_approximate_indexes(problem, rescore):
-    """They find most neighbours, more of them where they search more."""
+    """An approximate index finds most neighbours, and finds more if it searches more."""
     codes, _, queries = problem
     recalls = [
         lk.CosineIndex.from_codes(codes, engine=lk.FaissEngine("IVF32,Flat", {"nprobe": n}, rescore)).recall(
@@ -66,7 +66,7 @@ def test_queries_that_faiss_finds_too_few_for_are_answered_exactly(problem):
 
 
 def test_removing_keeps_what_was_trained(problem):
-    """Fewer codes than the lists that were trained on more."""
+    """Fewer codes are left than there are lists, which were trained on more codes."""
     codes, _, queries = problem
     index = lk.CosineIndex.from_codes(codes, engine=lk.FaissEngine("IVF64,Flat", {"nprobe": 64}))
     index.remove(np.arange(20, CODES))
@@ -77,7 +77,7 @@ def test_removing_keeps_what_was_trained(problem):
 
 @pytest.mark.parametrize("factory", ["Flat", "IVF64,PQ4x4"])
 def test_an_add_that_fails_late_changes_nothing(problem, monkeypatch, factory):
-    """Nor what was trained, where it would be trained otherwise on the codes that are left."""
+    """The trained quantizer stays too, though training on the codes that are left would change it."""
     codes, _, queries = problem
     index = lk.CosineIndex.from_codes(
         codes, engine=lk.FaissEngine(factory, {"nprobe": 64} if "IVF" in factory else {})

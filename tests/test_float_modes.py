@@ -14,7 +14,7 @@ from float_mode import ROUNDING, control_bits, float_mode
 from new_interpreter import run_script
 
 MODES = [(rounding, flush) for rounding in ROUNDING for flush in (False, True)][1:]
-"""These are all roundings and treatments of denormals but the usual ones, which come first."""
+"""All roundings and treatments of denormals except the usual ones, which come first."""
 
 
 @pytest.mark.parametrize(("rounding", "flush_denormals"), MODES)
@@ -61,7 +61,7 @@ def test_float_mode_while_input_is_rounded(dtype, rounding, flush_denormals):
 
 @pytest.mark.parametrize(("rounding", "flush_denormals"), MODES)
 def test_float_mode_while_rows_of_denormals_are_checked(rounding, flush_denormals):
-    """Rows that only a changed mode would turn to zero, or to infinity, are not refused."""
+    """Rows that only a changed mode would round to zero or to infinity are not refused."""
     values = np.full((9, 3), 1e-40)
     values[4:] = float(np.finfo(np.float32).max) + 2.0**102
     expected = reference.search(values, values, 5)
@@ -72,7 +72,7 @@ def test_float_mode_while_rows_of_denormals_are_checked(rounding, flush_denormal
 
 @pytest.mark.parametrize(("rounding", "flush_denormals"), MODES)
 def test_float_mode_while_answers_of_several_threads_are_joined(strategy, rounding, flush_denormals):
-    """With few queries the threads share out the codes, and the similarities are rounded after joining."""
+    """Threads divide the codes if queries are few, and similarities are rounded after joining."""
     codes, _ = cases.build("too_small_for_float32", 1, 20_000, 0, 9)
     queries = np.zeros((2, 9), dtype=np.float32)
     queries[:, 0], queries[:, 1:] = 1e30, [[1e-12], [1e-14]]
@@ -98,7 +98,7 @@ def test_float_mode_survives_an_error():
 
 
 def test_threads_started_under_a_float_mode():
-    """Threads inherit the mode of the thread that starts them, and the pool starts only once a process."""
+    """Threads inherit the mode of the thread that starts them, and a process starts the pool only once."""
     script = """
         import numpy as np
         import cases, latentknn as lk, reference

@@ -27,7 +27,7 @@ def batch(images):
     return keras.ops.convert_to_tensor(images[..., np.newaxis])
 
 
-# Every model that generates
+# All models that generate images
 
 
 @generative
@@ -126,7 +126,7 @@ def moved(variables, before):
 
 
 def test_turns_while_losses_are_scaled(images):
-    """Steps of the critic that are left out, because a scaled gradient is infinite, are no turns."""
+    """A step of the critic that is skipped because a scaled gradient is infinite is not counted as a turn."""
     model = small("wgan_gp", critic_steps=2, dtype="mixed_float16", **SMALL_GAN)
     model.critic_optimizer.dynamic_scale.assign(1e38)
     model.fit(images[:40], batch_size=10, verbose=0)
@@ -167,7 +167,7 @@ def test_each_side_trains_its_own_variables(name, images):
 
 
 def test_gradient_penalty_of_a_linear_critic(images):
-    """The gradient of a linear critic is its weights everywhere."""
+    """The gradient of a linear critic equals its weights everywhere."""
     model = small("wgan_gp", **SMALL_GAN)
     weights = np.random.default_rng(0).standard_normal((64, 1)).astype(np.float32)
     model.score = lambda x, training: keras.ops.reshape(x, (-1, 64)) @ weights

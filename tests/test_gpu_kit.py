@@ -1,4 +1,4 @@
-"""The stages of benchmarks/gpu/run.sh: one that fails or hangs costs only itself."""
+"""The stages of benchmarks/gpu/run.sh: a stage that fails or hangs does not stop the others."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_stage_that_fails_or_hangs_does_not_stop_the_next():
 
 
 def test_all_that_a_stage_has_started_ends_with_it():
-    # Its children hold the pipe of its output open as long as they live.
+    # Children of the stage hold the pipe of its output open as long as they live.
     status, _, summary = run("stage hangs 1 bash -c 'sleep 50 & wait'\nsummarise")
     assert status == 1
     assert outcomes(summary) == {"hangs": "FAILED: ended at its limit of 1 s"}

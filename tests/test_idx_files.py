@@ -1,4 +1,4 @@
-"""IDX files are read as the format says, and a damaged one is named."""
+"""Reading of IDX files, and errors that name a damaged file."""
 
 import gzip
 

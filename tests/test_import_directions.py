@@ -1,4 +1,4 @@
-"""A file uses only those rooms of the repository that its own room may know."""
+"""A check that every file uses only rooms that its own room may know."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from rooms import (
 
 
 def forbidden_uses(file, source):
-    """Return a sentence for each thing that a file, given by its path from the root, must not use."""
+    """Return a sentence for each forbidden use in a file, which is given by its path from the root."""
     room = room_of(without_suffix(file))
     assert room is not None, f"{file} belongs to no room"
     allowed = reach(room)

@@ -1,4 +1,4 @@
-"""Importing latentknn needs NumPy alone, and does not disturb other libraries, nor they it."""
+"""Importing latentknn needs NumPy alone, and works before and after other libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public class CosineIndex: contents, ids, labels and messages. Exactness has its own tests."""
+"""The public class CosineIndex: contents, ids, labels and messages. test_exactness.py tests its answers."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_classes_need_labels():
     index = lk.CosineIndex.from_codes(CODES)
     assert index.labels is None
     with pytest.raises(ValueError, match="label"):
-        index.classes  # noqa: B018  # the access itself raises
+        index.classes  # noqa: B018  # The access itself raises.
 
 
 def test_longer_labels_are_not_cut():
@@ -247,7 +247,7 @@ def test_longer_labels_are_not_cut():
 
 
 class Interrupted:
-    """A database whose changes are followed by Ctrl-C."""
+    """A database that raises KeyboardInterrupt after each change."""
 
     def __init__(self, database):
         self.database = database
@@ -299,7 +299,7 @@ def test_public_names():
     assert {"CosineIndex", "SearchResult", "CosineKNNClassifier", "cosine_search"} <= set(dir(lk))
     assert lk.CosineKNNClassifier.__name__ == "CosineKNNClassifier"
     with pytest.raises(AttributeError, match="no_such_name"):
-        lk.no_such_name  # noqa: B018  # the access itself raises
+        lk.no_such_name  # noqa: B018  # The access itself raises.
 
 
 def test_version():
@@ -318,7 +318,7 @@ def test_one_shot_search():
 @pytest.mark.parametrize("count", range(1, 12))
 @pytest.mark.parametrize("strategy", ["auto", "pca"])
 def test_few_codes(count, strategy):
-    """Fewer codes than the choice of a screen looks at neighbours."""
+    """There are fewer codes than the choice of a screen looks up neighbours."""
     codes = np.random.default_rng(count).standard_normal((count, 40)).astype(np.float32)
     index = lk.CosineIndex.from_codes(codes, strategy=strategy)
     expected = reference.search(codes, codes, count)

@@ -1,4 +1,4 @@
-"""Index files: what is saved is loaded, and what is damaged is refused and named."""
+"""Saving and loading of index files, and errors that name a damaged file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_save_and_load_an_empty_index(tmp_path):
 
 
 def test_loaded_index_goes_on(tmp_path):
-    """Neither the counter of default ids nor the labels are lost by saving."""
+    """Saving loses neither the counter of default ids nor the labels."""
     index = lk.CosineIndex.from_codes(CODES, LABELS)
     index.remove([4])
     index.save(tmp_path / "index.safetensors")
@@ -75,7 +75,7 @@ def test_path_may_be_a_string(tmp_path):
 
 
 def test_file_is_plain_safetensors(tmp_path):
-    """Any reader of the format gets the codes and ids; nothing in the file is code."""
+    """Any reader of safetensors gets the codes and ids; nothing in the file is executable."""
     lk.CosineIndex.from_codes(CODES, LABELS).save(tmp_path / "index")
     tensors = load_file(tmp_path / "index")
     assert any(np.array_equal(tensor, CODES) for tensor in tensors.values())
@@ -197,7 +197,7 @@ DAMAGES = [
 
 
 def rewrite(path, damage):
-    """Change one thing in an index file and leave it a well-formed safetensors file."""
+    """Change one value in an index file, which remains a well-formed safetensors file."""
     with safe_open(path, framework="numpy") as file:
         metadata = dict(file.metadata())
     tensors = load_file(path)
@@ -207,7 +207,7 @@ def rewrite(path, damage):
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_load_a_damaged_index(tmp_path, damage):
-    """A file is input like any other: what it says is checked, and an error names the file."""
+    """The contents of a file are checked like other input, and the error names the file."""
     path = tmp_path / "damaged index"
     index = lk.CosineIndex.from_codes(CODES, LABELS, [4, 3, -1, 0, 7])
     index.save(path)

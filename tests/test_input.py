@@ -1,4 +1,4 @@
-"""Which inputs are accepted, and that they are rounded once."""
+"""Accepted inputs, each of which is rounded once."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def every_third_value(array):
 
 
 def off_by_one_float(array):
-    """Aligned to its type but to no vector."""
+    """Return an array that is aligned to its type, but not to a vector."""
     buffer = np.zeros(array.size + 1, dtype=array.dtype)
     buffer[1:] = array.ravel()
     return buffer[1:].reshape(array.shape)
@@ -108,7 +108,7 @@ def test_object_arrays():
 
 @pytest.mark.parametrize("number", [2**60 + 2**36 + 1, Fraction(2**60 + 2**36 + 1), 2**100 + 2**76 + 1])
 def test_objects_are_rounded_once(number):
-    """Rounded to float64 first, each would end exactly between two float32, and then on the lower one."""
+    """Rounding to float64 first would give a tie of two float32, and then the lower one."""
     codes = np.array([[number, 0.5]], dtype=object)
     exponent = int(number).bit_length() - 1
     assert lk.CosineIndex.from_codes(codes).codes[0, 0] == 2.0**exponent * (1 + 2.0**-23)
@@ -134,7 +134,7 @@ def test_lists():
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
 def test_large_integers_are_rounded_once(dtype):
-    """Rounded to float64 first, the outer two would end between two float32, and then on the other one."""
+    """Rounding to float64 first would make the outer two ties of two float32, and then the wrong one."""
     values = np.array([[2**60 + 2**36 + 1, 2**24 + 1, 2**24 + 3, 2**62 + 3 * 2**38 - 1]], dtype=dtype)
     rounded = lk.CosineIndex.from_codes(values).codes
     assert rounded.tolist() == [[2.0**60 + 2.0**37, 2.0**24, 2.0**24 + 4, 2.0**62 + 2.0**39]]
@@ -151,7 +151,7 @@ def test_float64_is_rounded_once(value):
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
 def test_every_half_precision_value(dtype):
-    """Every finite 16-bit value arrives as itself, denormals included."""
+    """No finite 16-bit value is changed, denormals included."""
     values = np.arange(2**16, dtype=np.uint16).view(dtype)
     values = values[np.isfinite(values.astype(np.float32))][:, None]
     assert lk.CosineIndex.from_codes(values).codes.tobytes() == values.astype(np.float32).tobytes()

@@ -1,4 +1,4 @@
-"""An interrupt ends a search or a change of an index, and leaves the index whole."""
+"""Interrupts that end a search or a change of an index, and leave the index consistent."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from new_interpreter import run_script
 
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_interrupt(threads):
-    """Ctrl-C ends a long search with work left undone, and the index answers right afterwards.
+    """Ctrl-C ends a long search before its work is done, and the index answers correctly afterwards.
 
-    The work is counted in processor time: the long search has 400 times the queries of the one measured.
+    The work is measured in processor time: the long search has 400 times the queries of the first one.
     """
     script = """
         import os, signal, sys, threading, time
@@ -49,7 +49,7 @@ def test_interrupt(threads):
 
 
 def test_signal_handlers_run_during_a_search():
-    """The exception of any handler ends the search, not only that of Ctrl-C."""
+    """An exception from any signal handler ends the search."""
     script = """
         import signal
         import numpy as np
@@ -76,7 +76,7 @@ def test_signal_handlers_run_during_a_search():
 
 
 def test_an_interrupted_add_of_rows_that_the_screen_does_not_suit():
-    """Rows that were noted as unscreened before the interruption are gone with the others."""
+    """Rows that were counted as unscreened before the interrupt are removed with the others."""
     script = """
         import time
 
@@ -115,7 +115,7 @@ def test_an_interrupted_add_of_rows_that_the_screen_does_not_suit():
 
 @pytest.mark.parametrize("strategy", ["fp32", "pca"])
 def test_interrupted_changes_leave_the_index_whole(strategy):
-    """Codes, labels, ids and answers agree after the signal, wherever in a change it comes."""
+    """Codes, labels, ids and answers agree after a signal at any moment of a change."""
     script = f"""
         import numpy as np
         import latentknn as lk

@@ -1,4 +1,4 @@
-"""An index takes the fastest kernel that this CPU has, or the one that LATENTKNN_ISA names."""
+"""The choice of a kernel: the fastest of this CPU, or the one that LATENTKNN_ISA names."""
 
 from __future__ import annotations
 

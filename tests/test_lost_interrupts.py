@@ -1,4 +1,4 @@
-"""Ctrl-C that a library catches while a model is trained."""
+"""Ctrl-C in a training, when a library catches the exception."""
 
 import signal
 import threading
@@ -14,7 +14,7 @@ BATCHES = 4
 
 
 class Losing(keras.callbacks.Callback):
-    """Have the process interrupted once, at a named point of the training, and catch what that raises."""
+    """Interrupt the process once, at a named point of the training, and catch the exception."""
 
     def __init__(self, point):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The machine code of the kernels, where nvcc is installed: no device is needed to read it."""
+"""The machine code of the kernels. The tests need nvcc, but no device."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 SOURCES = Path(__file__).parents[1] / "cpp" / "cuda"
 ARCHITECTURES = ("80", "89", "90a")
 MOST_INSTRUCTIONS = 200
-"""A step of the main loop, 64 matrix instructions among them: others must not outnumber what they cost."""
+"""Most instructions of a step of the main loop: 64 of them multiply, and the others must not cost more."""
 
 MOST_OF_A_SLICE = 90
-"""Instructions around the two that multiply a slice on Hopper, which take 256 cycles."""
+"""Most instructions around the two that multiply a slice on Hopper and take 256 cycles."""
 
 REGISTERS = 65_536
-"""Of a multiprocessor."""
+"""Registers of a multiprocessor."""
 
 LARGEST_BLOCKS = {
     "screen.cu": {
@@ -36,7 +36,7 @@ LARGEST_BLOCKS = {
 
 
 def compiled(source: str, architecture: str, folder: Path) -> tuple[str, Path]:
-    """Return what ptxas says of the kernels of a file, and their machine code."""
+    """Return the report of ptxas on the kernels of a file, and the path of their machine code."""
     if shutil.which("nvcc") is None:
         pytest.skip("there is no nvcc")
     code = folder / "kernels.cubin"
@@ -52,7 +52,7 @@ def compiled(source: str, architecture: str, folder: Path) -> tuple[str, Path]:
 
 
 def disassembled(code: Path) -> str:
-    """Return machine code as text, by nvdisasm: of the path, of nvcc's folder, or of the tests' packages."""
+    """Return machine code as text. nvdisasm is on the path, beside nvcc, or among the tests' packages."""
     beside = Path(shutil.which("nvcc") or "nvcc").resolve().parent
     found = shutil.which("nvdisasm") or shutil.which("nvdisasm", path=beside)
     packaged = sorted(Path(sys.prefix).glob("lib/python*/site-packages/nvidia/*/bin/nvdisasm"))
@@ -76,11 +76,11 @@ def test_kernels_spill_no_registers_and_fit_their_blocks(source, architecture, t
     assert set(names) == set(blocks)
     for name, (_, stores, loads, registers) in zip(names, kernels, strict=True):
         assert (stores, loads) == ("0", "0"), name
-        # A warp is given registers in units of 256.
+        # A warp gets registers in units of 256.
         of_a_warp = -(-int(registers) * 32 // 256) * 256
         assert of_a_warp * blocks[name] // 32 <= REGISTERS, name
         if architecture == "90a" and name.startswith("warpgroup"):
-            # What one warpgroup leaves is what the two others take: 128 threads of 56, and 256 of 224.
+            # One warpgroup gives registers to the two others: 128 threads have 56, and 256 threads have 224.
             assert int(registers) * 384 == 128 * 56 + 256 * 224, name
 
 
@@ -94,7 +94,7 @@ def test_main_loops_are_short(architecture, tmp_path):
 
 def test_warpgroups_multiply_and_go_on(tmp_path):
     report, code = compiled("screen.cu", "90a", tmp_path)
-    # What ptxas says where it makes products wait for each other.
+    # ptxas names wgmma in its report if it makes products wait for each other.
     assert "wgmma" not in report
     lengths = _step_lengths(code, 2, "GMMA")
     assert len(lengths) == 4
@@ -102,9 +102,9 @@ def test_warpgroups_multiply_and_go_on(tmp_path):
 
 
 def _step_lengths(code: Path, multiplying: int, instruction: str) -> list[int]:
-    """Return, of each kernel with a loop of so many instructions that multiply, how long the shortest is.
+    """Return the length of the shortest loop with so many multiplying instructions, for each kernel with one.
 
-    Around the loop over steps there are those over tiles and over items.
+    The shortest is the loop over steps, which is inside the loops over tiles and over items.
     """
     lengths = []
     for kernel in disassembled(code).split("\t.section\t.text.")[1:]:
@@ -116,7 +116,7 @@ def _step_lengths(code: Path, multiplying: int, instruction: str) -> list[int]:
 
 
 def _loops(kernel: str) -> list[list[str]]:
-    """Return the instructions from each label to each later branch to it."""
+    """Return the instructions of each loop, from a label to a later branch to it."""
     lines = kernel.splitlines()
     labels = {
         match.group(1): number

@@ -1,4 +1,4 @@
-"""Losses of codes agree with slow definitions."""
+"""Comparison of the losses of codes with slow definitions."""
 
 import itertools
 import subprocess
@@ -78,7 +78,7 @@ def test_losses_agree_with_their_definitions(loss, definition, setting, labels):
 
 
 def test_gradients_of_losses_are_finite():
-    """Equal codes and zero codes are where a gradient by distance would fail."""
+    """A gradient of the distance would not be finite at equal codes and zero codes."""
     codes = tf.Variable([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
     labels = tf.constant([0, 0, 1, 1])
     for loss, setting in ((batch_hard_loss, 0.5), (batch_all_loss, None), (supervised_contrastive_loss, 0.1)):
@@ -121,7 +121,7 @@ def test_triplets_in_blocks_have_the_loss_and_gradients_of_all_at_once(
 
 
 def test_all_triplets_of_a_large_batch_fit_into_memory():
-    """512 codes have 60 million triplets, a quarter of a gigabyte for each array of them."""
+    """512 codes have 60 million triplets, and each array of that length is a quarter of a gigabyte."""
     program = """
 import resource
 import numpy as np

@@ -1,4 +1,4 @@
-"""Images, batches and networks of which the models are made."""
+"""Parts of the models: images, batches and networks."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Models are found by name, saved, and loaded."""
+"""The registry of models, and saving and loading."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Models do not have the faults that users of Keras models report again and again."""
+"""Faults that users of Keras models often report, and that these models do not have."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_images_without_channels_are_evaluated_in_any_order(name, digits):
     history = model.fit(images, labels, batch_size=32, verbose=0, validation_data=validation_data).history
     found = model.evaluate(images, labels, batch_size=32, verbose=0, return_dict=True)
     assert set(found) == set(without)
-    # The losses of these vary, or their weights are averaged.
+    # The losses of these models vary, or their weights are averaged.
     if name not in ("adversarial_ae", "gan", "metric", "wgan_gp"):
         assert found["loss"] == history["val_loss"][0]
 
@@ -187,7 +187,7 @@ def train_simple(digits, callbacks, epochs, name="simple_ae", **options):
 
 
 class Losses(keras.callbacks.Callback):
-    """Put given values into the logs, as if a model were that good."""
+    """Log given values as if the model had them."""
 
     def __init__(self, values):
         super().__init__()
@@ -199,7 +199,7 @@ class Losses(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("threshold", [None, 0.45])
 def test_the_best_model_outlives_a_break(threshold, digits, tmp_path):
-    """The second epoch is the best, however often the training is broken off after it."""
+    """The model of the second epoch stays the best, however often the training breaks off after it."""
     best, folder = tmp_path / "best.keras", tmp_path / "checkpoint"
 
     def callbacks():
@@ -247,7 +247,7 @@ def test_a_log_goes_on_in_its_file(digits, tmp_path):
     whole = logged(tmp_path / "whole", (4,))
     assert len(whole.splitlines()) == 5
     assert logged(tmp_path / "broken", (1, 3, 4)) == whole
-    # What is not resumed begins a new file.
+    # A training that is not resumed begins a new file.
     train_simple(digits, [keras.callbacks.CSVLogger(tmp_path / "whole/log.csv")], 1)
     assert len((tmp_path / "whole/log.csv").read_text().splitlines()) == 2
 
@@ -296,7 +296,7 @@ def test_callbacks_end_where_they_would_have_without_a_break(make, name, digits,
 
 
 def test_a_backup_of_keras_brings_nothing_else_back(digits, tmp_path):
-    """BackupAndRestore keeps the same state beside ours, at the same epochs."""
+    """BackupAndRestore saves the same state as our checkpoint, at the same epochs."""
     model, history = train_simple(digits, [], 4)
 
     def backup():
@@ -318,7 +318,7 @@ def test_a_backup_of_keras_brings_nothing_else_back(digits, tmp_path):
 
 
 def test_a_backup_of_keras_alone_goes_on(digits, tmp_path):
-    """Without checkpoints of ours it brings back the weights and the optimizer, but no random state."""
+    """Without our checkpoint, BackupAndRestore restores weights and optimizer, but no random state."""
     begun = {}
 
     class Break(keras.callbacks.Callback):

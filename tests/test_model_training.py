@@ -59,7 +59,7 @@ def test_callbacks_go_on_where_they_were(images, tmp_path):
             callbacks=[*stateful_callbacks(), Interruption(epoch=2)],
             checkpoint_dir=tmp_path,
         )
-    for _ in range(2):  # The second time resumes what has ended.
+    for _ in range(2):  # The second time resumes a training that has ended.
         resumed = small_model("simple_ae")
         history = train(
             resumed,
@@ -171,7 +171,7 @@ def test_wrong_datasets_are_refused(images):
 
 
 def test_a_dataset_of_small_integers(images):
-    """Their type does not hold 255."""
+    """int8 does not hold 255."""
     histories = [
         small_model("simple_ae")
         .fit(tf.data.Dataset.from_tensor_slices((images // 4).astype(dtype)).batch(64), verbose=0)

@@ -1,4 +1,4 @@
-"""Every model goes through the same tests of behaviour."""
+"""Behaviour that all models share."""
 
 import functools
 import inspect
@@ -207,7 +207,7 @@ def test_a_checkpoint_of_another_optimizer_is_told_in_mixed_precision(images, tm
 
 @every_model
 def test_a_resumed_training_equals_an_uninterrupted_one(name, images, trained):
-    """Whatever the global seeds are, which it leaves alone."""
+    """The training neither depends on the global random state nor changes it."""
 
     def global_states():
         _, *numpy_state = np.random.get_state()  # noqa: NPY002
@@ -228,7 +228,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(name, images, trained):
 
 @pytest.mark.parametrize("name", ["metric", "gan"])
 def test_mixed_precision_resumes(name, images, tmp_path):
-    """Optimizers that scale losses, a rate that varies with the progress, two optimizers."""
+    """Optimizers scale losses here; one model has a cycle of rates, and the other has two optimizers."""
     options = training_options(images, tmp_path / "whole")
     keep = KeepCheckpoint(tmp_path / "whole", tmp_path / "first_epoch")
     uninterrupted, resumed = (small_model(name, dtype="mixed_float16") for _ in range(2))
@@ -244,7 +244,7 @@ def test_the_activation_is_an_argument(name, images, tmp_path):
     other.set_weights(model.get_weights())
     assert other.activation == "elu"
     codes = other.encode(images)
-    # The activation of a fine-tuned model is that of its head, which codes do not see.
+    # The activation of a fine-tuned model is in its head, on which codes do not depend.
     if name == "finetuned":
         assert (np.asarray(other(images)["logits"]) != np.asarray(model(images)["logits"])).any()
     else:

@@ -1,4 +1,4 @@
-"""A data set that is known by its name is searched for in every source, in order, and verified."""
+"""Data sets that are loaded by name: the order of their sources, and their checksums."""
 
 import sys
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_a_path_comes_first_and_is_verified(tmp_path, places, arrays):
 
     altered = arrays["test_images"].copy()
     altered[0, 0, 0] ^= 1
-    # The cache is not asked, though it is right.
+    # The cache is not used, though its files are right.
     write_folder(places["cache"], arrays)
     for path in (
         write_folder(tmp_path / "altered", arrays | {"test_images": altered}),

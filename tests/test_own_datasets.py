@@ -1,4 +1,4 @@
-"""A user's own images and labels are read from a folder or a file, and checked."""
+"""Reading of a user's own images and labels from a folder or a file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The README's example runs as printed."""
+"""The example, the command and the pictures of the README."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people pass to indexes and classifiers: every kind is taken as it is meant, or refused by what it is.
+"""Input of many kinds to indexes and classifiers, which is accepted as it is meant or refused by its kind.
 
 Most cases stand for a public report about another library, named beside them; no code of theirs is used. The
 table of reports that hold here is in tests/README.md.
@@ -48,7 +48,7 @@ def test_an_add_of_nothing_changes_nothing():
     st.booleans(),
 )
 def test_adds_of_nothing_in_any_order(adds, with_ids, with_labels):
-    """Rows come in parts, some empty, which may or may not bring the ids and labels of no rows."""
+    """Rows are added in parts, of which some are empty and may have empty ids and labels."""
     rng = np.random.default_rng(2)
     parts, plain = lk.CosineIndex(4), lk.CosineIndex(4)
     for number, (count, extras) in enumerate(adds):
@@ -161,7 +161,7 @@ def test_columns_with_a_wrong_list(take, row, said):
 
 
 class Batches:
-    """As tf.data.Dataset, which the tests of models pass, and these do without."""
+    """A stand-in for tf.data.Dataset, so that these tests need no TensorFlow."""
 
     def as_numpy_iterator(self) -> None:
         raise AssertionError
@@ -184,7 +184,7 @@ NO_ARRAYS = {
 @take_codes
 @pytest.mark.parametrize(("given", "said"), NO_ARRAYS.values(), ids=NO_ARRAYS)
 def test_what_is_no_array_is_refused(take, given, said):
-    """By what it is; what scikit-learn's own checks refuse too has their words in the classifier."""
+    """The message names what was passed; the classifiers may give the message of scikit-learn's checks."""
     asks_for_training_codes = ("predict", "predict_proba", "kneighbors", "score")
     if given is None and take in [TAKE_CODES[name] for name in asks_for_training_codes]:
         assert np.size(take(None)) > 0
@@ -325,7 +325,7 @@ def test_results_are_equal_to_themselves_alone():
 
 
 def test_answers_of_other_kinds_of_input_are_exact():
-    """What is taken is searched by the contract, whatever it came as."""
+    """Input of every accepted kind is searched by the contract."""
     expected = reference.search(CODES, QUERIES, 3)
     for column in COLUMNS.values():
         assert_same_bytes(lk.CosineIndex.from_codes(column).search(QUERIES, 3, scores64=True), expected)

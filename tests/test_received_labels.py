@@ -1,4 +1,4 @@
-"""Labels that people pass: every kind is taken as it is meant, or refused by what it is.
+"""Labels of many kinds, which are accepted as they are meant or refused by their kind.
 
 The sections name public reports about other libraries, as in test_received.py.
 """

@@ -1,4 +1,4 @@
-"""The reference against a still more naive scalar version, exact rationals and values worked out by hand."""
+"""Comparison of the reference with scalar Python, exact rationals and values computed by hand."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def scalar_search(codes, queries, k, ids, allowed):
 
 
 def row(*values, width=16):
-    """A code with the given {index: value} pairs or leading values, and zeros elsewhere."""
+    """Return a code with the given {index: value} pairs or leading values, and zeros elsewhere."""
     code = np.zeros((1, width), dtype=np.float32)
     if len(values) == 1 and isinstance(values[0], dict):
         for index, value in values[0].items():
@@ -95,7 +95,7 @@ def test_dot_is_close_to_the_exact_sum(dim):
     ],
 )
 def test_order_of_additions(places_of_ones, total):
-    """2^53 + 1 rounds back to 2^53, 2^53 + 2 does not: the total shows which terms met first."""
+    """2^53 + 1 rounds to 2^53, but 2^53 + 2 does not: the total shows which terms were added first."""
     a, b = row({0: 2.0**27}, width=24), row({0: 2.0**26}, width=24)
     for place in places_of_ones:
         a[0, place] = b[0, place] = 1.0
@@ -115,7 +115,7 @@ def test_similarity_to_itself_is_exactly_one():
 
 
 def test_similarities_are_clipped():
-    """Without the clip some parallel rows would pass 1: the products round apart from the norms."""
+    """Without clipping, some parallel rows exceed 1, as products and norms are rounded separately."""
     rng = np.random.default_rng(1)
     codes = rng.standard_normal((2000, 3)).astype(np.float32)
     queries = codes * np.float32(3)

@@ -1,4 +1,4 @@
-"""Which inputs are refused, with the index unchanged."""
+"""Refused inputs, which leave the index unchanged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def assert_unchanged(index):
 
 
 def assert_refused(error, message, codes, **columns):
-    """`add`, `from_codes` and `search` refuse the codes, and the index stays as it was."""
+    """Assert that `add`, `from_codes` and `search` refuse the codes, and that the index stays unchanged."""
     index = lk.CosineIndex.from_codes(CODES)
     with pytest.raises(error, match=message):
         index.add(codes, **columns)
@@ -81,7 +81,7 @@ def test_largest_float64_that_rounds_to_a_float32_is_accepted():
 
 def test_non_zero_row_that_becomes_zero():
     codes = np.ones((9, 13))
-    codes[2] = 0  # a zero row that was one is fine
+    codes[2] = 0  # a row that is zero before rounding is accepted
     codes[5] = 1e-60
     assert_refused(ValueError, r"\brow 5\b", codes)
     codes[5, 12] = 1.0
@@ -171,7 +171,7 @@ def test_mask_of_the_wrong_shape(shape):
 
 
 def test_mask_that_is_not_boolean():
-    """Positions passed for a mask would otherwise allow nearly every row in silence."""
+    """Positions in place of a mask would silently allow nearly every row."""
     with pytest.raises((TypeError, ValueError), match="allowed"):
         lk.CosineIndex.from_codes(CODES).search(QUERIES, 1, allowed=np.arange(83))
 

@@ -25,7 +25,7 @@ NAMES = ("T-shirt/top", "Trouser", "Ankle boot")
 
 
 def read_picture(path):
-    """Return the pixels of a PNG, after a look that something is drawn on it."""
+    """Return the pixels of a PNG, after a check that something is drawn on it."""
     pixels = imread(path)
     assert pixels.ndim == 3
     assert pixels[..., :3].std() > 0.02
@@ -188,7 +188,7 @@ def test_code_picture(tmp_path, dim, side):
 
 def test_code_map(tmp_path):
     rng = np.random.default_rng(0)
-    labels = np.array([0, 2, 2, 0, 2, 0])  # nothing of class 1
+    labels = np.array([0, 2, 2, 0, 2, 0])  # no code of class 1
     positions = rng.standard_normal((6, 2)).astype(np.float32)
     figure = draw_code_map(positions, labels, NAMES)
     axes = figure.axes[0]
@@ -240,7 +240,7 @@ def test_missing_folder_is_empty(tmp_path):
 
 
 class LinkReader(HTMLParser):
-    """Collects what a page refers to, and its text."""
+    """Collects the links and the text of a page."""
 
     def __init__(self):
         super().__init__()
@@ -256,7 +256,7 @@ class LinkReader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def experiment():
-    """Colour images of classes with awkward names; one class is not in the test set."""
+    """Return an experiment with colour images, awkward class names and a class without test images."""
     rng = np.random.default_rng(0)
     train_labels, test_labels = rng.integers(0, 4, 120), rng.integers(0, 3, 40)
     patterns = rng.integers(0, 200, (4, 6, 5, 3))
@@ -350,7 +350,7 @@ def test_model_that_does_not_reconstruct(experiment, tmp_path, monkeypatch):
 
 
 def test_report_of_every_kind_of_model(experiment, tmp_path):
-    """What a model has of its own is on the page, and nothing else."""
+    """The page shows what the model can do, and nothing else."""
     options = {
         "vae": {"latent_dim": 4},
         "simple_ae": {"latent_dim": 4},

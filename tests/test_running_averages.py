@@ -1,4 +1,4 @@
-"""The metric encoder ends with running averages of its weights."""
+"""Running averages, which become the weights of the metric encoder at the end of a training."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_the_momentum_of_an_average_grows_up_to_what_is_asked_for(averaging):
 
 
 def test_a_short_training_is_as_good_averaged_as_not(digits):
-    """28 steps, of which the weights after the first were more than half of the average."""
+    """With a fixed momentum, the weights after the first of 28 steps were more than half of the average."""
 
     def accuracy(averaging):
         model = train_metric(digits, 448, averaging, epochs=2)

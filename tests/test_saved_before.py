@@ -1,4 +1,4 @@
-"""Files that version 0.1.0 wrote are read, and what they hold answers as it did then."""
+"""Files that version 0.1.0 wrote, whose contents answer as they did then."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FILES = Path(__file__).parent / "files"
 
 @pytest.fixture(scope="module")
 def answers():
-    """Queries, and what they were answered when the files were written."""
+    """Return queries and their answers from the time when the files were written."""
     return SimpleNamespace(**load_file(FILES / "answers.safetensors"))
 
 
 def contents(path):
-    """Metadata, and names, types and bytes of all tensors: safetensors writes them in any order."""
+    """Return metadata, and types and bytes of all tensors by name: safetensors writes them in any order."""
     with safe_open(path, framework="numpy") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return file.metadata(), {name: (each.dtype, each.tobytes()) for name, each in tensors.items()}

@@ -1,4 +1,4 @@
-"""Files that an earlier version saved are read, and files name their classes as they did then.
+"""Models that an earlier version saved, and the names of classes in files.
 
 Each ``.keras`` file in ``tests/files`` holds a model that was trained for two epochs on the digits, and is
 compressed, which ``save`` does not do. The ``.npz`` file beside it holds eight images and their codes.
@@ -36,7 +36,7 @@ REGISTERED_NAMES = {
     "conditional_ae": "latentknn>ConditionalAutoencoder",
     "metric": "latentknn>MetricEncoder",
 }
-"""The name by which Keras finds the class of a file."""
+"""The name by which Keras finds the class of a model in a file."""
 
 
 def contents(path):

@@ -1,4 +1,4 @@
-"""Codes made to mislead a screen: every strategy and kernel must still give the reference's bytes."""
+"""Codes that mislead a screen. Every strategy and kernel must still give the bytes of the reference."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import latentknn as lk
 import reference
 from checking import assert_same_bytes
 
-CODES, QUERIES, DIM = 7000, 40, 48  # enough codes for a choice, a sample of them and several passes
+CODES, QUERIES, DIM = 7000, 40, 48  # enough codes for a choice of screen, a sample and several passes
 KS = (1, 10, 300)
 
 
 def _rotation(dim):
-    """The orthonormal Hartley matrix, in which int8 screens quantise."""
+    """Return the orthonormal Hartley matrix; int8 screens quantise after this rotation."""
     angles = 2 * np.pi * np.outer(np.arange(dim), np.arange(dim)) / dim
     return (np.cos(angles) + np.sin(angles)) / np.sqrt(dim)
 
 
 def _half_steps(rng):
-    """Every rotated component lies half a step from its integers, queries and codes erring alike."""
+    """Every rotated component is half a step from an integer, so that queries and codes err alike."""
     steps = rng.integers(-20, 21, (CODES, DIM)) + 0.5
     queries = rng.integers(-20, 21, (QUERIES, DIM)) + 0.5 * rng.choice([-1, 1], (QUERIES, 1))
     return steps @ _rotation(DIM), queries @ _rotation(DIM)
 
 
 def _near_ties(rng):
-    """Codes around each query at angles that differ by less than any screen resolves."""
+    """The angles of the codes around a query differ by less than any screen resolves."""
     queries = rng.standard_normal((QUERIES, DIM))
     around = queries[rng.integers(QUERIES, size=CODES)]
     return around + 1e-6 * rng.standard_normal((CODES, DIM)), queries
@@ -52,28 +52,28 @@ def _few_distinct(rng):
 
 
 def _one_direction(rng):
-    """All codes point the same way, the queries the other."""
+    """All codes point the same way, and half of the queries point the other way."""
     codes = 1 + 0.1 * rng.standard_normal((CODES, DIM))
     queries = codes[:QUERIES] * np.where(np.arange(QUERIES) % 2, 1, -1)[:, None]
     return codes, queries
 
 
 def _low_rank(rng):
-    """A few dimensions hold nearly everything; the queries lie outside of them."""
+    """A few dimensions hold nearly all of the codes; half of the queries lie outside of them."""
     codes = rng.standard_normal((CODES, 6)) @ rng.standard_normal((6, DIM))
     codes += 1e-3 * rng.standard_normal((CODES, DIM))
     return codes, np.concatenate([codes[: QUERIES // 2], rng.standard_normal((QUERIES - QUERIES // 2, DIM))])
 
 
 def _spikes(rng):
-    """Single components far larger than the others, in rotated coordinates."""
+    """Single components are far larger than the others, in rotated coordinates."""
     codes = 0.05 * rng.standard_normal((CODES, DIM))
     codes[np.arange(CODES), rng.integers(DIM, size=CODES)] += rng.choice([-1, 1], CODES)
     return codes @ _rotation(DIM), codes[:QUERIES] @ _rotation(DIM)
 
 
 def _outliers(rng):
-    """A handful of codes unlike all others, which a screen leaves out, some of them wanted."""
+    """A few codes are unlike all others, so that a screen leaves them out; some queries want them."""
     codes = 1 + 0.05 * rng.standard_normal((CODES, DIM))
     odd = rng.choice(CODES, 15, replace=False)
     codes[odd] = rng.standard_normal((15, DIM))
@@ -81,7 +81,7 @@ def _outliers(rng):
 
 
 def _best_codes_last(rng):
-    """Any sample of the codes but the last few promises too little or too much."""
+    """Samples of the codes without the last ones promise too little or too much."""
     queries = rng.standard_normal((QUERIES, DIM))
     codes = rng.standard_normal((CODES, DIM))
     codes[-400:] = queries[rng.integers(QUERIES, size=400)] + 0.1 * rng.standard_normal((400, DIM))
@@ -89,7 +89,7 @@ def _best_codes_last(rng):
 
 
 def _best_codes_in_the_sample(rng):
-    """The codes that are looked at first are the best ones, so that they promise too much of the others."""
+    """The codes that are visited first are the best, so that they promise too much of the others."""
     queries = rng.standard_normal((QUERIES, DIM))
     codes = rng.standard_normal((CODES, DIM))
     first = np.flatnonzero(np.arange(CODES) // 16 % 8 < 2)
@@ -98,7 +98,7 @@ def _best_codes_in_the_sample(rng):
 
 
 def _great_circle(rng):
-    """All in one plane, where angles add up: cells are out of reach by nothing, or not at all."""
+    """All codes lie in one plane, where angles add up, so that the bounds of cells are tight."""
     plane = np.linalg.qr(rng.standard_normal((DIM, 2)))[0].T
     angles = rng.uniform(0, 2 * np.pi, CODES + QUERIES)
     points = np.stack([np.cos(angles), np.sin(angles)], axis=1) @ plane
@@ -106,7 +106,7 @@ def _great_circle(rng):
 
 
 def _neighbours_far_apart_in_order(rng):
-    """Neighbours differ in directions that the order of the codes knows nothing of."""
+    """Neighbours differ in directions that do not affect the order of the codes."""
     codes = np.zeros((CODES, DIM))
     codes[:, :20] = 3 * rng.standard_normal((CODES, 20))
     codes[:, 20:] = rng.choice([-1, 1], (CODES, DIM - 20))
@@ -116,7 +116,7 @@ def _neighbours_far_apart_in_order(rng):
 
 
 def _mostly_zero_codes(rng):
-    """More codes without a direction than with one, so that some thresholds are zero."""
+    """Most codes are zero, so that some thresholds are zero."""
     codes = rng.standard_normal((CODES, DIM))
     codes[rng.random(CODES) < 0.97] = 0
     queries = rng.standard_normal((QUERIES, DIM))
@@ -125,7 +125,7 @@ def _mostly_zero_codes(rng):
 
 
 def _opposite(rng):
-    """Whatever is best has a negative similarity."""
+    """The best codes have negative similarities."""
     codes = rng.standard_normal(DIM) + 0.3 * rng.standard_normal((CODES, DIM))
     return codes, -codes[:QUERIES]
 
@@ -170,7 +170,7 @@ def test_misleading_codes(isa, strategy, name):
 
 @pytest.mark.parametrize(("first", "then"), [("one_direction", "half_steps"), ("low_rank", "spikes")])
 def test_later_codes_unlike_the_first(isa, strategy, first, then):
-    """What the screen was made for changes under it."""
+    """Later codes are unlike the codes for which the screen was chosen."""
     codes, queries, _ = _problem(first)
     more, more_queries, _ = _problem(then)
     index = lk.CosineIndex.from_codes(codes[:5000], strategy=strategy, threads=2)
@@ -186,7 +186,7 @@ def test_later_codes_unlike_the_first(isa, strategy, first, then):
 
 @pytest.mark.parametrize("name", ["great_circle", "few_distinct", "low_rank"])
 def test_codes_in_many_pieces(isa, strategy, name):
-    """Later codes find their places among those that have theirs."""
+    """Later codes are placed among codes that already have places."""
     codes, queries, expected = _problem(name)
     index = lk.CosineIndex(DIM, strategy=strategy, threads=2)
     for begin, end in ((0, 4500), (4500, 4501), (4501, 4617), (4617, 4617), (4617, 6990), (6990, CODES)):
@@ -197,7 +197,7 @@ def test_codes_in_many_pieces(isa, strategy, name):
 
 
 def test_filters_and_order(isa, strategy):
-    """Codes that are not admitted stand among those that are."""
+    """Codes that are not allowed have places among codes that are."""
     codes, queries, _ = _problem("great_circle")
     index = lk.CosineIndex.from_codes(codes, strategy=strategy, threads=2)
     allowed = np.arange(CODES) % 3 > 0
@@ -212,7 +212,7 @@ def test_filters_and_order(isa, strategy):
 
 
 def _some_too_close(rng):
-    """Half of the codes, and of the queries, lie around three points, closer than few bits tell apart."""
+    """Half of the codes and of the queries lie around three points, too close for a coarse screen."""
     count, asked = 12_000, 90
     points = 10 * rng.standard_normal((3, DIM))
     codes = rng.standard_normal((count, DIM))
@@ -230,13 +230,13 @@ def _some_too_close_problem():
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_queries_change_their_rung(isa, threads):
-    """In the middle of a search, where only some in a block do: whole, filtered, one by one, by itself."""
+    """Some queries of a block change their rung during a search."""
     codes, queries, scores, itself = _some_too_close_problem()
     index = lk.CosineIndex.from_codes(codes, threads=threads)
     for k in KS:
         assert_same_bytes(index.search(queries, k, scores64=True), reference.best(scores, k))
     explained = index.explain()
-    if threads == 1:  # several cut the codes into shards, too small to try rungs on
+    if threads == 1:  # several threads get shards that are too small to try rungs on
         assert 0 < explained.finer_per_query <= explained.screened_per_query
         assert "in a finer arithmetic" in str(explained)
 
@@ -255,7 +255,7 @@ def test_queries_change_their_rung(isa, threads):
 
 
 def test_queries_from_elsewhere(isa):
-    """Codes in tight clusters, which suit a subspace, and queries that know none of the clusters."""
+    """The codes form tight clusters, which suit a subspace, and the queries lie outside of all clusters."""
     rng = np.random.default_rng(5)
     codes = rng.standard_normal((60, 96))[rng.integers(60, size=9000)] + 0.3 * rng.standard_normal((9000, 96))
     queries = rng.standard_normal((60, 96)).astype(np.float32)
@@ -275,7 +275,7 @@ def test_most_codes_are_out_of_reach():
 
 
 def test_many_tiles(isa, strategy):
-    """Enough codes for several widenings of what is visited."""
+    """There are enough codes for a search to widen its visits several times."""
     rng = np.random.default_rng(3)
     codes = rng.standard_normal((60_000, 24)).astype(np.float32)
     queries = rng.standard_normal((30, 24)).astype(np.float32)
@@ -336,7 +336,7 @@ def test_explain_without_codes():
 
 @pytest.mark.parametrize("count", [1, 7, 200, 1000])
 def test_no_more_rows_are_counted_than_there_are(isa, strategy, count):
-    """Cells are padded to whole tiles."""
+    """Cells are padded to whole tiles, and the padding is not counted."""
     codes = np.random.default_rng(5).standard_normal((count, 16))
     index = lk.CosineIndex.from_codes(codes, strategy=strategy)
     index.search(codes[:50], 1)

@@ -30,7 +30,7 @@ def test_cosine_head():
     expected = (
         7 * (codes / np.linalg.norm(codes, axis=1, keepdims=True)) @ (kernel / np.linalg.norm(kernel, axis=0))
     )
-    # A logit near 0 is a sum of larger numbers, so its error is that of the scale.
+    # A logit near 0 is a sum of larger numbers, so its error is relative to the scale.
     np.testing.assert_allclose(logits, expected, atol=7e-6)
     np.testing.assert_allclose(np.asarray(head(100 * codes)), logits, atol=7e-6)
     assert CosineHead.from_config(head.get_config()).get_config() == head.get_config()
@@ -76,7 +76,7 @@ def test_the_cycle_follows_the_batches_however_many_run_at_once(digits, at_once)
 @supervised
 def test_labels_are_needed_and_checked(name, digits):
     model = models.create(name, input_shape=SHAPE, num_classes=3)
-    # Nothing is trained here that would be worth compiling.
+    # No training here is long enough to be worth compiling.
     model.run_eagerly = True
     images = digits.train_images[:12]
     with pytest.raises(ValueError, match=f"{name} learns from labels"):
@@ -98,7 +98,7 @@ def test_labels_are_needed_and_checked(name, digits):
 
 
 def separation(model, images, labels):
-    """Return by how much codes of one class are more similar than codes of two, on average."""
+    """Return the mean similarity of codes of one class, less that of codes of two classes."""
     codes = model.encode(images)
     units = codes / np.linalg.norm(codes, axis=1, keepdims=True)
     similarities, same = units @ units.T, labels[:, None] == labels
@@ -139,7 +139,7 @@ def test_codes_of_both_sides(name, digits):
 @pytest.mark.parametrize("name", ["metric", "triplet"])
 @pytest.mark.parametrize("mirror", [False, True])
 def test_codes_of_shifted_views(name, mirror, digits):
-    """A code of several views is the sum of the directions of what each would have alone."""
+    """A code of several views is the sum of the directions of the codes of the single views."""
     model = models.create(name, input_shape=SHAPE, mirror=mirror, shifted_views=True)
     # This model has the same seed, and thus the same weights.
     plain = models.create(name, input_shape=SHAPE)

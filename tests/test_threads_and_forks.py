@@ -1,4 +1,4 @@
-"""Threads and forked processes search an index at once, and each gets the right answer."""
+"""Searches by several threads and by forked processes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_searches_from_several_threads():
 
 
 def test_indexes_of_several_threads():
-    """Indexes are built, searched and dropped at once."""
+    """Several threads build, search and drop indexes at the same time."""
     codes, queries = cases.build("mixture", 2, 701, 50, 24)
     expected = reference.search(codes, queries, 10)
 
@@ -47,7 +47,7 @@ def test_indexes_of_several_threads():
 
 
 def test_searches_while_the_index_changes():
-    """A search sees the index before or after each change, never in between.
+    """A search sees the index before or after a change, never during it.
 
     The codes that come and go point away from every query, so that the right answer stays the same.
     """
@@ -99,7 +99,7 @@ def test_searches_while_the_index_changes():
 
 
 def test_questions_while_codes_are_added():
-    """Asking for the length must not wait with the interpreter held: adding needs it to notice Ctrl-C."""
+    """``len`` must not hold the interpreter while it waits: ``add`` needs it to notice Ctrl-C."""
     script = """
         import threading
         import numpy as np
@@ -118,7 +118,7 @@ def test_questions_while_codes_are_added():
 
 
 def test_search_releases_the_interpreter():
-    """Another Python thread counts on while a long search runs on one thread."""
+    """Another Python thread goes on counting during a long search on one thread."""
     rng = np.random.default_rng(0)
     codes, queries = (rng.standard_normal((rows, 64), dtype=np.float32) for rows in (20_000, 4_000))
     index = lk.CosineIndex.from_codes(codes, threads=1)
@@ -134,7 +134,7 @@ def test_search_releases_the_interpreter():
 
 @pytest.mark.parametrize("child", ["os.fork", "multiprocessing"])
 def test_fork(child):
-    """A child has none of its parent's threads, and both must go on."""
+    """A child has none of its parent's threads; both must go on searching."""
     script = """
         import os, signal, sys, warnings
         import multiprocessing
@@ -177,7 +177,7 @@ def test_fork(child):
 
 
 def test_a_child_does_not_wait_for_threads_that_it_has_not_got():
-    """Forked while another thread searches or adds, a child answers, or says at once why it cannot."""
+    """A child forked while another thread searches or adds answers, or raises at once."""
     script = """
         import os, signal, threading, time, warnings
         import numpy as np

@@ -1,4 +1,4 @@
-"""Public reports about other libraries that were tried here: see tests/README.md."""
+"""Faults from public reports about other libraries, tried here; see tests/README.md."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from received_cases import (
 
 
 def test_ids_of_removed_codes_are_not_given_again():
-    """faiss#190, #409, #879: after a removal the next ids begin at the number of codes that are left."""
+    """faiss#190, #409, #879: after a removal, the next ids began at the number of codes that were left."""
     each = lk.CosineIndex.from_codes(CODES[:10])
     each.remove([2, 9])
     each.add(CODES[10:12])
@@ -36,7 +36,7 @@ def test_ids_follow_their_codes_through_removals():
 
 
 def test_a_query_of_zeros_is_as_near_to_all():
-    """nmslib#321, hnswlib#15: distances of 0, NaN or 10^21."""
+    """nmslib#321, hnswlib#15: such queries had distances of 0, NaN or 10^21."""
     found = lk.cosine_search(CODES, np.zeros((1, 4)), 5)
     assert found.similarities.tolist() == [[0.0] * 5]
     assert found.ids.tolist() == [[0, 1, 2, 3, 4]]
@@ -44,7 +44,7 @@ def test_a_query_of_zeros_is_as_near_to_all():
 
 @pytest.mark.parametrize("scale", [1e-45, 1e-38, 1e-20, 1.0, 1e20, 1e38])
 def test_lengths_do_not_matter(scale):
-    """matrixone#29082: infinite or negative distances of tiny vectors."""
+    """matrixone#29082: tiny vectors had infinite or negative distances."""
     unit = np.float32([[1, 1, 1], [1, 0, 0], [1, 1, 0]])
     scaled = (unit * np.float64(scale)).astype(np.float32)
     found, expected = lk.cosine_search(scaled, scaled, 3), lk.cosine_search(unit, unit, 3)
@@ -54,26 +54,26 @@ def test_lengths_do_not_matter(scale):
 
 
 def test_a_code_is_at_distance_zero_from_itself():
-    """hnswlib#76, scikit-learn#21939: 2e-16, or below zero."""
+    """hnswlib#76, scikit-learn#21939: the distance was 2e-16, or below zero."""
     distances, positions = lk.CosineKNNClassifier(1).fit(CODES, LABELS).kneighbors(CODES)
     assert distances.tolist() == [[0.0]] * 24
     assert positions.ravel().tolist() == list(range(24))
 
 
 def test_copies_of_a_code_are_its_neighbours():
-    """scikit-learn#4046: a code is left out of its own neighbours by its place."""
+    """scikit-learn#4046: only a code's own position is left out of its neighbours."""
     twice = lk.CosineIndex.from_codes(np.repeat(np.eye(2), 3, axis=0))
     assert twice.search_self(2).ids.tolist() == [[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]]
 
 
 def test_codes_come_back_as_they_were():
-    """hnswlib#203: normalised ones came back."""
+    """hnswlib#203: the index returned normalised codes."""
     assert index().codes.tobytes() == CODES.tobytes()
 
 
 @pytest.mark.parametrize("engine", ["cpu", lk.FaissEngine("IVF8,Flat", {"nprobe": 1}), "faiss"])
 def test_no_neighbour_is_made_up(engine):
-    """faiss#2657, USearch#393: -1, or what stood in the memory."""
+    """faiss#2657, USearch#393: missing neighbours had the id -1, or whatever was in memory."""
     each = lk.CosineIndex.from_codes(np.tile(CODES, (20, 1)), engine=engine)
     assert np.isin(each.search(QUERIES, 300).ids, each.ids).all()
     with pytest.raises(ValueError, match="k must be from 1 to 480"):
@@ -81,7 +81,7 @@ def test_no_neighbour_is_made_up(engine):
 
 
 def test_a_loaded_index_knows_its_shape(tmp_path):
-    """annoy#394: another dimension at loading ended in a segmentation fault."""
+    """annoy#394: loading with another dimension ended in a segmentation fault."""
     index().save(tmp_path / "index.safetensors")
     loaded = lk.CosineIndex.load(tmp_path / "index.safetensors")
     with pytest.raises(ValueError, match="queries must have 4 columns"):
@@ -91,7 +91,7 @@ def test_a_loaded_index_knows_its_shape(tmp_path):
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
 @pytest.mark.parametrize("engine", ["cpu", "faiss"])
 def test_a_copy_is_an_index_of_its_own(copied, engine):
-    """hnswlib#605 could not be pickled; a shallow copy here shared its codes, but not its labels."""
+    """hnswlib#605: indexes could not be pickled. Here, shallow copies once shared codes, but not labels."""
     each = lk.CosineIndex.from_codes(CODES, LABELS, np.arange(24) * 100, engine=engine, threads=1)
     each.remove([300])
     other = copied(each)
@@ -106,7 +106,7 @@ def test_a_copy_is_an_index_of_its_own(copied, engine):
 
 
 def test_files_that_cannot_be_written_are_named(tmp_path):
-    """faiss#423's kind: the error told of a temporary file."""
+    """As in faiss#423, the error once named a temporary file."""
     for path, error in (
         (tmp_path, IsADirectoryError),
         (tmp_path / "no" / "index", FileNotFoundError),

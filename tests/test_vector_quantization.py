@@ -1,4 +1,4 @@
-"""The quantizer and the autoencoder that is built on it."""
+"""The vector quantizer, and the autoencoder that uses it."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_perplexity_counts_the_entries_in_use():
 
 
 def test_running_means_follow_the_vectors():
-    """Vectors in tight groups pull the entries that they choose to the groups' centres."""
+    """Entries that vectors of tight groups choose move to the centres of the groups."""
     rng = np.random.default_rng(0)
     layer = quantizer(averaging=0.8)
     centres = layer.codebook.numpy()[:3] + 0.3
@@ -85,7 +85,7 @@ def test_running_means_follow_the_vectors():
 
 
 def far_quantizer():
-    """Return a layer one of whose seven entries is near the vectors, all others being far from any."""
+    """Return a layer with one entry near the vectors and six entries far from all of them."""
     layer = quantizer(averaging=0.9)
     layer.codebook.assign(np.concatenate([np.zeros((1, 4)), 100 + np.eye(6, 4)]))
     layer.sums.assign(layer.codebook)
@@ -106,7 +106,7 @@ def test_entries_that_nothing_chooses_begin_anew(vectors):
 
 
 def test_entries_that_are_chosen_seldom_stay():
-    """One vector in a batch of 400 is enough."""
+    """An entry that one vector in a batch of 400 chooses stays."""
     layer = quantizer(averaging=0.9)
     codebook = layer.codebook.numpy()
     batch = codebook[np.concatenate([np.arange(6), np.full(394, 6)])].reshape(1, 20, 20, 4)
@@ -116,7 +116,7 @@ def test_entries_that_are_chosen_seldom_stay():
 
 
 def test_a_few_vectors_for_many_entries():
-    """Where a batch has fewer vectors than there are entries, those that are chosen in turn stay."""
+    """If a batch has fewer vectors than there are entries, entries that are chosen in turn stay."""
     layer = quantizer(averaging=0.9)
     codebook = layer.codebook.numpy()
     for step in range(140):
@@ -168,7 +168,7 @@ def test_training(averaging, images):
 
 
 def test_the_prior_foretells_a_cell_from_those_before_it():
-    """Logits of a cell change with earlier cells and with nothing else; draws follow the distribution."""
+    """Logits of a cell depend on earlier cells alone, and draws follow the distribution."""
     prior = grid_prior(4, 3, 5)
     rng = np.random.default_rng(0)
     grid = rng.integers(0, 5, (1, 4, 3))
