@@ -76,7 +76,7 @@ def test_pool_ae_without_a_dense_layer_takes_any_shape(shape):
     assert model.reconstruct(pixels).shape == (3, *shape)
 
 
-def test_pool_ae_needs_filters():
+def test_pool_ae_without_filters_is_refused():
     with pytest.raises(ValueError, match="no filters"):
         models.create("pool_ae", filters=())
 
@@ -89,7 +89,7 @@ def outputs(model, images, training):
 
 
 @pytest.mark.parametrize(("name", "option"), [("denoising_ae", "noise"), ("dropout_ae", "dropout")])
-def test_noise_while_training_only(name, option, images):
+def test_noise_is_added_while_training_only(name, option, images):
     noisy = models.create(name, input_shape=SHAPE)
     assert not np.array_equal(outputs(noisy, images, True), outputs(noisy, images, True))
     assert np.array_equal(outputs(noisy, images, False), outputs(noisy, images, False))
@@ -143,7 +143,7 @@ def test_default_weights_of_the_penalties():
     ("options", "message"),
     [({"penalty": "l2"}, "penalty 'l2', expected one of l1, kl"), ({"target": 1.0}, "target 1.0, expected")],
 )
-def test_impossible_penalties(options, message):
+def test_impossible_penalties_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         models.create("sparse_ae", **options)
 
@@ -182,7 +182,7 @@ def test_whitening_evens_out_the_variances_by_its_strength(strength):
     np.testing.assert_allclose(layer.restore(whitened), codes, atol=2e-3)
 
 
-def test_few_batches_whiten_too():
+def test_few_batches_are_enough_to_whiten():
     codes, _ = anisotropic_codes(np.array([0.1, 0.01]))
     layer = CodeWhitening(1.0)
     layer(codes, training=True)
@@ -234,7 +234,7 @@ def test_whitening_of_a_training_that_diverged_gives_codes_that_are_not_finite()
 
 
 @pytest.mark.parametrize("strength", [-0.1, 1.5])
-def test_impossible_whitening(strength):
+def test_impossible_whitening_is_refused(strength):
     with pytest.raises(ValueError, match=f"whitening of {strength}, expected 0"):
         models.create("conv_ae", whitening=strength)
 

@@ -42,7 +42,7 @@ def test_equals_the_reference(isa, strategy, problem, k):
     assert found_ids.tobytes() == found.ids.tobytes()
 
 
-def test_many_codes():
+def test_screened_classes_equal_the_reference():
     """Every class has enough codes for screening."""
     rng = np.random.default_rng(1)
     codes, labels = rng.standard_normal((20_000, 20)).astype(np.float32), rng.integers(0, 3, 20_000)
@@ -51,7 +51,7 @@ def test_many_codes():
     assert_same_bytes(found, reference.search_per_class(codes, labels, queries, 10))
 
 
-def test_follows_the_index(problem):
+def test_added_and_removed_codes_are_searched_per_class(problem):
     codes, labels, ids, queries = problem
     index = lk.CosineIndex.from_codes(codes[:800], labels[:800], ids[:800])
     index.search_per_class(queries)
@@ -67,14 +67,14 @@ def test_follows_the_index(problem):
     )
 
 
-def test_no_queries(problem):
+def test_no_queries_have_no_answers(problem):
     codes, labels, _, _ = problem
     index = lk.CosineIndex.from_codes(codes, labels)
     for empty in (np.empty((0, DIM)), np.empty((5, 0, DIM))):
         assert index.search_per_class(empty, 3).ids.shape == (5, 0, 3)
 
 
-def test_errors(problem):
+def test_errors_name_the_class_the_row_or_the_shape(problem):
     codes, labels, _, queries = problem
     index = lk.CosineIndex.from_codes(codes, labels)
     smallest = int(np.count_nonzero(labels == "shirt"))

@@ -30,7 +30,7 @@ from latentknn.classification import vote
         lk.CosineKNNClassifier(n_neighbors=2, weights="softmax", temperature=0.5),
     ]
 )
-def test_scikit_learn_checks(estimator, check):
+def test_the_checks_of_scikit_learn_pass(estimator, check):
     check(estimator)
 
 
@@ -56,7 +56,7 @@ def naive_votes(classes, scores, weights, temperature, class_count):
     "kind", ["gaussian", "duplicates", "signs", "opposite_halves", "zero_rows", "all_equal"]
 )
 @pytest.mark.parametrize("n_neighbors", [1, 2, 7, 100])
-def test_votes(weights, kind, n_neighbors):
+def test_votes_are_those_of_the_definition(weights, kind, n_neighbors):
     codes, queries = cases.build(kind, 0, 100, 60, 8)
     labels = np.random.default_rng(0).choice(["ant", "bee", "cat", "dog"], 100)
     classifier = lk.CosineKNNClassifier(n_neighbors, weights=weights, temperature=0.2).fit(codes, labels)
@@ -106,7 +106,7 @@ def test_votes_in_slices_are_the_same(monkeypatch):
     assert classifier.predict(queries).tolist() == at_once.tolist()
 
 
-def test_low_temperature_is_the_nearest_neighbour():
+def test_at_a_low_temperature_the_nearest_neighbour_decides():
     codes, queries = cases.build("gaussian", 1, 100, 60, 8)
     labels = np.arange(100) % 4
     softmax = lk.CosineKNNClassifier(100, weights="softmax", temperature=1e-9).fit(codes, labels)
@@ -118,7 +118,7 @@ def test_low_temperature_is_the_nearest_neighbour():
 # Neighbours
 
 
-def test_kneighbors():
+def test_kneighbors_are_those_of_the_reference():
     codes, queries = cases.build("mixture", 2, 100, 60, 8)
     classifier = lk.CosineKNNClassifier(3).fit(codes, np.arange(100) % 4)
     for k in (None, 1, 100):
@@ -130,7 +130,7 @@ def test_kneighbors():
         assert classifier.kneighbors(queries, k, return_distance=False).tobytes() == positions.tobytes()
 
 
-def test_kneighbors_of_the_training_codes():
+def test_a_training_code_is_not_its_own_neighbour():
     """Each row leaves itself out, but not its duplicates."""
     codes, _ = cases.build("duplicates", 3, 100, 0, 8)
     classifier = lk.CosineKNNClassifier(3).fit(codes, np.arange(100) % 4)
@@ -141,7 +141,7 @@ def test_kneighbors_of_the_training_codes():
     assert classifier.kneighbors(return_distance=False).tolist() == expected.positions[:, :3].tolist()
 
 
-def test_more_neighbours_than_codes():
+def test_more_neighbours_than_codes_are_refused():
     classifier = lk.CosineKNNClassifier(4).fit(np.eye(3), [0, 1, 2])
     with pytest.raises(ValueError, match=r"n_neighbors is 4, .* 3 codes"):
         classifier.predict(np.eye(3))
@@ -185,7 +185,7 @@ def test_agrees_with_scikit_learn():
         *(("engine", value) for value in ("no such thing",)),
     ],
 )
-def test_parameters_out_of_range(parameter, value):
+def test_parameters_out_of_range_are_refused(parameter, value):
     with pytest.raises(ValueError, match=rf"{parameter}|no such thing"):
         lk.CosineKNNClassifier(**{parameter: value}).fit(np.eye(3), [0, 1, 2])
 
@@ -238,7 +238,7 @@ def tensorflow_tensor(array):
 
 
 @pytest.mark.parametrize("wrap", [OnlyDLPack, tensorflow_tensor, np.asfortranarray])
-def test_array_protocols(wrap):
+def test_arrays_of_other_libraries_are_read(wrap):
     codes, queries = cases.build("gaussian", 6, 100, 60, 8)
     labels = np.arange(100) % 4
     classifier = lk.CosineKNNClassifier(3).fit(
@@ -249,7 +249,7 @@ def test_array_protocols(wrap):
     assert classifier.predict(wrap(queries)).tolist() == plain.predict(queries).tolist()
 
 
-def test_no_queries():
+def test_no_queries_have_no_answers():
     classifier = lk.CosineKNNClassifier(2).fit(np.eye(3), ["a", "b", "c"])
     assert classifier.predict(np.empty((0, 3))).shape == (0,)
     assert classifier.predict_proba(np.empty((0, 3))).shape == (0, 3)
@@ -274,7 +274,7 @@ def test_invalid_rows_are_named(value):
         classifier.predict(codes)
 
 
-def test_failed_fit_of_a_fitted_classifier():
+def test_a_failed_fit_changes_nothing():
     """A fit that fails leaves the classifier answering as before."""
     classifier = lk.CosineKNNClassifier().fit(np.eye(3), ["a", "b", "c"])
     with pytest.raises(ValueError, match="row 1"):
@@ -282,7 +282,7 @@ def test_failed_fit_of_a_fitted_classifier():
     assert classifier.predict(np.eye(3)).tolist() == ["a", "b", "c"]
 
 
-def test_not_fitted():
+def test_a_classifier_that_is_not_fitted_says_so():
     with pytest.raises(NotFittedError):
         lk.CosineKNNClassifier().predict(np.eye(3))
     with pytest.raises(NotFittedError):
@@ -299,7 +299,7 @@ def test_callers_may_change_their_arrays_afterwards():
 # Within scikit-learn
 
 
-def test_pickle(monkeypatch):
+def test_a_loaded_pickle_answers_alike(monkeypatch):
     """A pickle holds codes and labels; the machine that loads it decides on index, threads and kernel."""
     from latentknn import _core
 
@@ -322,7 +322,7 @@ def test_pickle(monkeypatch):
     assert unfitted.n_neighbors == 9
 
 
-def test_clone():
+def test_a_clone_has_the_parameters_but_no_index():
     classifier = lk.CosineKNNClassifier(5, weights="softmax", temperature=0.3, n_jobs=1).fit(
         np.eye(5), range(5)
     )

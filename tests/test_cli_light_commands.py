@@ -15,7 +15,7 @@ from latentknn.cli import main
 from new_interpreter import HANG, run_python
 
 
-def test_models(capsys):
+def test_models_are_listed(capsys):
     assert main(["models"]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
     assert header.split() == ["name", "labels", "operations", "description"]
@@ -26,7 +26,7 @@ def test_models(capsys):
         assert all(operation in line for operation in entry.capabilities)
 
 
-def test_engines(capsys):
+def test_engines_are_listed(capsys):
     assert main(["engines"]) == 0
     header, *lines, _, small, large = capsys.readouterr().out.splitlines()
     assert header.split()[:3] == ["engine", "exact", "available"]
@@ -42,7 +42,7 @@ def test_engines(capsys):
     assert large == "and cuda, if it is available, for codes of 8,388,608 numbers or more."
 
 
-def test_datasets(capsys, monkeypatch, tmp_path):
+def test_datasets_are_listed(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "latentknn" / "datasets" / "mnist").mkdir(parents=True)
     assert main(["datasets"]) == 0

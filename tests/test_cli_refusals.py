@@ -31,17 +31,17 @@ from new_interpreter import run_python
         (["--resume", "--overwrite"], "not allowed with argument"),
     ],
 )
-def test_refused_run(capsys, tmp_path, arguments, message):
+def test_a_wrong_run_is_refused_before_anything_is_written(capsys, tmp_path, arguments, message):
     out = tmp_path / "out"
     assert message in refused(capsys, "run", "--dataset", "digits", *arguments, "--out", str(out))
     assert not out.exists()
 
 
-def test_run_without_a_folder(capsys):
+def test_a_run_without_a_folder_is_refused(capsys):
     assert "--out" in refused(capsys, "run", "--dataset", "digits")
 
 
-def test_folder_that_holds_something_else(capsys, tmp_path):
+def test_a_folder_that_holds_something_else_is_refused(capsys, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     run = ["run", *QUICK, "--out", str(tmp_path)]
     assert "is not empty: give another folder, --resume" in refused(capsys, *run)
@@ -52,7 +52,7 @@ def test_folder_that_holds_something_else(capsys, tmp_path):
     assert "is a file; give a folder" in refused(capsys, "run", *QUICK, "--out", str(tmp_path / "file"))
 
 
-def test_training_that_diverges(capsys, tmp_path):
+def test_a_training_that_diverges_says_so(capsys, tmp_path):
     arguments = ["run", *QUICK, "--learning-rate", "1e30", "--epochs", "1", "--out", str(tmp_path / "out")]
     assert main(arguments) == 2
     assert "diverged: its codes are not finite; train with a lower learning rate" in capsys.readouterr().err
@@ -93,11 +93,11 @@ def test_missing_library_names_the_extra(tmp_path, library, extra):
     assert not (tmp_path / "out").exists()
 
 
-def test_unknown_command(capsys):
+def test_an_unknown_command_is_refused(capsys):
     assert "invalid choice: 'bench'" in refused(capsys, "bench")
 
 
-def test_no_command(capsys):
+def test_no_command_is_refused(capsys):
     assert "COMMAND" in refused(capsys)
 
 

@@ -30,7 +30,7 @@ def finished_run(tmp_path_factory):
     return out, output, errors
 
 
-def test_files_of_a_run(finished_run):
+def test_a_run_writes_its_files(finished_run):
     out, _, _ = finished_run
     pictures = {
         "confusion_matrix.png",
@@ -175,7 +175,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(tmp_path):
     assert record["model"]["config"]["activation"] == "elu"
 
 
-def test_resuming_with_other_settings(capsys, finished_run):
+def test_resuming_with_other_settings_is_refused(capsys, finished_run):
     out, _, _ = finished_run
     before = (out / "settings.json").read_text()
     message = refused(capsys, "run", *QUICK, "--seed", "4", "--out", str(out), "--resume")

@@ -54,13 +54,13 @@ def test_interval_stays_within_0_and_1():
 
 
 @pytest.mark.parametrize(("correct", "total"), [(0, 0), (-1, 3), (4, 3)])
-def test_impossible_accuracy(correct, total):
+def test_an_impossible_accuracy_is_refused(correct, total):
     with pytest.raises(ValueError, match=f"received {correct} correct answers of {total}"):
         Accuracy(correct, total)
 
 
 @pytest.mark.parametrize("confidence", [0.0, 1.0, 95.0, math.nan])
-def test_impossible_confidence(confidence):
+def test_an_impossible_confidence_is_refused(confidence):
     with pytest.raises(ValueError, match="between 0 and 1"):
         Accuracy(1, 2).interval(confidence)
 
@@ -132,7 +132,7 @@ def test_one_search_gives_the_votes_of_the_classifier(noisy_classes):
     assert len({score.accuracy.correct for score in scores}) > 3
 
 
-def test_neighbours_per_class():
+def test_encodings_are_compared_with_their_own_class():
     """A query has an encoding for each class; equal neighbours are ordered by position."""
     rng = np.random.default_rng(0)
     codes, labels = rng.integers(-2, 3, (60, 3)).astype(np.float32), rng.integers(0, 4, 60)
@@ -175,13 +175,13 @@ def test_codes_are_imitated():
         sample_like(codes[:1], 3)
 
 
-def test_vote_of_more_neighbours_than_found():
+def test_a_vote_of_more_neighbours_than_found_is_refused():
     neighbours = Neighbours(np.ones((1, 2)), np.zeros((1, 2), np.int64), 1)
     with pytest.raises(ValueError, match="a vote of 3 neighbours needs a search for as many, received 2"):
         neighbours.predict(Vote(3))
 
 
-def test_neighbours_of_an_index_without_labels():
+def test_an_index_without_labels_is_refused():
     with pytest.raises(ValueError, match="no labels"):
         find_neighbours(lk.CosineIndex.from_codes(np.eye(3)), np.eye(3), 1, 1)
 
@@ -206,7 +206,7 @@ def test_a_vote_that_few_queries_cannot_tell_from_the_first_does_not_replace_it(
     assert best_vote([first, luck, clear]) == Vote(9)
 
 
-def test_the_interval_of_a_gain():
+def test_the_interval_of_a_gain_agrees_with_a_bootstrap():
     """The interval agrees with a bootstrap of the paired outcomes."""
     rng = np.random.default_rng(4)
     first, second = rng.random(400) < 0.8, rng.random(400) < 0.85
@@ -272,7 +272,7 @@ def test_projection_of_few_dimensions_and_zero_codes(dim):
     assert np.isfinite(project(codes, seed=0)).all()
 
 
-def test_projection_of_too_few_codes():
+def test_a_projection_of_too_few_codes_is_refused():
     with pytest.raises(ValueError, match="at least 3 codes, received 2"):
         project(np.ones((2, 4), np.float32), seed=0)
 
@@ -280,7 +280,7 @@ def test_projection_of_too_few_codes():
 # Stages
 
 
-def test_stopwatch():
+def test_a_stopwatch_records_the_stages_that_end():
     announced = []
     stopwatch = Stopwatch(announced.append)
     with stopwatch.measure("train", 0, "images") as stage:

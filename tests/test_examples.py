@@ -16,7 +16,7 @@ WITH_TENSORFLOW = (
 )
 
 
-def test_examples():
+def test_examples_run_as_printed():
     names = [
         module.name
         for module in walk_packages(lk.__path__, "latentknn.")

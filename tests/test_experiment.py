@@ -157,7 +157,7 @@ def test_conditional_model_of_classes_with_a_gap_or_one_image(small_digits, imag
     assert np.array_equal(experiment.test_codes, queries[experiment.nearest.predictions, np.arange(150)])
 
 
-def test_experiment_on_few_images(small_digits):
+def test_few_images_leave_out_votes_of_many_neighbours(small_digits):
     """There are fewer training images than the largest vote has neighbours."""
     tiny = replace(
         small_digits,

@@ -19,7 +19,7 @@ MODES = [(rounding, flush) for rounding in ROUNDING for flush in (False, True)][
 
 @pytest.mark.parametrize(("rounding", "flush_denormals"), MODES)
 @pytest.mark.parametrize("kind", ["denormals", "values_of_any_size", "too_small_for_float32", "tight_cone"])
-def test_float_mode_of_the_caller(isa, strategy, kind, rounding, flush_denormals):
+def test_the_float_mode_of_the_caller_changes_no_answer(isa, strategy, kind, rounding, flush_denormals):
     codes, queries = cases.build(kind, 0, 211, 67, 21)
     expected = reference.search(codes, queries, 10)
     itself = reference.search_self(codes, 3)

@@ -17,7 +17,7 @@ from latentknn.index.labelled_rows import LabelledRows
 # Contents
 
 
-def test_attributes():
+def test_attributes_hold_what_was_given():
     index = lk.CosineIndex.from_codes(CODES, LABELS, [4, 3, -1, 0, 7], threads=1)
     assert len(index) == 5
     assert index.dim == 3
@@ -56,7 +56,7 @@ def test_strategy_is_the_one_asked_for(strategy, count):
     assert used == strategy or (strategy == "auto" and used in _core.strategy_names())
 
 
-def test_repr():
+def test_repr_is_one_line():
     text = repr(lk.CosineIndex.from_codes(CODES, LABELS))
     assert text.startswith("CosineIndex(")
     assert "5" in text
@@ -119,7 +119,7 @@ def test_default_ids_are_never_used_again():
     assert index.ids.tolist() == [0, 2, 3, 5, 6]
 
 
-def test_default_ids_that_meet_those_of_the_user():
+def test_default_ids_that_meet_given_ones_are_refused():
     index = lk.CosineIndex.from_codes(CODES, ids=[10, 11, 12, 13, 6])
     index.add(CODES[:1])
     assert index.ids.tolist() == [10, 11, 12, 13, 6, 5]
@@ -132,7 +132,7 @@ def test_default_ids_that_meet_those_of_the_user():
     ("ids", "duplicate"),
     [([7, 8, 7], 7), ([7, 8, 3], 3), ([0, 7, 8], 0), ([-(2**63), 5, -(2**63)], -(2**63))],
 )
-def test_duplicate_ids(ids, duplicate):
+def test_duplicate_ids_are_refused(ids, duplicate):
     index = lk.CosineIndex.from_codes(CODES)
     with pytest.raises(ValueError, match=rf"(?<!\d){duplicate}\b"):
         index.add(CODES[:3], ids=ids)
@@ -142,7 +142,7 @@ def test_duplicate_ids(ids, duplicate):
 @pytest.mark.parametrize(
     "ids", [[1.5, 2.5, 3.5], ["a", "b", "c"], [1, 2], [[1, 2, 3]], [2**63, 1, 2], [True, False, True], 5]
 )
-def test_ids_that_are_none(ids):
+def test_wrong_ids_are_refused(ids):
     index = lk.CosineIndex.from_codes(CODES)
     with pytest.raises((ValueError, TypeError, OverflowError), match="id"):
         index.add(CODES[:3], ids=ids)
@@ -150,7 +150,7 @@ def test_ids_that_are_none(ids):
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint32, np.int64, np.uint64])
-def test_ids_of_any_integer_type(dtype):
+def test_ids_of_any_integer_type_become_int64(dtype):
     ids = np.array([5, 4, 3, 2, 1], dtype=dtype)
     assert lk.CosineIndex.from_codes(CODES, ids=ids).ids.tolist() == [5, 4, 3, 2, 1]
     assert lk.CosineIndex.from_codes(CODES, ids=ids).ids.dtype == np.int64
@@ -159,7 +159,7 @@ def test_ids_of_any_integer_type(dtype):
 # Removing
 
 
-def test_remove():
+def test_removed_codes_are_gone():
     index = lk.CosineIndex.from_codes(CODES, LABELS, [4, 3, -1, 0, 7])
     index.remove([7, 4])
     assert_same_index(index, lk.CosineIndex.from_codes(CODES[1:4], LABELS[1:4], [3, -1, 0]))
@@ -194,14 +194,14 @@ def test_removed_ids_may_be_given_again():
 
 
 @pytest.mark.parametrize(("ids", "named"), [([0, 99, 1], 99), ([-1], -1)])
-def test_remove_unknown_ids(ids, named):
+def test_removing_unknown_ids_is_refused(ids, named):
     index = lk.CosineIndex.from_codes(CODES, LABELS)
     with pytest.raises(ValueError, match=rf"(?<!\d){named}\b"):
         index.remove(ids)
     assert_same_index(index, lk.CosineIndex.from_codes(CODES, LABELS))
 
 
-def test_remove_an_id_named_twice():
+def test_an_id_that_is_named_twice_is_removed():
     index = lk.CosineIndex.from_codes(CODES, LABELS)
     index.remove([2, 1, 2])
     assert index.ids.tolist() == [0, 3, 4]
@@ -210,14 +210,14 @@ def test_remove_an_id_named_twice():
 # Labels
 
 
-def test_labels_missing_in_a_labelled_index():
+def test_a_labelled_index_refuses_codes_without_labels():
     index = lk.CosineIndex.from_codes(CODES, LABELS)
     with pytest.raises(ValueError, match="label"):
         index.add(CODES)
     assert_same_index(index, lk.CosineIndex.from_codes(CODES, LABELS))
 
 
-def test_labels_for_an_unlabelled_index():
+def test_an_unlabelled_index_refuses_labels():
     index = lk.CosineIndex.from_codes(CODES)
     with pytest.raises(ValueError, match="label"):
         index.add(CODES, LABELS)
@@ -225,7 +225,7 @@ def test_labels_for_an_unlabelled_index():
 
 
 @pytest.mark.parametrize("labels", [LABELS[:4], np.append(LABELS, "hat"), LABELS[:, None], "shoe"])
-def test_labels_of_the_wrong_shape(labels):
+def test_labels_of_the_wrong_shape_are_refused(labels):
     with pytest.raises(ValueError, match="label"):
         lk.CosineIndex.from_codes(CODES, labels)
 
@@ -302,13 +302,13 @@ def test_public_names():
         lk.no_such_name  # noqa: B018  # The access itself raises.
 
 
-def test_version():
+def test_the_version_is_that_of_the_package():
     from importlib.metadata import version
 
     assert lk.__version__ == version("latentknn")
 
 
-def test_one_shot_search():
+def test_a_one_shot_search_agrees_with_the_reference():
     similarities, ids = lk.cosine_search(CODES, CODES, 2, threads=1)
     expected = reference.search(CODES, CODES, 2)
     assert similarities.tobytes() == expected.similarities.tobytes()
@@ -317,7 +317,7 @@ def test_one_shot_search():
 
 @pytest.mark.parametrize("count", range(1, 12))
 @pytest.mark.parametrize("strategy", ["auto", "pca"])
-def test_few_codes(count, strategy):
+def test_few_codes_agree_with_the_reference(count, strategy):
     """There are fewer codes than the choice of a screen looks up neighbours."""
     codes = np.random.default_rng(count).standard_normal((count, 40)).astype(np.float32)
     index = lk.CosineIndex.from_codes(codes, strategy=strategy)
@@ -332,19 +332,19 @@ def test_no_labels_fix_no_dtype():
     assert index.labels.tolist() == ["a"]
 
 
-def test_labels_that_no_integer_type_holds():
+def test_labels_that_no_integer_type_holds_are_refused():
     index = lk.CosineIndex.from_codes([[1, 0]], np.array([2**63 + 1], np.uint64))
     with pytest.raises(ValueError, match="no integer type"):
         index.add([[0, 1]], np.array([-1], np.int64))
     assert len(index) == 1
 
 
-def test_too_many_threads():
+def test_too_many_threads_are_refused():
     with pytest.raises(ValueError, match="threads"):
         lk.CosineIndex(2, threads=2**62)
 
 
-def test_labels_that_cannot_be_saved(tmp_path):
+def test_labels_that_cannot_be_saved_are_refused(tmp_path):
     index = lk.CosineIndex.from_codes([[1, 0]], np.array([1], np.longdouble))
     with pytest.raises(TypeError, match="labels"):
         index.save(tmp_path / "index")

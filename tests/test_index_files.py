@@ -48,7 +48,7 @@ def test_save_and_load_an_empty_index(tmp_path):
     assert loaded.dim == 7
 
 
-def test_loaded_index_goes_on(tmp_path):
+def test_a_loaded_index_goes_on_counting_ids(tmp_path):
     """Saving loses neither the counter of default ids nor the labels."""
     index = lk.CosineIndex.from_codes(CODES, LABELS)
     index.remove([4])
@@ -106,12 +106,12 @@ def test_failed_rename_leaves_the_old_file(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["index"]
 
 
-def test_save_into_a_missing_folder(tmp_path):
+def test_saving_into_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(OSError, match="nowhere"):
         lk.CosineIndex.from_codes(CODES).save(tmp_path / "nowhere" / "index")
 
 
-def test_load_a_missing_file(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing here"):
         lk.CosineIndex.load(tmp_path / "nothing here")
 
@@ -127,7 +127,7 @@ def spoil_header(content):
 @pytest.mark.parametrize(
     "spoil", [cut, spoil_header, lambda _: b"", lambda _: b"not an index at all, just text"]
 )
-def test_load_a_corrupt_file(tmp_path, spoil):
+def test_a_corrupt_file_is_named(tmp_path, spoil):
     path = tmp_path / "broken index"
     lk.CosineIndex.from_codes(CODES, LABELS).save(path)
     path.write_bytes(spoil(path.read_bytes()))
@@ -135,7 +135,7 @@ def test_load_a_corrupt_file(tmp_path, spoil):
         lk.CosineIndex.load(path)
 
 
-def test_load_safetensors_that_are_no_index(tmp_path):
+def test_safetensors_that_are_no_index_are_refused(tmp_path):
     save_file({"weights": CODES}, tmp_path / "model")
     with pytest.raises(ValueError, match="model"):
         lk.CosineIndex.load(tmp_path / "model")
@@ -206,7 +206,7 @@ def rewrite(path, damage):
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_load_a_damaged_index(tmp_path, damage):
+def test_a_damaged_index_is_named(tmp_path, damage):
     """The contents of a file are checked like other input, and the error names the file."""
     path = tmp_path / "damaged index"
     index = lk.CosineIndex.from_codes(CODES, LABELS, [4, 3, -1, 0, 7])

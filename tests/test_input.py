@@ -69,7 +69,7 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int32])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_layouts(layout, dtype):
+def test_arrays_of_any_layout_are_read(layout, dtype):
     rng = np.random.default_rng(0)
     codes, queries = (rng.normal(0, 20, (rows, 13)).astype(dtype) for rows in (83, 29))
     arranged_codes, arranged_queries = LAYOUTS[layout](codes), LAYOUTS[layout](queries)
@@ -92,7 +92,7 @@ def test_broadcast_rows():
         *(np.float16, ml_dtypes.bfloat16, np.float32, np.float64),
     ],
 )
-def test_types(dtype):
+def test_numbers_of_any_type_are_read(dtype):
     rng = np.random.default_rng(1)
     low = 0 if np.dtype(dtype).kind in "bu" else -100
     codes, queries = (rng.integers(low, 100, (rows, 13)).astype(dtype) for rows in (83, 29))
@@ -114,12 +114,12 @@ def test_objects_are_rounded_once(number):
     assert lk.CosineIndex.from_codes(codes).codes[0, 0] == 2.0**exponent * (1 + 2.0**-23)
 
 
-def test_objects_beyond_float64():
+def test_objects_beyond_float64_are_refused():
     codes = np.array([[1, 2], [10**400, 1]], dtype=object)
     assert_first_bad_row(1, codes)
 
 
-def test_missing_objects():
+def test_missing_objects_are_refused():
     assert_first_bad_row(1, np.array([[1, 2], [None, 1]], dtype=object))
 
 
@@ -128,7 +128,7 @@ def assert_first_bad_row(row, codes):
         lk.CosineIndex.from_codes(codes)
 
 
-def test_lists():
+def test_lists_are_read():
     assert lk.cosine_search([[1, 0], [0, 1]], [[0.0, 2.0]], 1).ids.tolist() == [[1]]
 
 

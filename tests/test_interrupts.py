@@ -8,7 +8,7 @@ from new_interpreter import run_script
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
-def test_interrupt(threads):
+def test_ctrl_c_ends_a_search(threads):
     """Ctrl-C ends a long search before its work is done, and the index answers correctly afterwards.
 
     The work is measured in processor time: the long search has 400 times the queries of the first one.
@@ -75,7 +75,7 @@ def test_signal_handlers_run_during_a_search():
     assert run_script(script) == "stopped\n"
 
 
-def test_an_interrupted_add_of_rows_that_the_screen_does_not_suit():
+def test_an_interrupted_add_counts_no_unscreened_rows():
     """Rows that were counted as unscreened before the interrupt are removed with the others."""
     script = """
         import time

@@ -27,13 +27,13 @@ def test_best_kernel_by_default(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["avx1024", "AVX2 ", "-", "auto!"])
-def test_unknown_kernel(monkeypatch, name):
+def test_an_unknown_kernel_is_refused(monkeypatch, name):
     monkeypatch.setenv("LATENTKNN_ISA", name)
     with pytest.raises((ValueError, RuntimeError), match="LATENTKNN_ISA"):
         lk.CosineIndex.from_codes(np.eye(3))
 
 
-def test_kernel_that_this_cpu_lacks(monkeypatch):
+def test_a_kernel_that_this_cpu_lacks_is_refused(monkeypatch):
     elsewhere = "neon" if "neon" not in _core.available_isas() else "avx512"
     monkeypatch.setenv("LATENTKNN_ISA", elsewhere)
     with pytest.raises((ValueError, RuntimeError), match=f"LATENTKNN_ISA.*{elsewhere}"):

@@ -73,7 +73,7 @@ def test_it_is_part_of_a_resumed_history(digits, tmp_path):
     assert history == expected
 
 
-def test_labels_that_are_no_class_numbers(digits):
+def test_labels_may_be_strings(digits):
     names = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
     named = KNNAccuracy(
         digits.train_images[:300],
@@ -86,7 +86,7 @@ def test_labels_that_are_no_class_numbers(digits):
     assert history["val_names"] == history["val_knn_accuracy"]
 
 
-def test_codes_that_are_not_finite(digits):
+def test_codes_that_are_not_finite_have_accuracy_zero(digits):
     measured = callback(digits)
     model, _ = train(digits, [measured], epochs=1)
     model.encoder.layers[-1].bias.assign(np.full(5, np.nan))
@@ -102,7 +102,7 @@ def test_codes_that_are_not_finite(digits):
         ((4, 4, 2, 2), Vote(5), "expected at least 5 and 1"),
     ],
 )
-def test_impossible_sets(sizes, vote, message):
+def test_impossible_sets_are_refused(sizes, vote, message):
     images, labels, validation_images, validation_labels = (np.zeros((size, 2, 2)) for size in sizes)
     with pytest.raises(ValueError, match=message):
         KNNAccuracy(images, labels[:, 0, 0], validation_images, validation_labels[:, 0, 0], vote=vote)

@@ -32,7 +32,7 @@ def test_keras_conventions(images):
     assert seen == [{key: values[0] for key, values in history.history.items()}]
 
 
-def test_early_stopping(images):
+def test_early_stopping_ends_a_training(images):
     stopping = keras.callbacks.EarlyStopping(monitor="loss", min_delta=10, patience=2)
     history = train(small_model("simple_ae"), images, epochs=10, callbacks=[stopping])
     assert history.epoch == [0, 1, 2]
@@ -128,7 +128,7 @@ def test_a_dataset_trains_like_the_arrays(images):
     assert history["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-5)
 
 
-def test_a_dataset_resumes(images, tmp_path):
+def test_a_training_on_a_dataset_is_resumed(images, tmp_path):
     dataset = tf.data.Dataset.from_tensor_slices(images).batch(64)
     uninterrupted, resumed = small_model("dropout_ae"), small_model("dropout_ae")
     expected = uninterrupted.fit(dataset, epochs=2, verbose=0)
@@ -148,7 +148,7 @@ def test_a_dataset_resumes(images, tmp_path):
         (np.full((4, 8, 8, 1), np.nan), "images go from 0 to 1"),
     ],
 )
-def test_wrong_values_in_a_dataset(values, message):
+def test_wrong_values_in_a_dataset_are_refused(values, message):
     dataset = tf.data.Dataset.from_tensor_slices(values).batch(4)
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         small_model("simple_ae").fit(dataset, verbose=0)
@@ -170,7 +170,7 @@ def test_wrong_datasets_are_refused(images):
         small_model("triplet").fit(labelled.batch(8))
 
 
-def test_a_dataset_of_small_integers(images):
+def test_datasets_of_small_integers_train_alike(images):
     """int8 does not hold 255."""
     histories = [
         small_model("simple_ae")

@@ -227,7 +227,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(name, images, trained):
 
 
 @pytest.mark.parametrize("name", ["metric", "gan"])
-def test_mixed_precision_resumes(name, images, tmp_path):
+def test_a_training_in_mixed_precision_is_resumed(name, images, tmp_path):
     """Optimizers scale losses here; one model has a cycle of rates, and the other has two optimizers."""
     options = training_options(images, tmp_path / "whole")
     keep = KeepCheckpoint(tmp_path / "whole", tmp_path / "first_epoch")

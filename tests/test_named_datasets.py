@@ -130,7 +130,7 @@ def test_the_cache_follows_the_xdg_specification(tmp_path, monkeypatch):
     assert datasets.cache_folder("mnist") == tmp_path / ".cache/latentknn/datasets/mnist"
 
 
-def test_unknown_names():
+def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match=r"unknown data set 'nonsense'.*fashion_mnist, mnist, digits"):
         datasets.load("nonsense")
 

@@ -11,7 +11,7 @@ from latentknn.datasets.readers import PARTS
 
 
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gz"])
-def test_own_folder(tmp_path, arrays, compressed):
+def test_a_folder_of_idx_files_is_loaded(tmp_path, arrays, compressed):
     dataset = datasets.load("mine", write_folder(tmp_path / "mine", arrays, compressed))
     assert_holds(dataset, arrays)
     assert dataset.name == "mine"
@@ -19,7 +19,7 @@ def test_own_folder(tmp_path, arrays, compressed):
     assert dataset.image_shape == (5, 4, 1)
 
 
-def test_own_npz(tmp_path, arrays):
+def test_an_npz_file_is_loaded(tmp_path, arrays):
     arrays["train_images"] = np.repeat(arrays["train_images"][..., np.newaxis], 3, axis=3)
     arrays["test_images"] = np.repeat(arrays["test_images"][..., np.newaxis], 3, axis=3)
     arrays["train_labels"] = arrays["train_labels"].astype(np.int32)

@@ -11,7 +11,7 @@ from pathlib import Path
 README = Path(__file__).parents[1] / "README.md"
 
 
-def test_example():
+def test_the_example_runs_as_printed():
     (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
     assert len([line for line in example.splitlines() if line.strip()]) <= 10
     run = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=False)

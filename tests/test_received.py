@@ -152,7 +152,7 @@ def test_lists_of_different_types_are_rounded_once():
         ([1.0, 2.0, 3.0], r"row 7 has shape \(3,\), the first \(4,\)"),
     ],
 )
-def test_columns_with_a_wrong_list(take, row, said):
+def test_columns_with_a_wrong_list_are_refused(take, row, said):
     column = np.empty(len(CODES), object)
     column[:] = list(CODES)
     column[7] = row
@@ -309,7 +309,7 @@ def test_an_empty_index_says_so(engine):
         one.search(QUERIES, 1)
 
 
-def test_one_shot_among_nothing():
+def test_a_one_shot_search_among_nothing_is_refused():
     with pytest.raises(ValueError, match="the index is empty"):
         lk.cosine_search(np.zeros((0, 4)), QUERIES, 1)
 

@@ -41,7 +41,7 @@ def assert_refused(error, message, codes, **columns):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64, object])
 @pytest.mark.parametrize("column", [0, 7, 12])
-def test_not_finite(dtype, value, column):
+def test_rows_that_are_not_finite_are_refused(dtype, value, column):
     codes = QUERIES.astype(np.float32).clip(-9, 9).astype(dtype)
     codes[17, column] = value
     codes[20, 0] = np.nan
@@ -66,7 +66,7 @@ def test_first_bad_row_is_named(rows, dim, bad, value, fortran):
 
 
 @pytest.mark.parametrize("value", [3.5e38, -1e300, 10**40])
-def test_becomes_infinite(value):
+def test_rows_that_become_infinite_are_refused(value):
     codes = np.ones((9, 13)).astype(object if isinstance(value, int) else np.float64)
     codes[4, 3] = value
     assert_refused(ValueError, r"\brow 4\b", codes)
@@ -79,7 +79,7 @@ def test_largest_float64_that_rounds_to_a_float32_is_accepted():
         lk.CosineIndex.from_codes([[np.nextafter(below, np.inf)]])
 
 
-def test_non_zero_row_that_becomes_zero():
+def test_rows_that_become_zero_are_refused():
     codes = np.ones((9, 13))
     codes[2] = 0  # a row that is zero before rounding is accepted
     codes[5] = 1e-60
@@ -89,19 +89,19 @@ def test_non_zero_row_that_becomes_zero():
 
 
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128, "U4", "S4", "datetime64[s]"])
-def test_types_that_are_no_numbers(dtype):
+def test_types_that_are_no_numbers_are_refused(dtype):
     assert_refused(TypeError, "number", np.ones((3, 13), dtype=np.int64).astype(dtype))
 
 
 @pytest.mark.parametrize("value", ["text", 1j, {}])
-def test_objects_that_are_no_numbers(value):
+def test_objects_that_are_no_numbers_are_refused(value):
     codes = np.ones((3, 13), dtype=object)
     codes[1, 2] = value
     assert_refused(TypeError, "number", codes)
 
 
 @pytest.mark.parametrize("shape", [(13,), (), (2, 3, 13), (3, 12), (3, 14), (3, 0)])
-def test_wrong_shapes(shape):
+def test_wrong_shapes_are_refused(shape):
     index = lk.CosineIndex.from_codes(CODES)
     message = "reshape" if shape == (13,) else r"shape|dim"
     with pytest.raises(ValueError, match=message):
@@ -111,24 +111,24 @@ def test_wrong_shapes(shape):
     assert_unchanged(index)
 
 
-def test_ragged_lists():
+def test_ragged_lists_are_refused():
     with pytest.raises((ValueError, TypeError)):
         lk.CosineIndex.from_codes([[1.0, 2.0], [3.0]])
 
 
 @pytest.mark.parametrize("dim", [0, -1])
-def test_dimension_below_one(dim):
+def test_a_dimension_below_one_is_refused(dim):
     with pytest.raises(ValueError, match="dim"):
         lk.CosineIndex(dim)
 
 
-def test_codes_without_columns():
+def test_codes_without_columns_are_refused():
     with pytest.raises(ValueError, match=r"shape|dim"):
         lk.CosineIndex.from_codes(np.ones((3, 0)))
 
 
 @pytest.mark.parametrize("k", [0, -1, 84, 2**40])
-def test_k_out_of_range(k):
+def test_k_out_of_range_is_refused(k):
     index = lk.CosineIndex.from_codes(CODES)
     with pytest.raises(ValueError, match=rf"\bk\b.*{k}|{k}.*\bk\b"):
         index.search(QUERIES, k)
@@ -136,7 +136,7 @@ def test_k_out_of_range(k):
 
 
 @pytest.mark.parametrize("k", [0, 83])
-def test_k_out_of_range_without_self(k):
+def test_k_out_of_range_among_the_others_is_refused(k):
     index = lk.CosineIndex.from_codes(CODES)
     index.search_self(82)
     with pytest.raises(ValueError, match=r"\bk\b"):
@@ -144,16 +144,16 @@ def test_k_out_of_range_without_self(k):
 
 
 @pytest.mark.parametrize("k", [1.5, "3", None])
-def test_k_that_is_no_integer(k):
+def test_k_that_is_no_integer_is_refused(k):
     with pytest.raises(TypeError):
         lk.CosineIndex.from_codes(CODES).search(QUERIES, k)
 
 
-def test_k_of_numpy_type():
+def test_k_may_be_of_a_numpy_type():
     assert lk.CosineIndex.from_codes(CODES).search(QUERIES, np.int64(3)).ids.shape == (29, 3)
 
 
-def test_fewer_allowed_than_k():
+def test_fewer_allowed_codes_than_k_are_refused():
     index = lk.CosineIndex.from_codes(CODES)
     allowed = np.zeros(83, dtype=bool)
     allowed[:4] = True
@@ -165,18 +165,18 @@ def test_fewer_allowed_than_k():
 
 
 @pytest.mark.parametrize("shape", [(82,), (84,), (83, 1), ()])
-def test_mask_of_the_wrong_shape(shape):
+def test_a_mask_of_the_wrong_shape_is_refused(shape):
     with pytest.raises(ValueError, match="allowed"):
         lk.CosineIndex.from_codes(CODES).search(QUERIES, 1, allowed=np.ones(shape, dtype=bool))
 
 
-def test_mask_that_is_not_boolean():
+def test_a_mask_that_is_not_boolean_is_refused():
     """Positions in place of a mask would silently allow nearly every row."""
     with pytest.raises((TypeError, ValueError), match="allowed"):
         lk.CosineIndex.from_codes(CODES).search(QUERIES, 1, allowed=np.arange(83))
 
 
-def test_mask_layouts():
+def test_masks_of_any_layout_are_read():
     allowed = np.zeros(166, dtype=bool)
     allowed[::4] = True
     index = lk.CosineIndex.from_codes(CODES)
@@ -186,12 +186,12 @@ def test_mask_layouts():
 
 
 @pytest.mark.parametrize("threads", [0, -1])
-def test_threads_out_of_range(threads):
+def test_threads_out_of_range_are_refused(threads):
     with pytest.raises(ValueError, match="threads"):
         lk.CosineIndex(3, threads=threads)
 
 
 @pytest.mark.parametrize("option", ["engine", "strategy"])
-def test_unknown_engine_or_strategy(option):
+def test_an_unknown_engine_or_strategy_is_refused(option):
     with pytest.raises(ValueError, match="no such thing"):
         lk.CosineIndex(3, **{option: "no such thing"})

@@ -42,7 +42,7 @@ def assert_the_index_of_before(index, answers):
 
 
 @pytest.mark.parametrize("strategy", ["auto", "float64"])
-def test_an_index_file(answers, strategy):
+def test_an_index_file_answers_as_before(answers, strategy):
     index = lk.CosineIndex.load(FILES / "index.safetensors", engine="cpu", strategy=strategy)
     assert_the_index_of_before(index, answers)
 
@@ -52,7 +52,7 @@ def test_saving_writes_what_was_read(tmp_path):
     assert contents(tmp_path / "index") == contents(FILES / "index.safetensors")
 
 
-def test_a_pickled_index(answers):
+def test_a_pickled_index_answers_as_before(answers):
     index, found, explained, (cuda, faiss) = pickle.loads((FILES / "index.pickle").read_bytes())
     assert (index.engine, index.strategy) == ("cpu", "int16")
     assert_the_index_of_before(index, answers)
@@ -65,7 +65,7 @@ def test_a_pickled_index(answers):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
-def test_pickled_classifiers(answers):
+def test_pickled_classifiers_answer_as_before(answers):
     plain, conditional = pickle.loads((FILES / "classifiers.pickle").read_bytes())
     assert isinstance(plain, lk.CosineKNNClassifier)
     assert isinstance(conditional, lk.ClassConditionalKNNClassifier)
@@ -74,7 +74,7 @@ def test_pickled_classifiers(answers):
     assert np.array_equal(conditional.predict_proba(answers.under_classes), answers.shares_under_classes)
 
 
-def test_pickled_votes():
+def test_pickled_votes_decide_as_before():
     vote, neighbours, score, classified = pickle.loads((FILES / "votes.pickle").read_bytes())
     assert vote == score.vote == classified.vote == Vote(3, "softmax", 0.1)
     assert isinstance(neighbours, Neighbours)

@@ -15,7 +15,7 @@ from checking import assert_same_bytes
 from new_interpreter import run_script
 
 
-def test_searches_from_several_threads():
+def test_several_threads_search_one_index():
     codes, queries = cases.build("mixture", 1, 1_501, 640, 24)
     expected = reference.search(codes, queries, 10)
     index = lk.CosineIndex.from_codes(codes, threads=3)
@@ -31,7 +31,7 @@ def test_searches_from_several_threads():
         assert list(executor.map(search_part, range(8))) == list(range(8))
 
 
-def test_indexes_of_several_threads():
+def test_several_threads_have_indexes_of_their_own():
     """Several threads build, search and drop indexes at the same time."""
     codes, queries = cases.build("mixture", 2, 701, 50, 24)
     expected = reference.search(codes, queries, 10)
@@ -46,7 +46,7 @@ def test_indexes_of_several_threads():
         assert list(executor.map(build_and_search, (1, 2, 3, 1, 2, 3))) == [1, 2, 3, 1, 2, 3]
 
 
-def test_searches_while_the_index_changes():
+def test_a_search_sees_the_index_before_or_after_a_change():
     """A search sees the index before or after a change, never during it.
 
     The codes that come and go point away from every query, so that the right answer stays the same.
@@ -98,7 +98,7 @@ def test_searches_while_the_index_changes():
     run_script(script)
 
 
-def test_questions_while_codes_are_added():
+def test_the_length_is_told_while_codes_are_added():
     """``len`` must not hold the interpreter while it waits: ``add`` needs it to notice Ctrl-C."""
     script = """
         import threading
@@ -133,7 +133,7 @@ def test_search_releases_the_interpreter():
 
 
 @pytest.mark.parametrize("child", ["os.fork", "multiprocessing"])
-def test_fork(child):
+def test_a_forked_child_searches_on(child):
     """A child has none of its parent's threads; both must go on searching."""
     script = """
         import os, signal, sys, warnings
