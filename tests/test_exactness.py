@@ -130,7 +130,7 @@ def test_negative_zero_is_positive(isa, strategy):
 @settings(max_examples=500, suppress_health_check=one_kernel)
 @given(data=st.data())
 def test_generated_problems(isa, data):
-    """Hypothesis draws the kind of values, the shape, ids, k, perhaps a mask, and the number of threads."""
+    """A kind of values, a shape, ids, k and perhaps a mask, on every strategy and some number of threads."""
     kind = data.draw(st.sampled_from(sorted(cases.BUILDERS)), label="kind")
     seed = data.draw(st.integers(0, 2**32 - 1), label="seed")
     code_count = data.draw(st.integers(1, 60), label="number of codes")
@@ -167,7 +167,7 @@ def small_problems(draw):
 @given(small_problems())
 @example((np.float32([[0.0, -1.0]]), np.float32([[1e30, 1e-30]]), 1))
 def test_generated_values(isa, small_problem):
-    """Every value is any finite float32; Hypothesis shrinks a failing case to the values that matter."""
+    """Any finite float32 anywhere; a failing case shrinks to the values that matter."""
     codes, queries, k = small_problem
     expected = reference.search(codes, queries, k)
     for strategy in _core.strategy_names():

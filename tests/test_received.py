@@ -48,7 +48,7 @@ def test_an_add_of_nothing_changes_nothing():
     st.booleans(),
 )
 def test_adds_of_nothing_in_any_order(adds, with_ids, with_labels):
-    """Rows are added in parts, of which some are empty and may have empty ids and labels."""
+    """Rows come in parts, some empty, which may or may not bring the ids and labels of no rows."""
     rng = np.random.default_rng(2)
     parts, plain = lk.CosineIndex(4), lk.CosineIndex(4)
     for number, (count, extras) in enumerate(adds):

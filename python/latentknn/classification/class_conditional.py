@@ -111,7 +111,7 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
         Parameters
         ----------
         X : array-like of shape (C, M, d)
-            As `predict` takes them.
+            Query codes, as for `predict`.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The published data sets, with their checksums and where they may be found."""
+"""The published data sets, with their checksums and the folders where they may be found."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -49,7 +49,7 @@ class Experiment:
     history : dict of str to list of float
         Losses and metrics of every epoch.
     samples : dict of int to ndarray of float32, shape (n, H, W, C)
-        Images that a model that can generate or decode generated after each epoch, counted from 1.
+        Generated images after each epoch, counted from 1, of a model that can generate or decode.
     held_out : ndarray of shape (H,), intp
         Training images that were not trained on.
     index : CosineIndex

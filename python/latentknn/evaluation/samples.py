@@ -15,7 +15,7 @@ from latentknn.models.base.image_encoder import ImageEncoder
 def generate_images(
     model: ImageEncoder, n: int, images: ArrayLike, labels: ArrayLike, seed: int = 0
 ) -> NDArray[np.float32]:
-    """Generate images; if the model has no distribution of its own, from one that is fitted to codes.
+    """Generate images, by a mixture that is fitted to codes if the model has no distribution of its own.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ Source: M. A. Petroff, "Accessible Color Sequences for Data Visualization", 2021
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*", ">")
 
 MOST_CLASSES_NAMED = 25
-"""Pictures of more classes have no legend and no counts."""
+"""Most classes for which a picture has a legend or counts."""
 
 _DOTS_PER_INCH = 130
 
