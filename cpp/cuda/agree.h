@@ -6,8 +6,8 @@
 
 namespace latentknn::cuda {
 
-// Returns the products of warpgroups if the device has them, the code is compiled for it, and a trial gives the results
-// of warps; else those of warps. The trial is made once in a process. `number` is the index of the device in devices().
+// Returns who multiplies on a device, which has the index `number` in devices(). Warpgroups do if the device has them,
+// the code is compiled for it, and a trial, made once in a process, gives the same results as warps. Else warps do.
 Products products_of(const Device& device, int number);
 
 // Makes the trial on the current device, and returns whether counts, scores and maxima are the same.

@@ -7,8 +7,8 @@
 
 namespace latentknn::costs {
 
-// The cost of comparing a row with a query by a screen of so many dimensions. Comparing its score with the cutoff costs
-// as much as a few dimensions more.
+// The cost of comparing a row with a query by a screen of so many dimensions.
+// Comparing the score with the cutoff is counted as a few more dimensions.
 inline double compared_row(const ScreenKernel& kernel, std::size_t dims) {
   constexpr double kCompareDims = 4.0;
   return static_cast<double>(dims) / kernel.gain + kCompareDims;

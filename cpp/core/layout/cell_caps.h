@@ -2,8 +2,8 @@
 //
 // In the coordinates of Reduction, the rows of a cell lie within an angle m of the cell's centre: a cap on the
 // sphere. A query that looks for similarities of at least s > 0 needs rows within the angle r = arccos(s - excess).
-// So a cell whose centre is further from it than r + m holds none (the triangle inequality of angles). With r and m
-// of at most a right angle, that is
+// So a cell whose centre is further from it than r + m holds none (the triangle inequality of angles).
+// If neither r nor m is wider than a right angle, that is
 //     cos(query, centre) < cos r cos m - sin r sin m.
 // Rounding. Coordinates and centres are rounded to float32, which turns each by at most 1.1 * 2^-24; cos m is
 // lowered by more than that. The product of the query and the centre, of `width` terms, is off by at most

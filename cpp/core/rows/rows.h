@@ -8,8 +8,8 @@
 
 namespace latentknn {
 
-// Rows that are copied, projected and packed at once: few enough for their copies to stay in a cache, and a multiple
-// of every kernel's tiles.
+// Rows that are copied, projected and packed at once. Their copies stay in a cache.
+// The number is a multiple of every kernel's tiles.
 inline constexpr std::size_t kRowsAtOnce = 192;
 
 struct Rows {

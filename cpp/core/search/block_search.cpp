@@ -81,8 +81,10 @@ void BlockSearch::score_unscreened(Window cells) {
 // Visits so many cells around each query's own, without those visited before.
 void BlockSearch::visit(std::size_t width, Answers& answers) {
   visits_.widen(width);
-  exchange_thresholds(answers);
-  if (width >= kTriedAmong) choice_.try_rungs();
+  if (width >= kTriedAmong) {
+    exchange_thresholds(answers);
+    choice_.try_rungs();
+  }
   comparison_.reset_counts();
   for (const std::size_t run : visits_.runs()) {
     ThreadPool::check_interrupt();

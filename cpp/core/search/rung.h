@@ -1,5 +1,5 @@
-// One rung of the ladder of screens that a block of queries climbs: a screen, the queries packed for it, and the cells
-// that they are to be compared with.
+// One rung of the ladder of screens that a block of queries climbs. It has a screen, the queries packed for the screen,
+// and the cells to compare them with.
 #pragma once
 
 #include <algorithm>
@@ -46,8 +46,8 @@ class Rung {
   // Asks for a tile of queries to be compared with a cell. Cells come in ascending order.
   void want(std::size_t cell, std::size_t query_tile);
 
-  // Compares everything that is wanted. `task` has the buffer and the function for hits. Returns the number of pairs
-  // of a query and a row.
+  // Compares everything that is wanted. `task` has the buffer and the function for hits.
+  // Returns the number of pairs of a query and a row.
   std::size_t compare(ScreenTask& task);
 
  private:
