@@ -10,6 +10,7 @@ namespace {
 constexpr unsigned kThreads = 256;
 constexpr unsigned kMostThreads = 1024;  // threads of a block; a list has at most kMostThreads * kKeysPerThread entries
 constexpr unsigned kBlocksPerMultiprocessor = 8;
+constexpr std::size_t kMostCompared = 64;     // with more neighbours, cutoffs are raised by scores alone
 constexpr double kCeilingRounding = 0x1p-22;  // share of the scale; rounding raises a ceiling by less
 
 // Returns the score of a similarity of one.
@@ -46,14 +47,15 @@ struct Shared {
   std::uint32_t known;
   std::uint32_t kept;
   std::uint32_t settled;
+  std::uint32_t compared;
+  std::uint32_t rows[kMostCompared];
+  double similarities[kMostCompared];
 };
 
-// Returns the cutoff by `count` scores of different rows, or the present one if that is higher.
-// Each thread holds scores in its first `used` places. All threads of the block must call.
-__device__ float raised_cutoff(const Search& search, std::size_t query, const float (&scores)[kKeysPerThread],
-                               unsigned used, std::uint32_t count, Shared& shared) {
-  const float cutoff = search.cutoffs[query];
-  const double twice_error = 2.0 * error_of(search, query);
+// Returns the score that k rows reach which are not known yet, or -INFINITY if there are fewer. Each thread holds
+// scores of different rows, `count` in all, in its first `used` places. All threads of the block must call.
+__device__ float kth_score(const Search& search, std::size_t query, const float (&scores)[kKeysPerThread],
+                           unsigned used, std::uint32_t count, Shared& shared) {
   std::uint32_t keys[kKeysPerThread];
 #pragma unroll
   for (unsigned i = 0; i < kKeysPerThread; ++i) keys[i] = scores[i] == -INFINITY ? kNoKey : key_of(scores[i]);
@@ -63,8 +65,8 @@ __device__ float raised_cutoff(const Search& search, std::size_t query, const fl
   if (search.goes_on) {
     if (threadIdx.x == 0) shared.known = 0;
     __syncthreads();
-    const double ceiling_rounding = kCeilingRounding * scale_of(search, query);
-    const float lowest_known = round_down(search.ceilings[query] - twice_error - ceiling_rounding);
+    const double rounding = 2.0 * error_of(search, query) + kCeilingRounding * scale_of(search, query);
+    const float lowest_known = round_down(search.ceilings[query] - rounding);
 #pragma unroll
     for (unsigned i = 0; i < kKeysPerThread; ++i) {
       if (scores[i] >= lowest_known) add_to(&shared.known, 1);
@@ -72,9 +74,45 @@ __device__ float raised_cutoff(const Search& search, std::size_t query, const fl
     __syncthreads();
     wanted += shared.known;
   }
-  if (count < wanted) return cutoff;
-  const float raised = round_down(value_of(shared.selection.kth(keys, used, wanted)) - twice_error);
-  return raised > cutoff ? raised : cutoff;
+  return count < wanted ? -INFINITY : value_of(shared.selection.kth(keys, used, wanted));
+}
+
+// Returns the cutoff by the score that k rows reach. Their similarities may be lower by the error, and the scores of
+// rows that are as similar by the error once more.
+__device__ float cutoff_by_score(const Search& search, std::size_t query, float kth) {
+  return round_down(kth - 2.0 * error_of(search, query));
+}
+
+// Returns the cutoff by the similarities of k rows that reach the score. Only the scores of rows that are as similar
+// may be lower by the error, so that of the rows near the cutoff a few are left where scores alone would leave many.
+// All threads of the block must call.
+__device__ float cutoff_by_similarities(const Search& search, std::size_t query,
+                                        const Candidate (&candidates)[kKeysPerThread],
+                                        const float (&scores)[kKeysPerThread], float kth, Shared& shared) {
+  if (threadIdx.x == 0) shared.compared = 0;
+  __syncthreads();
+#pragma unroll
+  for (unsigned i = 0; i < kKeysPerThread; ++i) {
+    if (scores[i] < kth) continue;
+    const std::uint32_t at = add_to(&shared.compared, 1);
+    if (at < search.k) shared.rows[at] = candidates[i].row;
+  }
+  __syncthreads();
+  const float* values = search.queries + query * search.dim;
+  const unsigned lane = threadIdx.x % kLanes;
+  const auto count = static_cast<std::uint32_t>(search.k);
+  for (std::uint32_t begin = 0; begin < count; begin += blockDim.x / kLanes) {
+    const std::uint32_t i = begin + threadIdx.x / kLanes;
+    const std::size_t row = shared.rows[i < count ? i : count - 1];
+    const double sum = product(values, search.rows + row * search.dim, search.dim, lane);
+    if (lane == 0 && i < count) {
+      shared.similarities[i] = similarity(sum, search.query_norms[query], search.row_norms[row]);
+    }
+  }
+  __syncthreads();
+  double least = shared.similarities[0];
+  for (std::uint32_t i = 1; i < count; ++i) least = std::fmin(least, shared.similarities[i]);
+  return round_down(least * scale_of(search, query) - error_of(search, query));
 }
 
 // If there are so many threads for each wanted neighbour, only the largest of a thread's maxima counts:
@@ -107,8 +145,8 @@ __global__ void __launch_bounds__(kMostThreads / 2) cut_kernel(Search search) {
   }
   add_to(&shared.kept, own);
   __syncthreads();
-  const float cutoff = raised_cutoff(search, query, scores, largest_only ? 1 : kKeysPerThread, shared.kept, shared);
-  if (threadIdx.x == 0) search.cutoffs[query] = cutoff;
+  const float kth = kth_score(search, query, scores, largest_only ? 1 : kKeysPerThread, shared.kept, shared);
+  if (threadIdx.x == 0) search.cutoffs[query] = std::fmax(search.cutoffs[query], cutoff_by_score(search, query, kth));
 }
 
 // Raises the cutoff by a list and drops the candidates below it. All threads of the block must call.
@@ -133,7 +171,13 @@ __device__ void tighten_list(const Search& search, std::size_t query, bool last,
   }
   if (threadIdx.x == 0) shared.kept = shared.settled = 0;
   __syncthreads();
-  const float cutoff = raised_cutoff(search, query, scores, used, count, shared);
+  const float kth = kth_score(search, query, scores, used, count, shared);
+  float cutoff = std::fmax(search.cutoffs[query], cutoff_by_score(search, query, kth));
+  // The error of float16 leaves few rows besides the k.
+  const bool comparing = search.arithmetic == Arithmetic::int8 && search.k <= kMostCompared && !search.goes_on;
+  if (comparing && kth != -INFINITY) {
+    cutoff = std::fmax(cutoff, cutoff_by_similarities(search, query, candidates, scores, kth, shared));
+  }
   std::uint32_t left = 0;
 #pragma unroll
   for (unsigned i = 0; i < kKeysPerThread; ++i) {
