@@ -12,14 +12,14 @@ namespace {
 constexpr std::size_t kShortestList = 2048;
 constexpr std::size_t kShortestRanking = 1024, kLongestRanking = 4096;
 // Candidates that are expected for each neighbour, with those whose scores cannot be told from the k-th. In int8, noise
-// of 128 dimensions leaves 7 for k = 10 and 5 for k = 100 (calculated).
+// of 128 dimensions left 9 for k = 10 and 7 for k = 42 where scores alone raised the cutoffs.
 constexpr std::size_t kCandidatesInInt8 = 6;
-constexpr std::size_t kMostNeighboursInInt8 = 42;  // with more, stages are short and hits many; not measured yet
+constexpr std::size_t kMostNeighboursInInt8 = 42;  // with more, int8 lost among up to a million rows
 constexpr float kMostInt8Rounding = 0.02f;
-// Seconds that int8 saves for each value of a row, that a candidate costs to find, and to score for each of its values.
-// They were measured on an H200 with products by warpgroups (benchmarks/NOTES.md, 2026-11-26).
-constexpr double kSavedANumber = 1.1e-15, kFindingACandidate = 3.1e-9, kScoringANumber = 3.7e-12;
-constexpr double kDoubt = 2.0;  // int8 is given up if it costs more than so many times what it saves
+// A candidate costs as long to find and to score as int8 spares by so many bytes of packed rows, some of them for each
+// of its values. They were measured with products by warpgroups (benchmarks/NOTES.md, 2026-11-27).
+constexpr double kBytesACandidate = 1e6, kBytesAValue = 2e3;
+constexpr double kCandidatesAQuery = 15.0;  // what int8 costs a query besides, as so many candidates
 constexpr std::size_t kFewestQueries = 2048, kMostQueries = 16384;
 constexpr std::size_t kBatchShare = 8;         // a batch gets one part in so many of what searches could use
 constexpr std::size_t kSearchShare = 8;        // rows leave one part in so many of the memory to searches
@@ -73,9 +73,9 @@ bool int8_is_worth_it(std::size_t k, float row_rounding) {
 }
 
 bool int8_has_paid(std::size_t rows, std::size_t dim, double candidates) {
-  const auto numbers = static_cast<double>(dim);
-  const double saved = kSavedANumber * static_cast<double>(rows) * numbers;
-  return kDoubt * saved >= candidates * (kFindingACandidate + kScoringANumber * numbers);
+  const std::size_t steps = steps_of(Arithmetic::fp16, dim) - steps_of(Arithmetic::int8, dim);
+  const double spared = static_cast<double>(rows) * static_cast<double>(steps * kStepBytes);
+  return spared >= (candidates + kCandidatesAQuery) * (kBytesACandidate + kBytesAValue * static_cast<double>(dim));
 }
 
 std::size_t stride_through(std::size_t count) {

@@ -34,8 +34,7 @@ inline constexpr std::size_t kMostNeighbours = 2048;
 // so many candidates are left that float16 is faster.
 bool int8_is_worth_it(std::size_t k, float row_rounding);
 
-// Returns whether int8 was faster than float16, or not clearly slower, given how many candidates beyond the k it left
-// to a query on average.
+// Returns whether int8 was faster than float16, given how many candidates beyond the k it left to a query on average.
 bool int8_has_paid(std::size_t rows, std::size_t dim, double candidates);
 
 // A query whose list overflows may repeat a stage so many times.
