@@ -83,10 +83,8 @@ class Hits {
   __device__ void take_tile(const by_warp::Sums<Sum>& sums, std::uint32_t tile, std::uint32_t) {
     std::uint32_t groups = 0;  // groups with a hit
 #pragma unroll
-    for (unsigned group = 0; group < kGroups; ++group) {
-      bool any = false;
-#pragma unroll
-      for (unsigned j = 0; j < kGroupRows; ++j) any |= sums.at(group, j) >= least_[Share::query_of(group)];
+    for (unsigned group = 0; group < Share::kGroups; ++group) {
+      const bool any = largest_of_group<Sum>(sums, group) >= least_[Share::query_of(group)];
       groups |= static_cast<std::uint32_t>(any) << group;
     }
     std::uint32_t rest = any_of_warp(groups);
@@ -103,7 +101,7 @@ class Hits {
     Sum values[kGroupRows]{};
     Sum least{};
 #pragma unroll
-    for (unsigned each = 0; each < kGroups; ++each) {
+    for (unsigned each = 0; each < Share::kGroups; ++each) {
       if (each != group) continue;
       least = least_[each];
 #pragma unroll

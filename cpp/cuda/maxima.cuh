@@ -26,8 +26,8 @@ class Maxima {
     // If a tile is not full, some of its sums belong to no row.
     const bool full = (std::size_t{tile} + 1) * kRowTile <= search_.row_count;
 #pragma unroll
-    for (unsigned group = 0; group < kGroups; ++group) {
-      const Sum largest = search_.goes_on ? largest_of<true>(sums, group) : largest_of<false>(sums, group);
+    for (unsigned group = 0; group < Share::kGroups; ++group) {
+      const Sum largest = search_.goes_on ? largest_below(sums, group) : largest_of_group<Sum>(sums, group);
       const std::size_t query = first_query_ + share_.query(Share::query_of(group));
       if (query >= search_.query_count) continue;
       search_.maxima[query * search_.maxima_stride + std::size_t{number} * kTileGroups + share_.maximum(group)] =
@@ -39,14 +39,14 @@ class Maxima {
   __device__ void end() {}
 
  private:
-  // Returns the largest sum of a group. With kCeiling, sums above the ceiling do not count.
-  template <bool kCeiling, class Sums>
-  __device__ Sum largest_of(const Sums& sums, unsigned group) const {
+  // Returns the largest sum of a group that is not above the ceiling.
+  template <class Sums>
+  __device__ Sum largest_below(const Sums& sums, unsigned group) const {
     Sum largest = no_sum(Sum{});
 #pragma unroll
     for (unsigned j = 0; j < kGroupRows; ++j) {
       const Sum sum = sums.at(group, j);
-      if (!kCeiling || sum <= most_[Share::query_of(group)]) largest = sum > largest ? sum : largest;
+      if (sum <= most_[Share::query_of(group)]) largest = sum > largest ? sum : largest;
     }
     return largest;
   }

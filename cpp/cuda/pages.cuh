@@ -57,18 +57,15 @@ class PageWriter {
 
   __device__ void take_tile(const by_warpgroup::Sums<Sum>& sums, std::uint32_t tile, std::uint32_t) {
     // Finds the lanes with a hit, for all groups first, so that no group waits for the one before.
-    std::uint32_t lanes[kGroups], any_lanes = 0;
+    std::uint32_t lanes[Share::kGroups], any_lanes = 0;
 #pragma unroll
-    for (unsigned group = 0; group < kGroups; ++group) {
-      bool any = false;
-#pragma unroll
-      for (unsigned j = 0; j < kGroupRows; ++j) any |= sums.at(group, j) >= least_[Share::query_of(group)];
-      lanes[group] = lanes_where(any);
+    for (unsigned group = 0; group < Share::kGroups; ++group) {
+      lanes[group] = lanes_where(largest_of_group<Sum>(sums, group) >= least_[Share::query_of(group)]);
       any_lanes |= lanes[group];
     }
     if (any_lanes == 0) return;
 #pragma unroll
-    for (unsigned group = 0; group < kGroups; ++group) {
+    for (unsigned group = 0; group < Share::kGroups; ++group) {
       if (lanes[group] == 0) continue;
       const unsigned count = bits_in(lanes[group]);
       if (used_ + count > Page<Sum>::kRoom) turn(false);

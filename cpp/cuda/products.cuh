@@ -14,9 +14,6 @@ constexpr unsigned kRowSliceBytes = kRowTile * kStepBytes;
 constexpr unsigned kMostTilesPerItem = 16;  // so many stay in the second-level cache until all queries are done
 constexpr unsigned kItemsPerBlock = 4;      // least number, if there are enough: blocks then end at about the same time
 
-// Of a tile of sums, a thread holds so many groups. A group is kGroupRows rows of one query.
-constexpr unsigned kGroups = 8;
-
 // A block does one item at a time: a tile of queries and some tiles of rows that follow each other in the order.
 struct Item {
   std::uint32_t query_tile;

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "kernels.h"
 #include "simt.cuh"
 
 namespace latentknn::cuda {
@@ -25,5 +26,23 @@ __device__ inline std::int32_t most_sum(float score, std::int32_t) {
 // Returns a value below all possible sums, which stands for no sum.
 __device__ inline float no_sum(float) { return -INFINITY; }
 __device__ inline std::int32_t no_sum(std::int32_t) { return INT32_MIN; }
+
+// Returns the largest sum of a group, by some chains of comparisons that do not wait for one another.
+template <class Sum, class Sums>
+__device__ Sum largest_of_group(const Sums& sums, unsigned group) {
+  constexpr unsigned kChains = 4;
+  Sum largest[kChains];
+#pragma unroll
+  for (unsigned j = 0; j < kGroupRows; ++j) {
+    Sum& of_chain = largest[j % kChains];
+    const Sum sum = sums.at(group, j);
+    of_chain = j < kChains || sum > of_chain ? sum : of_chain;
+  }
+#pragma unroll
+  for (unsigned chain = 1; chain < kChains; ++chain) {
+    largest[0] = largest[chain] > largest[0] ? largest[chain] : largest[0];
+  }
+  return largest[0];
+}
 
 }  // namespace latentknn::cuda

@@ -76,6 +76,7 @@ class Copier {
 
 // The queries and rows of a thread's sums. Each of its groups has a query of its own.
 struct Share {
+  static constexpr unsigned kGroups = 8;  // a thread's groups of sums; each is kGroupRows rows of one query
   static constexpr unsigned kQueries = kGroups;
 
   __device__ Share()

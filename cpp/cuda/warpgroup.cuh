@@ -87,56 +87,57 @@ __device__ void await_products() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kUnfinished) : "memory");
 }
 
-// Describes a matrix of slices.h to the tensor cores: vectors are 64 bytes apart, and chunks have the order
-// of the 64-byte swizzle, which repeats after eight vectors.
-__device__ inline std::uint64_t matrix_at(const char* shared) {
-  constexpr std::uint64_t kSwizzle64 = std::uint64_t{2} << 62;
-  constexpr std::uint64_t kEightVectors = std::uint64_t{8 * 64 / 16} << 32;
-  constexpr std::uint64_t kNotUsed = std::uint64_t{1} << 16;
-  return (shared_address(shared) & 0x3FFFF) / 16 | kNotUsed | kEightVectors | kSwizzle64;
+// A matrix of slices.h in shared memory, as the tensor cores want it described: vectors are 64 bytes apart, and chunks
+// have the order of the 64-byte swizzle, which repeats after eight vectors.
+struct Matrix {
+  std::uint32_t low;  // half of the description; the other half is the same for all
+};
+inline constexpr std::uint32_t kMatrixHigh = std::uint32_t{2} << 30 | 8 * 64 / 16;  // swizzle, bytes of eight vectors
+__device__ inline Matrix matrix_at(const char* shared) {
+  constexpr std::uint32_t kNotUsed = std::uint32_t{1} << 16;
+  return {(shared_address(shared) & 0x3FFFF) / 16 | kNotUsed};
 }
+// Returns the matrix that lies so many bytes behind another one.
+__device__ inline Matrix behind(const Matrix& matrix, unsigned bytes) { return {matrix.low + bytes / 16}; }
 
-// sums (64 x 256) = sums, or 0 if `first`, + half a slice of 64 queries times half a slice of 256 rows,
-// over a warpgroup. Half a slice has 32 bytes of each vector. A thread has 2 x 64 of the sums:
+// sums (64 x 128) = sums, or 0 if `first`, + half a slice of 64 queries times half a slice of 128 rows,
+// over a warpgroup. Half a slice has 32 bytes of each vector. A thread has 2 x 32 of the sums:
 // sums[i] is of its first query if i / 2 % 2 is 0, else of its second one, 8 queries later.
 #define LATENTKNN_FOUR(kind, i) kind(sums[i]), kind(sums[i + 1]), kind(sums[i + 2]), kind(sums[i + 3])
 #define LATENTKNN_SIXTEEN(kind, i) \
   LATENTKNN_FOUR(kind, i), LATENTKNN_FOUR(kind, i + 4), LATENTKNN_FOUR(kind, i + 8), LATENTKNN_FOUR(kind, i + 12)
-#define LATENTKNN_ALL_SUMS(kind)                                                                                     \
-  LATENTKNN_SIXTEEN(kind, 0), LATENTKNN_SIXTEEN(kind, 16), LATENTKNN_SIXTEEN(kind, 32), LATENTKNN_SIXTEEN(kind, 48), \
-      LATENTKNN_SIXTEEN(kind, 64), LATENTKNN_SIXTEEN(kind, 80), LATENTKNN_SIXTEEN(kind, 96),                         \
-      LATENTKNN_SIXTEEN(kind, 112)
+#define LATENTKNN_ALL_SUMS(kind) \
+  LATENTKNN_SIXTEEN(kind, 0), LATENTKNN_SIXTEEN(kind, 16), LATENTKNN_SIXTEEN(kind, 32), LATENTKNN_SIXTEEN(kind, 48)
 #define LATENTKNN_SUM_OPERANDS                                                                                      \
   "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, " \
   "%24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, "  \
-  "%46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, %64, %65, %66, %67, "  \
-  "%68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, "  \
-  "%90, %91, %92, %93, %94, %95, %96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, "  \
-  "%110, %111, %112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}"
+  "%46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}"
+#define LATENTKNN_MATRICES                                                 \
+  "{ .reg .pred more; .reg .b64 queries, rows; setp.eq.b32 more, %66, 0; " \
+  "mov.b64 queries, {%64, %67}; mov.b64 rows, {%65, %67}; "
 
-__device__ inline void multiply_ahead(float (&sums)[128], const char* queries, const char* rows, bool first) {
-  asm volatile(
-      "{ .reg .pred more; setp.eq.b32 more, %130, 0; "
-      "wgmma.mma_async.sync.aligned.m64n256k16.f32.f16.f16 " LATENTKNN_SUM_OPERANDS ", %128, %129, more, 1, 1, 0, 0; }"
-      : LATENTKNN_ALL_SUMS("+f")
-      : "l"(matrix_at(queries)), "l"(matrix_at(rows)), "r"(static_cast<int>(first)));
+__device__ inline void multiply_ahead(float (&sums)[64], const Matrix& queries, const Matrix& rows, bool first) {
+  asm volatile(LATENTKNN_MATRICES "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 " LATENTKNN_SUM_OPERANDS
+                                  ", queries, rows, more, 1, 1, 0, 0; }"
+               : LATENTKNN_ALL_SUMS("+f")
+               : "r"(queries.low), "r"(rows.low), "r"(static_cast<int>(first)), "n"(kMatrixHigh));
 }
-__device__ inline void multiply_ahead(std::int32_t (&sums)[128], const char* queries, const char* rows, bool first) {
-  asm volatile(
-      "{ .reg .pred more; setp.eq.b32 more, %130, 0; "
-      "wgmma.mma_async.sync.aligned.m64n256k32.s32.s8.s8 " LATENTKNN_SUM_OPERANDS ", %128, %129, more; }"
-      : LATENTKNN_ALL_SUMS("+r")
-      : "l"(matrix_at(queries)), "l"(matrix_at(rows)), "r"(static_cast<int>(first)));
+__device__ inline void multiply_ahead(std::int32_t (&sums)[64], const Matrix& queries, const Matrix& rows, bool first) {
+  asm volatile(LATENTKNN_MATRICES "wgmma.mma_async.sync.aligned.m64n128k32.s32.s8.s8 " LATENTKNN_SUM_OPERANDS
+                                  ", queries, rows, more; }"
+               : LATENTKNN_ALL_SUMS("+r")
+               : "r"(queries.low), "r"(rows.low), "r"(static_cast<int>(first)), "n"(kMatrixHigh));
 }
 
 // Keeps the compiler from reading the sums earlier, when called after await_products.
-__device__ inline void use_sums(float (&sums)[128]) { asm volatile("" : LATENTKNN_ALL_SUMS("+f")::"memory"); }
-__device__ inline void use_sums(std::int32_t (&sums)[128]) { asm volatile("" : LATENTKNN_ALL_SUMS("+r")::"memory"); }
+__device__ inline void use_sums(float (&sums)[64]) { asm volatile("" : LATENTKNN_ALL_SUMS("+f")::"memory"); }
+__device__ inline void use_sums(std::int32_t (&sums)[64]) { asm volatile("" : LATENTKNN_ALL_SUMS("+r")::"memory"); }
 
 #undef LATENTKNN_FOUR
 #undef LATENTKNN_SIXTEEN
 #undef LATENTKNN_ALL_SUMS
 #undef LATENTKNN_SUM_OPERANDS
+#undef LATENTKNN_MATRICES
 
 }  // namespace latentknn::cuda
 

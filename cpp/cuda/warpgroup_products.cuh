@@ -1,8 +1,9 @@
 // Products of packed vectors by Hopper's warpgroups, by wgmma, which reads both factors from shared memory.
 //
-// A block has three warpgroups. Two multiply, each 64 queries of a tile by the 256 rows of another; one thread of the
-// third copies slices into a ring, ahead of them. If a tile of queries fits beside the ring, it stays in shared memory
-// for an item; else its slices are copied with those of the rows.
+// A block has five warpgroups. Four multiply, each half of a tile of queries by half of a tile of rows: while some wait
+// for their products, others look at their sums. One thread of the fifth copies slices into a ring, ahead of them. If a
+// tile of queries fits beside the ring, it stays in shared memory for an item; else its slices are copied with those of
+// the rows.
 #pragma once
 
 #include "products.cuh"
@@ -10,11 +11,11 @@
 
 namespace latentknn::cuda::by_warpgroup {
 
-constexpr unsigned kWarps = 8;  // warps of the two warpgroups that multiply
+constexpr unsigned kWarps = 16;  // warps of the four warpgroups that multiply
 constexpr unsigned kThreads = 32 * kWarps + 128;
-// Registers of a thread that multiplies, and of a thread of the third warpgroup, which needs few.
-// Together they use all registers.
-constexpr int kRegisters = 224, kFewRegisters = 56;
+// Registers of a thread that multiplies, and of a thread of the fifth warpgroup, which needs few.
+// Together they have what the block is launched with, 96 for each.
+constexpr int kRegisters = 104, kFewRegisters = 64;
 constexpr unsigned kMostShared = 232448;  // bytes that a block can have on compute capability 9.0
 constexpr unsigned kMostSlots = 12;
 constexpr unsigned kFewestSlots = 4;
@@ -58,18 +59,24 @@ struct Turn {
   unsigned parity = 0;
 };
 
-// The queries and rows of a thread's sums: two queries, with four groups each.
+// The queries and rows of a thread's sums: two queries, with two groups each.
 struct Share {
+  static constexpr unsigned kGroups = 4;
   static constexpr unsigned kQueries = 2;
 
-  __device__ Share() : lane(threadIdx.x % 32), first_query(warp() * 16 + lane / 4), first_row(lane % 4 * 2) {}
+  __device__ Share()
+      : lane(threadIdx.x % 32),
+        first_query(query_half() * kQueryTile / 2 + warp() % 4 * 16 + lane / 4),
+        first_row(row_half() * kRowTile / 2 + lane % 4 * 2) {}
 
   __device__ static unsigned warp() { return threadIdx.x / 32; }
+  __device__ static unsigned query_half() { return threadIdx.x / 128 % 2; }
+  __device__ static unsigned row_half() { return threadIdx.x / 256; }
   __device__ static constexpr unsigned query_of(unsigned group) { return group % 2; }
   __device__ unsigned query(unsigned which) const { return first_query + 8 * which; }
   __device__ unsigned row(unsigned group, unsigned j) const { return group / 2 * 64 + first_row + j / 2 * 8 + j % 2; }
   // Returns which of its query's maxima in a tile belongs to a group.
-  __device__ unsigned maximum(unsigned group) const { return group / 2 * 4 + lane % 4; }
+  __device__ unsigned maximum(unsigned group) const { return (row_half() * 2 + group / 2) * 4 + lane % 4; }
 
   unsigned lane;
   unsigned first_query;
@@ -82,7 +89,7 @@ struct Sums {
     return values[group / 2 * 32 + j / 2 * 4 + group % 2 * 2 + j % 2];
   }
 
-  Sum values[128];
+  Sum values[64];
 };
 
 // The work of the warps that do not multiply, if the epilogue has none for them.
@@ -130,6 +137,19 @@ class Block {
   template <class Epilogue>
   __device__ void multiply(Epilogue epilogue) {
     take_registers<kRegisters>();
+    // With two slices at a time, warps wait for one another half as often.
+    if (search_.steps % 2 == 0) {
+      multiply_items<2>(epilogue);
+    } else {
+      multiply_items<1>(epilogue);
+    }
+    epilogue.end();
+  }
+
+ private:
+  // Multiplies the items, and hands each tile's sums to the epilogue.
+  template <unsigned kSlices, class Epilogue>
+  __device__ void multiply_items(Epilogue& epilogue) {
     for (; items_.left(); items_.go_on()) {
       const Item item = items_.current();
       if (!is_wanted(search_, screening_, item)) continue;
@@ -138,17 +158,15 @@ class Block {
       std::uint32_t tile = item.first_tile;
       for (std::uint32_t i = 0; i < item.tiles; ++i) {
         Sums<Sum> sums;
-        multiply_tile(sums);
+        multiply_tile<kSlices>(sums);
         epilogue.take_tile(sums, tile, item.first + i);
         tile = tile_after(search_, tile);
       }
       if (queries_stay()) release(&barriers_.queries_empty);
       item_parity_ ^= 1;
     }
-    epilogue.end();
   }
 
- private:
   __device__ void bring() {
     for (; items_.left(); items_.go_on()) {
       const Item item = items_.current();
@@ -189,29 +207,51 @@ class Block {
     }
   }
 
+  // Multiplies kSlices slices at a time.
+  template <unsigned kSlices>
   __device__ void multiply_tile(Sums<Sum>& sums) {
-    const unsigned of_warpgroup = threadIdx.x / 128 * 64 * kStepBytes;
-    unsigned before = 0;
+    Turn used = turn_;  // the first slot that was multiplied and not released
 #pragma unroll 1
-    for (std::uint32_t step = 0; step < search_.steps; ++step) {
-      const char* const rows = ring_ + turn_.slot * shape_.slot_bytes;
-      const char* const queries =
-          (queries_stay() ? queries_ + step * kQuerySliceBytes : rows + kRowSliceBytes) + of_warpgroup;
-      await_phase(&barriers_.full[turn_.slot], turn_.parity);
+    for (std::uint32_t step = 0; step < search_.steps; step += kSlices) {
+      unsigned slots[kSlices];
+#pragma unroll
+      for (unsigned i = 0; i < kSlices; ++i) {
+        slots[i] = turn_.slot;
+        await_phase(&barriers_.full[turn_.slot], turn_.parity);
+        turn_.go_on(shape_.slots);
+      }
       begin_products();
-      multiply_ahead(sums.values, queries, rows, step == 0);
-      multiply_ahead(sums.values, queries + kStepBytes / 2, rows + kStepBytes / 2, false);
+#pragma unroll
+      for (unsigned i = 0; i < kSlices; ++i) multiply_slice(sums, slots[i], step + i);
       end_products();
       if (step > 0) {
         await_products<1>();
-        release(&barriers_.empty[before]);
+        release_slots<kSlices>(used);
       }
-      before = turn_.slot;
-      turn_.go_on(shape_.slots);
     }
     await_products<0>();
     use_sums(sums.values);
-    release(&barriers_.empty[before]);
+    release_slots<kSlices>(used);
+  }
+
+  __device__ void multiply_slice(Sums<Sum>& sums, unsigned slot, std::uint32_t step) {
+    const unsigned row_slice = slot * shape_.slot_bytes;
+    const unsigned query_slice =
+        queries_stay() ? shape_.slots * shape_.slot_bytes + step * kQuerySliceBytes : row_slice + kRowSliceBytes;
+    const Matrix ring = matrix_at(ring_);
+    const Matrix queries = behind(ring, query_slice + Share::query_half() * kQuerySliceBytes / 2);
+    const Matrix rows = behind(ring, row_slice + Share::row_half() * kRowSliceBytes / 2);
+    multiply_ahead(sums.values, queries, rows, step == 0);
+    multiply_ahead(sums.values, behind(queries, kStepBytes / 2), behind(rows, kStepBytes / 2), false);
+  }
+
+  template <unsigned kSlices>
+  __device__ void release_slots(Turn& used) {
+#pragma unroll
+    for (unsigned i = 0; i < kSlices; ++i) {
+      release(&barriers_.empty[used.slot]);
+      used.go_on(shape_.slots);
+    }
   }
 
   const Search& search_;

@@ -55,10 +55,10 @@ void plans_cover_all_rows() {
 }
 
 void int8_has_to_pay() {
-  check(int8_has_paid(1000000, 128, 50), "int8 pays for many rows that it tells apart");
-  check(!int8_has_paid(60000, 128, 50), "not for few, which are soon screened");
-  check(!int8_has_paid(1000000, 768, 1000), "nor where it leaves many candidates");
-  check(int8_has_paid(1000, 16, 0), "what leaves none loses nothing");
+  check(int8_has_paid(1000000, 128, 22), "int8 pays for many rows that it tells apart");
+  check(!int8_has_paid(1000000, 128, 262), "not where it leaves many candidates");
+  check(!int8_has_paid(60000, 128, 2), "nor for few rows, which are soon screened");
+  check(!int8_has_paid(1000000, 32, 0), "nor where rows have as many slices in either arithmetic");
 }
 
 void parts_know_their_rows() {
@@ -159,6 +159,11 @@ class Kernels {
     search.tile_count = static_cast<std::uint32_t>((rows + kRowTile - 1) / kRowTile);
     search.tile_stride = static_cast<std::uint32_t>(stride_through(search.tile_count));
     search.row_numbers = numbers_.data();
+    search.rows = rows_.data();
+    search.dim = problem.dim;
+    search.row_norms = row_norms_.data();
+    search.queries = queries_.data();
+    search.query_norms = norms_.data();
     search.query_roundings = roundings_.data();
     search.query_scales = scales_.data();
     search.row_rounding = largest_.data();
@@ -487,6 +492,35 @@ void lists_that_overflow(Arithmetic arithmetic, Products products) {
   check(kernels.again().front() == search.round - 1, "the last repeat asks for no other");
 }
 
+// In int8, a list raises the cutoff to one error below the least similarity of k rows; by scores alone it would be two.
+void cutoffs_by_similarities(Products products) {
+  const std::size_t dim = 128, tiles = 4;
+  Problem problem{"similarities", dim, {}, {}, {}};
+  std::mt19937 random(29);
+  std::normal_distribution<float> normal;
+  for (std::size_t i = 0; i < tiles * kRowTile * dim; ++i) problem.rows.push_back(normal(random));
+  for (std::size_t i = 0; i < 50 * dim; ++i) problem.queries.push_back(normal(random));
+  const std::size_t queries = problem.query_count();
+  for (const std::size_t k : {1, 10, 42}) {
+    const Neighbours exact = by_core(problem, k, {});
+    Kernels kernels(problem, k, problem.row_count(), Arithmetic::int8, products);
+    screen(kernels.search, 0, tiles, Screening::first, 3);
+    ++kernels.search.round;
+    tighten(kernels.search, Screening::first, true, 2);
+    const std::vector<double> cutoffs = kernels.cutoffs();
+    bool valid = true;
+    double below = 0.0;
+    for (std::size_t q = 0; q < queries; ++q) {
+      const double errors = (exact.scores[q * k + k - 1] - cutoffs[q]) / kernels.error(q);
+      valid = valid && errors >= 1.0 - 1e-6;
+      below += errors / static_cast<double>(queries);
+    }
+    const std::string about = "k = " + std::to_string(k) + ", " + std::to_string(below) + " errors below the k-th";
+    check(valid, about + ": every row that is as similar as the k-th reaches the cutoff");
+    check(below < 1.5, about + ": the cutoff has one error, not two");
+  }
+}
+
 void warpgroups_multiply_as_warps_do() {
   check(warpgroups_agree(), "warpgroups give the scores and maxima of warps");
   Device device = devices().front();
@@ -511,6 +545,7 @@ int main() {
     int8_products_are_exact(products);
   }
   cutoffs_of_many_maxima();
+  for (const Products products : {Products::by_warp, Products::by_warpgroup}) cutoffs_by_similarities(products);
   warpgroups_multiply_as_warps_do();
   return checking::summary();
 }

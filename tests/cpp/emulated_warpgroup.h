@@ -71,13 +71,17 @@ Sum sum_of(Sum sum, const char* queries, const char* rows, unsigned query, unsig
 
 }  // namespace emulation
 
+using Matrix = const char*;
+inline Matrix matrix_at(const char* shared) { return shared; }
+inline Matrix behind(Matrix matrix, unsigned bytes) { return matrix + bytes; }
+
 template <class Sum>
-void multiply_ahead(Sum (&sums)[128], const char* queries, const char* rows, bool first) {
+void multiply_ahead(Sum (&sums)[64], Matrix queries, Matrix rows, bool first) {
   // The sums are poisoned, because they may not be read before the products are done.
   if (first) std::memset(sums, 0xFF, sizeof(sums));
   emulation::multiply_ahead([&sums, queries, rows, first] {
     const unsigned lane = threadIdx.x % 32, first_query = threadIdx.x / 32 % 4 * 16 + lane / 4;
-    for (unsigned i = 0; i < 128; ++i) {
+    for (unsigned i = 0; i < 64; ++i) {
       const unsigned query = first_query + i / 2 % 2 * 8, row = i / 4 * 8 + lane % 4 * 2 + i % 2;
       sums[i] = emulation::sum_of(first ? Sum{} : sums[i], queries, rows, query, row);
     }
@@ -85,6 +89,6 @@ void multiply_ahead(Sum (&sums)[128], const char* queries, const char* rows, boo
 }
 
 template <class Sum>
-void use_sums(Sum (&)[128]) {}
+void use_sums(Sum (&)[64]) {}
 
 }  // namespace latentknn::cuda
