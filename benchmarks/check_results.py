@@ -42,7 +42,7 @@ def test_the_table_of_hostile_data_shows_these_results() -> None:
     assert hostile_tables.summary(list(lines.values())) in speed_tables.README.read_text()
 
 
-@pytest.mark.parametrize("device", ["h100", "h200"])
+@pytest.mark.parametrize("device", ["h100", "h200", "h200-two-warpgroups"])
 def test_the_tables_of_devices_show_these_results(device: str) -> None:
     assert gpu_tables.all_tables(_read(RESULTS / device / "gpu.json")) in speed_tables.README.read_text()
 
