@@ -1,32 +1,47 @@
 """A context manager that writes a file as a whole or not at all."""
 
 import errno
+import fcntl
 import os
+import re
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from stat import S_IMODE
+
+_UNFINISHED = re.compile(r"\.latentknn-[0-9a-f]{16}\.tmp(?:\.keras)?")
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path, suffix: str = "") -> Iterator[Path]:
     """Give a path to write to, and rename that file to ``path`` if the block ends without an error.
+
+    The new file has the mode of the file that it replaces, or else the one that the umask gives. It is on
+    the disk, and so is its name, when the block has ended. What a killed process has left in the folder is
+    deleted.
 
     Parameters
     ----------
     path : Path
-        The final path. Its folder must exist; an older file there is replaced.
+        The final path. Its folder must exist; an older file there is replaced. A symbolic link is followed:
+        the file that it leads to is replaced, and the link stays.
+    suffix : str
+        What the name of the unfinished file must end with, "" or ".keras".
 
     Yields
     ------
     Path
-        A file of the same name in a temporary folder beside it.
+        An empty file beside the final one, to be written in place.
 
     Raises
     ------
     IsADirectoryError, FileNotFoundError, NotADirectoryError
         If the path is a folder, or its parent is missing or a file. Nothing is written then.
+    OSError
+        If the file cannot be written, with the number of the error and a path.
     """
+    path = Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a folder, name a file in it", str(path))
     if not path.parent.exists():
@@ -35,9 +50,71 @@ def atomic_file(path: Path) -> Iterator[Path]:
         raise NotADirectoryError(
             errno.ENOTDIR, "is a file, so nothing can be written in it", str(path.parent)
         )
-    with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as workspace:
-        unfinished = Path(workspace) / path.name
-        yield unfinished
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+    delete_unfinished(path.parent)
+    with _named_errors(path):
+        unfinished, file = _create(path.parent, suffix)
+        try:
+            with suppress(FileNotFoundError):
+                os.fchmod(file, S_IMODE(path.stat().st_mode))
+            yield unfinished
+            os.fsync(file)
+            os.replace(unfinished, path)
+        except BaseException:
+            with suppress(OSError):
+                unfinished.unlink()
+            raise
+        finally:
+            os.close(file)
+        sync_folder(path.parent)
+
+
+def delete_unfinished(folder: Path) -> None:
+    """Delete the files of ``atomic_file`` in a folder whose writers are gone."""
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if _UNFINISHED.fullmatch(name):
+                _delete_if_abandoned(folder / name)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of the files in a folder are on the disk."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _create(folder: Path, suffix: str) -> tuple[Path, int]:
+    """Make an empty file, and return it locked: the lock ends with the process, however that ends."""
+    while True:
+        path = folder / f".latentknn-{secrets.token_hex(8)}.tmp{suffix}"
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with suppress(OSError):
+            # A file system without locks does not let others delete the file either.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Another process may have seen the file before it was locked, and deleted it.
+        if os.fstat(file).st_nlink > 0:
+            return path, file
+        os.close(file)
+
+
+def _delete_if_abandoned(path: Path) -> None:
+    with suppress(OSError):
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(file)
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Give errors of writing the path where they have none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
