@@ -1,0 +1,205 @@
+"""Reading the columns of an index or of a shard."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentknn.files.digests import BLOCK_BYTES, DIGEST_BYTES, BlockDigests
+from latentknn.files.header import Header, Tensor, read_header
+from latentknn.files.label_columns import decode_labels, labels_dtype
+
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Codes and what belongs to them.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, d), float32
+    ids : ndarray of shape (n,), int64, or None
+        None where every id is the position of its code.
+    labels : ndarray of shape (n,), or None
+    """
+
+    codes: NDArray[np.float32]
+    ids: NDArray[np.int64] | None
+    labels: NDArray[Any] | None
+
+
+class ColumnFile:
+    """An open file of columns, for ``with``, whose header has been checked.
+
+    Parameters
+    ----------
+    path : Path
+
+    Attributes
+    ----------
+    header : Header
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    OSError
+        Where it cannot be read.
+    ValueError
+        Where its header is damaged or describes no index.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # A pipe that nobody writes to would block.
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            status = os.fstat(self._file)
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError("it is no regular file")
+            self.bytes = status.st_size
+            self.header: Header = read_header(self._file, self.bytes)
+            self._digests = self._checked_digests()
+        except BaseException:
+            os.close(self._file)
+            raise
+        self._path = path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        os.close(self._file)
+
+    def read(self, *, mapped: bool = False, verified: bool = True) -> Columns:
+        """Return all columns.
+
+        Parameters
+        ----------
+        mapped : bool
+            Whether the codes are mapped, so that they take memory only while they are used.
+        verified : bool
+            Whether every byte is compared with its digest, where the file has any.
+
+        Raises
+        ------
+        MemoryError
+            Where columns that are not mapped are larger than the memory of this machine.
+        ValueError
+            Where a block is not what was written.
+        """
+        read = {name: each for name, each in self._columns.items() if not (mapped and name == "codes")}
+        needed = sum(each.end - each.begin for each in read.values())
+        if needed > _memory_bytes():
+            name = os.fspath(self._path)
+            raise MemoryError(f"{name!r} has {needed:,} bytes, more than the memory of this machine")
+        arrays = {name: np.empty(each.shape, each.numpy_dtype) for name, each in read.items()}
+        check = _Check(self._digests if verified else None)
+        for name, tensor in self._columns.items():
+            if name in read:
+                bytes_of_array = arrays[name].reshape(-1).view(np.uint8)
+                for begin in range(0, len(bytes_of_array), _READ_BYTES):
+                    part = bytes_of_array[begin : begin + _READ_BYTES]
+                    self._fill(part, tensor.begin + begin)
+                    check.update(part)
+            elif check.wanted is not None:
+                scratch = np.empty(_READ_BYTES, np.uint8)
+                for begin in range(tensor.begin, tensor.end, _READ_BYTES):
+                    part = scratch[: tensor.end - begin]
+                    self._fill(part, begin)
+                    check.update(part)
+        check.finish()
+        if mapped:
+            arrays["codes"] = self._mapped_codes()
+        labels = arrays.get("labels")
+        if labels is not None:
+            labels = self._decoded(labels)
+        return Columns(arrays["codes"], arrays.get("ids"), labels)
+
+    @property
+    def _columns(self) -> dict[str, Tensor]:
+        """The arrays in the order of the file, without the digests."""
+        return {name: each for name, each in self.header.tensors.items() if name != "digests"}
+
+    def _mapped_codes(self) -> NDArray[np.float32]:
+        codes = self.header.tensors["codes"]
+        if codes.begin == codes.end:
+            return np.empty(codes.shape, np.float32)
+        offset = len(self.header.text) + codes.begin
+        with open(self._file, "rb", closefd=False) as file:
+            return np.memmap(file, np.float32, "r", offset, codes.shape)
+
+    def _decoded(self, labels: NDArray[Any]) -> NDArray[Any]:
+        dtype = labels_dtype(self.header.metadata["labels_dtype"])
+        strings = dtype.kind in "US"
+        fits = labels.dtype == np.uint8 and labels.shape[1:] == (max(dtype.itemsize, 1),)
+        if fits if strings else labels.ndim == 1:
+            return decode_labels(labels, dtype)
+        raise ValueError(f"its labels have shape {labels.shape} and dtype {labels.dtype}, for {dtype}")
+
+    def _fill(self, part: NDArray[np.uint8], position: int) -> None:
+        """Read bytes of the data from a position on."""
+        view = part.data
+        position += len(self.header.text)
+        while len(view) > 0:
+            count = os.preadv(self._file, [view], position)
+            if count == 0:
+                raise ValueError(f"it ends at byte {position}, which was not the end when it was opened")
+            view = view[count:]
+            position += count
+
+    def _checked_digests(self) -> list[bytes] | None:
+        """Return the digests of the blocks; None where the file has none."""
+        if self.header.digest is None:
+            return None
+        tensor = self.header.tensors["digests"]
+        table = np.empty(tensor.end - tensor.begin, np.uint8)
+        self._fill(table, tensor.begin)
+        if not self.header.is_whole(table.data):
+            raise ValueError("its header, or its table of digests, is not what was written")
+        digests = table.tobytes()
+        return [digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES)]
+
+
+class _Check:
+    """Compares blocks with their digests while they are read; without digests, nothing."""
+
+    def __init__(self, wanted: list[bytes] | None) -> None:
+        self.wanted = wanted
+        self._found = BlockDigests()
+        self._compared = 0
+
+    def update(self, part: NDArray[np.uint8]) -> None:
+        if self.wanted is not None:
+            self._found.update(part.data)
+            self._compare(self.wanted)
+
+    def finish(self) -> None:
+        if self.wanted is not None:
+            self._found.finish()
+            self._compare(self.wanted)
+
+    def _compare(self, wanted: list[bytes]) -> None:
+        while self._compared < len(self._found.complete):
+            if self._found.complete[self._compared] != wanted[self._compared]:
+                raise ValueError(
+                    f"the {BLOCK_BYTES:,} bytes from byte {self._compared * BLOCK_BYTES:,} of its data on "
+                    "are not what was written"
+                )
+            self._compared += 1
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
