@@ -1,6 +1,7 @@
 // Binds Database: checks the arrays, releases the GIL and calls the core.
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "bindings.h"
@@ -140,13 +141,15 @@ py::dict explain(const Database& database) {
   return result;
 }
 
-py::array_t<float> rows_of(const Database& database) {
+// Rows from `first` up to `last`, where there are so many.
+py::array_t<float> rows_of(const Database& database, std::size_t first, std::optional<std::size_t> last) {
   while (true) {
-    const std::size_t count = database.size();
-    py::array_t<float> rows({count, database.dim()});
+    const std::size_t end = std::min(last.value_or(database.size()), database.size());
+    const std::size_t begin = std::min(first, end);
+    py::array_t<float> rows({end - begin, database.dim()});
     float* data = rows.mutable_data();
     bool done = false;
-    call_core("codes", [&] { done = database.copy_rows(data, count); });
+    call_core("codes", [&] { done = database.copy_rows(data, begin, end - begin); });
     if (done) return rows;
   }
 }
@@ -183,7 +186,7 @@ void register_database(py::module_& module) {
             call_core("codes", [&] { self.keep(data, count, threads); });
           },
           py::arg("flags"), py::arg("threads"))
-      .def("rows", &rows_of)
+      .def("rows", &rows_of, py::arg("first") = 0, py::arg("last") = std::nullopt)
       .def("explain", &explain)
       .def("search", &search, py::arg("queries"), py::arg("k"), py::arg("allowed"), py::arg("threads"),
            py::arg("scores64"))

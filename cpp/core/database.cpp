@@ -214,10 +214,10 @@ void Database::keep(const std::uint8_t* flags, std::size_t flag_count, std::size
   }
 }
 
-bool Database::copy_rows(float* out, std::size_t count) const {
+bool Database::copy_rows(float* out, std::size_t first, std::size_t count) const {
   const std::shared_lock lock(mutex_);
-  if (squared_norms_.size() != count) return false;
-  if (count > 0) std::memcpy(out, values_.data(), values_.size() * sizeof(float));
+  if (first + count > squared_norms_.size()) return false;
+  if (count > 0) std::memcpy(out, values_.data() + first * dim_, count * dim_ * sizeof(float));
   return true;
 }
 

@@ -56,8 +56,8 @@ class Database {
   // std::invalid_argument unless there is one flag a row.
   void keep(const std::uint8_t* flags, std::size_t flag_count, std::size_t threads);
 
-  // Copies all rows to `out`, (count, dim). Returns false where the database holds another number of rows by now.
-  bool copy_rows(float* out, std::size_t count) const;
+  // Copies `count` rows from row `first` on to `out`, (count, dim). Returns false where there are not so many by now.
+  bool copy_rows(float* out, std::size_t first, std::size_t count) const;
 
   // Fills the request's outputs. Throws InvalidRow, Interrupted, and std::invalid_argument unless there is one
   // `allowed` flag a row and 1 <= k <= the number of admitted rows.

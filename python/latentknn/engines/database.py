@@ -48,8 +48,8 @@ class Database(Protocol):
     def keep(self, flags: NDArray[np.uint8], threads: int) -> None:
         """Remove the rows whose flag is zero."""
 
-    def rows(self) -> NDArray[np.float32]:
-        """Return a copy of all rows."""
+    def rows(self, first: int = 0, last: int | None = None) -> NDArray[np.float32]:
+        """Return a copy of the rows from ``first`` up to ``last``, by default of all."""
 
     def explain(self) -> dict[str, Any]:
         """Return what ``Explanation`` is made from."""

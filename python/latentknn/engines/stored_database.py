@@ -86,9 +86,9 @@ class StoredDatabase(ReadsHostArrays, ABC):
                 if len(self) != before:
                     self._ids = ids
 
-    def rows(self) -> NDArray[np.float32]:
-        """Return a copy of all rows, as they came."""
-        return self._store.rows()
+    def rows(self, first: int = 0, last: int | None = None) -> NDArray[np.float32]:
+        """Return a copy of the rows from ``first`` up to ``last``, by default of all, as they came."""
+        return self._store.rows(first, last)
 
     def explain(self) -> dict[str, Any]:
         """Return what ``Explanation`` is made from; what is looked at is not counted."""
