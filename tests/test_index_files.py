@@ -197,10 +197,12 @@ DAMAGES = [
 
 
 def rewrite(path, damage):
-    """Change one value in an index file, which remains a well-formed safetensors file."""
+    """Change one value in an index file, and leave out the digests: version 0.1 wrote such files."""
     with safe_open(path, framework="numpy") as file:
         metadata = dict(file.metadata())
     tensors = load_file(path)
+    metadata.pop("digest", None)
+    tensors.pop("digests", None)
     damage(tensors, metadata)
     save_file(tensors, path, metadata=metadata)
 

@@ -47,9 +47,12 @@ def test_an_index_file_answers_as_before(answers, strategy):
     assert_the_index_of_before(index, answers)
 
 
-def test_saving_writes_what_was_read(tmp_path):
+def test_saving_writes_what_was_read_and_digests_of_it(tmp_path):
     lk.CosineIndex.load(FILES / "index.safetensors", engine="cpu").save(tmp_path / "index")
-    assert contents(tmp_path / "index") == contents(FILES / "index.safetensors")
+    metadata, tensors = contents(tmp_path / "index")
+    assert len(metadata.pop("digest")) == 64
+    assert tensors.pop("digests")[0] == np.uint8
+    assert (metadata, tensors) == contents(FILES / "index.safetensors")
 
 
 def test_a_pickled_index_answers_as_before(answers):

@@ -205,7 +205,7 @@ def test_a_folder_has_one_writer_at_a_time(tmp_path):
 
 def test_a_folder_of_other_files_is_not_written_to(tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
-    with pytest.raises(FileExistsError, match=r"letter\.txt"):
+    with pytest.raises(IsADirectoryError, match=r"letter\.txt"):
         WritableFolder(tmp_path)
     assert os.listdir(tmp_path) == ["letter.txt"]
 

@@ -83,7 +83,9 @@ class ColumnFile:
     ) -> None:
         os.close(self._file)
 
-    def read(self, *, mapped: bool = False, verified: bool = True) -> Columns:
+    def read(
+        self, *, mapped: bool = False, verified: bool = True, into: NDArray[np.float32] | None = None
+    ) -> Columns:
         """Return all columns.
 
         Parameters
@@ -92,6 +94,8 @@ class ColumnFile:
             Whether the codes are mapped, so that they take memory only while they are used.
         verified : bool
             Whether every byte is compared with its digest, where the file has any.
+        into : ndarray of shape (n, d), float32, optional
+            Where codes go that are not mapped; it may be filled in part where this raises.
 
         Raises
         ------
@@ -100,33 +104,36 @@ class ColumnFile:
         ValueError
             Where a block is not what was written.
         """
-        read = {name: each for name, each in self._columns.items() if not (mapped and name == "codes")}
-        needed = sum(each.end - each.begin for each in read.values())
-        if needed > _memory_bytes():
-            name = os.fspath(self._path)
-            raise MemoryError(f"{name!r} has {needed:,} bytes, more than the memory of this machine")
-        arrays = {name: np.empty(each.shape, each.numpy_dtype) for name, each in read.items()}
         check = _Check(self._digests if verified else None)
-        for name, tensor in self._columns.items():
-            if name in read:
-                bytes_of_array = arrays[name].reshape(-1).view(np.uint8)
-                for begin in range(0, len(bytes_of_array), _READ_BYTES):
-                    part = bytes_of_array[begin : begin + _READ_BYTES]
-                    self._fill(part, tensor.begin + begin)
-                    check.update(part)
-            elif check.wanted is not None:
-                scratch = np.empty(_READ_BYTES, np.uint8)
-                for begin in range(tensor.begin, tensor.end, _READ_BYTES):
-                    part = scratch[: tensor.end - begin]
-                    self._fill(part, begin)
-                    check.update(part)
-        check.finish()
+        arrays: dict[str, NDArray[Any]] = {} if into is None else {"codes": into}
         if mapped:
             arrays["codes"] = self._mapped_codes()
+        elif into is None:
+            check_memory(self._path, sum(each.end - each.begin for each in self._columns.values()))
+        for name, tensor in self._columns.items():
+            if name == "codes" and mapped:
+                self._verify(tensor, check)
+                continue
+            if name not in arrays:
+                arrays[name] = np.empty(tensor.shape, tensor.numpy_dtype)
+            view = arrays[name].reshape(-1).view(np.uint8)
+            for begin in range(0, len(view), _READ_BYTES):
+                part = view[begin : begin + _READ_BYTES]
+                self._fill(part, tensor.begin + begin)
+                check.update(part)
+        check.finish()
         labels = arrays.get("labels")
-        if labels is not None:
-            labels = self._decoded(labels)
-        return Columns(arrays["codes"], arrays.get("ids"), labels)
+        return Columns(arrays["codes"], arrays.get("ids"), None if labels is None else self._decoded(labels))
+
+    def _verify(self, tensor: Tensor, check: _Check) -> None:
+        """Compare bytes that are not wanted themselves; they are read, for a mapping may end too early."""
+        if check.wanted is None:
+            return
+        scratch = np.empty(_READ_BYTES, np.uint8)
+        for begin in range(tensor.begin, tensor.end, _READ_BYTES):
+            part = scratch[: tensor.end - begin]
+            self._fill(part, begin)
+            check.update(part)
 
     @property
     def _columns(self) -> dict[str, Tensor]:
@@ -201,5 +208,11 @@ class _Check:
             self._compared += 1
 
 
-def _memory_bytes() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def check_memory(path: Path, needed: int) -> None:
+    """Raise MemoryError where a file needs more bytes than this machine has."""
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > available:
+        raise MemoryError(
+            f"{os.fspath(path)!r} holds {needed:,} bytes of codes, ids and labels, and this machine has a "
+            f"memory of {available:,}"
+        )

@@ -38,7 +38,7 @@ class WritableFolder:
     ------
     BlockingIOError
         Where another process, or another thread, is changing the folder.
-    FileExistsError
+    IsADirectoryError
         Where the folder holds other files than those of an index.
     OSError
         Where it cannot be made or locked.
@@ -121,9 +121,9 @@ class WritableFolder:
         if generations(self.path):
             self.manifest = read_newest(self.path)
         elif others:
-            raise FileExistsError(
-                errno.EEXIST,
-                f"holds other files, such as {min(others)!r}; name a new or empty folder, or an index",
+            raise IsADirectoryError(
+                errno.EISDIR,
+                f"is a folder of other files, such as {min(others)!r}; name a file in it, or an empty folder",
                 str(self.path),
             )
         self._sweep()

@@ -13,6 +13,12 @@ _STRINGS = re.compile(r"(?:[<>]U|\|S)([0-9]{1,9})")
 _MOST_STRING_BYTES = 1 << 24
 
 
+def check_labels(dtype: np.dtype[Any]) -> None:
+    """Raise TypeError for labels that are neither numbers nor strings."""
+    if dtype.kind not in "US" and (dtype.kind not in "biuf" or dtype.itemsize > 8):
+        raise TypeError(f"only labels that are numbers or strings can be saved, received dtype {dtype}")
+
+
 def encode_labels(labels: NDArray[Any]) -> NDArray[Any]:
     """Return labels as numbers in native byte order (n,), or as bytes (n, width) where they are strings.
 
@@ -21,10 +27,7 @@ def encode_labels(labels: NDArray[Any]) -> NDArray[Any]:
     TypeError
         For labels that are neither numbers nor strings.
     """
-    if labels.dtype.kind not in "US" and (labels.dtype.kind not in "biuf" or labels.dtype.itemsize > 8):
-        raise TypeError(
-            f"only labels that are numbers or strings can be saved, received dtype {labels.dtype}"
-        )
+    check_labels(labels.dtype)
     if labels.dtype.kind in "biuf":
         return np.ascontiguousarray(labels, dtype=labels.dtype.newbyteorder("="))
     width = max(labels.dtype.itemsize, 1)
@@ -46,6 +49,17 @@ def labels_dtype(text: object) -> np.dtype[Any]:
         if dtype.itemsize <= _MOST_STRING_BYTES:
             return dtype
     raise ValueError(f"its labels_dtype is {text!r}, which is no type of numbers or strings")
+
+
+def check_part(part: str | None, whole: str | None) -> None:
+    """Raise ValueError unless labels of a type, or none, can be those of a part of all labels of another."""
+    if part is None or whole is None:
+        fits = part == whole
+    else:
+        one, other = labels_dtype(part), labels_dtype(whole)
+        fits = (one.kind in "US") == (other.kind in "US") and np.can_cast(one, other, "safe")
+    if not fits:
+        raise ValueError(f"its labels are of type {part}, those of the whole index of {whole}")
 
 
 def narrowed(labels: NDArray[Any]) -> NDArray[Any]:

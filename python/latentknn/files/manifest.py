@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from latentknn.atomic_file import atomic_file
 from latentknn.files.digests import is_digest, is_sealed, seal
@@ -23,6 +27,7 @@ MOST_CLASSES = 1024
 """Classes that a manifest lists; where there are more, it lists none."""
 
 _MOST_BYTES = 1 << 24
+_MOST_CLASS_BYTES = 1 << 18
 _MOST_ID = (1 << 63) - 1
 _MOST_ROWS = 1 << 62
 _NAME = re.compile(r"manifest-([0-9]{6,15})\.json")
@@ -107,6 +112,23 @@ class Manifest:
     def file_name(self) -> str:
         """Name of its file."""
         return f"manifest-{self.generation:06d}.json"
+
+
+def listed_classes(
+    labels: NDArray[Any] | None, known: tuple[Class, ...] | None = ()
+) -> tuple[Class, ...] | None:
+    """Return what a manifest lists as classes: those of labels, and the `known` ones of earlier shards."""
+    if labels is None or known is None or labels.dtype.kind == "S":
+        return None
+    found = np.unique(labels)
+    if len(found) > MOST_CLASSES or found.nbytes > _MOST_CLASS_BYTES:
+        return None
+    classes: set[Any] = {*known, *found.tolist()}
+    if len(classes) > MOST_CLASSES or not all(
+        math.isfinite(each) for each in classes if isinstance(each, float)
+    ):
+        return None
+    return tuple(sorted(classes))
 
 
 def generations(folder: Path) -> list[int]:
@@ -211,9 +233,10 @@ def _parsed(text: bytes, generation: int) -> Manifest:
     if dtypes["labels"] is not None:
         labels_dtype(dtypes["labels"])
     rows = _whole(found, "rows", 0, _MOST_ROWS)
+    dim = _whole(found, "dim", 1, MOST_DIM)
     return Manifest(
-        dim=_whole(found, "dim", 1, MOST_DIM),
-        shards=_shards(found["shards"], rows),
+        dim=dim,
+        shards=_shards(found["shards"], rows, dim),
         next_id=_whole(found, "next_id", rows, _MOST_ID),
         own_ids=dtypes["ids"] is not None,
         labels_dtype=dtypes["labels"],
@@ -230,7 +253,7 @@ def _whole(fields: dict[str, Any], name: str, least: int, most: int) -> int:
     return value
 
 
-def _shards(found: Any, rows: int) -> tuple[ShardEntry, ...]:
+def _shards(found: Any, rows: int, dim: int) -> tuple[ShardEntry, ...]:
     shards = []
     first = 0
     for each in found:
@@ -241,8 +264,8 @@ def _shards(found: Any, rows: int) -> tuple[ShardEntry, ...]:
         if not is_digest(each["digest"]):
             raise ValueError(f"the digest of {each['file']} is {each['digest']!r}")
         _whole(each, "first", first, first)
-        _whole(each, "bytes", 0, _MOST_ID)
         first += _whole(each, "rows", 0, MOST_ROWS)
+        _whole(each, "bytes", 4 * dim * each["rows"], _MOST_ID)
         shards.append(ShardEntry(**each))
     if first != rows:
         raise ValueError(f"its shards have {first} rows together, not {rows}")

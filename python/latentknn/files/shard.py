@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,12 +16,17 @@ from numpy.typing import NDArray
 from latentknn.atomic_file import atomic_file
 from latentknn.files.column_file import ColumnFile, Columns
 from latentknn.files.column_writer import ColumnWriter
-from latentknn.files.header import SHARD_FORMAT
-from latentknn.files.manifest import ShardEntry
+from latentknn.files.header import SHARD_FORMAT, Header
+from latentknn.files.label_columns import check_labels, check_part
+from latentknn.files.manifest import Manifest, ShardEntry
+from latentknn.files.waiting_column import WaitingColumn
 
 
 class ShardWriter:
     """Writes a shard from batches, for ``with``; it appears under its name when `finish` is called.
+
+    Codes go to the file at once. Ids and labels follow them there, so that they wait in files without a name
+    until the last batch; memory holds none of them.
 
     Parameters
     ----------
@@ -44,13 +51,15 @@ class ShardWriter:
     """
 
     def __init__(self, folder: Path, name: str, dim: int, first: int = 0) -> None:
+        self._folder = folder
         self._name = name
         self._dim = dim
         self._first = first
-        self._files = ExitStack()
+        self._ids: WaitingColumn | None = None
+        self._labels: WaitingColumn | None = None
         with ExitStack() as files:
             path = files.enter_context(atomic_file(folder / name))
-            self._columns = files.enter_context(ColumnWriter(path, dim))
+            self._columns = ColumnWriter(files.enter_context(path.open("wb", buffering=0)), dim)
             self._files = files.pop_all()
 
     def __enter__(self) -> Self:
@@ -75,19 +84,53 @@ class ShardWriter:
         ids: NDArray[np.int64] | None = None,
         labels: NDArray[Any] | None = None,
     ) -> None:
-        """Append a batch, as `ColumnWriter.add` does; it is not held in memory.
+        """Append a batch.
 
-        Where this raises, the shard cannot be finished any more.
+        Parameters
+        ----------
+        codes : ndarray of shape (n, dim), float32
+            Finite; nothing here looks at them.
+        ids : ndarray of shape (n,), int64, optional
+            For all batches or for none.
+        labels : ndarray of shape (n,), optional
+            For all batches or for none. Strings may differ in width, numbers have one dtype.
+
+        Raises
+        ------
+        OSError
+            Where the batch cannot be written. The shard cannot be finished then.
+        TypeError
+            For codes that are not float32, ids that are not int64, or labels that are neither numbers nor
+            strings.
+        ValueError
+            For a wrong shape, or a batch with ids or labels among others without.
         """
+        self._check(codes, ids, labels)
         try:
-            self._columns.add(codes, ids, labels)
+            if ids is not None:
+                self._ids = self._ids or self._waiting_column()
+                self._ids.add(ids)
+            if labels is not None:
+                self._labels = self._labels or self._waiting_column()
+                self._labels.add(labels)
+            self._columns.write_codes(codes)
         except BaseException:
             self.discard()
             raise
 
     def finish(self) -> ShardEntry:
-        """Complete the file, give it its name, and return what a manifest lists of it."""
+        """Complete the file, give it its name, and return what a manifest lists of it.
+
+        Raises
+        ------
+        OSError
+            Where it cannot be written; no file is left then.
+        """
         try:
+            for batch in self._ids or ():
+                self._columns.write_ids(batch)
+            for batch in self._labels or ():
+                self._columns.write_labels(batch)
             written = self._columns.finish({"format": SHARD_FORMAT})
         except BaseException:
             self.discard()
@@ -101,6 +144,27 @@ class ShardWriter:
         with suppress(_DiscardedError):
             files = self._files.pop_all()
             files.__exit__(_DiscardedError, _DiscardedError(), None)
+
+    def _check(
+        self, codes: NDArray[np.float32], ids: NDArray[np.int64] | None, labels: NDArray[Any] | None
+    ) -> None:
+        if codes.dtype != np.float32 or (ids is not None and ids.dtype != np.int64):
+            given = codes.dtype if ids is None else f"{codes.dtype} and {ids.dtype}"
+            raise TypeError(f"codes must be float32 and ids int64, received {given}")
+        if codes.ndim != 2 or codes.shape[1] != self._dim:
+            raise ValueError(f"codes must have shape (n, {self._dim}), received {codes.shape}")
+        for name, column, known in (("ids", ids, self._ids), ("labels", labels, self._labels)):
+            if column is not None and column.shape != codes.shape[:1]:
+                raise ValueError(f"{name} must have shape {codes.shape[:1]}, received {column.shape}")
+            if self.rows > 0 and (column is None) != (known is None):
+                raise ValueError(f"all batches have {name}, or none of them")
+        if labels is not None:
+            check_labels(labels.dtype)
+            if self._labels is not None:
+                self._labels.joined_dtype(labels.dtype)
+
+    def _waiting_column(self) -> WaitingColumn:
+        return WaitingColumn(self._files.enter_context(TemporaryFile(dir=self._folder)))
 
 
 class _DiscardedError(Exception):
@@ -122,6 +186,41 @@ def write_shard(
         return writer.finish()
 
 
+@contextmanager
+def open_shard(folder: Path, entry: ShardEntry) -> Iterator[ColumnFile]:
+    """Open a shard, whose header is compared with what the manifest lists.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where the file is not there.
+    OSError
+        Where it cannot be read.
+    ValueError
+        Where the file is damaged, which may be found while it is read, or is not the one that the entry
+        means; it is named.
+    """
+    path = folder / entry.file
+    try:
+        with ColumnFile(path) as file:
+            header = file.header
+            found = (header.metadata["format"], header.rows, file.bytes, header.digest)
+            if found != (SHARD_FORMAT, entry.rows, entry.bytes, entry.digest):
+                raise ValueError("it is another one than the manifest lists")
+            yield file
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)!r} is not a readable shard: {error}") from error
+
+
+def check_shard(header: Header, manifest: Manifest) -> None:
+    """Raise ValueError unless a shard has the dimensions, the ids and the labels of its manifest."""
+    if header.dim != manifest.dim:
+        raise ValueError(f"its codes have {header.dim} dimensions, those of the manifest {manifest.dim}")
+    if "ids" in header.tensors and not manifest.own_ids:
+        raise ValueError("it has ids, and the manifest says that ids are positions")
+    check_part(header.metadata.get("labels_dtype"), manifest.labels_dtype)
+
+
 def read_shard(folder: Path, entry: ShardEntry, *, mapped: bool = False, verified: bool = True) -> Columns:
     """Read a shard.
 
@@ -131,29 +230,17 @@ def read_shard(folder: Path, entry: ShardEntry, *, mapped: bool = False, verifie
     entry : ShardEntry
         What the manifest lists of it.
     mapped : bool
-        Whether the codes are mapped: then they take memory only while they are used. A process that makes the
-        file shorter meanwhile ends this one by SIGBUS; no process of latentknn changes a file in place.
+        Whether the codes are mapped: then they occupy memory only while they are used. A process that makes
+        the file shorter meanwhile ends this one by SIGBUS; no process of latentknn changes a file in place.
     verified : bool
         Whether every byte is compared with its digest; the header always is.
 
     Raises
     ------
-    FileNotFoundError
-        Where the file is not there.
-    OSError
-        Where it cannot be read.
     MemoryError
         Where columns that are not mapped are larger than the memory of this machine.
-    ValueError
-        Where the file is damaged, or is not the one that the entry means; it is named.
+    OSError, ValueError
+        As `open_shard`.
     """
-    path = folder / entry.file
-    try:
-        with ColumnFile(path) as file:
-            header = file.header
-            found = (header.metadata["format"], header.rows, file.bytes, header.digest)
-            if found != (SHARD_FORMAT, entry.rows, entry.bytes, entry.digest):
-                raise ValueError("it is another one than the manifest lists")
-            return file.read(mapped=mapped, verified=verified)
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)!r} is not a readable shard: {error}") from error
+    with open_shard(folder, entry) as file:
+        return file.read(mapped=mapped, verified=verified)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -12,18 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core
 from latentknn.arrays import as_rows
-from latentknn.engines import EngineLike, EngineRequestError, find_engine, make_database
+from latentknn.engines import EngineLike, find_engine, make_database
 from latentknn.index.class_search import ClassSearch
 from latentknn.index.counts import positive
 from latentknn.index.labelled_rows import LabelledRows
-from latentknn.index.storage import read_index, write_index
 from latentknn.locks import ForkAwareLock
 
 _MOST_THREADS = 1024
 
 
 class IndexContents:
-    """Codes in the database of an engine, with ids and labels; base of `CosineIndex`, which searches them."""
+    """Codes in the database of an engine, with ids and labels; base of `SavableIndex`."""
 
     def __init__(
         self,
@@ -63,45 +61,6 @@ class IndexContents:
         index = cls(rows.shape[1], engine=engine, strategy=strategy, threads=threads)
         index.add(rows, labels=labels, ids=ids)
         return index
-
-    @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike[str],
-        *,
-        engine: EngineLike = "auto",
-        strategy: str = "auto",
-        threads: int | None = None,
-    ) -> Self:
-        """Read an index that `save` wrote; it gives the same answers to the bit, if its engine is exact.
-
-        Raises
-        ------
-        FileNotFoundError
-            Where there is no such file.
-        ValueError
-            For a file that is damaged or is not an index of latentknn.
-        """
-        codes, rows = read_index(path)
-        index = cls(codes.shape[1], engine=engine, strategy=strategy, threads=threads)
-        try:
-            index._fill(codes, rows)
-        except EngineRequestError:
-            raise
-        except ValueError as error:
-            raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error
-        return index
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the index to one safetensors file, atomically: codes, ids and labels, no pickle.
-
-        Raises
-        ------
-        TypeError
-            For labels that are neither numbers nor strings.
-        """
-        with self._changes:
-            write_index(path, self.codes, self._rows)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Give pickle and copy what an index is made from: a copy is an index of its own."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from latentknn import _core
 from latentknn.arrays import as_flags
 from latentknn.engines.database import Answer
-from latentknn.index.contents import IndexContents
 from latentknn.index.counts import IN_INDEX, neighbour_count
 from latentknn.index.explanation import Explanation
+from latentknn.index.saved_index import SavableIndex
 from latentknn.index.search_result import SearchResult
 
 
-class CosineIndex(IndexContents):
+class CosineIndex(SavableIndex):
     """Exact k-nearest-neighbour search by cosine similarity, reproducible to the bit.
 
     The same query gets the same bytes whatever batch it comes in, on any number of threads, any
@@ -95,7 +97,7 @@ class CosineIndex(IndexContents):
         Explanation
             The strategy, what it was chosen from and the rows scored exactly a query; print it to read it.
         """
-        return Explanation.of(self._database)
+        return replace(Explanation.of(self._database), origin=self._origin)
 
     @property
     def isa(self) -> str:

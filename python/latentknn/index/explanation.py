@@ -69,6 +69,8 @@ class Explanation:
         How many queries so far were searched more than once, and how, if the engine does so.
     method : str
         Who searches and in which arithmetic, if codes are not screened and scored.
+    origin : str
+        Whether the file that the index was loaded from had digests, if it was loaded from any.
     """
 
     engine: str
@@ -87,6 +89,7 @@ class Explanation:
     placement: str = ""
     repeats: str = ""
     method: str = ""
+    origin: str = ""
 
     @classmethod
     def of(cls, database: Database) -> Explanation:
@@ -128,6 +131,8 @@ class Explanation:
             )
         else:
             lines.append("every code is scored in float64")
+        if self.origin:
+            lines.append(self.origin)
         if self.placement:
             lines.append(self.placement)
         if self.unscreened_rows:

@@ -1,92 +1,234 @@
-"""Index files: safetensors, written beside the target and renamed into place.
+"""Indexes in files: one safetensors file, or a folder of shards."""
 
-Source: https://github.com/huggingface/safetensors, a plain tensor format without executable content.
-"""
+from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.atomic_file import atomic_file
+from latentknn.files.column_file import ColumnFile, check_memory
+from latentknn.files.column_writer import BATCH_BYTES, ColumnWriter, NoTarget, Target, Written
+from latentknn.files.folder import WritableFolder
+from latentknn.files.header import INDEX_FORMAT, SHARD_FORMAT
+from latentknn.files.label_columns import check_labels, narrowed
+from latentknn.files.manifest import Manifest, ShardEntry, generations, listed_classes, read_newest
+from latentknn.files.shard import check_shard, open_shard
 from latentknn.index.labelled_rows import LabelledRows
 
-_FORMAT = "latentknn index 1"
+_WHOLE_NUMBER = re.compile("[0-9]{1,19}")
+_MOST_ID = (1 << 63) - 1
 
 
-def write_index(path: str | os.PathLike[str], codes: NDArray[np.float32], rows: LabelledRows) -> None:
-    """Write an index file atomically: a failure leaves the old file, or none, in place."""
-    from safetensors.numpy import save_file
+@dataclass(frozen=True, eq=False)
+class SavedIndex:
+    """What an index is saved from.
 
-    tensors: dict[str, NDArray[Any]] = {"codes": codes}
-    metadata = {"format": _FORMAT, "next_id": str(rows.next_id)}
-    if rows.own_ids is not None:
-        tensors["ids"] = rows.own_ids
-    if rows.labels is not None:
-        tensors["labels"] = _encode_labels(rows.labels)
-        metadata["labels_dtype"] = rows.labels.dtype.str
-    with atomic_file(Path(path)) as unfinished:
-        save_file(tensors, unfinished, metadata=metadata)
+    Parameters
+    ----------
+    dim : int
+        Dimensions of a code.
+    codes : callable
+        Returns a copy of the codes (n, dim) from a position up to another.
+    rows : LabelledRows
+        What belongs to the codes.
+    """
+
+    dim: int
+    codes: Callable[[int, int], NDArray[np.float32]]
+    rows: LabelledRows
 
 
-def read_index(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], LabelledRows]:
-    """Return the codes of an index file and what belongs to them; ids may still be there twice.
+@dataclass(frozen=True, eq=False)
+class LoadedIndex:
+    """What a file or a folder holds; ids may still be there twice.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, d), float32
+    rows : LabelledRows
+    verified : bool
+        Whether every byte was compared with a digest; files of version 0.1 have none.
+    """
+
+    codes: NDArray[np.float32]
+    rows: LabelledRows
+    verified: bool
+
+
+def write_index(path: str | os.PathLike[str], index: SavedIndex) -> None:
+    """Write an index to a folder that exists or whose path ends in a separator, or else to a file.
+
+    What was there before stays until all is written.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be written, or a folder holds other files or is being changed.
+    TypeError
+        For labels that are neither numbers nor strings.
+    ValueError
+        Where the manifest of a folder is damaged.
+    """
+    if index.rows.labels is not None:
+        check_labels(index.rows.labels.dtype)
+    if os.path.isdir(path) or os.fspath(path).endswith(os.sep):
+        _write_folder(Path(path), index)
+    else:
+        _write_file(Path(path), index)
+
+
+def read_index(path: str | os.PathLike[str]) -> LoadedIndex:
+    """Read an index from a file or a folder.
 
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        Where there is no such file, or no index in the folder.
+    MemoryError
+        Where it is larger than the memory of this machine.
+    OSError
+        Where it cannot be read.
     ValueError
-        Where the file is damaged or something else; it is named.
+        Where it is damaged or something else; it is named.
     """
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).is_file():
+    if os.path.isdir(path):
+        return _read_folder(Path(path))
+    if not os.path.exists(path):
         raise FileNotFoundError(f"there is no index file at {os.fspath(path)!r}")
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return _checked(tensors, metadata)
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        return _read_file(Path(path))
+    except ValueError as error:
         raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error
 
 
-def _checked(
-    tensors: dict[str, NDArray[Any]], metadata: dict[str, str]
-) -> tuple[NDArray[np.float32], LabelledRows]:
-    if metadata.get("format") != _FORMAT:
-        raise ValueError(f"its format is {metadata.get('format')!r}, not {_FORMAT!r}")
-    codes, ids, labels = tensors["codes"], tensors.get("ids"), tensors.get("labels")
-    if codes.dtype != np.float32 or codes.ndim != 2 or codes.shape[1] == 0:
-        raise ValueError(f"its codes have dtype {codes.dtype} and shape {codes.shape}")
-    if ids is not None and (ids.dtype != np.int64 or ids.shape != codes.shape[:1]):
-        raise ValueError(f"its ids have dtype {ids.dtype} and shape {ids.shape}")
-    if labels is not None:
-        labels = _decode_labels(labels, np.dtype(metadata["labels_dtype"]))
-        if labels.shape != codes.shape[:1]:
-            raise ValueError(f"its labels have shape {labels.shape}")
-    next_id = int(metadata["next_id"])
-    if next_id < 0:
-        raise ValueError(f"its next id is {next_id}")
-    return codes, LabelledRows(len(codes), labels, ids, next_id)
+def _write_file(path: Path, index: SavedIndex) -> None:
+    rows = index.rows
+    with atomic_file(path) as unfinished, unfinished.open("wb", buffering=0) as file:
+        writer = _codes_written(file, index, 0, rows.count)
+        if rows.own_ids is not None:
+            writer.write_ids(rows.own_ids)
+        if rows.labels is not None:
+            writer.write_labels(rows.labels)
+        writer.finish({"format": INDEX_FORMAT, "next_id": str(rows.next_id)})
 
 
-def _encode_labels(labels: NDArray[Any]) -> NDArray[Any]:
-    if labels.dtype.kind not in "US" and (labels.dtype.kind not in "biuf" or labels.dtype.itemsize > 8):
-        raise TypeError(
-            f"only labels that are numbers or strings can be saved, received dtype {labels.dtype}"
+def _read_file(path: Path) -> LoadedIndex:
+    with ColumnFile(path) as file:
+        metadata = file.header.metadata
+        if metadata["format"] != INDEX_FORMAT:
+            raise ValueError("it is one shard of an index; load the folder")
+        next_id = metadata.get("next_id", "")
+        least = file.header.rows if file.header.digest else 0
+        if not _WHOLE_NUMBER.fullmatch(next_id) or not least <= int(next_id) <= _MOST_ID:
+            raise ValueError(f"its next id is {next_id[:30]!r}")
+        columns = file.read()
+        rows = LabelledRows(len(columns.codes), columns.labels, columns.ids, int(next_id))
+        return LoadedIndex(columns.codes, rows, file.header.digest is not None)
+
+
+def _write_folder(path: Path, index: SavedIndex) -> None:
+    """Write the shards that the folder does not have yet, and a manifest."""
+    rows = index.rows
+    with WritableFolder(path) as folder:
+        before = folder.manifest or Manifest(index.dim, (), 0)
+        shards = _shards_that_stay(folder.path, before, index)
+        all_stay = shards == before.shards
+        first = sum(shard.rows for shard in shards)
+        if first < rows.count:
+            shards = (*shards, _write_shard(folder.path, folder.new_name(), index, first))
+        new_labels = None if rows.labels is None else rows.labels[first if all_stay else 0 :]
+        manifest = Manifest(
+            dim=index.dim,
+            shards=shards,
+            next_id=rows.next_id,
+            own_ids=rows.own_ids is not None,
+            labels_dtype=None if rows.labels is None else rows.labels.dtype.str,
+            classes=listed_classes(new_labels, before.classes if all_stay and first > 0 else ()),
+            encoder=before.encoder if all_stay else None,
+            generation=before.generation,
         )
-    if labels.dtype.kind in "biuf":
-        return np.ascontiguousarray(labels, dtype=labels.dtype.newbyteorder("="))
-    # safetensors has no strings; their bytes become a matrix of one row a label.
-    width = max(labels.dtype.itemsize, 1)
-    return np.ascontiguousarray(labels).view(np.uint8).reshape(len(labels), width)
+        if manifest != folder.manifest:
+            folder.commit(manifest)
 
 
-def _decode_labels(stored: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    if dtype.kind in "US":
-        return stored.reshape(-1).view(dtype)
-    return stored.astype(dtype)
+def _shards_that_stay(folder: Path, before: Manifest, index: SavedIndex) -> tuple[ShardEntry, ...]:
+    """Return the first shards of a manifest, as many as are what would be written of their rows now."""
+    staying: list[ShardEntry] = []
+    for shard in before.shards:
+        last = shard.first + shard.rows
+        if before.dim != index.dim or last > index.rows.count or not _is_there(folder, shard):
+            break
+        if _shard_written(NoTarget(), index, shard.first, last).digest != shard.digest:
+            break
+        staying.append(shard)
+    return tuple(staying)
+
+
+def _is_there(folder: Path, shard: ShardEntry) -> bool:
+    """Return whether the file of a shard has its size, its header and its digests of blocks."""
+    try:
+        with open_shard(folder, shard):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _write_shard(folder: Path, name: str, index: SavedIndex, first: int) -> ShardEntry:
+    with atomic_file(folder / name) as unfinished, unfinished.open("wb", buffering=0) as file:
+        written = _shard_written(file, index, first, index.rows.count)
+    return ShardEntry(name, written.rows, first, written.bytes, written.digest)
+
+
+def _shard_written(file: Target, index: SavedIndex, first: int, last: int) -> Written:
+    """Write the rows from a position up to another; the same rows give the same bytes in every index."""
+    writer = _codes_written(file, index, first, last)
+    if index.rows.own_ids is not None:
+        ids = index.rows.own_ids[first:last]
+        if not np.array_equal(ids, np.arange(first, last)):
+            writer.write_ids(ids)
+    if index.rows.labels is not None:
+        writer.write_labels(narrowed(index.rows.labels[first:last]))
+    return writer.finish({"format": SHARD_FORMAT})
+
+
+def _codes_written(file: Target, index: SavedIndex, first: int, last: int) -> ColumnWriter:
+    writer = ColumnWriter(file, index.dim)
+    at_once = max(BATCH_BYTES // (4 * index.dim), 1)
+    for begin in range(first, last, at_once):
+        writer.write_codes(index.codes(begin, min(begin + at_once, last)))
+    return writer
+
+
+def _read_folder(path: Path) -> LoadedIndex:
+    while True:
+        manifest = read_newest(path)
+        try:
+            return _read_shards(path, manifest)
+        except FileNotFoundError:
+            # A writer may have replaced the shards since the manifest was read.
+            if manifest.generation == max(generations(path), default=0):
+                raise
+
+
+def _read_shards(path: Path, manifest: Manifest) -> LoadedIndex:
+    count = manifest.rows
+    check_memory(path, 4 * count * manifest.dim)
+    codes = np.empty((count, manifest.dim), np.float32)
+    labels = None if manifest.labels_dtype is None else np.empty(count, manifest.labels_dtype)
+    ids = np.arange(count, dtype=np.int64) if manifest.own_ids else None
+    for shard in manifest.shards:
+        part = slice(shard.first, shard.first + shard.rows)
+        with open_shard(path, shard) as file:
+            check_shard(file.header, manifest)
+            columns = file.read(into=codes[part])
+        if ids is not None and columns.ids is not None:
+            ids[part] = columns.ids
+        if labels is not None and columns.labels is not None:
+            labels[part] = columns.labels
+    return LoadedIndex(codes, LabelledRows(count, labels, ids, manifest.next_id), verified=True)
