@@ -123,7 +123,9 @@ class ColumnFile:
                 check.update(part)
         check.finish()
         labels = arrays.get("labels")
-        return Columns(arrays["codes"], arrays.get("ids"), None if labels is None else self._decoded(labels))
+        if labels is not None:
+            labels = decode_labels(labels, labels_dtype(self.header.metadata["labels_dtype"]))
+        return Columns(arrays["codes"], arrays.get("ids"), labels)
 
     def _verify(self, tensor: Tensor, check: _Check) -> None:
         """Compare bytes that are not wanted themselves; they are read, for a mapping may end too early."""
@@ -147,14 +149,6 @@ class ColumnFile:
         offset = len(self.header.text) + codes.begin
         with open(self._file, "rb", closefd=False) as file:
             return np.memmap(file, np.float32, "r", offset, codes.shape)
-
-    def _decoded(self, labels: NDArray[Any]) -> NDArray[Any]:
-        dtype = labels_dtype(self.header.metadata["labels_dtype"])
-        strings = dtype.kind in "US"
-        fits = labels.dtype == np.uint8 and labels.shape[1:] == (max(dtype.itemsize, 1),)
-        if fits if strings else labels.ndim == 1:
-            return decode_labels(labels, dtype)
-        raise ValueError(f"its labels have shape {labels.shape} and dtype {labels.dtype}, for {dtype}")
 
     def _fill(self, part: NDArray[np.uint8], position: int) -> None:
         """Read bytes of the data from a position on."""

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from latentknn.files.digests import BLOCK_BYTES, DIGEST_BYTES, Buffer, is_sealed, seal, seal_of
+from latentknn.files.label_columns import labels_dtype
 
 INDEX_FORMAT = "latentknn index 1"
 SHARD_FORMAT = "latentknn shard 1"
@@ -215,8 +218,20 @@ def _check_metadata(header: Header) -> None:
         raise ValueError("its digest does not stand at the beginning of its header")
     if header.digest is None and metadata["format"] == SHARD_FORMAT:
         raise ValueError("it is a shard without a digest")
-    if ("labels" in header.tensors) != ("labels_dtype" in metadata):
+    labels = header.tensors.get("labels")
+    if (labels is None) != ("labels_dtype" not in metadata):
         raise ValueError("it has labels without their type, or the type of labels that it does not have")
+    if labels is not None:
+        _check_labels(labels, labels_dtype(metadata["labels_dtype"]))
+
+
+def _check_labels(labels: Tensor, dtype: np.dtype[Any]) -> None:
+    if dtype.kind in "US":
+        fits = labels.dtype == "U8" and labels.shape[1:] == (max(dtype.itemsize, 1),)
+    else:
+        fits = len(labels.shape) == 1 and np.dtype(labels.numpy_dtype) == dtype.newbyteorder("=")
+    if not fits:
+        raise ValueError(f"its labels have shape {labels.shape} and dtype {labels.dtype}, for {dtype.str}")
 
 
 def _check_digests(header: Header) -> None:

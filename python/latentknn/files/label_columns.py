@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NUMBERS = re.compile(r"[<>|=](?:b1|[iu][1248]|f[248])")
-_STRINGS = re.compile(r"(?:[<>]U|\|S)([0-9]{1,9})")
+_STRINGS = re.compile(r"(?:[<>]U|\|S)([0-9]{1,7})")
 _MOST_STRING_BYTES = 1 << 24
 
 
