@@ -51,7 +51,7 @@ def atomic_file(path: Path, suffix: str = "") -> Iterator[Path]:
             errno.ENOTDIR, "is a file, so nothing can be written in it", str(path.parent)
         )
     delete_unfinished(path.parent)
-    with _named_errors(path):
+    with errors_of(path):
         unfinished, file = _create(path.parent, suffix)
         try:
             with suppress(FileNotFoundError):
@@ -90,11 +90,17 @@ def _create(folder: Path, suffix: str) -> tuple[Path, int]:
     while True:
         path = folder / f".latentknn-{secrets.token_hex(8)}.tmp{suffix}"
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        with suppress(OSError):
-            # A file system without locks does not let others delete the file either.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Another process may have seen the file before it was locked, and deleted it.
-        if os.fstat(file).st_nlink > 0:
+        try:
+            with suppress(OSError):
+                # A file system without locks does not let others delete the file either.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Another process may have seen the file before it was locked, and deleted it.
+            is_there = os.fstat(file).st_nlink > 0
+        except BaseException:
+            os.close(file)
+            path.unlink(missing_ok=True)
+            raise
+        if is_there:
             return path, file
         os.close(file)
 
@@ -110,11 +116,15 @@ def _delete_if_abandoned(path: Path) -> None:
 
 
 @contextmanager
-def _named_errors(path: Path) -> Iterator[None]:
-    """Give errors of writing the path where they have none."""
+def errors_of(path: Path) -> Iterator[None]:
+    """Give errors of the system a path, where they have none or that of an unfinished file."""
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename is not None:
+        if error.errno is None or not _is_unnamed(error.filename):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _is_unnamed(name: object) -> bool:
+    return name is None or _UNFINISHED.fullmatch(os.path.basename(str(name))) is not None

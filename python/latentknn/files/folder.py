@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from latentknn.atomic_file import delete_unfinished, sync_folder
+from latentknn.atomic_file import delete_unfinished, errors_of, sync_folder
 from latentknn.files.manifest import Manifest, generations, read_newest, write_next
 
 _OWN_NAME = re.compile(r"(?:manifest-[0-9]{6,15}\.json|shard-[0-9A-Za-z-]{1,200}\.safetensors)")
@@ -63,15 +63,16 @@ class WritableFolder:
         self.path = path
         self.manifest: Manifest | None = None
         self._names = 0
-        if not path.is_dir():
-            path.mkdir()
-            sync_folder(path.parent)
-        self._lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            self._claim()
-        except BaseException:
-            os.close(self._lock)
-            raise
+        with errors_of(path):
+            if not path.is_dir():
+                path.mkdir()
+                sync_folder(path.parent)
+            self._lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                self._claim()
+            except BaseException:
+                os.close(self._lock)
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +105,8 @@ class WritableFolder:
         ValueError
             As `write_next`.
         """
-        self.manifest = write_next(self.path, manifest)
+        with errors_of(self.path):
+            self.manifest = write_next(self.path, manifest)
         return self.manifest
 
     def _claim(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from latentknn.atomic_file import atomic_file
+from latentknn.atomic_file import atomic_file, errors_of
 from latentknn.files.column_file import ColumnFile, Columns
 from latentknn.files.column_writer import ColumnWriter
 from latentknn.files.header import SHARD_FORMAT, Header
@@ -51,14 +51,13 @@ class ShardWriter:
     """
 
     def __init__(self, folder: Path, name: str, dim: int, first: int = 0) -> None:
-        self._folder = folder
-        self._name = name
+        self._path = folder / name
         self._dim = dim
         self._first = first
         self._ids: WaitingColumn | None = None
         self._labels: WaitingColumn | None = None
         with ExitStack() as files:
-            path = files.enter_context(atomic_file(folder / name))
+            path = files.enter_context(atomic_file(self._path))
             self._columns = ColumnWriter(files.enter_context(path.open("wb", buffering=0)), dim)
             self._files = files.pop_all()
 
@@ -107,13 +106,8 @@ class ShardWriter:
         """
         self._check(codes, ids, labels)
         try:
-            if ids is not None:
-                self._ids = self._ids or self._waiting_column()
-                self._ids.add(ids)
-            if labels is not None:
-                self._labels = self._labels or self._waiting_column()
-                self._labels.add(labels)
-            self._columns.write_codes(codes)
+            with errors_of(self._path):
+                self._append(codes, ids, labels)
         except BaseException:
             self.discard()
             raise
@@ -127,16 +121,17 @@ class ShardWriter:
             Where it cannot be written; no file is left then.
         """
         try:
-            for batch in self._ids or ():
-                self._columns.write_ids(batch)
-            for batch in self._labels or ():
-                self._columns.write_labels(batch)
-            written = self._columns.finish({"format": SHARD_FORMAT})
+            with errors_of(self._path):
+                for batch in self._ids or ():
+                    self._columns.write_ids(batch)
+                for batch in self._labels or ():
+                    self._columns.write_labels(batch)
+                written = self._columns.finish({"format": SHARD_FORMAT})
         except BaseException:
             self.discard()
             raise
         self._files.close()
-        return ShardEntry(self._name, written.rows, self._first, written.bytes, written.digest)
+        return ShardEntry(self._path.name, written.rows, self._first, written.bytes, written.digest)
 
     def discard(self) -> None:
         """Delete the file unless it is finished."""
@@ -144,6 +139,17 @@ class ShardWriter:
         with suppress(_DiscardedError):
             files = self._files.pop_all()
             files.__exit__(_DiscardedError, _DiscardedError(), None)
+
+    def _append(
+        self, codes: NDArray[np.float32], ids: NDArray[np.int64] | None, labels: NDArray[Any] | None
+    ) -> None:
+        if ids is not None:
+            self._ids = self._ids or self._waiting_column()
+            self._ids.add(ids)
+        if labels is not None:
+            self._labels = self._labels or self._waiting_column()
+            self._labels.add(labels)
+        self._columns.write_codes(codes)
 
     def _check(
         self, codes: NDArray[np.float32], ids: NDArray[np.int64] | None, labels: NDArray[Any] | None
@@ -164,7 +170,7 @@ class ShardWriter:
                 self._labels.joined_dtype(labels.dtype)
 
     def _waiting_column(self) -> WaitingColumn:
-        return WaitingColumn(self._files.enter_context(TemporaryFile(dir=self._folder)))
+        return WaitingColumn(self._files.enter_context(TemporaryFile(dir=self._path.parent)))
 
 
 class _DiscardedError(Exception):
@@ -202,7 +208,7 @@ def open_shard(folder: Path, entry: ShardEntry) -> Iterator[ColumnFile]:
     """
     path = folder / entry.file
     try:
-        with ColumnFile(path) as file:
+        with errors_of(path), ColumnFile(path) as file:
             header = file.header
             found = (header.metadata["format"], header.rows, file.bytes, header.digest)
             if found != (SHARD_FORMAT, entry.rows, entry.bytes, entry.digest):

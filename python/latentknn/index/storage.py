@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from latentknn.atomic_file import atomic_file
+from latentknn.atomic_file import atomic_file, errors_of
 from latentknn.files.column_file import ColumnFile, check_memory
 from latentknn.files.column_writer import BATCH_BYTES, ColumnWriter, NoTarget, Target, Written
 from latentknn.files.folder import WritableFolder
@@ -102,7 +102,8 @@ def read_index(path: str | os.PathLike[str]) -> LoadedIndex:
     if not os.path.exists(path):
         raise FileNotFoundError(f"there is no index file at {os.fspath(path)!r}")
     try:
-        return _read_file(Path(path))
+        with errors_of(Path(path)):
+            return _read_file(Path(path))
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error
 
@@ -207,7 +208,8 @@ def _codes_written(file: Target, index: SavedIndex, first: int, last: int) -> Co
 
 def _read_folder(path: Path) -> LoadedIndex:
     while True:
-        manifest = read_newest(path)
+        with errors_of(path):
+            manifest = read_newest(path)
         try:
             return _read_shards(path, manifest)
         except FileNotFoundError:
