@@ -51,7 +51,7 @@ ALLOWED = {
     f"{MODELS}/errors": [f"{MODELS}/registry"],
     f"{MODELS}/layers": [f"{MODELS}/backend", f"{MODELS}/images"],
     f"{MODELS}/training": [f"{MODELS}/layers"],
-    f"{MODELS}/base": [f"{MODELS}/training", f"{MODELS}/errors", f"{PACKAGE}/atomic_file"],
+    f"{MODELS}/base": [f"{MODELS}/training", f"{MODELS}/errors", f"{PACKAGE}/files"],
     f"{MODELS}/autoencoders": [f"{MODELS}/base"],
     f"{MODELS}/generative": [f"{MODELS}/base"],
     f"{MODELS}/supervised": [f"{MODELS}/base", f"{PACKAGE}/stratifying"],

@@ -12,6 +12,7 @@ Each room below imports only what stands before it:
 - ``autoencoders``, ``generative`` and ``supervised``: the models, of which no family knows another.
 """
 
+import os
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +102,9 @@ def create(name: str, **options: Any) -> "ImageEncoder":
 def load(path: str | PathLike[str]) -> "ImageEncoder":
     """Load a model that ``save`` wrote; its codes are the same to the bit.
 
+    The file is compared with the digests in it before Keras reads it; files of version 0.1 have none, and
+    load.
+
     Parameters
     ----------
     path : path
@@ -115,18 +119,25 @@ def load(path: str | PathLike[str]) -> "ImageEncoder":
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If it cannot be read.
     ValueError
-        If the file holds something else.
+        If the file is damaged, claims more than it can hold, or holds something else; it is named.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} is no file; give the .keras file that a model's save wrote")
     from latentknn.models.backend import keras
     from latentknn.models.base.image_encoder import ImageEncoder
+    from latentknn.models.base.model_file import check_model_file
 
     for entry in MODELS.values():
         entry.load_class()  # Keras finds only classes that are imported.
-    model = keras.saving.load_model(path)
+    try:
+        check_model_file(path)
+        model = keras.saving.load_model(path)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        raise ValueError(f"{os.fspath(path)!r} is not a readable model file: {error}") from error
     if not isinstance(model, ImageEncoder):
         raise ValueError(f"{path} holds a {type(model).__name__}, which is no model of latentknn")
     return model

@@ -13,6 +13,7 @@ from latentknn.models.backend import keras, tf
 from latentknn.models.base.exported import ExportedModel
 from latentknn.models.base.image_model import ImageModel
 from latentknn.models.base.in_batches import compute_in_batches
+from latentknn.models.base.model_file import add_digests
 from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.images import prepare_images
 from latentknn.models.layers.scaling import scale_pixels
@@ -179,7 +180,8 @@ class ImageEncoder(ImageModel):
         Parameters
         ----------
         filepath : path
-            A path that ends in ``.keras``. The file appears whole or not at all.
+            A path that ends in ``.keras``. The file appears whole or not at all, with digests of what it
+            holds. A symbolic link is followed: the file that it leads to is replaced.
         overwrite : bool
             Whether to replace a file that is there.
 
@@ -189,6 +191,8 @@ class ImageEncoder(ImageModel):
             If the path does not end in ``.keras``.
         FileExistsError
             If the file is there and ``overwrite`` is false.
+        OSError
+            If the file cannot be written; an older one stays then.
         """
         path = Path(filepath)
         if path.suffix != ".keras":
@@ -197,8 +201,9 @@ class ImageEncoder(ImageModel):
             raise FileExistsError(f"{path} is there already; pass overwrite=True to replace it")
         # Keras would warn when it loads an optimizer without variables.
         self.build_optimizers()
-        with atomic_file(path) as unfinished:
+        with atomic_file(path, ".keras") as unfinished:
             super().save(unfinished)
+            add_digests(unfinished)
 
     def export(self, filepath: str | PathLike[str], *arguments: Any, **options: Any) -> None:
         """Export what the model computes, to be used without this package.
