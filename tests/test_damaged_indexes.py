@@ -155,7 +155,7 @@ def claims_rows(count):
 
 LARGE = {
     "a header that claims 2^60 rows": (claims_rows(1 << 60), 24),
-    "a header that claims 2^31 rows in a sparse file": (claims_rows(1 << 31), 12 << 31),
+    "a header that claims 2^32 rows in a sparse file": (claims_rows(1 << 32), 12 << 32),
     "a header of 99 MB": (struct.pack("<Q", 99_000_000) + b"{" + b" " * 200, 99_000_100),
     "a header of 2^63 bytes": (struct.pack("<Q", 1 << 63), 1000),
     "an unknown tensor of 8 GiB": (
@@ -188,12 +188,24 @@ def test_what_a_header_claims_is_refused_before_anything_is_allocated(tmp_path, 
     monkeypatch.setattr(os, "preadv", counted(os.preadv))
     tracemalloc.start()
     try:
-        with pytest.raises((ValueError, MemoryError), match="large index"):
+        with pytest.raises(ValueError, match="large index"):
             lk.CosineIndex.load(path)
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
     finally:
         tracemalloc.stop()
     assert read <= (1 << 16) + 8
+
+
+def test_an_index_larger_than_the_memory_is_refused(tmp_path, monkeypatch):
+    saved_index(tmp_path / "large index")
+    saved_folder(tmp_path / "large folder")
+    # A machine with so many bytes of memory.
+    monkeypatch.setattr(
+        os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4, "SC_PHYS_PAGES": ROWS * DIM - 1}[name]
+    )
+    for name in ("large index", "large folder"):
+        with pytest.raises(MemoryError, match=name):
+            lk.CosineIndex.load(tmp_path / name)
 
 
 def test_a_pipe_or_a_device_is_refused(tmp_path):
