@@ -32,7 +32,8 @@ def atomic_file(path: Path, suffix: str = "") -> Iterator[Path]:
     Yields
     ------
     Path
-        An empty file beside the final one, to be written in place.
+        An empty file beside the final one, to be written in place: one that replaces it is not locked, and a
+        process that saves to the same folder at that moment may delete it.
 
     Raises
     ------
@@ -52,19 +53,20 @@ def atomic_file(path: Path, suffix: str = "") -> Iterator[Path]:
         )
     delete_unfinished(path.parent)
     with errors_of(path):
-        unfinished, file = _create(path.parent, suffix)
+        unfinished, lock = _create(path.parent, suffix)
         try:
+            mode = S_IMODE(os.fstat(lock).st_mode)
             with suppress(FileNotFoundError):
-                os.fchmod(file, S_IMODE(path.stat().st_mode))
+                mode = S_IMODE(path.stat().st_mode)
             yield unfinished
-            os.fsync(file)
+            _complete(unfinished, mode)
             os.replace(unfinished, path)
         except BaseException:
             with suppress(OSError):
                 unfinished.unlink()
             raise
         finally:
-            os.close(file)
+            os.close(lock)
         sync_folder(path.parent)
 
 
@@ -102,6 +104,17 @@ def _create(folder: Path, suffix: str) -> tuple[Path, int]:
             raise
         if is_there:
             return path, file
+        os.close(file)
+
+
+def _complete(path: Path, mode: int) -> None:
+    """Give a file its mode, and wait until it is on the disk."""
+    # Safetensors has replaced the file that was made here.
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fchmod(file, mode)
+        os.fsync(file)
+    finally:
         os.close(file)
 
 

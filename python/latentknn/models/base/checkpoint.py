@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.numpy import save
+from safetensors.numpy import save_file
 
 from latentknn.atomic_file import atomic_file
 from latentknn.models.backend import keras
@@ -132,7 +132,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(self.path) as unfinished:
-            unfinished.write_bytes(save(tensors, metadata={"state": json.dumps(state)}))
+            save_file(tensors, unfinished, metadata={"state": json.dumps(state)})
 
 
 def _variables(model: Any) -> dict[str, Any]:
