@@ -210,9 +210,19 @@ def test_an_index_larger_than_the_memory_is_refused(tmp_path, monkeypatch):
 
 def test_a_pipe_or_a_device_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", Path("/dev/zero")):
+    (tmp_path / "index").mkdir()
+    os.mkfifo(tmp_path / "index" / "manifest-000001.json")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path / "index"):
         with pytest.raises(ValueError, match="no regular file"):
             lk.CosineIndex.load(path)
+
+
+def test_a_manifest_that_is_too_large_is_refused_without_reading_it(tmp_path):
+    path = tmp_path / "manifest-000001.json"
+    path.touch()
+    os.truncate(path, 1 << 40)
+    with pytest.raises(ValueError, match="larger than 16777216 bytes"):
+        lk.CosineIndex.load(tmp_path)
 
 
 METADATA = {"format": "latentknn index 1", "next_id": "4"}

@@ -45,6 +45,7 @@ def assert_the_index_of_before(index, answers):
 def test_an_index_file_answers_as_before(answers, strategy):
     index = lk.CosineIndex.load(FILES / "index.safetensors", engine="cpu", strategy=strategy)
     assert_the_index_of_before(index, answers)
+    assert "has no digests" in str(index.explain())
 
 
 def test_saving_writes_what_was_read_and_digests_of_it(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from latentknn.files.digests import BLOCK_BYTES, DIGEST_BYTES, BlockDigests
 from latentknn.files.header import Header, Tensor, read_header
 from latentknn.files.label_columns import decode_labels, labels_dtype
+from latentknn.files.regular_file import open_regular_file
 
 _READ_BYTES = 1 << 20
 
@@ -58,13 +58,8 @@ class ColumnFile:
     """
 
     def __init__(self, path: Path) -> None:
-        # A pipe that nobody writes to would block.
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        self._file, self.bytes = open_regular_file(path)
         try:
-            status = os.fstat(self._file)
-            if not stat.S_ISREG(status.st_mode):
-                raise ValueError("it is no regular file")
-            self.bytes = status.st_size
             self.header: Header = read_header(self._file, self.bytes)
             self._digests = self._checked_digests()
         except BaseException:

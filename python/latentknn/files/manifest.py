@@ -18,6 +18,7 @@ from latentknn.atomic_file import atomic_file
 from latentknn.files.digests import is_digest, is_sealed, seal
 from latentknn.files.header import MOST_DIM, MOST_ROWS, parse_json
 from latentknn.files.label_columns import labels_dtype
+from latentknn.files.regular_file import open_regular_file
 
 FORMAT = "latentknn folder 1"
 CONTRACT = 1
@@ -153,15 +154,11 @@ def read_newest(folder: Path) -> Manifest:
             raise FileNotFoundError(errno.ENOENT, "there is no manifest of an index in it", str(folder))
         path = folder / f"manifest-{numbers[-1]:06d}.json"
         try:
-            with path.open("rb") as file:
-                text = file.read(_MOST_BYTES + 1)
+            return _parsed(_content(path), numbers[-1])
         except FileNotFoundError:
             # A writer has replaced it since the folder was listed.
             if generations(folder) == numbers:
                 raise
-            continue
-        try:
-            return _parsed(text, numbers[-1])
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{os.fspath(path)!r} is not a readable manifest: {error}") from error
 
@@ -184,10 +181,22 @@ def write_next(folder: Path, manifest: Manifest) -> Manifest:
         )
     written = replace(manifest, generation=manifest.generation + 1)
     text = _text(written)
+    if len(text) > _MOST_BYTES:
+        raise ValueError(
+            f"a manifest of {len(text):,} bytes would be larger than {_MOST_BYTES:,}; write larger shards"
+        )
     _parsed(text, written.generation)
     with atomic_file(folder / written.file_name) as unfinished:
         unfinished.write_bytes(text)
     return written
+
+
+def _content(path: Path) -> bytes:
+    file, size = open_regular_file(path)
+    with open(file, "rb") as opened:
+        if size > _MOST_BYTES:
+            raise ValueError(f"it is larger than {_MOST_BYTES} bytes")
+        return opened.read(size)
 
 
 def _text(manifest: Manifest) -> bytes:
@@ -212,8 +221,6 @@ def _text(manifest: Manifest) -> bytes:
 
 
 def _parsed(text: bytes, generation: int) -> Manifest:
-    if len(text) > _MOST_BYTES:
-        raise ValueError(f"it is larger than {_MOST_BYTES} bytes")
     # Only what has been compared with its digest is looked at.
     if not is_sealed(text, _SEAL_PREFIX):
         raise ValueError("it is not what was written")
