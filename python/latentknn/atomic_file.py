@@ -109,7 +109,7 @@ def _create(folder: Path, suffix: str) -> tuple[Path, int]:
 
 def _complete(path: Path, mode: int) -> None:
     """Give a file its mode, and wait until it is on the disk."""
-    # Safetensors has replaced the file that was made here.
+    # This need not be the file that was made: safetensors writes to another one, which it gives this name.
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fchmod(file, mode)
@@ -120,7 +120,7 @@ def _complete(path: Path, mode: int) -> None:
 
 def _delete_if_abandoned(path: Path) -> None:
     with suppress(OSError):
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()

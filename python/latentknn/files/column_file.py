@@ -90,15 +90,18 @@ class ColumnFile:
         verified : bool
             Whether every byte is compared with its digest, where the file has any.
         into : ndarray of shape (n, d), float32, optional
-            Where codes go that are not mapped; it may be filled in part where this raises.
+            Where codes go that are not mapped, in C order; it may be filled in part where this raises.
 
         Raises
         ------
         MemoryError
             Where columns that are not mapped are larger than the memory of this machine.
         ValueError
-            Where a block is not what was written.
+            Where a block is not what was written, or `into` has another shape than the codes.
         """
+        codes = self.header.tensors["codes"]
+        if into is not None and (into.shape != codes.shape or not into.flags.c_contiguous):
+            raise ValueError(f"its codes have shape {codes.shape}, received room of shape {into.shape}")
         check = _Check(self._digests if verified else None)
         arrays: dict[str, NDArray[Any]] = {} if into is None else {"codes": into}
         if mapped:

@@ -19,6 +19,9 @@ BLOCK_BYTES = 4 << 20
 DIGEST_BYTES = 32
 DIGEST_DIGITS = 2 * DIGEST_BYTES
 
+_NO_DIGITS = b"0" * DIGEST_DIGITS
+_DIGITS = frozenset("0123456789abcdef")
+
 Buffer = bytes | bytearray | memoryview
 
 
@@ -96,10 +99,6 @@ def is_sealed(text: bytes, prefix: bytes, *after: Buffer) -> bool:
     """Return whether the digest that `seal` wrote into a text fits it and what is stored after it."""
     rest = text[len(prefix) + DIGEST_DIGITS :]
     return seal_of(text, prefix) is not None and seal(prefix, rest, *after) == text
-
-
-_NO_DIGITS = b"0" * DIGEST_DIGITS
-_DIGITS = frozenset("0123456789abcdef")
 
 
 def _hasher() -> blake3:

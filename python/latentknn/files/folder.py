@@ -27,7 +27,7 @@ class WritableFolder:
     Parameters
     ----------
     path : Path
-        The folder; made where there is none, beside whose parent nothing is made.
+        The folder, which is made where there is none; its parent must exist.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ class WritableFolder:
         """Delete the files of this format that the newest manifest does not list."""
         listed = {shard.file for shard in self.manifest.shards} if self.manifest else set()
         listed |= {self.manifest.file_name} if self.manifest else set()
-        # The oldest manifests go first, so that the newest is never alone with the shards of an older one.
+        # A manifest goes before the shards that it lists.
         for name in sorted(os.listdir(self.path)):
             if _OWN_NAME.fullmatch(name) and name not in listed:
                 (self.path / name).unlink()

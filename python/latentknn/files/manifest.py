@@ -35,11 +35,10 @@ _NAME = re.compile(r"manifest-([0-9]{6,15})\.json")
 _SHARD_NAME = re.compile(r"shard-[0-9A-Za-z-]{1,200}\.safetensors")
 _SEAL_PREFIX = b'{"digest":"'
 _DTYPES = {"codes", "ids", "labels"}
-_FIELDS = {"format", "contract", "generation", "dim", "dtypes", "rows"} | {
-    "next_id",
-    "classes",
-    "encoder",
-    "shards",
+_ENTRY_FIELDS = {"file", "rows", "first", "bytes", "digest"}
+_FIELDS = {
+    *("format", "contract", "generation", "dim", "dtypes"),
+    *("rows", "next_id", "classes", "encoder", "shards"),
 }
 
 Class = str | int | float | bool
@@ -166,7 +165,7 @@ def read_newest(folder: Path) -> Manifest:
 def write_next(folder: Path, manifest: Manifest) -> Manifest:
     """Write the manifest that follows the one of `manifest.generation`, and return it with its number.
 
-    Whoever calls this holds `folder.WritableFolder`.
+    Whoever calls this holds the folder's `WritableFolder`, whose `commit` does.
 
     Raises
     ------
@@ -264,7 +263,7 @@ def _shards(found: Any, rows: int, dim: int) -> tuple[ShardEntry, ...]:
     shards = []
     first = 0
     for each in found:
-        if each.keys() != {"file", "rows", "first", "bytes", "digest"}:
+        if each.keys() != _ENTRY_FIELDS:
             raise ValueError(f"the fields of a shard are {sorted(each)}")
         if not (isinstance(each["file"], str) and _SHARD_NAME.fullmatch(each["file"])):
             raise ValueError(f"{each['file']!r} is no name of a shard")
