@@ -48,6 +48,33 @@ def test_a_file_that_was_written_by_the_page_is_an_index(tmp_path, spaces):
     assert index.ids[-1] == 9
 
 
+def test_the_next_id_of_the_page_is_given_where_all_ids_are_positions(tmp_path):
+    shard = columns(SHARD, [codes_column(ROWS)])
+    entry = {"rows": 4, "first": 0, "bytes": len(shard), "digest": digest_in(shard)}
+    fields = {
+        "format": "latentknn folder 1",
+        "contract": 1,
+        "generation": 1,
+        "dim": 3,
+        "dtypes": {"codes": "float32", "ids": None, "labels": None},
+        "rows": 4,
+        "next_id": 9,
+        "classes": None,
+        "encoder": None,
+        "shards": [{"file": "shard-1.safetensors", **entry}],
+    }
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "shard-1.safetensors").write_bytes(shard)
+    (tmp_path / "index" / "manifest-000001.json").write_bytes(manifest(**fields))
+    metadata = {"format": "latentknn index 1", "next_id": "9"}
+    (tmp_path / "file").write_bytes(columns(metadata, [codes_column(ROWS)]))
+    for name in ("index", "file"):
+        index = lk.CosineIndex.load(tmp_path / name)
+        assert index.ids.tolist() == [0, 1, 2, 3]
+        index.add([(1.0, 1.0, 1.0)])
+        assert index.ids[-1] == 9
+
+
 def test_a_file_of_several_blocks_that_was_written_by_the_page_is_an_index(tmp_path):
     rows = np.arange(3 * BLOCK // 4, dtype="<f4").reshape(-1, 64)
     tensors = [("codes", "F32", list(rows.shape), rows.tobytes())]

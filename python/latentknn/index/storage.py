@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,7 +130,7 @@ def _read_file(path: Path) -> LoadedIndex:
         if not _WHOLE_NUMBER.fullmatch(next_id) or not least <= int(next_id) <= _MOST_ID:
             raise ValueError(f"its next id is {next_id[:30]!r}")
         columns = file.read()
-        rows = LabelledRows(len(columns.codes), columns.labels, columns.ids, int(next_id))
+        rows = _rows(len(columns.codes), columns.labels, columns.ids, int(next_id))
         return LoadedIndex(columns.codes, rows, file.header.digest is not None)
 
 
@@ -233,4 +234,12 @@ def _read_shards(path: Path, manifest: Manifest) -> LoadedIndex:
             ids[part] = columns.ids
         if labels is not None and columns.labels is not None:
             labels[part] = columns.labels
-    return LoadedIndex(codes, LabelledRows(count, labels, ids, manifest.next_id), verified=True)
+    return LoadedIndex(codes, _rows(count, labels, ids, manifest.next_id), verified=True)
+
+
+def _rows(
+    count: int, labels: NDArray[Any] | None, ids: NDArray[np.int64] | None, next_id: int
+) -> LabelledRows:
+    # Where no code has an id of its own, the next one would get its position.
+    own_ids = np.arange(count, dtype=np.int64) if ids is None and next_id != count else ids
+    return LabelledRows(count, labels, own_ids, next_id)
