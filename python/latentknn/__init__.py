@@ -9,7 +9,7 @@ from latentknn.index import CosineIndex, Explanation, SearchResult, cosine_searc
 from latentknn.moved_modules import find_moved_modules
 
 if TYPE_CHECKING:
-    from latentknn import datasets, models
+    from latentknn import datasets, evaluation, models
     from latentknn.classification import ClassConditionalKNNClassifier, CosineKNNClassifier
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "__version__",
     "cosine_search",
     "datasets",
+    "evaluation",
     "models",
 ]
 
@@ -33,7 +34,7 @@ _LAZY_CLASSES = {
     "ClassConditionalKNNClassifier": "latentknn.classification",
     "CosineKNNClassifier": "latentknn.classification",
 }
-_LAZY_MODULES = {"datasets", "models"}
+_LAZY_MODULES = {"datasets", "evaluation", "models"}
 
 
 def __getattr__(name: str) -> Any:

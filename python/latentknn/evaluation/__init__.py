@@ -1,5 +1,7 @@
 """Measures of how well codes classify.
 
+``evaluate`` measures codes that anything may have made and returns a ``CodeEvaluation``; ``measures`` holds
+what that consists of. ``PairedTest`` compares two classifiers of the same items.
 ``run_experiment`` trains a model, indexes its codes, chooses the vote on held-out training images and
 classifies the test set. The functions that it calls can be used alone. ``KNNAccuracy`` and ``SampleRecorder``
 are Keras callbacks; TensorFlow is imported when they or ``generate_images`` are first asked for.
@@ -13,8 +15,11 @@ from latentknn.classification.vote import Vote
 from latentknn.evaluation.accuracy import Accuracy
 from latentknn.evaluation.choosing import CANDIDATES, VoteScore, best_vote, score_votes
 from latentknn.evaluation.classification import Classification
+from latentknn.evaluation.code_evaluation import CodeEvaluation, EvaluatedItems
 from latentknn.evaluation.code_mixture import sample_like
+from latentknn.evaluation.evaluating import evaluate
 from latentknn.evaluation.experiment import Experiment, classify_by_pixels, run_experiment
+from latentknn.evaluation.paired import PairedTest
 from latentknn.evaluation.projection import project
 from latentknn.evaluation.splitting import hold_out
 from latentknn.evaluation.stages import Stage, Stopwatch
@@ -27,9 +32,12 @@ __all__ = [
     "CANDIDATES",
     "Accuracy",
     "Classification",
+    "CodeEvaluation",
+    "EvaluatedItems",
     "Experiment",
     "KNNAccuracy",
     "Neighbours",
+    "PairedTest",
     "SampleRecorder",
     "Stage",
     "Stopwatch",
@@ -37,6 +45,7 @@ __all__ = [
     "VoteScore",
     "best_vote",
     "classify_by_pixels",
+    "evaluate",
     "find_neighbours",
     "generate_images",
     "hold_out",

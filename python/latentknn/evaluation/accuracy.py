@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 
-def standard_score(confidence: float) -> float:
-    """Return the half-width, in standard deviations, of a normal interval of this confidence."""
+def check_confidence(confidence: float) -> None:
+    """Raise ValueError unless a confidence is between 0 and 1."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, received {confidence}")
+
+
+def standard_score(confidence: float) -> float:
+    """Return the half-width, in standard deviations, of a normal interval of this confidence."""
+    check_confidence(confidence)
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
