@@ -63,7 +63,8 @@ ALLOWED = {
         MODELS,
     ],
     f"{PACKAGE}/report": [f"{PACKAGE}/evaluation", PACKAGE],
-    f"{PACKAGE}/cli": [f"{PACKAGE}/report"],
+    f"{PACKAGE}/exporters": [f"{PACKAGE}/evaluation"],
+    f"{PACKAGE}/cli": [f"{PACKAGE}/report", f"{PACKAGE}/exporters"],
     f"{PACKAGE}/__main__": [f"{PACKAGE}/cli"],
 }
 """The other rooms that the files of each room may use.

@@ -9,7 +9,7 @@ from latentknn.index import CosineIndex, Explanation, SearchResult, cosine_searc
 from latentknn.moved_modules import find_moved_modules
 
 if TYPE_CHECKING:
-    from latentknn import datasets, evaluation, models
+    from latentknn import datasets, evaluation, exporters, models
     from latentknn.classification import ClassConditionalKNNClassifier, CosineKNNClassifier
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "cosine_search",
     "datasets",
     "evaluation",
+    "exporters",
     "models",
 ]
 
@@ -34,7 +35,7 @@ _LAZY_CLASSES = {
     "ClassConditionalKNNClassifier": "latentknn.classification",
     "CosineKNNClassifier": "latentknn.classification",
 }
-_LAZY_MODULES = {"datasets", "evaluation", "models"}
+_LAZY_MODULES = {"datasets", "evaluation", "exporters", "models"}
 
 
 def __getattr__(name: str) -> Any:
