@@ -83,7 +83,8 @@ def test_fetching_a_dataset_that_cannot_be_had(capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--version"], ["--help"], ["run", "--help"], ["models"], ["datasets"]]
+    "arguments",
+    [["--version"], ["--help"], ["run", "--help"], ["evaluate", "--help"], ["models"], ["datasets"]],
 )
 def test_light_commands_import_no_heavy_library(arguments):
     script = (

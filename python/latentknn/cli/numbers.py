@@ -37,3 +37,11 @@ def positive_number(text: str) -> float:
     if found <= 0:
         raise argparse.ArgumentTypeError(f"must be above 0, received {text}")
     return found
+
+
+def share(text: str) -> float:
+    """Read a number above 0 and up to 1."""
+    found = positive_number(text)
+    if found > 1:
+        raise argparse.ArgumentTypeError(f"must be at most 1, received {text}")
+    return found

@@ -1,0 +1,64 @@
+"""The folder of an evaluation."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from latentknn.cli.errors import CommandError
+
+
+class EvaluationFolder:
+    """The names of all files of an evaluation.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the folder, which need not exist.
+
+    Attributes
+    ----------
+    results : Path
+        Everything that was measured, for `CodeEvaluation.load` (JSON). It is written last.
+    items : Path
+        A line for each item (CSV).
+    projector : Path
+        Folder for TensorBoard's embedding projector, where it was asked for.
+    atlas : Path
+        File for Embedding Atlas, where it was asked for (Parquet).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.results = path / "results.json"
+        self.items = path / "items.csv"
+        self.projector = path / "tensorboard"
+        self.atlas = path / "atlas.parquet"
+
+    def check(self, *, overwrite: bool) -> None:
+        """Refuse a folder that cannot be used, without touching it.
+
+        Raises
+        ------
+        CommandError
+            If the path is a file, or the folder is not empty, unless it holds an evaluation to overwrite.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise CommandError(f"--out {self.path} is a file; give a folder")
+        if not self.path.exists() or not any(self.path.iterdir()):
+            return
+        if not overwrite:
+            raise CommandError(
+                f"--out {self.path} is not empty: give another folder, or --overwrite to replace the "
+                "evaluation in it"
+            )
+        if not self.results.exists():
+            raise CommandError(f"--out {self.path} is not empty but holds no evaluation; give another folder")
+
+    def prepare(self) -> None:
+        """Make the folder, and remove the files of an earlier evaluation and no others."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for file in (self.results, self.items, self.atlas):
+            file.unlink(missing_ok=True)
+        if self.projector.exists():
+            shutil.rmtree(self.projector)
