@@ -55,6 +55,14 @@ def test_a_run_writes_its_files(finished_run):
         assert imread(out / picture)[..., :3].std() > 0.02
 
 
+def test_a_run_says_in_words_what_is_better(finished_run):
+    out, output, _ = finished_run
+    record = json.loads((out / "report.json").read_text())
+    assert record["comparisons"]
+    for comparison in record["comparisons"]:
+        assert f"\n{comparison['sentence']}\n" in output
+
+
 def test_accuracies_of_a_run_follow_from_its_codes(finished_run):
     out, output, _ = finished_run
     digits = lk.datasets.load("digits")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from html.parser import HTMLParser
 
@@ -10,7 +11,7 @@ import pytest
 from matplotlib.image import imread
 
 import latentknn as lk
-from latentknn.evaluation import Classification, Stopwatch, Vote, run_experiment
+from latentknn.evaluation import Classification, Stopwatch, Vote, compare_results, run_experiment
 from latentknn.report import RunFolder, write_report
 from latentknn.report.code_figure import draw_codes
 from latentknn.report.confusion_figure import draw_confusion_matrix
@@ -292,6 +293,7 @@ def test_page_shows_everything(folder, experiment):
         *experiment.dataset.class_names,
         "simple_ae on tiles",
         f"{experiment.chosen.accuracy.value:.4f}",
+        *(comparison.sentence for comparison in compare_results(experiment)),
     ):
         assert text in page.text
     for stage in ("train", "t-SNE of test codes", "draw pictures"):
@@ -329,6 +331,37 @@ def test_record_is_complete(folder, experiment):
         assert written["accuracy"] == result.accuracy.value
         assert written["accuracy_interval_95"] == list(result.accuracy.interval())
         assert set(experiment.dataset.class_names) < set(written["classification_report"])
+
+
+def test_record_compares_the_results(folder, experiment):
+    first, *others = json.loads(folder.record.read_text(encoding="utf-8"))["comparisons"]
+    codes, pixels = (result.predictions == result.truth for result in (experiment.nearest, experiment.pixels))
+    assert (first["first"], first["second"]) == ("nearest", "pixels")
+    assert first["only_first"] == np.sum(codes & ~pixels)
+    assert first["only_second"] == np.sum(pixels & ~codes)
+    low, high = first["difference_interval_95"]
+    assert low <= first["difference"] <= high
+    assert first["difference"] == pytest.approx(np.mean(codes) - np.mean(pixels))
+    assert 0 < first["p_value"] <= 1
+    assert [each["first"] for each in others] == ["chosen"] * (experiment.chosen.vote.k > 1)
+
+
+def test_a_chosen_vote_is_compared_with_the_nearest_code(experiment):
+    """A vote of one neighbour is the nearest code, and there is nothing to compare."""
+    right = np.arange(40) % 4 != 0
+    truth = experiment.dataset.test_labels
+    names = experiment.dataset.class_names
+    chosen = Classification(Vote(5), truth, truth, names)
+    nearest = Classification(Vote(1), truth, np.where(right, truth, 3), names)
+    changed = dataclasses.replace(experiment, chosen=chosen, nearest=nearest)
+    with_pixels, with_nearest = compare_results(changed)
+    assert (with_nearest.first, with_nearest.second) == ("chosen", "nearest")
+    assert (with_nearest.test.only_first, with_nearest.test.only_second) == (10, 0)
+    assert with_nearest.sentence.startswith(
+        "The chosen vote of codes is better than the nearest code: it gets 10"
+    )
+    assert with_pixels.sentence.count("raw pixels") == 1
+    assert len(compare_results(dataclasses.replace(changed, chosen=nearest))) == 1
 
 
 def test_files_of_a_report_bring_everything_back(folder, experiment):

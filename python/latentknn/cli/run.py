@@ -182,12 +182,15 @@ def _model_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _summary(experiment: Experiment, folder: RunFolder) -> str:
+    from latentknn.evaluation import compare_results
+
+    sentences = "\n".join(comparison.sentence for comparison in compare_results(experiment))
     rows = [("", "vote", "accuracy", "95 % interval")]
     for name, result in experiment.results.items():
         low, high = result.accuracy.interval()
         rows.append((name, str(result.vote), f"{result.accuracy.value:.4f}", f"{low:.4f} to {high:.4f}"))
     return (
-        f"{format_table(rows)}\n"
+        f"{format_table(rows)}\n{sentences}\n"
         f"The vote was chosen on {len(experiment.held_out):,} held-out training images; "
         f"the test set has {experiment.chosen.accuracy.total:,} images.\n\n"
         f"Report: {folder.page}"

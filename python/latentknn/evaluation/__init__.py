@@ -23,6 +23,7 @@ from latentknn.evaluation.paired import PairedTest
 from latentknn.evaluation.projection import project
 from latentknn.evaluation.splitting import hold_out
 from latentknn.evaluation.stages import Stage, Stopwatch
+from latentknn.evaluation.summary import Comparison, compare_results
 
 if TYPE_CHECKING:
     from latentknn.evaluation.knn_accuracy import KNNAccuracy
@@ -33,6 +34,7 @@ __all__ = [
     "Accuracy",
     "Classification",
     "CodeEvaluation",
+    "Comparison",
     "EvaluatedItems",
     "Experiment",
     "KNNAccuracy",
@@ -45,6 +47,7 @@ __all__ = [
     "VoteScore",
     "best_vote",
     "classify_by_pixels",
+    "compare_results",
     "evaluate",
     "find_neighbours",
     "generate_images",

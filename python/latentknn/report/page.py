@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from latentknn.evaluation import Experiment, Stage
+from latentknn.evaluation import Experiment, Stage, compare_results
 from latentknn.report.folder import RunFolder
 
 _STYLE = """
@@ -48,6 +48,7 @@ def make_page(
         _introduction(experiment),
         "<h2>Accuracy on the test set</h2>",
         _accuracies(experiment),
+        *(_paragraph(comparison.sentence) for comparison in compare_results(experiment)),
         _paragraph(
             f"The vote in the last line was chosen on {len(experiment.held_out):,} held-out training "
             "images, on which the model was not trained. The test set played no part in training or choosing."

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-from latentknn.evaluation import Classification, Experiment, Stage, Vote
+from latentknn.evaluation import Classification, Comparison, Experiment, Stage, Vote, compare_results
 from latentknn.report.environment import describe_environment
 
 
@@ -62,6 +62,7 @@ def make_record(experiment: Experiment, stages: Sequence[Stage]) -> dict[str, An
             "nearest": _result(experiment.nearest),
             "chosen": _result(experiment.chosen),
         },
+        "comparisons": [_comparison(each) for each in compare_results(experiment)],
         "stages": [
             {"name": stage.name, "items": stage.items, "unit": stage.unit, "seconds": stage.seconds}
             for stage in stages
@@ -87,4 +88,18 @@ def _result(classification: Classification) -> dict[str, Any]:
         "accuracy_interval_95": accuracy.interval(),
         "classification_report": classification.report(),
         "confusion_matrix": classification.confusion_matrix().tolist(),
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    test = comparison.test
+    return {
+        "first": comparison.first,
+        "second": comparison.second,
+        "only_first": test.only_first,
+        "only_second": test.only_second,
+        "difference": test.difference,
+        "difference_interval_95": test.difference_interval(),
+        "p_value": test.p_value,
+        "sentence": comparison.sentence,
     }
