@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import latentknn as lk
-from latentknn.evaluation import Accuracy, CodeEvaluation, PairedTest, Vote, evaluate
+from latentknn.evaluation import Accuracy, CodeEvaluation, Neighbours, PairedTest, Vote, evaluate
 
 RNG = np.random.default_rng(0)
 CODES = RNG.standard_normal((30, 5)).astype(np.float32)
@@ -96,6 +96,19 @@ def test_a_single_code_answers_every_item():
     assert result.hubs.skewness is None
 
 
+def test_many_classes_need_no_matrix_of_all_classes(monkeypatch):
+    """The shares of 10,000 classes for every item would fill the memory."""
+
+    def refuse(*_):
+        raise AssertionError("a matrix of items and classes was made")
+
+    monkeypatch.setattr(Neighbours, "shares", refuse)
+    codes = RNG.standard_normal((3000, 4))
+    result = evaluate(codes, np.arange(3000) // 2)
+    assert len(result.class_scores) == 1500
+    assert result.retrieval.items == 3000
+
+
 def test_two_codes_are_each_others_neighbours():
     result = evaluate(CODES[:2], ["a", "a"])
     assert result.voted == Accuracy(2, 2)
@@ -160,14 +173,24 @@ def test_wrong_test_items_are_refused(test, error, message):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"vote": Vote(30)}, ValueError, "k must be from 1 to 29, the number of other codes, received 30"),
-        ({"vote": Vote(0)}, ValueError, "k must be from 1 to 29"),
+        (
+            {"vote": Vote(30)},
+            ValueError,
+            "k of the vote must be at most 29, the number of other codes, received 30",
+        ),
+        ({"vote": Vote(0)}, ValueError, "k of the vote must be at least 1, received 0"),
         ({"vote": Vote(3, "loud")}, ValueError, "weights must be one of"),
-        ({"ks": [1, 30]}, ValueError, "k must be from 1 to 29, the number of other codes, received 30"),
+        (
+            {"vote": Vote(3, "softmax", 0.0)},
+            ValueError,
+            "temperature of the vote must be above 0, received 0.0",
+        ),
+        ({"vote": 5}, TypeError, "vote must be a latentknn.evaluation.Vote, received 5"),
+        ({"ks": [1, 30]}, ValueError, "ks must be at most 29, the number of other codes, received 30"),
         ({"ks": [0]}, ValueError, "ks must be at least 1, received 0"),
         ({"ks": []}, ValueError, "ks must name at least one depth"),
         ({"ks": [1.5]}, TypeError, "ks must be an integer, received 1.5"),
-        ({"evidence": 30}, ValueError, "k must be from 1 to 29"),
+        ({"evidence": 30}, ValueError, "evidence must be at most 29, the number of other codes, received 30"),
         ({"duplicates_above": 0}, ValueError, "duplicates_above must be above 0 and at most 1, received 0"),
         ({"duplicates_above": float("nan")}, ValueError, "duplicates_above must be above 0"),
         ({"engine": "warp"}, ValueError, "warp"),

@@ -1,4 +1,4 @@
-"""The example, the command and the pictures of the README."""
+"""The examples, the command and the pictures of the README and the page on evaluation."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ def test_codes_win_in_the_command_that_needs_no_download(tmp_path):
     accuracy = {name: result["accuracy"] for name, result in record["results"].items()}
     assert accuracy["nearest"] > accuracy["pixels"]
     assert accuracy["chosen"] >= accuracy["nearest"]
+
+
+def test_the_example_of_the_evaluation_page_runs(tmp_path):
+    page = README.parent / "docs" / "evaluation.md"
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    run = subprocess.run(
+        [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert "gets 0.9620 of 500 test items right" in run.stdout
+    assert (tmp_path / "results.json").stat().st_size > 0
 
 
 def test_pictures_are_there():

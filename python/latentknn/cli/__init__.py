@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from latentknn import __version__
-from latentknn.cli import datasets, engines, evaluate, models, run
+from latentknn.cli import compare, datasets, engines, evaluate, models, run
 from latentknn.cli.errors import CommandError
 
 _INTERRUPTED = 130
@@ -60,6 +60,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"latentknn {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, evaluate, models, datasets, engines):
+    for command in (run, evaluate, compare, models, datasets, engines):
         command.add_to(commands)
     return parser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from latentknn.cli.errors import CommandError
+from latentknn.cli.output_folder import check_output_folder
 
 
 class EvaluationFolder:
@@ -36,24 +36,8 @@ class EvaluationFolder:
         self.atlas = path / "atlas.parquet"
 
     def check(self, *, overwrite: bool) -> None:
-        """Refuse a folder that cannot be used, without touching it.
-
-        Raises
-        ------
-        CommandError
-            If the path is a file, or the folder is not empty, unless it holds an evaluation to overwrite.
-        """
-        if self.path.exists() and not self.path.is_dir():
-            raise CommandError(f"--out {self.path} is a file; give a folder")
-        if not self.path.exists() or not any(self.path.iterdir()):
-            return
-        if not overwrite:
-            raise CommandError(
-                f"--out {self.path} is not empty: give another folder, or --overwrite to replace the "
-                "evaluation in it"
-            )
-        if not self.results.exists():
-            raise CommandError(f"--out {self.path} is not empty but holds no evaluation; give another folder")
+        """Refuse a folder that cannot be used, without touching it; see `check_output_folder`."""
+        check_output_folder(self.path, self.results, "evaluation", overwrite=overwrite)
 
     def prepare(self) -> None:
         """Make the folder, and remove the files of an earlier evaluation and no others."""

@@ -1,7 +1,9 @@
 """Measures of how well codes classify.
 
 ``evaluate`` measures codes that anything may have made and returns a ``CodeEvaluation``; ``measures`` holds
-what that consists of. ``PairedTest`` compares two classifiers of the same items.
+what that consists of. ``PairedTest`` compares two classifiers of the same items, and ``compare_runs`` several
+runs.
+
 ``run_experiment`` trains a model, indexes its codes, chooses the vote on held-out training images and
 classifies the test set. The functions that it calls can be used alone. ``KNNAccuracy`` and ``SampleRecorder``
 are Keras callbacks; TensorFlow is imported when they or ``generate_images`` are first asked for.
@@ -17,6 +19,7 @@ from latentknn.evaluation.choosing import CANDIDATES, VoteScore, best_vote, scor
 from latentknn.evaluation.classification import Classification
 from latentknn.evaluation.code_evaluation import CodeEvaluation, EvaluatedItems
 from latentknn.evaluation.code_mixture import sample_like
+from latentknn.evaluation.comparing import Answers, ComparedRuns, compare_runs
 from latentknn.evaluation.evaluating import evaluate
 from latentknn.evaluation.experiment import Experiment, classify_by_pixels, run_experiment
 from latentknn.evaluation.paired import PairedTest
@@ -32,8 +35,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CANDIDATES",
     "Accuracy",
+    "Answers",
     "Classification",
     "CodeEvaluation",
+    "ComparedRuns",
     "Comparison",
     "EvaluatedItems",
     "Experiment",
@@ -48,6 +53,7 @@ __all__ = [
     "best_vote",
     "classify_by_pixels",
     "compare_results",
+    "compare_runs",
     "evaluate",
     "find_neighbours",
     "generate_images",

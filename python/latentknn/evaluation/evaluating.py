@@ -22,9 +22,10 @@ from latentknn.evaluation.measures.hubs import find_hubs
 from latentknn.evaluation.measures.outliers import find_outliers
 from latentknn.evaluation.measures.retrieval import measure_retrieval
 from latentknn.evaluation.paired import PairedTest
-from latentknn.index.counts import neighbour_count, positive
+from latentknn.index.counts import positive
 
 _VOTERS = 10
+_SHOWN = 10
 _DEPTHS = (1, 5, 10)
 _HUB_NEIGHBOURS = 10
 _OUTLIER_NEIGHBOURS = 10
@@ -112,15 +113,17 @@ def evaluate(
     available = evaluated.searchable
     if not 0 < duplicates_above <= 1:
         raise ValueError(f"duplicates_above must be above 0 and at most 1, received {duplicates_above}")
-    among = "other codes" if evaluated.leave_one_out else "codes"
+    among = f"{available}, the number of {'other ' if evaluated.leave_one_out else ''}codes"
     vote = Vote(min(_VOTERS, available)) if vote is None else vote
-    neighbour_count(vote.k, available, among)
-    depths = [k for k in _DEPTHS if k <= available] if ks is None else [positive(k, "ks") for k in ks]
+    _check_vote(vote, available, among)
+    depths = (
+        [k for k in _DEPTHS if k <= available]
+        if ks is None
+        else [_count(k, "ks", available, among) for k in ks]
+    )
     if not depths:
         raise ValueError("ks must name at least one depth, received none")
-    for k in depths:
-        neighbour_count(k, available, among)
-    shown = min(_VOTERS, available) if evidence is None else neighbour_count(evidence, available, among)
+    shown = _count(min(_SHOWN, available) if evidence is None else evidence, "evidence", available, among)
 
     testifying, hub_k, outlier_k = (
         min(k, available) for k in (label_errors.K, _HUB_NEIGHBOURS, _OUTLIER_NEIGHBOURS)
@@ -132,7 +135,7 @@ def evaluate(
     classes, names = evaluated.item_classes, evaluated.class_names
     neighbour_classes = found.classes.astype(np.int64, copy=False)
     predictions, nearest = found.predict(vote).astype(np.int64, copy=False), neighbour_classes[:, 0]
-    shares = found.shares(vote)[np.arange(len(classes)), predictions]
+    shares = _winning_shares(found, predictions, vote)
     voted = Classification(vote, classes, predictions, names)
     outliers = find_outliers(found.similarities[:, :outlier_k])
 
@@ -171,6 +174,29 @@ def evaluate(
             similarities=found.similarities[:, :shown],
         ),
     )
+
+
+def _check_vote(vote: Vote, available: int, among: str) -> None:
+    if not isinstance(vote, Vote):
+        raise TypeError(f"vote must be a latentknn.evaluation.Vote, received {vote!r}")
+    _count(vote.k, "k of the vote", available, among)
+    if not vote.temperature > 0:
+        raise ValueError(f"temperature of the vote must be above 0, received {vote.temperature}")
+
+
+def _count(value: int, name: str, available: int, among: str) -> int:
+    number = positive(value, name)
+    if number > available:
+        raise ValueError(f"{name} must be at most {among}, received {number}")
+    return number
+
+
+def _winning_shares(found: Neighbours, predictions: NDArray[np.int64], vote: Vote) -> NDArray[np.float64]:
+    """Return the share of each predicted class in its votes, without a matrix of all classes."""
+    weights = vote.weigh(found.similarities[:, : vote.k])
+    for_predicted = np.where(found.classes[:, : vote.k] == predictions[:, None], weights, 0.0)
+    shares: NDArray[np.float64] = for_predicted.sum(axis=1) / weights.sum(axis=1)
+    return shares
 
 
 def _accuracy(right: NDArray[np.bool_]) -> Accuracy:
