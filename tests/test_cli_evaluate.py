@@ -167,6 +167,13 @@ def test_a_folder_of_something_else_is_refused(capsys, files, tmp_path):
     assert [path.name for path in out.iterdir()] == ["notes.txt"]
 
 
+def test_a_folder_that_cannot_be_made_is_told(capsys, files, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "Not a directory" in refused(
+        capsys, "evaluate", *files[:2], "--out", str(tmp_path / "file" / "out")
+    )
+
+
 @pytest.mark.parametrize("wrong", [["--neighbours", "40"], ["--weights", "loud"]])
 def test_misuse_is_said_before_a_heavy_library_is_imported(files, tmp_path, wrong):
     script = (

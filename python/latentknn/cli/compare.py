@@ -62,7 +62,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     if arguments.out is not None:
         from latentknn.cli.comparison_files import write_comparison
 
-        with as_command_error(ImportError):
+        with as_command_error(ImportError, OSError):
             write_comparison(compared, arguments.out)
         print(f"\nComparison: {arguments.out}")
 

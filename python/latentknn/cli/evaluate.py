@@ -97,9 +97,10 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
     from latentknn.cli.evaluation_tables import tables
     from latentknn.evaluation import Vote, evaluate
+    from latentknn.evaluation.evaluating import VOTERS
 
-    vote = Vote(arguments.neighbours or min(10, files.available), arguments.weights)
-    with as_command_error(ImportError, RuntimeError, TypeError, ValueError):
+    vote = Vote(arguments.neighbours or min(VOTERS, files.available), arguments.weights)
+    with as_command_error(ImportError, OSError, RuntimeError, TypeError, ValueError):
         evaluation = evaluate(
             files.codes,
             files.labels,

@@ -15,13 +15,16 @@ from latentknn.classification import Vote
 from latentknn.evaluation.accuracy import Accuracy
 from latentknn.evaluation.classification import Classification
 from latentknn.evaluation.json_text import from_json, to_json
-from latentknn.evaluation.measures.calibration import Calibration
-from latentknn.evaluation.measures.confusion import ClassScore, ConfusedPair
-from latentknn.evaluation.measures.duplicates import Duplicates
-from latentknn.evaluation.measures.hubs import Hubs
-from latentknn.evaluation.measures.label_errors import LabelErrors
-from latentknn.evaluation.measures.outliers import Outliers
-from latentknn.evaluation.measures.retrieval import Retrieval
+from latentknn.evaluation.measures import (
+    Calibration,
+    ClassScore,
+    ConfusedPair,
+    Duplicates,
+    Hubs,
+    LabelErrors,
+    Outliers,
+    Retrieval,
+)
 from latentknn.evaluation.paired import PairedTest
 
 

@@ -24,7 +24,9 @@ from latentknn.evaluation.measures.retrieval import measure_retrieval
 from latentknn.evaluation.paired import PairedTest
 from latentknn.index.counts import positive
 
-_VOTERS = 10
+VOTERS = 10
+"""Neighbours that vote by default, if there are as many."""
+
 _SHOWN = 10
 _DEPTHS = (1, 5, 10)
 _HUB_NEIGHBOURS = 10
@@ -114,15 +116,9 @@ def evaluate(
     if not 0 < duplicates_above <= 1:
         raise ValueError(f"duplicates_above must be above 0 and at most 1, received {duplicates_above}")
     among = f"{available}, the number of {'other ' if evaluated.leave_one_out else ''}codes"
-    vote = Vote(min(_VOTERS, available)) if vote is None else vote
+    vote = Vote(min(VOTERS, available)) if vote is None else vote
     _check_vote(vote, available, among)
-    depths = (
-        [k for k in _DEPTHS if k <= available]
-        if ks is None
-        else [_count(k, "ks", available, among) for k in ks]
-    )
-    if not depths:
-        raise ValueError("ks must name at least one depth, received none")
+    depths = _depths(ks, available, among)
     shown = _count(min(_SHOWN, available) if evidence is None else evidence, "evidence", available, among)
 
     testifying, hub_k, outlier_k = (
@@ -182,6 +178,14 @@ def _check_vote(vote: Vote, available: int, among: str) -> None:
     _count(vote.k, "k of the vote", available, among)
     if not vote.temperature > 0:
         raise ValueError(f"temperature of the vote must be above 0, received {vote.temperature}")
+
+
+def _depths(ks: Sequence[int] | None, available: int, among: str) -> list[int]:
+    if ks is None:
+        return [k for k in _DEPTHS if k <= available]
+    if len(ks) == 0:
+        raise ValueError("ks must name at least one depth, received none")
+    return [_count(k, "ks", available, among) for k in ks]
 
 
 def _count(value: int, name: str, available: int, among: str) -> int:

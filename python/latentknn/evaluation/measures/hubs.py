@@ -22,8 +22,8 @@ class Hubs:
         Neighbours of an item that count.
     skewness : float or None
         Skewness of the k-occurrence, N_k, which is the number of items that have a code among their k nearest
-        [1]_. Some 0 for codes without hubs, above 1 for codes with many; None if all codes occur equally
-        often.
+        [1]_. It is about 0 where codes occur about equally often, and the larger the more often a few of them
+        occur; None if all occur equally often.
     never : int
         Codes that no item has among its k nearest.
     codes : ndarray of shape (h,), int64
