@@ -10,7 +10,15 @@ import polars as pl
 import pytest
 
 import latentknn as lk
-from latentknn.evaluation import Accuracy, CodeEvaluation, Neighbours, PairedTest, Vote, evaluate
+from latentknn.evaluation import (
+    Accuracy,
+    CodeEvaluation,
+    Neighbours,
+    PairedTest,
+    Vote,
+    evaluate,
+    evaluated_codes,
+)
 
 RNG = np.random.default_rng(0)
 CODES = RNG.standard_normal((30, 5)).astype(np.float32)
@@ -162,12 +170,21 @@ def test_wrong_codes_and_labels_are_refused(arguments, error, message):
         ((ITEMS[:0], TRUTH[:0]), ValueError, "received no test items"),
         ((ITEMS, TRUTH[:3]), ValueError, r"labels must have shape \(8,\)"),
         ((ITEMS, np.arange(8)), ValueError, "labels of the codes and of the test items must be of one kind"),
-        ((ITEMS * np.inf, TRUTH), ValueError, "row 0"),
+        ((ITEMS * np.inf, TRUTH), ValueError, "test codes cannot be searched for: .*row 0"),
     ],
 )
 def test_wrong_test_items_are_refused(test, error, message):
     with pytest.raises(error, match=message):
         evaluate(CODES, LABELS, test=test)
+
+
+def test_a_bad_test_item_is_named_by_its_row(monkeypatch):
+    """However the items are cut into parts."""
+    monkeypatch.setattr(evaluated_codes, "_NEIGHBOURS_AT_ONCE", 20)
+    items = ITEMS.copy()
+    items[6, 1] = np.nan
+    with pytest.raises(ValueError, match="row 6"):
+        evaluate(CODES, LABELS, test=(items, TRUTH))
 
 
 @pytest.mark.parametrize(

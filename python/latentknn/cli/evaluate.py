@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,7 +112,6 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         _write(evaluation, files, folder, arguments)
     print(tables(evaluation))
     print(f"\n{evaluation.summary()}\n\nResults: {folder.path}")
-    sys.stdout.flush()
 
 
 def _write(

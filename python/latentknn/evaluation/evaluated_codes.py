@@ -29,8 +29,8 @@ class EvaluatedCodes:
         The codes that are searched.
     database_classes : ndarray of shape (n,), int64
         The class of each of these codes, in [0, C).
-    items : ndarray of shape (M, d)
-        The codes that are searched for, which the searches round to float32.
+    items : ndarray of shape (M, d), float32
+        The codes that are searched for.
     item_classes : ndarray of shape (M,), int64
         The class of each item, in [0, C).
     class_names : tuple of str
@@ -41,7 +41,7 @@ class EvaluatedCodes:
 
     index: CosineIndex
     database_classes: NDArray[np.int64]
-    items: NDArray[Any]
+    items: NDArray[np.float32]
     item_classes: NDArray[np.int64]
     class_names: tuple[str, ...]
     leave_one_out: bool
@@ -67,7 +67,7 @@ class EvaluatedCodes:
             return cls(index, classes, index.codes, classes, _as_text(names), leave_one_out=True)
         if not isinstance(test, (tuple, list)) or len(test) != 2:
             raise TypeError(f"test must be a pair of codes and labels, received a {type(test).__name__}")
-        items = as_rows(test[0], "test codes", index.dim)
+        items = _rounded(as_rows(test[0], "test codes", index.dim))
         if len(items) == 0:
             raise ValueError("received no test items")
         item_labels = _as_classes(test[1], len(items))
@@ -121,6 +121,15 @@ def in_parts(items: NDArray[np.intp], k: int) -> Iterator[NDArray[np.intp]]:
     step = max(1, _NEIGHBOURS_AT_ONCE // k)
     for start in range(0, len(items), step):
         yield items[start : start + step]
+
+
+def _rounded(items: NDArray[Any]) -> NDArray[np.float32]:
+    """Return test items as the core rounds them, or raise ValueError, which names the first bad row."""
+    # A search in parts would name the row by its place in the part.
+    try:
+        return CosineIndex.from_codes(items, engine="cpu", strategy="float64").codes
+    except ValueError as error:
+        raise ValueError(f"test codes cannot be searched for: {error}") from error
 
 
 def _as_classes(labels: ArrayLike, count: int) -> NDArray[Any]:
