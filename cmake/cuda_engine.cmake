@@ -25,6 +25,7 @@ message(STATUS "latentknn: CUDA engine by nvcc ${CMAKE_CUDA_COMPILER_VERSION} fo
 pybind11_add_module(_cuda NO_EXTRAS
   cpp/bindings/cuda_module.cpp
   cpp/bindings/exchanged_array.cpp
+  cpp/bindings/gil.cpp
   cpp/cuda/agree.cpp
   cpp/cuda/answers.cpp
   cpp/cuda/device_rows.cpp

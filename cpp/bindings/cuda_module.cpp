@@ -8,6 +8,7 @@
 
 #include "agree.h"
 #include "exchanged_array.h"
+#include "gil.h"
 #include "numpy_answers.h"
 #include "sharded_rows.h"
 
@@ -24,7 +25,7 @@ using Flags = py::array_t<std::uint8_t, py::array::c_style>;
 template <class Function>
 void call_device(const Function& function) {
   try {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     function();
   } catch (const cuda::Stopped&) {
     throw py::error_already_set();  // PyErr_CheckSignals has set the error
@@ -65,10 +66,7 @@ py::tuple search_rows(ShardedRows& rows, const float* queries, bool on_device, s
   request.allowed = allowed ? allowed->data() : nullptr;
   request.allowed_count = allowed ? static_cast<std::size_t>(allowed->size()) : 0;
   request.threads = threads;
-  request.poll = [] {
-    const py::gil_scoped_acquire gil;
-    return PyErr_CheckSignals() != 0;
-  };
+  request.poll = signal_arrived;
   NumpyAnswers answers(count, k, scores64);
   request.answers = answers.arrays();
   std::vector<std::size_t> failed;
@@ -136,7 +134,7 @@ std::string products(int number) {
   if (number < 0 || static_cast<std::size_t>(number) >= devices.size()) {
     throw py::value_error("there is no CUDA device " + std::to_string(number));
   }
-  const py::gil_scoped_release release;
+  const ReleasedGil released;
   const bool by_warpgroup =
       cuda::products_of(devices[static_cast<std::size_t>(number)], number) == cuda::Products::by_warpgroup;
   return by_warpgroup ? "wgmma" : "mma.sync";
@@ -148,6 +146,7 @@ std::string products(int number) {
 PYBIND11_MODULE(_cuda, module) {
   using namespace latentknn::bindings;
   module.doc() = "The CUDA engine of latentknn.";
+  remember_main_thread();
   module.def("devices", &devices);
   module.def("products", &products, py::arg("device"));
   py::register_local_exception_translator(&translate_out_of_memory);
@@ -178,17 +177,17 @@ PYBIND11_MODULE(_cuda, module) {
              return rows;
            }),
            py::arg("dim"), py::arg("devices"), py::arg("memory"))
-      .def("__len__", &ShardedRows::size, py::call_guard<py::gil_scoped_release>())
-      .def("shares", &ShardedRows::shares, py::call_guard<py::gil_scoped_release>())
+      .def("__len__", &ShardedRows::size, py::call_guard<ReleasedGil>())
+      .def("shares", &ShardedRows::shares, py::call_guard<ReleasedGil>())
       .def("tally",
            [](const ShardedRows& rows) {
              const latentknn::cuda::Tally tally = [&] {
-               const py::gil_scoped_release release;
+               const ReleasedGil released;
                return rows.tally();
              }();
              return py::make_tuple(tally.in_int8, tally.left_open);
            })
-      .def("clear", &ShardedRows::clear, py::call_guard<py::gil_scoped_release>())
+      .def("clear", &ShardedRows::clear, py::call_guard<ReleasedGil>())
       .def("add", &add, py::arg("rows"), py::arg("ids"))
       .def("search", &search_from_device, py::arg("queries"), py::arg("k"), py::arg("allowed").none(true),
            py::arg("threads"), py::arg("scores64"))

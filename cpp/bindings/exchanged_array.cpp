@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "gil.h"
 #include "runtime.h"
 
 namespace py = pybind11;
@@ -78,7 +79,7 @@ ExchangedArray ExchangedArray::of(const py::object& array) {
                        ? c_order(taken.shape_)
                        : std::vector<std::int64_t>(tensor.strides, tensor.strides + tensor.dimensions);
 
-  const py::gil_scoped_release release;
+  const ReleasedGil released;
   if (tensor.device.type == dlpack::kCudaManaged) {
     // Any device may be at work on managed memory, whichever device the array names.
     for (std::size_t i = 0; i < cuda::devices().size(); ++i) await(static_cast<int>(i));
@@ -101,7 +102,7 @@ ExchangedArray ExchangedArray::copy_of(const py::array& array, int device) {
 
   const void* host = ordered.data();
   const std::size_t bytes = copied.size() * copied.item_bytes();
-  const py::gil_scoped_release release;
+  const ReleasedGil released;
   const cuda::OnDevice here(device);
   auto memory = std::make_shared<cuda::DeviceBuffer<char>>(bytes);
   cuda::copy_to_device(memory->data(), host, bytes);
@@ -148,7 +149,7 @@ py::array ExchangedArray::to_host() const {
   py::array_t<std::uint8_t> span((highest - lowest + 1) * width);
   std::uint8_t* host = span.mutable_data();
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     const cuda::OnDevice here(device());
     const char* device_memory = static_cast<const char*>(data_) + lowest * width;
     cuda::copy_to_host(host, device_memory, static_cast<std::size_t>(span.size()));

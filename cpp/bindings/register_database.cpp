@@ -6,6 +6,7 @@
 
 #include "bindings.h"
 #include "database.h"
+#include "gil.h"
 #include "numpy_answers.h"
 #include "platform/float_environment.h"
 
@@ -38,17 +39,11 @@ Matrix matrix_of(const py::array& array, std::size_t dim, const char* what) {
   return {array.data(), type, static_cast<std::size_t>(array.shape(0)), dim};
 }
 
-// Asks whether Ctrl-C has been pressed while the calling thread waits for the workers.
-bool signal_arrived() {
-  const py::gil_scoped_acquire gil;
-  return PyErr_CheckSignals() != 0;
-}
-
 // Calls the core without the GIL, and turns its exceptions into Python's.
 template <class Function>
 void call_core(const char* what, const Function& function) {
   try {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     function();
   } catch (const Interrupted&) {
     throw py::error_already_set();  // PyErr_CheckSignals has set the error
@@ -165,8 +160,7 @@ void register_database(py::module_& module) {
       .def("__len__", &Database::size)
       .def_property_readonly("dim", &Database::dim)
       .def_property_readonly("isa", &Database::isa)
-      .def_property_readonly("strategy",
-                             py::cpp_function(&Database::strategy, py::call_guard<py::gil_scoped_release>()))
+      .def_property_readonly("strategy", py::cpp_function(&Database::strategy, py::call_guard<ReleasedGil>()))
       .def(
           "add",
           [](Database& self, const py::array& rows, const std::optional<Ids>& ids, std::size_t threads) {
