@@ -8,6 +8,8 @@
 #include <mutex>
 #include <thread>
 
+#include "platform/forks.h"
+
 namespace latentknn::cuda {
 
 // A thread that does one task after the other.
@@ -63,6 +65,16 @@ class Helpers::Helper {
   std::thread thread_;  // last, because it uses the other members
 };
 
+namespace {
+
+// The helpers that have tasks are not in a child that the caller's poll forked: nobody would ever do these there.
+[[noreturn]] void leave_in_child(Stop& stop) {
+  stop.check();
+  throw ForkedInside();
+}
+
+}  // namespace
+
 Helpers::Helpers() = default;
 
 Helpers::~Helpers() {
@@ -98,8 +110,12 @@ void Helpers::run_together(const std::vector<std::function<void()>>& tasks, Stop
     if (!tasks.empty()) tasks.front()();
   });
   for (std::size_t i = 0; i < others; ++i) {
-    // If the caller asks to stop meanwhile, the other tasks see it.
-    while (!helpers_[i]->done_within(std::chrono::milliseconds(20))) stop.asked();
+    while (true) {
+      if (!helpers_[i]->exists()) leave_in_child(stop);
+      if (helpers_[i]->done_within(std::chrono::milliseconds(20))) break;
+      // If the caller asks to stop meanwhile, the other tasks see it.
+      stop.asked();
+    }
   }
   if (failure) std::rethrow_exception(failure);
   if (stopped || (others > 0 && stop.asked())) throw Stopped();

@@ -11,6 +11,8 @@
 #include <shared_mutex>
 #include <stdexcept>
 
+#include "platform/forks.h"
+
 namespace latentknn {
 
 class ForkedWhileChanging : public std::runtime_error {
@@ -21,45 +23,24 @@ class ForkedWhileChanging : public std::runtime_error {
             "child") {}
 };
 
-// Counts the forks that lead from the first process to this one.
-std::uint64_t forks();
-
 class ForkAwareMutex {
  public:
   ForkAwareMutex() : forks_(forks()) {}
 
-  void lock() {
-    renew();
-    mutex_.lock();
-    changing_ = true;
-  }
-  void unlock() {
-    changing_ = false;
-    mutex_.unlock();
-  }
-  void lock_shared() {
-    renew();
-    mutex_.lock_shared();
-  }
-  void unlock_shared() { mutex_.unlock_shared(); }
+  void lock();
+  void unlock();
+  void lock_shared();
+  void unlock_shared();
 
  private:
   static constexpr std::uint64_t kRenewing = ~std::uint64_t{0};
 
   // In a child, the first thread that comes renews the mutex; others wait for it.
-  void renew() {
-    std::uint64_t known = forks_.load();
-    while (known != forks()) {
-      if (changing_) throw ForkedWhileChanging();
-      if (known == kRenewing) {
-        known = forks_.load();
-      } else if (forks_.compare_exchange_weak(known, kRenewing)) {
-        new (&mutex_) std::shared_mutex;
-        forks_.store(forks());
-        return;
-      }
-    }
-  }
+  void renew();
+
+  // Counts a lock that the thread gives back. Returns whether this process locked it: a child whose thread held a lock
+  // while it was forked has a fresh mutex, or will have one.
+  static bool give_back();
 
   std::shared_mutex mutex_;
   std::atomic<std::uint64_t> forks_;  // forks() when the mutex was made

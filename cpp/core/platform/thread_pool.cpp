@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "platform/float_environment.h"
+#include "platform/forks.h"
 
 namespace latentknn {
 namespace {
@@ -35,13 +36,18 @@ double cgroup_quota() {
 std::atomic<ThreadPool*> shared_pool{nullptr};
 
 // Threads do not survive fork(), so a child makes a new pool. It leaves the parent's pool alone, as threads that the
-// child does not have may hold its locks.
-void forget_pool_in_child() { shared_pool.store(nullptr); }
+// child does not have may hold its locks. The handler is registered while the library is loaded; see forks.cpp.
+[[maybe_unused]] const int registered = pthread_atfork(nullptr, nullptr, [] { shared_pool.store(nullptr); });
+
+// The quota, once it is read; until then not a number. A local static would lock, and a child that is forked meanwhile
+// would wait for the lock for ever.
+std::atomic<double> known_quota{NAN};
 
 }  // namespace
 
 std::size_t usable_processors() {
-  static const double quota = cgroup_quota();
+  double quota = known_quota.load();
+  if (std::isnan(quota)) known_quota = quota = cgroup_quota();
   cpu_set_t affinity;
   std::size_t processors = 1;
   if (sched_getaffinity(0, sizeof affinity, &affinity) == 0) {
@@ -76,8 +82,6 @@ thread_local std::chrono::steady_clock::duration unpolled{0};
 }  // namespace
 
 ThreadPool& ThreadPool::shared() {
-  static const int registered = pthread_atfork(nullptr, nullptr, &forget_pool_in_child);
-  (void)registered;
   ThreadPool* pool = shared_pool.load();
   if (pool == nullptr) {
     // The pool is never destroyed: workers may still wait in it while the process exits.
@@ -145,6 +149,12 @@ void ThreadPool::ensure_workers(std::size_t count) {
   }
 }
 
+// The workers that have tasks of a job are not in a child that `poll` forked: nobody would ever end the job there.
+void ThreadPool::leave_in_child(bool stops) {
+  if (stops) throw Interrupted();
+  throw ForkedInside();
+}
+
 bool ThreadPool::is_little(double work) { return work <= kLittleWork; }
 
 void ThreadPool::run_sized(double work, std::size_t count, std::size_t threads, const Task& task, const Poll& poll) {
@@ -166,13 +176,16 @@ void ThreadPool::run(std::size_t count, std::size_t threads, const Task& task, c
   }
   work_available_.notify_all();
 
+  const std::uint64_t process = forks();
   std::unique_lock lock(job->mutex);
   const auto finished = [&job] { return job->active == 0 && job->exhausted(); };
   if (poll) {
     auto due = std::chrono::steady_clock::now() + kPollInterval - unpolled;
     while (!job->idle.wait_until(lock, due, finished)) {
       lock.unlock();
-      if (!job->stop && poll()) job->stop = true;
+      const bool stops = !job->stop && poll();
+      if (forks() != process) leave_in_child(stops);
+      if (stops) job->stop = true;
       due = std::chrono::steady_clock::now() + kPollInterval;
       lock.lock();
     }

@@ -29,7 +29,8 @@ class ThreadPool {
 
   // Runs task(0) ... task(count - 1) on up to `threads` workers and waits. The first exception of a task stops the
   // others and is thrown here; so is Interrupted where `poll` asks to stop. Tasks that take long call
-  // check_interrupt() now and then. Every task has the default floating-point modes, whichever thread does it.
+  // check_interrupt() now and then. Every task has the default floating-point modes, whichever thread does it. Throws
+  // ForkedInside in a child that `poll` forked.
   void run(std::size_t count, std::size_t threads, const Task& task, const Poll& poll);
 
   // Runs tasks whose work, in float32 multiply-adds, is known. The calling thread does little work itself, before
@@ -48,6 +49,7 @@ class ThreadPool {
   void work();
   void ensure_workers(std::size_t count);
   static void run_tasks(Job& job);
+  [[noreturn]] static void leave_in_child(bool stops);
 
   std::mutex mutex_;
   std::condition_variable work_available_;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from latentknn.engines.stored_database import StoredDatabase, others_of
 _ROWS_AT_ONCE = 8192
 """Rows that are scaled at a time, whose float64 copies stay small."""
 
+_parallel_process: int | None = None
+"""Id of the first process in which FAISS was let use several threads."""
+
 
 class FaissRequestError(EngineRequestError):
     """FAISS cannot do what it was asked for, as its message says."""
@@ -31,7 +35,8 @@ class FaissEngine(Engine):
     FAISS computes in float32, in an order of its own, and most of its indexes find most neighbours, not all:
     `CosineIndex.exact` is False, and `CosineIndex.recall` measures what is found. A query for which it finds
     fewer than k neighbours is searched for exactly, among all codes. What it trains is trained on the first
-    codes that are added, and anew where an index is loaded.
+    codes that are added, and anew where an index is loaded. A forked child of a process in which it used
+    several threads gives it one.
 
     Parameters
     ----------
@@ -273,8 +278,17 @@ def _translated(what: str) -> Iterator[None]:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """Let FAISS use so many threads; the number is put back, because OpenMP keeps one for all its users."""
+    """Let FAISS use so many threads; the number is put back, because OpenMP keeps one for all its users.
+
+    In a child of a process that used several, it is one: OpenMP would wait for threads that are not in the
+    child.
+    """
+    global _parallel_process
     faiss = import_faiss()
+    if _parallel_process not in (None, os.getpid()):
+        count = 1
+    elif count > 1:
+        _parallel_process = os.getpid()
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(count)
     try:
