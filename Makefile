@@ -8,7 +8,7 @@ ONLY ?= A,B,C,D,E,F,G
 SOURCES := CMakeLists.txt pyproject.toml $(shell find cpp python -type f -not -name '*.pyc')
 CLANG_FORMATTED := $(shell find cpp tests/cpp benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu*')
 
-.PHONY: demo data tidy test test-core test-python test-neon bench check-results lint format wheel clean
+.PHONY: demo data tidy test test-core test-python test-neon sanitize bench check-results lint format wheel clean
 
 demo: data
 	$(BIN)/latentknn run --dataset fashion_mnist --model conv_ae --dropout 0 --learning-rate 0.001 \
@@ -20,12 +20,14 @@ data: $(VENV)/installed-demo
 test: test-core test-python
 
 ifdef SANITIZE
-# The emulated devices change stacks under the sanitizers' feet: they are not among these tests.
+# The emulated devices change stacks under the sanitizers' feet: they are not among these tests. ThreadSanitizer slows
+# the tests down many times, so LATENTKNN_TEST_SCALE should be small; it ends forked children unless it is told not to.
+SANITIZED := core_tests platform_tests search_tests stress_tests
+test-core: export TSAN_OPTIONS = die_after_fork=0 halt_on_error=1
 test-core:
 	cmake -S . -B build/$(SANITIZE) -DLATENTKNN_PYTHON=OFF -DLATENTKNN_TESTS=ON -DLATENTKNN_SANITIZE=$(SANITIZE)
-	cmake --build build/$(SANITIZE) --parallel 2 --target core_tests search_tests
-	build/$(SANITIZE)/tests/cpp/core_tests
-	build/$(SANITIZE)/tests/cpp/search_tests
+	cmake --build build/$(SANITIZE) --parallel 2 --target $(SANITIZED)
+	set -e; for tests in $(SANITIZED); do build/$(SANITIZE)/tests/cpp/$$tests; done
 else
 test-core: $(VENV)/installed-test
 	cmake -S . -B build/tests -DLATENTKNN_PYTHON=OFF -DLATENTKNN_TESTS=ON -DLATENTKNN_WARNINGS_AS_ERRORS=ON \
@@ -34,6 +36,11 @@ test-core: $(VENV)/installed-test
 	cmake --build build/tests --parallel 2
 	cd build/tests && ctest --output-on-failure --parallel 2
 endif
+
+# All that sanitizers find: for releases, and after changes of what threads share.
+sanitize:
+	$(MAKE) test-core SANITIZE=address,undefined
+	LATENTKNN_TEST_SCALE=0.02 $(MAKE) test-core SANITIZE=thread
 
 test-python: $(VENV)/installed-test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile

@@ -1,30 +1,21 @@
 // Tests the core without Python, so that the tests also run cross-compiled under an emulator. They compare every kernel
 // of the processor with the contract written as plain loops, byte for byte.
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <limits>
-#include <mutex>
 #include <random>
-#include <shared_mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "checking.h"
 #include "database.h"
+#include "database_cases.h"
 #include "isa.h"
 #include "layout/layout.h"
 #include "linear/subspace.h"
-#include "platform/fork_aware_mutex.h"
-#include "platform/thread_pool.h"
 #include "reference.h"
 #include "screening/int8_screen.h"
 #include "screening/principal_screen.h"
@@ -33,35 +24,15 @@
 
 namespace {
 
+using cases::FoundAnswers;
+using cases::make_rows;
 using checking::check;
+using checking::throws;
 using latentknn::Database;
 using latentknn::ElementType;
 using latentknn::SearchRequest;
 using reference::reference_product;
 using reference::reference_similarity;
-
-struct Found {
-  double score;
-  std::int64_t id;
-};
-
-// Makes rows of mixed kinds: ordinary, tiny and huge norms, zero, duplicates and near-duplicates of one another.
-std::vector<float> make_rows(std::size_t count, std::size_t dim, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> rows(count * dim);
-  for (std::size_t i = 0; i < count; ++i) {
-    float* row = rows.data() + i * dim;
-    const unsigned kind = random() % 8;
-    const float scale = kind == 0 ? 1e-30f : kind == 1 ? 1e30f : kind == 2 ? 1e-41f : 1.0f;
-    for (std::size_t j = 0; j < dim; ++j) row[j] = kind == 3 ? 0.0f : normal(random) * scale;
-    if (kind >= 6 && i > 0) {
-      std::memcpy(row, rows.data() + (random() % i) * dim, dim * sizeof(float));
-      if (kind == 7) row[random() % dim] *= 1.0f + 0x1p-23f;
-    }
-  }
-  return rows;
-}
 
 struct Case {
   std::size_t rows, queries, dim, k, threads;
@@ -88,34 +59,22 @@ void compare_with_reference(const std::string& isa, latentknn::Strategy strategy
   database.add({rows.data() + half * c.dim, ElementType::float32, c.rows - half, c.dim}, ids.data() + half, c.threads,
                nullptr);
 
-  std::vector<float> similarities(c.queries * c.k);
-  std::vector<double> scores(c.queries * c.k);
-  std::vector<std::int64_t> positions(c.queries * c.k), found_ids(c.queries * c.k);
+  FoundAnswers answers(c.queries, c.k);
+  const std::vector<std::uint8_t> all;
   SearchRequest request{};
   request.queries = {queries.data(), ElementType::float32, c.queries, c.dim};
   request.k = c.k;
   request.threads = c.threads;
   request.allowed = c.masked ? allowed.data() : nullptr;
   request.allowed_count = c.rows;
-  request.answers = {similarities.data(), positions.data(), found_ids.data(), scores.data()};
+  request.answers = answers.arrays();
   database.search(request);
 
   bool equal = std::string(database.isa()) == isa;
   for (std::size_t q = 0; q < c.queries; ++q) {
-    std::vector<Found> all;
-    for (std::size_t i = 0; i < c.rows; ++i) {
-      if (allowed[i] == 0) continue;
-      all.push_back({reference_similarity(queries.data() + q * c.dim, rows.data() + i * c.dim, c.dim), ids[i]});
-    }
-    std::sort(all.begin(), all.end(),
-              [](const Found& a, const Found& b) { return a.score != b.score ? a.score > b.score : a.id < b.id; });
-    for (std::size_t i = 0; i < c.k; ++i) {
-      const std::size_t at = q * c.k + i;
-      const float rounded = static_cast<float>(all[i].score) + 0.0f;
-      equal = equal && found_ids[at] == all[i].id && ids[static_cast<std::size_t>(positions[at])] == all[i].id;
-      equal = equal && std::memcmp(&scores[at], &all[i].score, sizeof(double)) == 0;
-      equal = equal && std::memcmp(&similarities[at], &rounded, sizeof(float)) == 0;
-    }
+    const auto expected =
+        reference::neighbours(queries.data() + q * c.dim, rows, ids, c.masked ? allowed : all, reference::kNobody);
+    equal = equal && answers.equal(q, expected);
   }
   check(equal, describe(isa, strategy, c));
 }
@@ -134,6 +93,7 @@ void kernels_equal_the_reference() {
           for (const std::size_t k : {std::size_t{1}, std::size_t{5}, rows / 3, rows}) {
             if (k < 1 || k > rows) continue;
             ++seed;
+            if (!checking::chosen(seed)) continue;
             const bool masked = k <= rows / 2 && seed % 2 == 0;
             compare_with_reference(isa, strategy, {rows, queries, dim, k, 1 + seed % 3, masked}, seed);
           }
@@ -387,16 +347,6 @@ void lists_are_shortened_rightly() {
   unsetenv("LATENTKNN_ISA");
 }
 
-template <class Exception>
-bool throws(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Exception&) {
-    return true;
-  }
-  return false;
-}
-
 void unknown_isa_is_refused() {
   setenv("LATENTKNN_ISA", "abacus", 1);
   check(throws<std::invalid_argument>([] { latentknn::select_kernels(); }), "an unknown instruction set is refused");
@@ -415,73 +365,6 @@ void bad_rows_change_nothing() {
   }
 }
 
-void pool_stops_when_asked() {
-  std::atomic<int> done{0};
-  const auto task = [&](std::size_t) {
-    while (done < 1000000000) latentknn::ThreadPool::check_interrupt();
-  };
-  check(throws<latentknn::Interrupted>([&] { latentknn::ThreadPool::shared().run(4, 2, task, [] { return true; }); }),
-        "a poll that asks to stop interrupts endless tasks");
-
-  // Each job is over long before a poll is due; all jobs together are not.
-  const auto many_short_jobs = [] {
-    for (int i = 0; i < 1000000; ++i)
-      latentknn::ThreadPool::shared().run(2, 2, [](std::size_t) {}, [] { return true; });
-  };
-  check(throws<latentknn::Interrupted>(many_short_jobs), "a poll that asks to stop interrupts work of many short jobs");
-}
-
-void pool_passes_exceptions_on() {
-  const auto task = [](std::size_t index) {
-    if (index == 5) throw std::bad_alloc();
-  };
-  check(throws<std::bad_alloc>([&] { latentknn::ThreadPool::shared().run(100, 3, task, nullptr); }),
-        "an exception of a task reaches the caller");
-  std::atomic<std::size_t> sum{0};
-  latentknn::ThreadPool::shared().run(1000, 4, [&](std::size_t index) { sum += index; }, nullptr);
-  check(sum == 499500, "every task runs once");
-}
-
-// A forked child may lock what other threads only read, and is refused what they were changing.
-void forked_children_do_not_wait() {
-  const auto in_child = [](latentknn::ForkAwareMutex& mutex) {
-    const pid_t child = fork();
-    if (child == 0) {
-      alarm(20);
-      int status = 0;
-      try {
-        const std::shared_lock reading(mutex);
-      } catch (const latentknn::ForkedWhileChanging&) {
-        status = 1;
-      }
-      if (status == 0) {
-        const std::unique_lock changing(mutex);
-      }
-      _exit(status);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  };
-  const auto while_held = [&](auto lock_kind) {
-    latentknn::ForkAwareMutex mutex;
-    std::atomic<bool> held{false}, done{false};
-    std::thread other([&] {
-      const decltype(lock_kind) lock(mutex);
-      held = true;
-      while (!done) std::this_thread::yield();
-    });
-    while (!held) std::this_thread::yield();
-    const int status = in_child(mutex);
-    done = true;
-    other.join();
-    const std::unique_lock changing(mutex);  // the parent's mutex is as it was
-    return status;
-  };
-  check(while_held(std::shared_lock<latentknn::ForkAwareMutex>()) == 0, "a child reads what others were reading");
-  check(while_held(std::unique_lock<latentknn::ForkAwareMutex>()) == 1, "a child refuses what others were changing");
-}
-
 }  // namespace
 
 int main() {
@@ -491,8 +374,5 @@ int main() {
   lists_are_shortened_rightly();
   unknown_isa_is_refused();
   bad_rows_change_nothing();
-  pool_stops_when_asked();
-  pool_passes_exceptions_on();
-  forked_children_do_not_wait();
   return checking::summary();
 }

@@ -1,9 +1,11 @@
-// Rule 1 of the contract as plain loops.
+// Rules 1 and 2 of the contract as plain loops.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <vector>
 
 namespace reference {
 
@@ -22,5 +24,30 @@ inline double reference_similarity(const float* q, const float* x, std::size_t d
   if (qq == 0.0 || xx == 0.0) return 0.0;
   return std::max(-1.0, std::min(1.0, reference_product(q, x, dim) / std::sqrt(qq * xx)));
 }
+
+struct Neighbour {
+  double similarity;
+  std::int64_t id;
+  std::int64_t position;
+};
+
+// Returns all rows that a query may have as neighbours, the best first. `allowed` is empty where all are; `left_out` is
+// the position of a row that is none.
+inline std::vector<Neighbour> neighbours(const float* query, const std::vector<float>& rows,
+                                         const std::vector<std::int64_t>& ids, const std::vector<std::uint8_t>& allowed,
+                                         std::size_t left_out) {
+  const std::size_t dim = rows.size() / ids.size();
+  std::vector<Neighbour> all;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (i == left_out || (!allowed.empty() && allowed[i] == 0)) continue;
+    all.push_back({reference_similarity(query, rows.data() + i * dim, dim), ids[i], static_cast<std::int64_t>(i)});
+  }
+  std::sort(all.begin(), all.end(), [](const Neighbour& a, const Neighbour& b) {
+    return a.similarity != b.similarity ? a.similarity > b.similarity : a.id < b.id;
+  });
+  return all;
+}
+
+constexpr std::size_t kNobody = ~std::size_t{0};
 
 }  // namespace reference
