@@ -8,7 +8,9 @@ import sys
 import textwrap
 from pathlib import Path
 
-HANG = 120
+from scale import SCALE
+
+HANG = 120 * max(1, SCALE)
 """Number of seconds after which a process counts as hanging."""
 
 

@@ -122,7 +122,7 @@ def test_an_exception_of_the_script_is_the_last_word():
     assert output.endswith("LookupError: mine\n")
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.11 lets every extension in")
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.11 waits for ever, inside pybind11")
 def test_another_interpreter_of_the_process_is_refused():
     """The core's types and its main thread belong to one interpreter."""
     script = """

@@ -1,12 +1,14 @@
-"""How long a Ctrl-C takes to stop a long search: from the signal to KeyboardInterrupt, in seconds.
+"""How long Ctrl-C takes to end each public call: from the signal to KeyboardInterrupt, in seconds.
 
-python -m benchmarks.speed.interrupt
+python -m benchmarks.speed.interrupt [ROUNDS] [--only NAME,NAME]
 """
 
-import os
+import argparse
 import signal
-import threading
+import tempfile
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -15,38 +17,106 @@ from benchmarks.harness.machine import machine
 from benchmarks.harness.results import write_json
 from benchmarks.harness.timing import Spread
 
-ROUNDS = 20
-# The signal comes so long after a search has begun, which takes far longer.
-DELAY_SECONDS = 0.3
+CODES = 100_000
+DIM = 128
+QUERIES = 10_000
+SHORTEST_CALL_SECONDS = 0.05
+"""A call that ends sooner has nothing to be interrupted in."""
+MOST_ATTEMPTS_A_ROUND = 4
+
+Call = Callable[[], object]
+
+
+def calls(folder: Path) -> dict[str, tuple[Call, Call]]:
+    """Return every call by its name, and before it what sets its scene anew."""
+    generator = np.random.default_rng(0)
+    codes = generator.standard_normal((CODES, DIM), dtype=np.float32)
+    queries = generator.standard_normal((QUERIES, DIM), dtype=np.float32)
+    labels = generator.integers(0, 10, CODES)
+    names, wide = labels.astype(str), codes.astype(float)
+    index = lk.CosineIndex.from_codes(codes, labels)
+    index.save(folder / "index.safetensors")
+    few = lk.CosineIndex.from_codes(codes[: CODES // 8], labels[: CODES // 8])
+    classifier = lk.CosineKNNClassifier(5).fit(codes, labels)
+    unwanted = generator.permutation(CODES)[: CODES // 2]
+    changed: list[lk.CosineIndex] = []
+
+    def nothing() -> None:
+        pass
+
+    def copy() -> None:
+        changed[:] = [lk.CosineIndex.from_codes(codes, labels)]
+
+    def forget_classes() -> None:
+        index._by_class = None
+
+    return {
+        "search": (nothing, lambda: index.search(queries, 10)),
+        "search for 1000": (nothing, lambda: index.search(queries[:1_000], 1_000)),
+        "search among some": (nothing, lambda: index.search(queries, 10, allowed=labels > 4)),
+        "search_self": (nothing, lambda: few.search_self(10)),
+        "search_per_class": (nothing, lambda: index.search_per_class(queries, 3)),
+        "setting classes apart": (forget_classes, lambda: index.search_per_class(queries[:9], 3)),
+        "recall": (nothing, lambda: few.recall(queries, 10)),
+        "from_codes": (nothing, lambda: lk.CosineIndex.from_codes(codes, labels)),
+        "from_codes of float64": (
+            nothing,
+            lambda: lk.CosineIndex.from_codes(wide, names),
+        ),
+        "cosine_search": (nothing, lambda: lk.cosine_search(codes, queries, 10)),
+        "add": (copy, lambda: changed[0].add(codes, labels)),
+        "remove": (copy, lambda: changed[0].remove(unwanted)),
+        "save": (nothing, lambda: index.save(folder / "other.safetensors")),
+        "load": (nothing, lambda: lk.CosineIndex.load(folder / "index.safetensors")),
+        "fit": (nothing, lambda: lk.CosineKNNClassifier(5).fit(codes, labels)),
+        "predict": (nothing, lambda: classifier.predict(queries)),
+        "predict_proba": (nothing, lambda: classifier.predict_proba(queries)),
+        "kneighbors": (nothing, lambda: classifier.kneighbors(queries, 5)),
+    }
+
+
+def latencies(before: Call, call: Call, rounds: int) -> tuple[float, list[float]]:
+    """Return how long a call takes, and how long after a signal at a random moment each of some ended."""
+    before()
+    began = time.perf_counter()
+    call()
+    takes = time.perf_counter() - began
+    generator = np.random.default_rng(1)
+    found: list[float] = []
+    for _ in range(MOST_ATTEMPTS_A_ROUND * rounds):
+        if len(found) == rounds or takes < SHORTEST_CALL_SECONDS:
+            break
+        before()
+        due = time.perf_counter() + generator.uniform(0.002, 0.9 * takes)
+        signal.setitimer(signal.ITIMER_REAL, due - time.perf_counter())
+        try:
+            call()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except KeyboardInterrupt:
+            found.append(time.perf_counter() - due)
+    return takes, found
 
 
 def main() -> None:
-    # A shell's background jobs ignore the signal.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    generator = np.random.default_rng(0)
-    codes = generator.standard_normal((200_000, 128), dtype=np.float32)
-    queries = generator.standard_normal((50_000, 128), dtype=np.float32)
-    index = lk.CosineIndex.from_codes(codes)
-    latencies = []
-    for _ in range(ROUNDS):
-        sent = []
-
-        def interrupt(sent: list[float] = sent) -> None:
-            sent.append(time.perf_counter())
-            os.kill(os.getpid(), signal.SIGINT)
-
-        timer = threading.Timer(DELAY_SECONDS, interrupt)
-        timer.start()
-        try:
-            index.search(queries, k=10)
-        except KeyboardInterrupt:
-            latencies.append(time.perf_counter() - sent[0])
-        else:
-            raise SystemExit("the search ended before the signal came; enlarge it")
-        timer.join()
-    about = machine(lk._core.usable_processors(), ["latentknn", "numpy"])
-    write_json("interrupt", {"machine": about, "seconds": latencies})
-    print(f"from signal to KeyboardInterrupt: {Spread.of(latencies)} s, median (smallest-largest)")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rounds", type=int, nargs="?", default=50)
+    parser.add_argument("--only", default="")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    measured = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (before, call) in calls(Path(folder)).items():
+            if arguments.only and name not in arguments.only.split(","):
+                continue
+            takes, found = latencies(before, call, arguments.rounds)
+            measured[name] = {"call_seconds": takes, "seconds": found}
+            spread = (
+                f"{Spread.of(found)} s, median (smallest-largest) of {len(found)}" if found else "too short"
+            )
+            print(f"{name}: takes {takes:.2f} s; from signal to KeyboardInterrupt {spread}", flush=True)
+    if not arguments.only:
+        about = machine(lk._core.usable_processors(), ["latentknn", "numpy"])
+        write_json("interrupt", {"machine": about, "calls": measured})
 
 
 if __name__ == "__main__":
