@@ -20,6 +20,7 @@ from latentknn.datasets.errors import DatasetCorruptError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 8
+_MOST_AXES = 32
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -56,6 +57,8 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
             f"found {content[:4].hex(' ') or 'nothing'}"
         )
     number_of_axes = content[3]
+    if number_of_axes > _MOST_AXES:
+        raise DatasetCorruptError(f"{path} has {number_of_axes} axes, expected at most {_MOST_AXES}")
     values_begin = 4 + 4 * number_of_axes
     if len(content) < values_begin:
         raise DatasetCorruptError(f"{path} ends inside its header, after {len(content)} bytes")
