@@ -4,11 +4,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= report
+SECONDS ?= 60
+FUZZ_CXX ?= clang++-19
 ONLY ?= A,B,C,D,E,F,G
 SOURCES := CMakeLists.txt pyproject.toml $(shell find cpp python -type f -not -name '*.pyc')
-CLANG_FORMATTED := $(shell find cpp tests/cpp benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu*')
+CLANG_FORMATTED := $(shell find cpp tests/cpp tests/fuzz benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu*')
 
-.PHONY: demo data tidy test test-core test-python test-neon sanitize bench check-results lint format wheel clean
+.PHONY: demo data tidy test test-core test-python test-neon sanitize fuzz bench check-results lint format wheel clean
 
 demo: data
 	$(BIN)/latentknn run --dataset fashion_mnist --model conv_ae --dropout 0 --learning-rate 0.001 \
@@ -41,6 +43,20 @@ endif
 sanitize:
 	$(MAKE) test-core SANITIZE=address,undefined
 	LATENTKNN_TEST_SCALE=0.02 $(MAKE) test-core SANITIZE=thread
+
+# Fuzzers, each for SECONDS; what they find goes into tests/fuzz/corpus. They need Clang with its sanitizers, such as
+# Debian's clang-19 and libclang-rt-19-dev; FUZZ_CXX names it.
+fuzz: $(VENV)/installed-fuzz
+	CXX=$(FUZZ_CXX) cmake -S . -B build/fuzz -DLATENTKNN_PYTHON=OFF -DLATENTKNN_TESTS=ON -DLATENTKNN_FUZZ=ON \
+	  -DLATENTKNN_SANITIZE=address,undefined
+	cmake --build build/fuzz --parallel 2 --target core_fuzzer
+	mkdir -p build/fuzz/core build/fuzz/index build/fuzz/idx
+	build/fuzz/tests/cpp/core_fuzzer build/fuzz/core tests/fuzz/corpus/core -max_total_time=$(SECONDS) \
+	  -max_len=2000 -len_control=0 -artifact_prefix=build/fuzz/core-
+	for reader in index idx; do \
+	  $(BIN)/python tests/fuzz/load_fuzzer.py $$reader build/fuzz/$$reader tests/fuzz/corpus/$$reader \
+	    -max_total_time=$(SECONDS) -artifact_prefix=build/fuzz/$$reader- || exit 1; \
+	done
 
 test-python: $(VENV)/installed-test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
@@ -89,6 +105,7 @@ $(VENV)/created:
 $(VENV)/installed-demo: EXTRA = tensorflow,report
 $(VENV)/installed-test: EXTRA = test
 $(VENV)/installed-dev: EXTRA = dev
+$(VENV)/installed-fuzz: EXTRA = fuzz
 $(VENV)/installed-%: $(VENV)/created $(SOURCES)
 	$(BIN)/pip install ".[$(EXTRA)]"
 	touch $@
