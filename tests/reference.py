@@ -54,9 +54,13 @@ def best(
     *,
     ids: ArrayLike | None = None,
     allowed: ArrayLike | None = None,
+    at_least: ArrayLike | None = None,
     leave_self_out: bool = False,
 ) -> Answer:
-    """Return the best k columns of every row of scores, by score descending and then id ascending."""
+    """Return the best k columns of every row of scores, by score descending and then id ascending.
+
+    Scores below a row's `at_least` are left out; where fewer than k are left, -1 and minus infinity follow.
+    """
     count = scores64.shape[1]
     ids = np.arange(count, dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
     permitted = np.arange(count) if allowed is None else np.flatnonzero(np.asarray(allowed))
@@ -67,7 +71,12 @@ def best(
         positions[query] = candidates[order[:k]]
     chosen = np.take_along_axis(scores64, positions, axis=1)
     similarities = chosen.astype(np.float32) + np.float32(0.0)  # adding +0 turns -0 into +0
-    return Answer(similarities, ids[positions], positions, chosen)
+    answer = Answer(similarities, ids[positions], positions, chosen)
+    if at_least is not None:
+        left_out = chosen < np.asarray(at_least)[:, np.newaxis]
+        for array, missing in zip(answer, (-np.inf, -1, -1, -np.inf), strict=True):
+            array[left_out] = missing
+    return answer
 
 
 def search(
@@ -77,9 +86,10 @@ def search(
     *,
     ids: ArrayLike | None = None,
     allowed: ArrayLike | None = None,
+    at_least: ArrayLike | None = None,
 ) -> Answer:
     """Return the k most similar codes of every query among the allowed codes."""
-    return best(scores(codes, queries), k, ids=ids, allowed=allowed)
+    return best(scores(codes, queries), k, ids=ids, allowed=allowed, at_least=at_least)
 
 
 def search_self(codes: ArrayLike, k: int, *, ids: ArrayLike | None = None) -> Answer:

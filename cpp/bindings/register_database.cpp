@@ -18,6 +18,7 @@ namespace {
 using Ids = py::array_t<std::int64_t, py::array::c_style>;
 using Positions = py::array_t<std::int64_t, py::array::c_style>;
 using Flags = py::array_t<std::uint8_t, py::array::c_style>;
+using Similarities = py::array_t<double, py::array::c_style>;
 
 // The Python package gives C-ordered, aligned arrays in native byte order.
 Matrix matrix_of(const py::array& array, std::size_t dim, const char* what) {
@@ -62,9 +63,15 @@ SearchRequest request_for(std::size_t k, std::size_t threads) {
 }
 
 py::tuple search(const Database& database, const py::array& queries, std::size_t k, const std::optional<Flags>& allowed,
-                 std::size_t threads, bool scores64) {
+                 std::size_t threads, bool scores64, const std::optional<Similarities>& at_least) {
   SearchRequest request = request_for(k, threads);
   request.queries = matrix_of(queries, database.dim(), "queries");
+  if (at_least) {
+    if (static_cast<std::size_t>(at_least->size()) != request.queries.rows) {
+      throw py::value_error("at_least must have one similarity a query");
+    }
+    request.at_least = at_least->data();
+  }
   if (allowed) {
     request.allowed = allowed->data();
     request.allowed_count = static_cast<std::size_t>(allowed->size());
@@ -183,7 +190,7 @@ void register_database(py::module_& module) {
       .def("rows", &rows_of, py::arg("first") = 0, py::arg("last") = std::nullopt)
       .def("explain", &explain)
       .def("search", &search, py::arg("queries"), py::arg("k"), py::arg("allowed"), py::arg("threads"),
-           py::arg("scores64"))
+           py::arg("scores64"), py::arg("at_least") = py::none())
       .def("search_self", &search_self, py::arg("k"), py::arg("threads"), py::arg("scores64"))
       .def("score", &score, py::arg("queries"), py::arg("positions"), py::arg("k"), py::arg("threads"));
   module.def("round_rows", &round_rows, py::arg("rows"), py::arg("what"),

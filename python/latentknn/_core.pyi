@@ -15,6 +15,16 @@ def round_rows(rows: NDArray[Any], what: str) -> NDArray[np.float32]: ...
 
 _Answer = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]
 
+def merge_answers(
+    scores: NDArray[np.float64],
+    positions: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    other_scores: NDArray[np.float64],
+    other_positions: NDArray[np.int64],
+    other_ids: NDArray[np.int64],
+    k: int,
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]: ...
+
 class Database:
     def __init__(self, dim: int, strategy: str) -> None: ...
     def __len__(self) -> int: ...
@@ -35,6 +45,7 @@ class Database:
         allowed: NDArray[np.uint8] | None,
         threads: int,
         scores64: bool,
+        at_least: NDArray[np.float64] | None = None,
     ) -> _Answer: ...
     def search_self(self, k: int, threads: int, scores64: bool) -> _Answer: ...
     def score(self, queries: NDArray[Any], positions: NDArray[np.int64], k: int, threads: int) -> _Answer: ...

@@ -79,6 +79,23 @@ def as_flags(values: ArrayLike, name: str, count: int) -> NDArray[np.uint8]:
     return array.astype(np.uint8)
 
 
+def as_similarities(values: ArrayLike, name: str, count: int) -> NDArray[np.float64]:
+    """Return `count` similarities as float64, or raise TypeError or ValueError."""
+    array = as_array(values, name)
+    if array.shape != (count,):
+        raise ValueError(f"{name} must have shape ({count},), one a query, received shape {array.shape}")
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be real numbers, received dtype {array.dtype}")
+    similarities = array.astype(np.float64)
+    wrong = ~(similarities <= 1.0)
+    if wrong.any():
+        query = int(wrong.argmax())
+        raise ValueError(
+            f"{name} must be at most 1, as similarities are, received {similarities[query]} for query {query}"
+        )
+    return similarities
+
+
 def _to_core_dtype(array: NDArray[Any], name: str) -> NDArray[Any]:
     if array.dtype == object:
         array = _from_objects(array, name)

@@ -11,6 +11,8 @@
 
 namespace latentknn {
 
+// Writes the best rows of a query, in the contract's order. Where fewer than k reach the similarity that the request
+// asks for, the rest of the answer is AnswerArrays::kNone.
 void write_answer(const Search& search, std::size_t query, const std::vector<ScoredRow>& best);
 
 // With one shard, answers are written as they come; with several, merge() writes the best of all shards at the end.

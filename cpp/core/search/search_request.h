@@ -16,6 +16,8 @@ struct SearchRequest {
   std::size_t k;
   const std::uint8_t* allowed = nullptr;  // one flag a row; null admits every row
   std::size_t allowed_count = 0;
+  // By query: a similarity that neighbours have at least. Null: they may have any.
+  const double* at_least = nullptr;
   std::size_t threads = 1;
   ThreadPool::Poll poll;
   AnswerArrays answers;

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Answer = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]
 """Similarities, positions, ids and, where asked for, float64 similarities, each (M, k)."""
 
+NO_ROW = -1
+"""Position and id of a neighbour that there is not."""
+
 
 class Database(Protocol):
     """Owned rows and their search, as every engine has them.
@@ -77,8 +80,9 @@ class Database(Protocol):
         allowed: NDArray[np.uint8] | None,
         threads: int,
         scores64: bool,
+        at_least: NDArray[np.float64] | None = None,
     ) -> Answer:
-        """Find each query's k best rows."""
+        """Find each query's k best rows among those whose similarity is at least a query's own."""
 
     def search_self(self, k: int, threads: int, scores64: bool) -> Answer:
         """Find each row's k best others."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentknn import _core
-from latentknn.engines.database import Answer, ReadsHostArrays
+from latentknn.engines.database import NO_ROW, Answer, ReadsHostArrays
 from latentknn.engines.engine import Engine
 from latentknn.locks import ForkAwareLock
 
@@ -114,6 +114,7 @@ class StoredDatabase(ReadsHostArrays, ABC):
         allowed: NDArray[np.uint8] | None,
         threads: int,
         scores64: bool,
+        at_least: NDArray[np.float64] | None = None,
     ) -> Answer:
         """Find each query's k best rows."""
         rounded = self._rounded(queries)
@@ -127,7 +128,10 @@ class StoredDatabase(ReadsHostArrays, ABC):
             if k > available:
                 raise ValueError(f"k must be from 1 to {available}, the codes left by now, received {k}")
             self._queries += len(rounded)
-            return self._find(rounded, k, allowed, threads, scores64)
+            if at_least is None:
+                return self._find(rounded, k, allowed, threads, scores64)
+            found = self._find(rounded, k, allowed, threads, True)
+            return _reaching(at_least, found, scores64)
 
     def search_self(self, k: int, threads: int, scores64: bool) -> Answer:
         """Find each row's k best others."""
@@ -194,3 +198,13 @@ def others_of(positions: NDArray[np.int64], own: NDArray[np.intp]) -> NDArray[np
     others = np.not_equal(positions, own[:, np.newaxis])
     others[others.all(axis=1), -1] = False
     return others
+
+
+def _reaching(at_least: NDArray[np.float64], answer: Answer, scores64: bool) -> Answer:
+    """Return an answer without the neighbours that do not reach a query's similarity."""
+    similarities, positions, ids, scores = answer
+    assert scores is not None
+    missing = scores < at_least[:, np.newaxis]
+    similarities[missing] = scores[missing] = -np.inf
+    positions[missing] = ids[missing] = NO_ROW
+    return similarities, positions, ids, scores if scores64 else None

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from latentknn import _core
-from latentknn.arrays import as_flags
+from latentknn.arrays import as_flags, as_similarities
 from latentknn.engines.database import Answer
 from latentknn.index.counts import IN_INDEX, neighbour_count
 from latentknn.index.explanation import Explanation
@@ -117,6 +117,7 @@ class CosineIndex(SavableIndex):
         k: int = 10,
         *,
         allowed: ArrayLike | None = None,
+        at_least: ArrayLike | None = None,
         scores64: bool = False,
         on_device: bool = False,
     ) -> SearchResult:
@@ -132,6 +133,10 @@ class CosineIndex(SavableIndex):
             Neighbours a query, from 1 to the number of (allowed) codes.
         allowed : array-like of shape (n,), bool, optional
             Search only the codes whose flag is true.
+        at_least : array-like of shape (M,), optional
+            Find only codes whose float64 similarity to the query is at least this; minus infinity finds any.
+            Where fewer than k are, an answer ends early: similarities of minus infinity, ids and positions of
+            -1. What other codes are known to reach spares a search work.
         scores64 : bool
             Whether to return the float64 similarities too.
         on_device : bool
@@ -147,10 +152,10 @@ class CosineIndex(SavableIndex):
         ------
         TypeError
             For queries that are not real numbers, or on a device while the engine is not; for a mask that is
-            not boolean.
+            not boolean, or `at_least` that is not real numbers.
         ValueError
             For a wrong shape or k, or a query with NaN or infinity (the first bad row is named); for
-            `on_device` without a device.
+            `at_least` that is NaN or above 1; for `on_device` without a device.
 
         Notes
         -----
@@ -161,7 +166,8 @@ class CosineIndex(SavableIndex):
         flags = None if allowed is None else as_flags(allowed, "allowed", len(self))
         available = len(self) if flags is None else int(np.count_nonzero(flags))
         k = neighbour_count(k, available, IN_INDEX if flags is None else "allowed codes")
-        answer = database.search(rows, k, flags, self._thread_count(), scores64)
+        lowest = None if at_least is None else as_similarities(at_least, "at_least", len(rows))
+        answer = database.search(rows, k, flags, self._thread_count(), scores64, lowest)
         return _result(database.placed(answer, device))
 
     def search_self(self, k: int = 10, *, scores64: bool = False) -> SearchResult:
