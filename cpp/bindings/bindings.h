@@ -8,5 +8,6 @@ namespace latentknn::bindings {
 
 void register_database(pybind11::module_& module);
 void register_machine(pybind11::module_& module);
+void register_merge(pybind11::module_& module);
 
 }  // namespace latentknn::bindings

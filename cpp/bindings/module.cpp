@@ -8,4 +8,5 @@ PYBIND11_MODULE(_core, module) {
   latentknn::bindings::remember_main_thread();
   latentknn::bindings::register_machine(module);
   latentknn::bindings::register_database(module);
+  latentknn::bindings::register_merge(module);
 }

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentknn.array_likes import as_array
 from latentknn.arrays import as_rows
 from latentknn.engines import Database
-from latentknn.engines.database import Answer
+from latentknn.engines.database import NO_ROW, Answer
 from latentknn.index.labelled_rows import LabelledRows
 
 
@@ -65,32 +65,6 @@ class ClassSearch:
         number = int(self.counts.argmin())
         return int(self.counts[number]), self.classes.tolist()[number]
 
-    def queries_of_classes(self, queries: ArrayLike, dim: int) -> list[NDArray[Any]]:
-        """Return what to look for in every class, each of shape (M, dim).
-
-        Parameters
-        ----------
-        queries : array-like of shape (M, dim), or (C, M, dim)
-            As `CosineIndex.search_per_class` takes them.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `CosineIndex.search_per_class`, for their type and shape.
-        """
-        if np.ndim(queries) != 3:
-            return [as_rows(queries, "queries", dim)] * len(self.classes)
-        array = as_array(queries, "queries")
-        if len(array) != len(self.classes):
-            raise ValueError(
-                f"queries of shape {array.shape} hold {len(array)} encodings of each, expected one for each "
-                f"of the {len(self.classes)} classes"
-            )
-        return [
-            as_rows(rows, f"queries of class {label!r}", dim)
-            for label, rows in zip(self.classes.tolist(), array, strict=True)
-        ]
-
     def search(self, queries: list[NDArray[Any]], k: int, threads: int, scores64: bool) -> Answer:
         """Find the k nearest codes of every class.
 
@@ -114,20 +88,87 @@ class ClassSearch:
         ValueError
             For a query with NaN or infinity; the class and the first bad row are named.
         """
-        answers = []
-        for name, database, rows in zip(self.classes.tolist(), self._databases, queries, strict=True):
-            try:
-                answers.append(database.search(rows, k, None, threads, scores64))
-            except ValueError as error:
-                raise ValueError(f"searching class {name!r}: {error}") from error
+        answers = [
+            self.search_class(number, rows, k, threads, scores64) for number, rows in enumerate(queries)
+        ]
         similarities, positions, ids, scores = zip(*answers, strict=True)
-        among_all = [rows[found] for rows, found in zip(self._positions, positions, strict=True)]
         return (
             np.stack(similarities),
-            np.stack(among_all),
+            np.stack(positions),
             np.stack(ids),
             np.stack(scores) if scores64 else None,
         )
+
+    def search_class(
+        self,
+        number: int,
+        queries: NDArray[Any],
+        k: int,
+        threads: int,
+        scores64: bool,
+        at_least: NDArray[np.float64] | None = None,
+    ) -> Answer:
+        """Find the k nearest codes of one class.
+
+        Parameters
+        ----------
+        number : int
+            Which class of `classes`.
+        queries : ndarray of shape (M, d)
+        k : int
+            At most the codes of the class.
+        threads : int
+        scores64 : bool
+            Whether to return the float64 similarities too.
+        at_least : ndarray of shape (M,), float64, optional
+            Similarities that neighbours have at least.
+
+        Returns
+        -------
+        tuple of ndarray of shape (M, k)
+            Similarities, positions among all codes, ids, and float64 similarities or None.
+
+        Raises
+        ------
+        ValueError
+            For a query with NaN or infinity; the class and the first bad row are named.
+        """
+        try:
+            answer = self._databases[number].search(queries, k, None, threads, scores64, at_least)
+        except ValueError as error:
+            raise ValueError(f"searching class {self.classes.tolist()[number]!r}: {error}") from error
+        similarities, found, ids, scores = answer
+        positions = np.where(found == NO_ROW, NO_ROW, self._positions[number][found])
+        return similarities, positions, ids, scores
+
+
+def queries_of_classes(queries: ArrayLike, dim: int, classes: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return what to look for in every class, each of shape (M, dim).
+
+    Parameters
+    ----------
+    queries : array-like of shape (M, dim), or (C, M, dim)
+        As `CosineIndex.search_per_class` takes them.
+    dim : int
+    classes : ndarray of shape (C,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `CosineIndex.search_per_class`, for their type and shape.
+    """
+    if np.ndim(queries) != 3:
+        return [as_rows(queries, "queries", dim)] * len(classes)
+    array = as_array(queries, "queries")
+    if len(array) != len(classes):
+        raise ValueError(
+            f"queries of shape {array.shape} hold {len(array)} encodings of each, expected one for each "
+            f"of the {len(classes)} classes"
+        )
+    return [
+        as_rows(rows, f"queries of class {label!r}", dim)
+        for label, rows in zip(classes.tolist(), array, strict=True)
+    ]
 
 
 def nearest_of_all(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from latentknn import _core
 from latentknn.arrays import as_flags, as_similarities
 from latentknn.engines.database import Answer
+from latentknn.index.class_search import queries_of_classes
 from latentknn.index.counts import IN_INDEX, neighbour_count
 from latentknn.index.explanation import Explanation
 from latentknn.index.saved_index import SavableIndex
@@ -229,7 +230,7 @@ class CosineIndex(SavableIndex):
         queries = self._database.engine.on_host(queries)
         available, label = by_class.smallest()
         k = neighbour_count(k, available, f"codes of class {label!r}, the smallest")
-        per_class = by_class.queries_of_classes(queries, self.dim)
+        per_class = queries_of_classes(queries, self.dim, by_class.classes)
         return _result(by_class.search(per_class, k, self._thread_count(), scores64))
 
     def recall(self, queries: ArrayLike, k: int = 10) -> float:

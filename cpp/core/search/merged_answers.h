@@ -1,0 +1,23 @@
+// Makes one answer of two that were found among different rows.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "search/answer_arrays.h"
+
+namespace latentknn {
+
+// An answer, (queries, k), in the order of the contract. It may end early, with AnswerArrays::kNone as positions.
+struct FoundRows {
+  const double* scores64;
+  const std::int64_t* positions;
+  const std::int64_t* ids;
+  std::size_t k;
+};
+
+// Writes the k best of both for each of so many queries. Ids are distinct, so no two rows are of the same rank.
+void merge_answers(const FoundRows& first, const FoundRows& second, std::size_t queries, std::size_t k,
+                   const AnswerArrays& merged);
+
+}  // namespace latentknn

@@ -1,0 +1,305 @@
+"""An index over all rows of several shards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from latentknn import _core
+from latentknn.arrays import as_flags, as_rows, as_similarities
+from latentknn.engines.stored_database import others_of
+from latentknn.index import SearchResult
+from latentknn.index.counts import IN_INDEX, neighbour_count
+from latentknn.labels import join_labels
+from latentknn.shards.asking import Asking
+from latentknn.shards.class_rounds import ask_per_class
+from latentknn.shards.homes import Homes
+from latentknn.shards.rounds import Part, ask_in_rounds
+from latentknn.shards.shard import IndexShard, Searchable, Shard
+
+
+class ShardedIndex:
+    """Several indexes that answer as one: the same bytes as a `CosineIndex` of all their codes.
+
+    Codes are numbered through: the position of a code is its position in its shard, behind all codes of the
+    shards before.
+
+    Parameters
+    ----------
+    indexes : sequence of CosineIndex, at least one
+        The shards, or anything with the methods of `Searchable`. They may be of any size, empty too, and must
+        not change while this index is used; a search that finds one of another size raises RuntimeError. If
+        every shard's ids are its positions, ids here are positions; otherwise ids are those of the shards.
+
+    Raises
+    ------
+    TypeError
+        For an index instead of a sequence of them.
+    ValueError
+        For no shards, different dimensions, an engine that is not exact, an id that occurs twice, labels in
+        some shards and not in others, or labels that no type holds together.
+
+    Notes
+    -----
+    Each query's likeliest shard is asked first. The others are asked for fewer neighbours, and only for those
+    at least as similar as the k-th so far; where one may have more, it is asked again. Shards are searched
+    one after the other, each with all its threads. Memory: that of the shards, and 256 codes of each;
+    for the first search, a copy of one shard's codes at a time.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> codes = [[1.0, 0.0], [1.0, 1.0], [0.0, 2.0], [2.0, 2.0]]
+    >>> shards = [lk.CosineIndex.from_codes(codes[:1]), lk.CosineIndex.from_codes(codes[1:])]
+    >>> index = lk.shards.ShardedIndex(shards)
+    >>> index.search([[3.0, 4.0]], k=3).ids.tolist()
+    [[1, 3, 2]]
+    """
+
+    def __init__(self, indexes: Sequence[Searchable]) -> None:
+        if not isinstance(indexes, Sequence):
+            raise TypeError(f"shards must be a list of indexes, received a {type(indexes).__name__}")
+        if len(indexes) == 0:
+            raise ValueError("received no shards; an index of no codes needs an empty shard")
+        for number, index in enumerate(indexes):
+            if index.dim != indexes[0].dim:
+                raise ValueError(
+                    f"shards must have the same dimension, received {indexes[0].dim} in shard 0 and "
+                    f"{index.dim} in shard {number}"
+                )
+            if not index.exact:
+                raise ValueError(
+                    f"shard {number} has an engine that is not exact, and only exact answers are merged to "
+                    "those of one index; use engine='cpu' or 'cuda'"
+                )
+        self._set_shards([IndexShard(index, number) for number, index in enumerate(indexes)], indexes[0].dim)
+        if self._own_ids is not None:
+            _check_distinct(self._own_ids)
+        # Labels that cannot be joined are refused at once.
+        _ = self._labels
+
+    def _set_shards(self, shards: Sequence[Shard], dim: int) -> None:
+        self._shards = shards
+        self._dim = dim
+        self._firsts = np.cumsum([0, *map(len, shards)])
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of a code."""
+        return self._dim
+
+    @property
+    def exact(self) -> bool:
+        """Whether the answers keep the exactness contract: they do."""
+        return True
+
+    @property
+    def codes(self) -> NDArray[np.float32]:
+        """A copy of all codes, shape (n, d), float32, in order of position."""
+        return np.concatenate([shard.codes() for shard in self._shards])
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The ids, shape (n,), int64, in order of position."""
+        return np.arange(len(self), dtype=np.int64) if self._own_ids is None else self._own_ids.copy()
+
+    @property
+    def labels(self) -> NDArray[Any] | None:
+        """The labels, shape (n,), in order of position, or None."""
+        return None if self._labels is None else self._labels.copy()
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        """The distinct labels, sorted; ValueError where the index has no labels."""
+        return np.unique(self._required_labels())
+
+    def __len__(self) -> int:
+        return int(self._firsts[-1])
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({len(self)} codes of dimension {self.dim} in {len(self._shards)} shards)"
+        )
+
+    def search(
+        self,
+        queries: ArrayLike,
+        k: int = 10,
+        *,
+        allowed: ArrayLike | None = None,
+        at_least: ArrayLike | None = None,
+        scores64: bool = False,
+    ) -> SearchResult:
+        """Find each query's k most cosine-similar codes, as `CosineIndex.search` does.
+
+        Parameters
+        ----------
+        queries : array-like of shape (M, d)
+            Rounded once to float32.
+        k : int
+            Neighbours a query, from 1 to the number of (allowed) codes, of all shards together.
+        allowed : array-like of shape (n,), bool, optional
+            Search only the codes whose flag is true.
+        at_least : array-like of shape (M,), optional
+            Find only codes whose float64 similarity to the query is at least this.
+        scores64 : bool
+            Whether to return the float64 similarities too.
+
+        Returns
+        -------
+        SearchResult
+            Similarities and ids of shape (M, k).
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `CosineIndex.search`.
+        RuntimeError
+            Where the size of a shard has changed.
+        """
+        rows = as_rows(queries, "queries", self.dim)
+        flags = None if allowed is None else as_flags(allowed, "allowed", len(self)).view(np.bool_)
+        available = len(self) if flags is None else int(np.count_nonzero(flags))
+        k = neighbour_count(k, available, IN_INDEX if flags is None else "allowed codes")
+        lowest = None if at_least is None else as_similarities(at_least, "at_least", len(rows))
+        asking = Asking(_core.round_rows(rows, "queries"), k, lowest)
+        self._ask(self._parts(flags), [asking], k)
+        return asking.found(scores64)
+
+    def search_self(self, k: int = 10, *, scores64: bool = False) -> SearchResult:
+        """Find the k nearest other codes of every code, as `CosineIndex.search_self` does.
+
+        Parameters
+        ----------
+        k : int
+            Neighbours a code, from 1 to the number of codes less one.
+        scores64 : bool
+            Whether to return the float64 similarities too.
+
+        Returns
+        -------
+        SearchResult
+            Similarities and ids of shape (n, k), in order of position.
+
+        Raises
+        ------
+        ValueError
+            For a k out of range.
+        RuntimeError
+            Where the size of a shard has changed.
+        """
+        k = neighbour_count(k, len(self) - 1, "other codes in the index")
+        # A code is among its own best k + 1, or all of those are others of the same similarity.
+        askings = [Asking(shard.codes(), k + 1, home=i) for i, shard in enumerate(self._shards)]
+        self._ask(self._parts(None), askings, k + 1)
+        found = [asking.found(scores64) for asking in askings]
+        return _without_themselves(found, k)
+
+    def search_per_class(self, queries: ArrayLike, k: int = 1, *, scores64: bool = False) -> SearchResult:
+        """Find each query's k most cosine-similar codes of every class, as `CosineIndex.search_per_class`.
+
+        Parameters
+        ----------
+        queries : array-like of shape (M, d), or (C, M, d)
+            Rounded once to float32. In three dimensions, what is looked for in each class, in the order of
+            `classes`.
+        k : int
+            Neighbours a query and class, from 1 to the number of codes of the smallest class, of all shards
+            together.
+        scores64 : bool
+            Whether to return the float64 similarities too.
+
+        Returns
+        -------
+        SearchResult
+            Similarities and ids of shape (C, M, k).
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `CosineIndex.search_per_class`.
+        RuntimeError
+            Where the size of a shard has changed.
+
+        Notes
+        -----
+        The first call sets the classes of every shard apart, which takes about as long and as much memory as
+        the shards themselves did.
+        """
+        classes, counts = np.unique(self._required_labels(), return_counts=True)
+        smallest = int(counts.argmin())
+        k = neighbour_count(
+            k, int(counts[smallest]), f"codes of class {classes.tolist()[smallest]!r}, the smallest"
+        )
+        return ask_per_class(self._parts(None), classes, queries, self.dim, k, scores64)
+
+    def _parts(self, flags: NDArray[np.bool_] | None) -> list[Part]:
+        """Return the shards with rows that may be found."""
+        parts = []
+        for number, shard in enumerate(self._shards):
+            first = int(self._firsts[number])
+            allowed = None if flags is None else flags[first : first + len(shard)]
+            available = len(shard) if allowed is None else int(np.count_nonzero(allowed))
+            if available > 0:
+                parts.append(Part(shard, number, first, self._own_ids is None, allowed, available))
+        return parts
+
+    def _ask(self, parts: Sequence[Part], askings: Sequence[Asking], k: int) -> None:
+        """Ask the shards in the order and in the way that suits them."""
+        ask_in_rounds(parts, askings, k, self._homes)
+
+    def _required_labels(self) -> NDArray[Any]:
+        if self._labels is None:
+            raise ValueError("the index has no labels; make its shards with labels=")
+        return self._labels
+
+    @cached_property
+    def _own_ids(self) -> NDArray[np.int64] | None:
+        """All ids, or None where they are positions."""
+        ids = [shard.ids() for shard in self._shards]
+        given = [each for each in ids if each is not None]
+        if all(np.array_equal(each, np.arange(len(each))) for each in given):
+            return None
+        return np.concatenate(given)
+
+    @cached_property
+    def _labels(self) -> NDArray[Any] | None:
+        labels = [shard.labels() for shard in self._shards if len(shard) > 0]
+        given = [each for each in labels if each is not None]
+        if not given:
+            return None
+        if len(given) < len(labels):
+            raise ValueError("some shards have labels and some have none; give labels to all, or to none")
+        return reduce(join_labels, given)
+
+    @cached_property
+    def _homes(self) -> Homes:
+        return Homes(shard.codes() for shard in self._shards)
+
+
+def _check_distinct(ids: NDArray[np.int64]) -> None:
+    distinct, counts = np.unique(ids, return_counts=True)
+    if len(distinct) < len(ids):
+        raise ValueError(f"id {distinct[counts > 1][0]} occurs twice; ids of all shards must be distinct")
+
+
+def _without_themselves(found: Sequence[SearchResult], k: int) -> SearchResult:
+    """Return the neighbours of all codes, in order of position, without the codes themselves."""
+    positions = np.concatenate([each.positions for each in found])
+    others = others_of(positions, np.arange(len(positions)))
+    shape = (len(positions), k)
+    ids = np.concatenate([each.ids for each in found])
+    similarities = np.concatenate([each.similarities for each in found])
+    scores = None
+    if found[0].scores64 is not None:
+        scores = np.concatenate([each.scores for each in found])[others].reshape(shape)
+    return SearchResult(
+        similarities[others].reshape(shape),
+        ids[others].reshape(shape),
+        positions[others].reshape(shape),
+        scores,
+    )
