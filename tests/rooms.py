@@ -43,7 +43,7 @@ ALLOWED = {
     f"{PACKAGE}/files": [f"{PACKAGE}/atomic_file"],
     f"{PACKAGE}/index": [f"{PACKAGE}/engines", f"{PACKAGE}/labels", f"{PACKAGE}/files"],
     f"{PACKAGE}/classification": [f"{PACKAGE}/index"],
-    f"{PACKAGE}/shards": [f"{PACKAGE}/index"],
+    f"{PACKAGE}/shards": [f"{PACKAGE}/index", f"{PACKAGE}/files"],
     PACKAGE: [f"{PACKAGE}/index", f"{PACKAGE}/moved_modules"],
     f"{PACKAGE}/datasets": [],
     f"{MODELS}/backend": [],

@@ -36,7 +36,7 @@ def test_two_rounds_of_answers_make_the_answer_of_one_index(kind):
             found = shards[number].search(asked, count, scores64=True)
             return placed(found, BOUNDS[number], False)
 
-        asking = Asking(queries, k)
+        asking = Asking.of_queries(queries, k)
         counts = [first_ask(k, len(shard) / 600) for shard in shards]
         answers = [answer(number, queries, count) for number, count in enumerate(counts)]
         for found in answers:
@@ -54,7 +54,7 @@ def test_a_shard_is_asked_again_only_where_it_may_have_more():
     codes = np.ones((8, 2), np.float32)
     first = lk.CosineIndex.from_codes(codes[:4]).search(codes[:1], 2, scores64=True)
     second = placed(lk.CosineIndex.from_codes(codes[4:]).search(codes[:1], 2, scores64=True), 4, True)
-    asking = Asking(codes[:1], 3)
+    asking = Asking.of_queries(codes[:1], 3)
     asking.add(ALL, first)
     asking.add(ALL, second)
     assert asking.found(scores64=False).ids.tolist() == [[0, 1, 4]]
@@ -62,7 +62,7 @@ def test_a_shard_is_asked_again_only_where_it_may_have_more():
     assert asking.may_gain(query, columns(first, slice(-1, None))).tolist() == [0]
     assert asking.may_gain(query, columns(second, slice(-1, None))).tolist() == []
     # What a shard gave last is the last of all: what follows it there is behind.
-    asking = Asking(codes[:1], 2)
+    asking = Asking.of_queries(codes[:1], 2)
     asking.add(ALL, first)
     assert asking.may_gain(query, columns(first, slice(-1, None))).tolist() == []
 

@@ -1,15 +1,19 @@
-"""Several indexes that answer as one, to the bit.
+"""Several indexes that answer as one, to the bit: in memory, or in the files of a folder.
 
-`sharded_index` is the index over shards. `shard` is what it knows of each, `rounds` and `class_rounds` ask
-them, and `homes` guesses which to ask first. `asking` holds what was found so far, by `merging`; both need no
-shards, only their answers, and serve those who ask shards elsewhere.
+`sharded_index` is the index over shards, and `stored_index` the one over those of a folder. `shard` and
+`stored_shard` are what they know of each; `rounds` and `class_rounds` ask them, and `homes` guesses which to
+ask first. `asking` holds what was found so far, by `merging`; both need no shards, only their answers, and
+serve those who ask shards elsewhere. `writer` writes a folder, from `sources`, with `distinct_ids`.
 """
 
 from latentknn.shards.shard import Searchable
 from latentknn.shards.sharded_index import ShardedIndex
+from latentknn.shards.stored_index import StoredIndex
+from latentknn.shards.stored_index import open_index as open  # noqa: A004 - users write lk.shards.open
+from latentknn.shards.writer import Writer
 
-__all__ = ["Searchable", "ShardedIndex"]
+__all__ = ["Searchable", "ShardedIndex", "StoredIndex", "Writer", "open"]
 
 # Messages and pickles name this module, so that files can move within the package.
-for _public in (Searchable, ShardedIndex):
+for _public in (Searchable, ShardedIndex, StoredIndex, Writer, open):
     _public.__module__ = __name__

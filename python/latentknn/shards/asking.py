@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.engines.database import NO_ROW
 from latentknn.index import SearchResult
 from latentknn.shards.merging import may_hold_more, merge
+from latentknn.shards.shard import Shard
 
 Which = slice | NDArray[np.intp]
 """Some queries of a block, or all."""
@@ -16,32 +20,49 @@ ALL = slice(None)
 
 
 class Asking:
-    """A block of queries and their k best neighbours so far.
+    """Some queries and their k best neighbours so far; `of_queries` and `of_codes` make one.
 
     Parameters
     ----------
-    queries : ndarray of shape (M, d), float32
+    count : int
+        Number of queries, M.
+    queries : callable
+        Returns them, shape (M, d), float32.
     k : int
     at_least : ndarray of shape (M,), float64, optional
         Similarities that neighbours have at least.
     home : int, optional
-        The shard that the queries are rows of, if they are rows of one.
+        The shard that the queries are the codes of, if they are those of one.
     """
 
     def __init__(
         self,
-        queries: NDArray[np.float32],
+        count: int,
+        queries: Callable[[], NDArray[np.float32]],
         k: int,
         at_least: NDArray[np.float64] | None = None,
         home: int | None = None,
     ) -> None:
+        self.count = count
         self.queries = queries
         self.home = home
-        shape = (len(queries), k)
+        shape = (count, k)
         self._scores = np.full(shape, -np.inf)
         self._similarities = np.full(shape, -np.inf, np.float32)
         self._positions, self._ids = (np.full(shape, NO_ROW, np.int64) for _ in range(2))
         self._at_least = at_least
+
+    @classmethod
+    def of_queries(
+        cls, queries: NDArray[np.float32], k: int, at_least: NDArray[np.float64] | None = None
+    ) -> Self:
+        """Return what is asked for queries in memory."""
+        return cls(len(queries), lambda: queries, k, at_least)
+
+    @classmethod
+    def of_codes(cls, shard: Shard, number: int, k: int) -> Self:
+        """Return what is asked for the codes of a shard, which are read each time that they are needed."""
+        return cls(len(shard), shard.codes, k, home=number)
 
     def lowest(self, which: Which) -> NDArray[np.float64]:
         """Return the similarity that further neighbours of some queries must have at least."""

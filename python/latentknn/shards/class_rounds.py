@@ -38,7 +38,9 @@ def ask_per_class(
     SearchResult
         Shape (C, M, k).
     """
-    askings = [Asking(rows, k) for rows in _rounded(queries_of_classes(queries, dim, classes), classes)]
+    askings = [
+        Asking.of_queries(rows, k) for rows in _rounded(queries_of_classes(queries, dim, classes), classes)
+    ]
     for part in parts:
         with part.shard.classes_apart() as apart:
             of_all = np.searchsorted(classes, apart.classes.astype(classes.dtype))
@@ -57,7 +59,7 @@ def _ask(part: Part, apart: ClassSearch, number: int, asking: Asking, k: int) ->
     """Return a shard's best neighbours of one class."""
     similarities, positions, ids, scores = apart.search_class(
         number,
-        asking.queries,
+        asking.queries(),
         min(k, int(apart.counts[number])),
         _core.usable_processors(),
         True,

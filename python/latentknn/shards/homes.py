@@ -31,9 +31,9 @@ class Homes:
 
     def of(self, asking: Asking, shards: list[int]) -> NDArray[np.intp]:
         """Return the likeliest of some shards, none of them empty, for each query."""
-        queries = asking.queries
         if asking.home is not None or len(shards) == 1:
-            return np.full(len(queries), shards[0] if asking.home is None else asking.home)
+            return np.full(asking.count, shards[0] if asking.home is None else asking.home)
+        queries = asking.queries()
         homes = np.empty(len(queries), np.intp)
         # Numbers near the ends of float32 become infinite or NaN here, which makes for a worse guess.
         with np.errstate(all="ignore"):

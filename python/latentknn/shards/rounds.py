@@ -45,7 +45,7 @@ class Part:
         """Return the shard's best `k` neighbours of some queries, or fewer where they cannot be of use."""
         lowest = asking.lowest(which)
         found = index.search(
-            asking.queries[which],
+            asking.queries()[which],
             min(k, self.available),
             allowed=self.allowed,
             at_least=lowest if (lowest > -np.inf).any() else None,
@@ -76,7 +76,8 @@ def ask_in_rounds(parts: Sequence[Part], askings: Sequence[Asking], k: int, home
         with part.shard.searchable() as index:
             for asking, home in zip(askings, at_home, strict=True):
                 which = np.flatnonzero(home == part.number)
-                asking.add(which, part.ask(index, asking, which, k))
+                if len(which) > 0:
+                    asking.add(which, part.ask(index, asking, which, k))
     doubts = [
         doubt for part in parts for doubt in _ask_for_a_few(part, askings, at_home, k, _share(part, parts))
     ]
@@ -96,6 +97,8 @@ def _ask_for_a_few(
     with part.shard.searchable() as index:
         for asking, home in zip(askings, at_home, strict=True):
             which = np.flatnonzero(home != part.number)
+            if len(which) == 0:
+                continue
             found = part.ask(index, asking, which, few)
             asking.add(which, found)
             if few < min(k, part.available):

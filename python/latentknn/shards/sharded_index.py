@@ -76,13 +76,17 @@ class ShardedIndex:
                     f"shard {number} has an engine that is not exact, and only exact answers are merged to "
                     "those of one index; use engine='cpu' or 'cuda'"
                 )
-        self._set_shards([IndexShard(index, number) for number, index in enumerate(indexes)], indexes[0].dim)
-        if self._own_ids is not None:
-            _check_distinct(self._own_ids)
+        shards = [IndexShard(index, number) for number, index in enumerate(indexes)]
+        numbered = all(np.array_equal(index.ids, np.arange(len(index))) for index in indexes)
+        self._set_shards(shards, indexes[0].dim, numbered)
+        if not numbered:
+            _check_distinct(self.ids)
         # Labels that cannot be joined are refused at once.
         _ = self._labels
 
-    def _set_shards(self, shards: Sequence[Shard], dim: int) -> None:
+    def _set_shards(self, shards: Sequence[Shard], dim: int, numbered: bool) -> None:
+        """Set what answers, and whether ids are positions."""
+        self._numbered = numbered
         self._shards = shards
         self._dim = dim
         self._firsts = np.cumsum([0, *map(len, shards)])
@@ -100,12 +104,15 @@ class ShardedIndex:
     @property
     def codes(self) -> NDArray[np.float32]:
         """A copy of all codes, shape (n, d), float32, in order of position."""
-        return np.concatenate([shard.codes() for shard in self._shards])
+        return np.concatenate([np.empty((0, self.dim), np.float32), *(each.codes() for each in self._shards)])
 
     @property
     def ids(self) -> NDArray[np.int64]:
         """The ids, shape (n,), int64, in order of position."""
-        return np.arange(len(self), dtype=np.int64) if self._own_ids is None else self._own_ids.copy()
+        if self._numbered:
+            return np.arange(len(self), dtype=np.int64)
+        ids = [shard.ids() for shard in self._shards]
+        return np.concatenate([each for each in ids if each is not None])
 
     @property
     def labels(self) -> NDArray[Any] | None:
@@ -166,7 +173,7 @@ class ShardedIndex:
         available = len(self) if flags is None else int(np.count_nonzero(flags))
         k = neighbour_count(k, available, IN_INDEX if flags is None else "allowed codes")
         lowest = None if at_least is None else as_similarities(at_least, "at_least", len(rows))
-        asking = Asking(_core.round_rows(rows, "queries"), k, lowest)
+        asking = Asking.of_queries(_core.round_rows(rows, "queries"), k, lowest)
         self._ask(self._parts(flags), [asking], k)
         return asking.found(scores64)
 
@@ -194,7 +201,7 @@ class ShardedIndex:
         """
         k = neighbour_count(k, len(self) - 1, "other codes in the index")
         # A code is among its own best k + 1, or all of those are others of the same similarity.
-        askings = [Asking(shard.codes(), k + 1, home=i) for i, shard in enumerate(self._shards)]
+        askings = [Asking.of_codes(shard, i, k + 1) for i, shard in enumerate(self._shards)]
         self._ask(self._parts(None), askings, k + 1)
         found = [asking.found(scores64) for asking in askings]
         return _without_themselves(found, k)
@@ -245,7 +252,7 @@ class ShardedIndex:
             allowed = None if flags is None else flags[first : first + len(shard)]
             available = len(shard) if allowed is None else int(np.count_nonzero(allowed))
             if available > 0:
-                parts.append(Part(shard, number, first, self._own_ids is None, allowed, available))
+                parts.append(Part(shard, number, first, self._numbered, allowed, available))
         return parts
 
     def _ask(self, parts: Sequence[Part], askings: Sequence[Asking], k: int) -> None:
@@ -258,15 +265,6 @@ class ShardedIndex:
         return self._labels
 
     @cached_property
-    def _own_ids(self) -> NDArray[np.int64] | None:
-        """All ids, or None where they are positions."""
-        ids = [shard.ids() for shard in self._shards]
-        given = [each for each in ids if each is not None]
-        if all(np.array_equal(each, np.arange(len(each))) for each in given):
-            return None
-        return np.concatenate(given)
-
-    @cached_property
     def _labels(self) -> NDArray[Any] | None:
         labels = [shard.labels() for shard in self._shards if len(shard) > 0]
         given = [each for each in labels if each is not None]
@@ -274,7 +272,9 @@ class ShardedIndex:
             return None
         if len(given) < len(labels):
             raise ValueError("some shards have labels and some have none; give labels to all, or to none")
-        return reduce(join_labels, given)
+        # Joining many parts pair by pair would copy the first of them as often.
+        same = len({each.dtype for each in given}) == 1
+        return np.concatenate(given) if same else reduce(join_labels, given)
 
     @cached_property
     def _homes(self) -> Homes:
