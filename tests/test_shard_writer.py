@@ -173,6 +173,21 @@ def test_files_and_tables_are_read_in_batches(tmp_path, small_batches):
         assert_answers_as(lk.shards.open(tmp_path / str(number)), one, queries)
 
 
+def test_a_file_of_parquet_is_not_held_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "_BATCH_BYTES", 500 * 4 * DIM)
+    codes = np.random.default_rng(0).standard_normal((100_000, DIM)).astype(np.float32)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(codes.ravel()), DIM)
+    parquet.write_table(pa.table({"codes": column}), tmp_path / "x.parquet", row_group_size=5000)
+    before = pa.total_allocated_bytes()
+    held = [
+        pa.total_allocated_bytes() - before
+        for _ in sources.batches_of(tmp_path / "x.parquet", sources.Columns(), DIM)
+    ]
+    assert len(held) == 200
+    # A row group is a twentieth of the file.
+    assert max(held) < codes.nbytes / 4
+
+
 def test_a_table_that_is_not_labelled_may_have_other_columns(tmp_path):
     table = pa.table({"x": pa.array([[1.0, 2.0]], pa.list_(pa.float64(), 2)), "other": [1]})
     with lk.shards.Writer(tmp_path, 2) as writer:

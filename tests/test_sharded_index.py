@@ -51,37 +51,41 @@ class Problem:
 
     def ks(self, available: int) -> set[int]:
         """Return numbers of neighbours, the least and the greatest among them."""
-        most = min(available, 300)
+        most = min(available, 120)
         return {k for k in (1, 10, int(self.rng.integers(1, most + 1)), most) if k <= available}
+
+
+def assert_answers_as_one_index(seed: int, shards: int) -> None:
+    problem = Problem(seed)
+    index, sharded = problem.index, problem.in_shards(shards)
+    for k in problem.ks(problem.count):
+        expected = index.search(problem.queries, k, scores64=True)
+        assert_same_results(sharded.search(problem.queries, k, scores64=True), expected)
+        lowest = expected.scores64[:, problem.rng.integers(k)]
+        assert_same_results(
+            sharded.search(problem.queries, k, at_least=lowest, scores64=True),
+            index.search(problem.queries, k, at_least=lowest, scores64=True),
+        )
+    allowed = problem.rng.random(problem.count) < problem.rng.choice([0.1, 0.5, 0.95])
+    allowed[problem.rng.integers(problem.count)] = True
+    for k in problem.ks(np.count_nonzero(allowed)):
+        assert_same_results(
+            sharded.search(problem.queries, k, allowed=allowed, scores64=True),
+            index.search(problem.queries, k, allowed=allowed, scores64=True),
+        )
+    for k in problem.ks(problem.count - 1):
+        assert_same_results(sharded.search_self(k, scores64=True), index.search_self(k, scores64=True))
+    classes, counts = np.unique(problem.labels, return_counts=True)
+    assert np.array_equal(sharded.classes, classes)
+    for k in problem.ks(counts.min()):
+        expected = index.search_per_class(problem.queries, k, scores64=True)
+        assert_same_results(sharded.search_per_class(problem.queries, k, scores64=True), expected)
 
 
 @pytest.mark.parametrize("shards", SHARD_COUNTS)
 def test_shards_answer_as_one_index(shards):
     for seed in range(min(CASES, scaled(8))):
-        problem = Problem(seed)
-        index, sharded = problem.index, problem.in_shards(shards)
-        for k in problem.ks(problem.count):
-            expected = index.search(problem.queries, k, scores64=True)
-            assert_same_results(sharded.search(problem.queries, k, scores64=True), expected)
-            lowest = expected.scores64[:, problem.rng.integers(k)]
-            assert_same_results(
-                sharded.search(problem.queries, k, at_least=lowest, scores64=True),
-                index.search(problem.queries, k, at_least=lowest, scores64=True),
-            )
-        allowed = problem.rng.random(problem.count) < problem.rng.choice([0.1, 0.5, 0.95])
-        allowed[problem.rng.integers(problem.count)] = True
-        for k in problem.ks(np.count_nonzero(allowed)):
-            assert_same_results(
-                sharded.search(problem.queries, k, allowed=allowed, scores64=True),
-                index.search(problem.queries, k, allowed=allowed, scores64=True),
-            )
-        for k in problem.ks(problem.count - 1):
-            assert_same_results(sharded.search_self(k, scores64=True), index.search_self(k, scores64=True))
-        classes, counts = np.unique(problem.labels, return_counts=True)
-        assert np.array_equal(sharded.classes, classes)
-        for k in problem.ks(counts.min()):
-            expected = index.search_per_class(problem.queries, k, scores64=True)
-            assert_same_results(sharded.search_per_class(problem.queries, k, scores64=True), expected)
+        assert_answers_as_one_index(seed, shards)
 
 
 @pytest.mark.parametrize("shards", SHARD_COUNTS)

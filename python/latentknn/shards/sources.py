@@ -110,7 +110,8 @@ def _parquet(path: Path, columns: Columns, dim: int, at_once: int) -> Iterator[B
     _import("pyarrow", "parquet")
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    # Reading ahead would hold all of the file that has been read.
+    with parquet.ParquetFile(path, pre_buffer=False) as file:
         _check_names(path.name, columns, file.schema_arrow.names)
         for batch in file.iter_batches(at_once, columns=columns.names(), use_threads=False):
             yield _of_record_batch(batch, columns)
