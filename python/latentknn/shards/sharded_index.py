@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, reduce
 from typing import Any
 
@@ -174,7 +175,8 @@ class ShardedIndex:
         k = neighbour_count(k, available, IN_INDEX if flags is None else "allowed codes")
         lowest = None if at_least is None else as_similarities(at_least, "at_least", len(rows))
         asking = Asking.of_queries(_core.round_rows(rows, "queries"), k, lowest)
-        self._ask(self._parts(flags), [asking], k)
+        with self._turn():
+            self._ask(self._parts(flags), [asking], k)
         return asking.found(scores64)
 
     def search_self(self, k: int = 10, *, scores64: bool = False) -> SearchResult:
@@ -202,7 +204,8 @@ class ShardedIndex:
         k = neighbour_count(k, len(self) - 1, "other codes in the index")
         # A code is among its own best k + 1, or all of those are others of the same similarity.
         askings = [Asking.of_codes(shard, i, k + 1) for i, shard in enumerate(self._shards)]
-        self._ask(self._parts(None), askings, k + 1)
+        with self._turn():
+            self._ask(self._parts(None), askings, k + 1)
         found = [asking.found(scores64) for asking in askings]
         return _without_themselves(found, k)
 
@@ -242,7 +245,8 @@ class ShardedIndex:
         k = neighbour_count(
             k, int(counts[smallest]), f"codes of class {classes.tolist()[smallest]!r}, the smallest"
         )
-        return ask_per_class(self._parts(None), classes, queries, self.dim, k, scores64)
+        with self._turn():
+            return ask_per_class(self._parts(None), classes, queries, self.dim, k, scores64)
 
     def _parts(self, flags: NDArray[np.bool_] | None) -> list[Part]:
         """Return the shards with rows that may be found."""
@@ -258,6 +262,10 @@ class ShardedIndex:
     def _ask(self, parts: Sequence[Part], askings: Sequence[Asking], k: int) -> None:
         """Ask the shards in the order and in the way that suits them."""
         ask_in_rounds(parts, askings, k, self._homes)
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """Give leave to search, for the time of a block."""
+        return nullcontext()
 
     def _required_labels(self) -> NDArray[Any]:
         if self._labels is None:

@@ -50,10 +50,8 @@ def batches_of(source: Any, columns: Columns, dim: int) -> Iterator[Batch]:
         Where there is no such file.
     ImportError
         Where the library that reads it is missing.
-    KeyError
-        For a column that is not there.
     TypeError, ValueError
-        For what is no file or table of codes.
+        For what is no file or table of codes, or has no column of a name.
     """
     at_once = max(1, _BATCH_BYTES // (4 * dim))
     if hasattr(source, "__arrow_c_stream__"):
@@ -208,7 +206,7 @@ def _refuse_names(path: Path, columns: Columns) -> None:
 def _check_names(source: str, columns: Columns, present: list[str]) -> None:
     for name in columns.names():
         if name not in present:
-            raise KeyError(f"there is no {name!r} in {source}, which has {', '.join(map(repr, present))}")
+            raise ValueError(f"there is no {name!r} in {source}, which has {', '.join(map(repr, present))}")
 
 
 def _import(name: str, extra: str) -> ModuleType:

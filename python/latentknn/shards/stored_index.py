@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from latentknn.engines import EngineLike, find_engine
@@ -12,6 +13,7 @@ from latentknn.index.counts import positive
 from latentknn.locks import ForkAwareLock
 from latentknn.shards.asking import Asking
 from latentknn.shards.rounds import Part, ask_once
+from latentknn.shards.shard import IndexShard, Shard
 from latentknn.shards.sharded_index import ShardedIndex
 from latentknn.shards.stored_shard import StoredShard, bytes_to_search
 
@@ -34,7 +36,7 @@ class StoredIndex(ShardedIndex):
         Number of the manifest that was opened.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, shards: Sequence[StoredShard], all_stay: bool) -> None:
+    def __init__(self, path: Path, manifest: Manifest, shards: Sequence[Shard], all_stay: bool) -> None:
         self.path = path
         self.generation = manifest.generation
         self._all_stay = all_stay
@@ -44,10 +46,12 @@ class StoredIndex(ShardedIndex):
     def _ask(self, parts: Sequence[Part], askings: Sequence[Asking], k: int) -> None:
         if self._all_stay:
             super()._ask(parts, askings, k)
-            return
-        # Two searches at once would need twice the memory.
-        with self._one_at_a_time:
+        else:
             ask_once(parts, askings, k)
+
+    def _turn(self) -> AbstractContextManager[None]:
+        # Two searches at once would need twice the memory.
+        return nullcontext() if self._all_stay else self._one_at_a_time
 
 
 def open_index(
@@ -126,17 +130,17 @@ def open_index(
 def _opened(
     folder: Path, manifest: Manifest, budget: int | None, engine: EngineLike, threads: int | None
 ) -> StoredIndex:
-    stays = _those_that_stay(manifest, budget)
-    shards = [
+    stays = [False] * len(manifest.shards) if budget is None else _those_that_stay(manifest, budget)
+    stored = [
         StoredShard(folder, entry, manifest, engine, threads, stay)
         for entry, stay in zip(manifest.shards, stays, strict=True)
     ]
-    for shard in shards:
+    if budget is None:
+        loaded = [IndexShard(shard.load(), number) for number, shard in enumerate(stored)]
+        return StoredIndex(folder, manifest, loaded, True)
+    for shard in stored:
         shard.check()
-        if budget is None:
-            with shard.searchable():
-                pass
-    return StoredIndex(folder, manifest, shards, all(stays))
+    return StoredIndex(folder, manifest, stored, all(stays))
 
 
 def _budget(memory: int | None) -> int:
@@ -145,10 +149,8 @@ def _budget(memory: int | None) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _SHARE_OF_MEMORY
 
 
-def _those_that_stay(manifest: Manifest, budget: int | None) -> list[bool]:
-    """Return which shards stay in memory: all without a budget, else the first that leave room for one."""
-    if budget is None:
-        return [True] * len(manifest.shards)
+def _those_that_stay(manifest: Manifest, budget: int) -> list[bool]:
+    """Return which shards stay in memory once they are read: the first that leave room for any other."""
     needs = [bytes_to_search(entry.rows, manifest.dim) for entry in manifest.shards]
     for entry, need in zip(manifest.shards, needs, strict=True):
         if need > budget:

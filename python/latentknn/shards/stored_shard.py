@@ -89,22 +89,22 @@ class StoredShard:
     @contextmanager
     def searchable(self) -> Iterator[CosineIndex]:
         """Give an index of the shard, which is made again unless it stays."""
-        if self._index is None:
-            columns = self._read()
-            labels = self._labels_of(columns) if self._stays else None
-            index = CosineIndex(self._manifest.dim, **self._settings)
-            index.add(columns.codes, labels, self._ids_of(columns))
-            del columns
-            if self._stays:
-                self._index = index
-        else:
-            index = self._index
+        index = self.load() if self._index is None else self._index
+        if self._stays:
+            self._index = index
         yield index
 
     @contextmanager
     def classes_apart(self) -> Iterator[ClassSearch]:
         """Give the classes, which are set apart each time."""
         yield set_classes_apart(self.codes(), self.ids(), self.labels())
+
+    def load(self) -> CosineIndex:
+        """Return an index of the shard, with ids and labels."""
+        columns = self._read()
+        index = CosineIndex(self._manifest.dim, **self._settings)
+        index.add(columns.codes, self._labels_of(columns), self._ids_of(columns))
+        return index
 
     def _read(self, *, codes: bool = True) -> Columns:
         """Read the columns; without `codes`, those are not to be touched."""

@@ -195,12 +195,11 @@ class Writer:
         ------
         ImportError
             Where pyarrow (``latentknn[parquet]``) or h5py (``latentknn[hdf5]``) is needed and missing.
-        KeyError
-            For a name that is not there.
         OSError
             Where the file cannot be read.
         TypeError, ValueError
-            As `add`, naming the rows of the batch; those before it have been added, as `rows` tells.
+            For another kind of source, or a name that is not there; and as `add`, naming the rows of the
+            batch, where those before it have been added, as `rows` tells.
         """
         begin = 0
         for batch in batches_of(source, Columns(codes, labels, ids), self._next.dim):
