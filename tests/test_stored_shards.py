@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import latentknn as lk
+from checking import assert_same_results
+from latentknn.files.manifest import Manifest, ShardEntry
+from latentknn.shards.stored_index import those_that_stay
+from latentknn.shards.stored_shard import bytes_to_search
 from shard_cases import DIM, assert_answers_as, problem
 
 
@@ -71,3 +76,38 @@ def test_an_open_index_shows_the_folder_as_it_was(tmp_path):
         assert_answers_as(index, lk.CosineIndex.from_codes(codes, labels), queries)
     shutil.rmtree(tmp_path)
     assert len(indexes[0].search(queries, 1).ids) == len(queries)
+
+
+@pytest.mark.parametrize("memory", [1 << 14, 1 << 30])
+def test_searches_of_several_threads_answer_as_one(tmp_path, memory):
+    codes, queries, labels, _ = problem(400)
+    with lk.shards.Writer(tmp_path, DIM, 60) as writer:
+        writer.add(codes, labels)
+    index = lk.shards.open(tmp_path, mmap=True, memory=memory)
+    one = lk.CosineIndex.from_codes(codes, labels)
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: index.search(queries, 9, scores64=True), range(12)))
+        per_class = list(threads.map(lambda _: index.search_per_class(queries, 4, scores64=True), range(6)))
+    for answer in answers:
+        assert_same_results(answer, one.search(queries, 9, scores64=True))
+    for answer in per_class:
+        assert_same_results(answer, one.search_per_class(queries, 4, scores64=True))
+
+
+def test_shards_that_stay_leave_room_for_any_other():
+    rng = np.random.default_rng(0)
+    kept = 0
+    for _ in range(300):
+        rows = rng.integers(1, 100, size=rng.integers(1, 8)).tolist()
+        firsts = np.cumsum([0, *rows]).tolist()
+        entries = [
+            ShardEntry(f"shard-{first}.safetensors", count, first, 0, "")
+            for first, count in zip(firsts[:-1], rows, strict=True)
+        ]
+        needs = np.array([bytes_to_search(count, DIM) for count in rows])
+        budget = int(rng.integers(needs.max(), 2 * needs.sum()))
+        stays = np.array(those_that_stay(Manifest(DIM, tuple(entries), 0), budget))
+        assert needs[stays].sum() + needs[~stays].max(initial=0) <= budget
+        assert stays.all() == (needs.sum() <= budget)
+        kept += stays.sum()
+    assert kept > 300

@@ -42,10 +42,7 @@ def ask_per_class(
         Asking.of_queries(rows, k) for rows in _rounded(queries_of_classes(queries, dim, classes), classes)
     ]
     for part in parts:
-        with part.shard.classes_apart() as apart:
-            of_all = np.searchsorted(classes, apart.classes.astype(classes.dtype))
-            for number, asking in enumerate(askings[i] for i in of_all):
-                asking.add(ALL, _ask(part, apart, number, asking, k))
+        _ask_part(part, classes, askings, k)
     found = [asking.found(scores64) for asking in askings]
     return SearchResult(
         np.stack([each.similarities for each in found]),
@@ -53,6 +50,14 @@ def ask_per_class(
         np.stack([each.positions for each in found]),
         np.stack([each.scores for each in found]) if scores64 else None,
     )
+
+
+def _ask_part(part: Part, classes: NDArray[Any], askings: Sequence[Asking], k: int) -> None:
+    # This function ends before the next shard is read, so that nothing holds both in memory.
+    with part.shard.classes_apart() as apart:
+        of_all = np.searchsorted(classes, apart.classes.astype(classes.dtype))
+        for number, asking in enumerate(askings[i] for i in of_all):
+            asking.add(ALL, _ask(part, apart, number, asking, k))
 
 
 def _ask(part: Part, apart: ClassSearch, number: int, asking: Asking, k: int) -> SearchResult:

@@ -60,9 +60,14 @@ def ask_once(parts: Sequence[Part], askings: Sequence[Asking], k: int) -> None:
     This suits shards whose rows must be read for a search: each is read once.
     """
     for part in parts:
-        with part.shard.searchable() as index:
-            for asking in askings:
-                asking.add(ALL, part.ask(index, asking, ALL, k))
+        _ask_for_all(part, askings, k)
+
+
+def _ask_for_all(part: Part, askings: Sequence[Asking], k: int) -> None:
+    # This function ends before the next shard is read, so that nothing holds both in memory.
+    with part.shard.searchable() as index:
+        for asking in askings:
+            asking.add(ALL, part.ask(index, asking, ALL, k))
 
 
 def ask_in_rounds(parts: Sequence[Part], askings: Sequence[Asking], k: int, homes: Homes) -> None:

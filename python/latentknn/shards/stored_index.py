@@ -130,7 +130,7 @@ def open_index(
 def _opened(
     folder: Path, manifest: Manifest, budget: int | None, engine: EngineLike, threads: int | None
 ) -> StoredIndex:
-    stays = [False] * len(manifest.shards) if budget is None else _those_that_stay(manifest, budget)
+    stays = [False] * len(manifest.shards) if budget is None else those_that_stay(manifest, budget)
     stored = [
         StoredShard(folder, entry, manifest, engine, threads, stay)
         for entry, stay in zip(manifest.shards, stays, strict=True)
@@ -149,8 +149,8 @@ def _budget(memory: int | None) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _SHARE_OF_MEMORY
 
 
-def _those_that_stay(manifest: Manifest, budget: int) -> list[bool]:
-    """Return which shards stay in memory once they are read: the first that leave room for any other."""
+def those_that_stay(manifest: Manifest, budget: int) -> list[bool]:
+    """Return which shards stay in memory once they are read: those that leave room for any other."""
     needs = [bytes_to_search(entry.rows, manifest.dim) for entry in manifest.shards]
     for entry, need in zip(manifest.shards, needs, strict=True):
         if need > budget:
@@ -158,10 +158,10 @@ def _those_that_stay(manifest: Manifest, budget: int) -> list[bool]:
                 f"shard {entry.file!r} of {entry.rows:,} codes needs up to {need:,} bytes for a search, and "
                 f"memory = {budget:,}; allow more, or write shards of fewer rows_per_shard"
             )
-    stays = []
+    stays = [False] * len(needs)
     occupied = 0
     for number, need in enumerate(needs):
-        rest = max(needs[number + 1 :], default=0)
-        stays.append(occupied + need + rest <= budget)
-        occupied += need if stays[-1] else 0
+        others = (each for i, each in enumerate(needs) if i != number and not stays[i])
+        stays[number] = occupied + need + max(others, default=0) <= budget
+        occupied += need if stays[number] else 0
     return stays
