@@ -45,7 +45,8 @@ ALLOWED = {
     f"{PACKAGE}/classification": [f"{PACKAGE}/index"],
     f"{PACKAGE}/shards": [f"{PACKAGE}/index", f"{PACKAGE}/files"],
     PACKAGE: [f"{PACKAGE}/index", f"{PACKAGE}/moved_modules"],
-    f"{PACKAGE}/datasets": [],
+    f"{PACKAGE}/datasets": [f"{PACKAGE}/labels", f"{PACKAGE}/stratifying"],
+    f"{PACKAGE}/encoders": [f"{PACKAGE}/array_likes"],
     f"{MODELS}/backend": [],
     f"{MODELS}/images": [],
     f"{MODELS}/registry": [],
@@ -60,6 +61,7 @@ ALLOWED = {
     f"{PACKAGE}/evaluation": [
         f"{PACKAGE}/classification",
         f"{PACKAGE}/datasets",
+        f"{PACKAGE}/encoders",
         f"{PACKAGE}/stratifying",
         MODELS,
     ],

@@ -1,10 +1,42 @@
-"""A data set, whose arrays are checked when it is constructed."""
+"""Data sets, whose arrays are checked when they are constructed."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class LabelledData(Protocol):
+    """What an experiment needs of a data set: items, such as images, codes or texts, and their classes."""
+
+    @property
+    def name(self) -> str:
+        """Name for reports."""
+
+    @property
+    def unit(self) -> str:
+        """Name of the items for reports, in the plural."""
+
+    @property
+    def train_items(self) -> NDArray[Any]:
+        """Items to train on, (N, ...)."""
+
+    @property
+    def train_labels(self) -> NDArray[np.int64]:
+        """Class numbers of these items, (N,)."""
+
+    @property
+    def test_items(self) -> NDArray[Any]:
+        """Items to test on, (M, ...)."""
+
+    @property
+    def test_labels(self) -> NDArray[np.int64]:
+        """Class numbers of these items, (M,)."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of every class, in the order of the class numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +76,7 @@ class Dataset:
         for part in ("train", "test"):
             images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
             self._check_images(f"{part}_images", images)
-            self._check_labels(f"{part}_labels", labels)
+            check_labels(self, part)
             if len(images) != len(labels):
                 raise ValueError(
                     f"{self.name}: {part}_images holds {len(images)} images, "
@@ -55,8 +87,7 @@ class Dataset:
                 f"{self.name}: training images have shape {self.train_images.shape[1:]}, "
                 f"but test images {self.test_images.shape[1:]}; they must be the same"
             )
-        for field in ("train_images", "train_labels", "test_images", "test_labels"):
-            object.__setattr__(self, field, _read_only(getattr(self, field)))
+        make_read_only(self, "train_images", "train_labels", "test_images", "test_labels")
 
     def __repr__(self) -> str:
         return (
@@ -70,6 +101,21 @@ class Dataset:
         height, width, *channels = self.train_images.shape[1:]
         return (height, width, channels[0] if channels else 1)
 
+    @property
+    def unit(self) -> str:
+        """The word "images"."""
+        return "images"
+
+    @property
+    def train_items(self) -> NDArray[np.uint8]:
+        """The training images, by the name that data sets of every kind have for them."""
+        return self.train_images
+
+    @property
+    def test_items(self) -> NDArray[np.uint8]:
+        """The test images, by the name that data sets of every kind have for them."""
+        return self.test_images
+
     def _check_images(self, field: str, images: NDArray[np.uint8]) -> None:
         if images.dtype != np.uint8:
             raise TypeError(
@@ -82,20 +128,107 @@ class Dataset:
                 "expected (N, H, W) or (N, H, W, C) with no axis of length 0"
             )
 
-    def _check_labels(self, field: str, labels: NDArray[np.int64]) -> None:
-        if labels.dtype != np.int64:
-            raise TypeError(f"{self.name}: {field} has dtype {labels.dtype}, expected int64")
-        if labels.ndim != 1 or labels.size == 0:
-            raise ValueError(f"{self.name}: {field} has shape {labels.shape}, expected (N,) with N > 0")
-        lowest, highest = int(labels.min()), int(labels.max())
-        if lowest < 0 or highest >= len(self.class_names):
+
+@dataclass(frozen=True, eq=False)
+class LabelledItems:
+    """Labelled codes, texts or other items, split into a training set and a test set.
+
+    The arrays are checked on construction and become read-only views; the caller's arrays stay writable, and
+    an array that is mapped into memory stays mapped.
+
+    Parameters
+    ----------
+    name : str
+        Name for reports.
+    train_items, test_items : ndarray of shape (N, ...)
+        Whatever the encoder takes, such as codes (N, d) or texts (N,). Both have the same shape but for N.
+    train_labels, test_labels : ndarray of int64, shape (N,)
+        Class numbers, 0 to ``len(class_names) - 1``.
+    class_names : tuple of str
+        The name of every class, in the order of the class numbers.
+    unit : str
+        Name of the items for reports, in the plural.
+
+    Raises
+    ------
+    TypeError
+        If labels are not int64.
+    ValueError
+        If shapes or lengths do not fit together, a set is empty, or a label has no class name.
+    """
+
+    name: str
+    train_items: NDArray[Any]
+    train_labels: NDArray[np.int64]
+    test_items: NDArray[Any]
+    test_labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    unit: str = "items"
+
+    def __post_init__(self) -> None:
+        for part in ("train", "test"):
+            items, labels = getattr(self, f"{part}_items"), getattr(self, f"{part}_labels")
+            check_labels(self, part)
+            if items.shape[:1] != labels.shape:
+                raise ValueError(
+                    f"{self.name}: {part}_items has shape {items.shape}, but {part}_labels {labels.shape}"
+                )
+        if self.train_items.shape[1:] != self.test_items.shape[1:]:
             raise ValueError(
-                f"{self.name}: {field} goes from {lowest} to {highest}, but there are "
-                f"{len(self.class_names)} class names, for labels 0 to {len(self.class_names) - 1}"
+                f"{self.name}: training items have shape {self.train_items.shape[1:]}, "
+                f"but test items {self.test_items.shape[1:]}; they must be the same"
             )
+        make_read_only(self, "train_items", "train_labels", "test_items", "test_labels")
+
+    def __repr__(self) -> str:
+        return (
+            f"LabelledItems({self.name!r}, {len(self.train_items)} training and {len(self.test_items)} test "
+            f"{self.unit} of shape {self.train_items.shape[1:]}, {len(self.class_names)} classes)"
+        )
 
 
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    view = array.view()
-    view.flags.writeable = False
-    return view
+def check_labels(dataset: Dataset | LabelledItems, part: str) -> None:
+    """Refuse labels of "train" or "test" that are no class numbers of the data set.
+
+    Raises
+    ------
+    TypeError
+        If they are not int64.
+    ValueError
+        If there are none, or one has no class name.
+    """
+    field, labels = f"{dataset.name}: {part}_labels", getattr(dataset, f"{part}_labels")
+    if labels.dtype != np.int64:
+        raise TypeError(f"{field} has dtype {labels.dtype}, expected int64")
+    if labels.ndim != 1 or labels.size == 0:
+        raise ValueError(f"{field} has shape {labels.shape}, expected (N,) with N > 0")
+    lowest, highest = int(labels.min()), int(labels.max())
+    if lowest < 0 or highest >= len(dataset.class_names):
+        raise ValueError(
+            f"{field} goes from {lowest} to {highest}, but there are "
+            f"{len(dataset.class_names)} class names, for labels 0 to {len(dataset.class_names) - 1}"
+        )
+
+
+def make_read_only(dataset: Dataset | LabelledItems, *fields: str) -> None:
+    """Replace the arrays of these fields by read-only views of them."""
+    for field in fields:
+        view = getattr(dataset, field).view()
+        view.flags.writeable = False
+        object.__setattr__(dataset, field, view)
+
+
+def describe_rare_classes(dataset: LabelledData) -> str:
+    """Return a sentence about classes that have a single training item or none; "" if there are none.
+
+    No item of a class without training items can be classified right, and a class with a single one is
+    never measured on held-out items.
+    """
+    counts = np.bincount(dataset.train_labels, minlength=len(dataset.class_names))
+    told = [
+        f"{'no training ' if count == 0 else 'a single one of the training '}{dataset.unit}"
+        f" {'are' if count == 0 else 'is'} of {', '.join(dataset.class_names[i] for i in rare)}"
+        for count in (0, 1)
+        if len(rare := np.flatnonzero(counts == count)) > 0
+    ]
+    return "; ".join(told)

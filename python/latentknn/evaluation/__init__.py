@@ -4,9 +4,10 @@
 what that consists of. ``PairedTest`` compares two classifiers of the same items, and ``compare_runs`` several
 runs.
 
-``run_experiment`` trains a model, indexes its codes, chooses the vote on held-out training images and
-classifies the test set. The functions that it calls can be used alone. ``KNNAccuracy`` and ``SampleRecorder``
-are Keras callbacks; TensorFlow is imported when they or ``generate_images`` are first asked for.
+``run_experiment`` indexes the codes of an encoder, which it may train before, chooses the vote on held-out
+training images and classifies the test set. The functions that it calls can be used alone. ``KNNAccuracy``
+and ``SampleRecorder`` are Keras callbacks; TensorFlow is imported when they or ``generate_images`` are first
+asked for.
 """
 
 from importlib import import_module

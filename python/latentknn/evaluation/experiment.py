@@ -1,26 +1,24 @@
-"""An experiment, which trains a model and classifies a test set by its codes."""
+"""An experiment, which classifies a test set by the codes of an encoder that it may train before."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.classification.neighbours import find_neighbours
 from latentknn.classification.vote import Vote
-from latentknn.datasets import Dataset
+from latentknn.datasets import Dataset, LabelledData
+from latentknn.encoders import Encoder, ReadyCodes, TrainableEncoder, as_encoder, name_of
 from latentknn.evaluation.choosing import CANDIDATES, VoteScore, best_vote, score_votes
 from latentknn.evaluation.classification import Classification
 from latentknn.evaluation.splitting import hold_out
 from latentknn.evaluation.stages import Stopwatch
 from latentknn.index import CosineIndex
-
-if TYPE_CHECKING:
-    from latentknn.models import ImageEncoder
 
 HELD_OUT_SHARE = 1 / 12
 """Share of the training images that are held out: 5,000 of MNIST's 60,000."""
@@ -34,20 +32,20 @@ class Experiment:
 
     Attributes
     ----------
-    dataset : Dataset
+    dataset : Dataset or LabelledItems
         The data.
-    model : ImageEncoder
-        The trained model.
+    model : Encoder
+        The encoder: one of our models, or what `as_encoder` made.
     epochs : int
-        Number of epochs, those before a resumed checkpoint included.
-    batch_size : int
-        Images of a training batch.
+        Number of epochs, those before a resumed checkpoint included; 0 if the encoder was not trained.
+    batch_size : int or None
+        Items of a training batch; None if the encoder was not trained.
     seed : int
         Seed of the split.
     threads : int or None
         Threads of the searches; None stands for every processor that the process may use.
     history : dict of str to list of float
-        Losses and metrics of every epoch.
+        Losses and metrics of every epoch; empty if the encoder was not trained.
     samples : dict of int to ndarray of float32, shape (n, H, W, C)
         Generated images after each epoch, counted from 1, of a model that can generate or decode.
     held_out : ndarray of shape (H,), intp
@@ -65,14 +63,15 @@ class Experiment:
         The test set classified by the nearest code, k = 1.
     chosen : Classification
         The test set classified by the vote that was best on the held-out images.
-    pixels : Classification
-        The baseline: the test set classified by the training image with the most similar pixels, k = 1.
+    pixels : Classification or None
+        The baseline: the test set classified by the training image with the most similar pixels, k = 1. There
+        is none where the data are no images.
     """
 
-    dataset: Dataset
-    model: ImageEncoder
+    dataset: LabelledData
+    model: Encoder
     epochs: int
-    batch_size: int
+    batch_size: int | None
     seed: int
     threads: int | None
     history: dict[str, list[float]]
@@ -84,19 +83,20 @@ class Experiment:
     vote_scores: tuple[VoteScore, ...]
     nearest: Classification
     chosen: Classification
-    pixels: Classification
+    pixels: Classification | None
 
     @property
     def results(self) -> dict[str, Classification]:
-        """The three classifications by name, the baseline first."""
-        return {"raw pixels": self.pixels, "codes": self.nearest, "codes, chosen vote": self.chosen}
+        """The classifications by name, the baseline first if there is one."""
+        baseline = {} if self.pixels is None else {"raw pixels": self.pixels}
+        return {**baseline, "codes": self.nearest, "codes, chosen vote": self.chosen}
 
 
 def run_experiment(
-    dataset: Dataset,
-    model: ImageEncoder,
+    dataset: LabelledData,
+    model: Any = None,
     *,
-    epochs: int,
+    epochs: int = 0,
     batch_size: int | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -106,7 +106,7 @@ def run_experiment(
     record_samples: bool = True,
     stopwatch: Stopwatch | None = None,
 ) -> Experiment:
-    """Train a model, index its codes, choose a vote and classify the whole test set once.
+    """Train an encoder, index its codes, choose a vote and classify the whole test set once.
 
     A twelfth of the training images, stratified by class, is held out: the model is not trained on them,
     Keras computes the validation loss on them, and the vote is chosen among `CANDIDATES` by searching their
@@ -115,12 +115,13 @@ def run_experiment(
 
     Parameters
     ----------
-    dataset : Dataset
-        Images and labels.
-    model : ImageEncoder
-        An untrained model for images of that shape.
+    dataset : Dataset or LabelledItems
+        Images or other items, and labels.
+    model : ImageEncoder, or what `latentknn.encoders.as_encoder` takes
+        An untrained model for images of that shape, or an encoder that was trained elsewhere: a Keras model,
+        a function, ready codes. By default the items are codes already.
     epochs : int
-        Epochs to train, those before a resumed checkpoint included.
+        Epochs to train, those before a resumed checkpoint included; 0: the encoder is measured as it is.
     batch_size : int, optional
         Images of a training batch; by default the model's own.
     seed : int
@@ -140,54 +141,73 @@ def run_experiment(
 
     Raises
     ------
+    TypeError
+        If `model` is nothing that `as_encoder` takes, or is to be trained and is none of our models.
     ValueError
         If the training set is too small to be split; see also `ImageEncoder.fit`.
     FloatingPointError
-        If the training diverged, so that codes are not finite.
+        If codes are not finite, as after a training that diverged.
+
+    Examples
+    --------
+    >>> from latentknn.datasets import load
+    >>> from latentknn.evaluation import run_experiment
+    >>> experiment = run_experiment(load("digits"), lambda images: images.reshape(len(images), -1))
+    >>> experiment.nearest.accuracy.value == experiment.pixels.accuracy.value
+    True
     """
     stopwatch = stopwatch or Stopwatch()
-    batch_size = model.default_batch_size if batch_size is None else batch_size
-    train_images, train_labels = dataset.train_images, dataset.train_labels
+    train_items, train_labels, unit = dataset.train_items, dataset.train_labels, dataset.unit
     class_count = len(dataset.class_names)
     kept, held_out = hold_out(train_labels, max(1, round(HELD_OUT_SHARE * len(train_labels))), seed)
+    encoder = ReadyCodes(train_items[:1]) if model is None else as_encoder(model)
 
-    # These imports are local, so that code which only measures codes needs no TensorFlow.
-    from latentknn.evaluation.samples import SampleRecorder
-    from latentknn.models.backend import keras
+    history: dict[str, list[float]] = {}
+    samples: dict[int, NDArray[np.float32]] = {}
+    if epochs > 0:
+        trainable = _check_trainable(encoder)
+        batch_size = trainable.default_batch_size if batch_size is None else batch_size
+        # This import is local, so that code which only measures codes needs no TensorFlow.
+        from latentknn.evaluation.samples import SampleRecorder, new_history
 
-    this_session = keras.callbacks.History()
-    few = kept[:_IMAGES_TO_IMITATE]
-    recorder = SampleRecorder(train_images[few], train_labels[few])
-    generates = record_samples and not model.capabilities.isdisjoint({"generate", "decode"})
-    with stopwatch.measure("train", 0, "images") as stage:
-        history = model.fit(
-            train_images[kept],
-            train_labels[kept],
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=[this_session, recorder] if generates else [this_session],
-            validation_data=(train_images[held_out], train_labels[held_out]),
-            checkpoint_dir=checkpoint_dir,
-            resume=resume,
-        ).history
-        stage.items = len(this_session.epoch) * len(kept)
+        this_session = new_history()
+        few = kept[:_IMAGES_TO_IMITATE]
+        recorder = SampleRecorder(train_items[few], train_labels[few])
+        generates = record_samples and not trainable.capabilities.isdisjoint({"generate", "decode"})
+        with stopwatch.measure("train", 0, unit) as stage:
+            history = trainable.fit(
+                train_items[kept],
+                train_labels[kept],
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=[this_session, recorder] if generates else [this_session],
+                validation_data=(train_items[held_out], train_labels[held_out]),
+                checkpoint_dir=checkpoint_dir,
+                resume=resume,
+            ).history
+            stage.items = len(this_session.epoch) * len(kept)
+        samples = recorder.samples
+    else:
+        _refuse_training_options(batch_size=batch_size, checkpoint_dir=checkpoint_dir, resume=resume)
 
-    with stopwatch.measure("encode training images", len(train_images), "images"):
-        train_codes = model.encode_labelled(train_images, train_labels)
-    with stopwatch.measure("encode test images", len(dataset.test_images), "images"):
-        test_queries = model.encode_queries(dataset.test_images)
+    with stopwatch.measure(f"encode training {unit}", len(train_items), unit):
+        train_codes = encoder.encode_labelled(train_items, train_labels)
+    with stopwatch.measure(f"encode test {unit}", len(dataset.test_items), unit):
+        test_queries = encoder.encode_queries(dataset.test_items)
     if not (np.isfinite(train_codes).all() and np.isfinite(test_queries).all()):
+        name = name_of(encoder)
         raise FloatingPointError(
-            f"the training of {model.registry_name} diverged: its codes are not finite; "
-            "train with a lower learning rate"
+            f"the training of {name} diverged: its codes are not finite; train with a lower learning rate"
+            if epochs > 0
+            else f"the codes of {name} are not finite; remove what it cannot encode, or mend the encoder"
         )
     with stopwatch.measure("build index", len(train_codes), "codes"):
         index = CosineIndex.from_codes(train_codes, train_labels, threads=threads)
 
     with stopwatch.measure("choose vote", len(held_out), "queries"):
         among = CosineIndex.from_codes(train_codes[kept], train_labels[kept], threads=threads)
-        queries = model.encode_queries(train_images[held_out])
+        queries = encoder.encode_queries(train_items[held_out])
         votes = _possible_votes((among, index), queries)
         most = max(vote.k for vote in votes)
         found = find_neighbours(among, _under_classes(among, queries), most, class_count)
@@ -205,13 +225,13 @@ def run_experiment(
 
     return Experiment(
         dataset=dataset,
-        model=model,
+        model=encoder,
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
         threads=threads,
         history=history,
-        samples=recorder.samples,
+        samples=samples,
         held_out=held_out,
         index=index,
         test_queries=test_queries,
@@ -219,8 +239,27 @@ def run_experiment(
         vote_scores=vote_scores,
         nearest=nearest,
         chosen=chosen,
-        pixels=classify_by_pixels(dataset, threads=threads, stopwatch=stopwatch),
+        pixels=classify_by_pixels(dataset, threads=threads, stopwatch=stopwatch)
+        if isinstance(dataset, Dataset)
+        else None,
     )
+
+
+def _check_trainable(encoder: Encoder) -> TrainableEncoder:
+    if isinstance(encoder, TrainableEncoder):
+        return encoder
+    raise TypeError(
+        f"{name_of(encoder)} is no model of latentknn.models, and an experiment trains these alone: train it "
+        "first, and leave epochs out"
+    )
+
+
+def _refuse_training_options(**options: Any) -> None:
+    given = [name for name, value in options.items() if value not in (None, False)]
+    if given:
+        raise ValueError(
+            f"received {' and '.join(given)} without epochs: nothing is trained where epochs is 0"
+        )
 
 
 def classify_by_pixels(

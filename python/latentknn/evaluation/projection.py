@@ -10,12 +10,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # a
 _PERPLEXITY = 30.0
 
 
-def project(codes: NDArray[np.floating[Any]], seed: int) -> NDArray[np.float32]:
+def project(codes: NDArray[Any], seed: int) -> NDArray[np.float32]:
     """Place codes in the plane by t-SNE, so that codes of high cosine similarity lie together.
 
     Parameters
     ----------
-    codes : ndarray of shape (n, d), float
+    codes : ndarray of shape (n, d)
         At least 3 codes. They are scaled to length 1; then the squared Euclidean distance is twice the cosine
         distance.
     seed : int
@@ -42,7 +42,9 @@ def project(codes: NDArray[np.floating[Any]], seed: int) -> NDArray[np.float32]:
     if len(codes) < 3:
         raise ValueError(f"t-SNE needs at least 3 codes, received {len(codes)}")
     norms = np.linalg.norm(codes, axis=1, keepdims=True)
-    unit_codes = np.divide(codes, norms, out=np.zeros_like(codes), where=norms > 0)
+    unit_codes = np.divide(
+        codes, norms, out=np.zeros(codes.shape, np.result_type(codes, np.float32)), where=norms > 0
+    )
     placement = TSNE(
         perplexity=min(_PERPLEXITY, (len(codes) - 1) / 3),
         init="pca" if codes.shape[1] > 1 else "random",

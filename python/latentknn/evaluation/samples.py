@@ -45,6 +45,11 @@ def generate_images(
     return model.decode(sample_like(model.encode_labelled(images, labels), n, seed))
 
 
+def new_history() -> Any:
+    """Return Keras's callback that records the epochs of one call of ``fit``."""
+    return keras.callbacks.History()
+
+
 class SampleRecorder(keras.callbacks.Callback):  # type: ignore[misc]
     """Let the model generate images from the same noise after every epoch.
 

@@ -1,13 +1,23 @@
 """A description of the machine and the libraries of an experiment."""
 
-import importlib
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
 from latentknn import _core
 
-_LIBRARIES = ("latentknn", "numpy", "sklearn", "tensorflow", "keras", "matplotlib")
+_LIBRARIES = (
+    "latentknn",
+    "numpy",
+    "sklearn",
+    "tensorflow",
+    "keras",
+    "torch",
+    "sentence_transformers",
+    "matplotlib",
+)
+"""The libraries whose versions are told where the process has imported them."""
 
 
 def describe_environment(threads: int | None) -> dict[str, Any]:
@@ -18,20 +28,27 @@ def describe_environment(threads: int | None) -> dict[str, Any]:
     threads : int or None
         Threads asked for; None stands for every processor that the process may use.
     """
-    from latentknn.models.backend import tf
-
-    gpus = tf.config.list_physical_devices("GPU")
     return {
         "versions": {
             "python": platform.python_version(),
-            **{name: importlib.import_module(name).__version__ for name in _LIBRARIES},
+            **{name: sys.modules[name].__version__ for name in _LIBRARIES if name in sys.modules},
         },
         "platform": platform.platform(),
         "cpu": _processor_name(),
         "instruction_set": _core.available_isas()[-1],
-        "gpus": [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus],
+        "gpus": _graphics_processors(),
         "threads": _core.usable_processors() if threads is None else threads,
     }
+
+
+def _graphics_processors() -> list[str]:
+    """Return the names of the graphics processors that TensorFlow sees, where it is imported."""
+    tf = sys.modules.get("tensorflow")
+    if tf is None:
+        return []
+    config = tf.config
+    devices = config.list_physical_devices("GPU")
+    return [config.experimental.get_device_details(each).get("device_name", each.name) for each in devices]
 
 
 def _processor_name() -> str:

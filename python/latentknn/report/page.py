@@ -7,6 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from latentknn.datasets import Dataset
+from latentknn.encoders import TrainableEncoder, name_of, operations_of
 from latentknn.evaluation import Experiment, Stage, compare_results
 from latentknn.report.folder import RunFolder
 
@@ -42,7 +44,8 @@ def make_page(
     folder : RunFolder
         Folder of the pictures and of the page.
     """
-    title = f"{experiment.model.registry_name} on {experiment.dataset.name}"
+    title = f"{name_of(experiment.model)} on {experiment.dataset.name}"
+    operations, unit = operations_of(experiment.model), experiment.dataset.unit
     sections = [
         f"<h1>{escape(title)}</h1>",
         _introduction(experiment),
@@ -50,25 +53,28 @@ def make_page(
         _accuracies(experiment),
         *(_paragraph(comparison.sentence) for comparison in compare_results(experiment)),
         _paragraph(
-            f"The vote in the last line was chosen on {len(experiment.held_out):,} held-out training "
-            "images, on which the model was not trained. The test set played no part in training or choosing."
+            f"The vote in the last line was chosen on {len(experiment.held_out):,} held-out training {unit}"
+            f"{_seen_before(experiment)}"
         ),
         "<h2>Confusion matrix</h2>",
         _picture(folder.confusion_matrix, "The chosen vote; rows are true classes, columns predicted ones."),
-        "<h2>Training</h2>",
-        _picture(
-            folder.losses,
-            "After every epoch. The loss on training images is a mean over the epoch, with dropout and the "
-            "like switched on.",
-        ),
     ]
-    if "reconstruct" in experiment.model.capabilities:
+    if experiment.history:
+        sections += [
+            "<h2>Training</h2>",
+            _picture(
+                folder.losses,
+                f"After every epoch. The loss on training {unit} is a mean over the epoch, with dropout and "
+                "the like switched on.",
+            ),
+        ]
+    if "reconstruct" in operations and isinstance(experiment.dataset, Dataset):
         sections += [
             "<h2>Reconstructions</h2>",
             _picture(folder.reconstructions, "Test images and what the decoder makes of their codes."),
             _picture(folder.codes, "Test images, their codes as squares of coloured cells, and the decoded."),
         ]
-    if "decode" in experiment.model.capabilities:
+    if "decode" in operations and isinstance(experiment.dataset, Dataset):
         sections += [
             "<h2>Between two codes</h2>",
             _picture(
@@ -95,7 +101,7 @@ def make_page(
         "<h2>Environment</h2>",
         _environment(record),
         "<h2>Files</h2>",
-        _files(folder),
+        _files(experiment, folder),
     ]
     body = "\n".join(sections)
     return (
@@ -108,14 +114,25 @@ def make_page(
 
 def _introduction(experiment: Experiment) -> str:
     dataset = experiment.dataset
-    trained_on = len(dataset.train_images) - len(experiment.held_out)
-    epochs = len(experiment.history["loss"])
-    return _paragraph(
-        f"Trained on {trained_on:,} images for {epochs} {'epoch' if epochs == 1 else 'epochs'}, seed "
-        f"{experiment.seed}. All {len(dataset.test_images):,} test images were then classified by exact "
-        f"cosine similarity to the codes of all {len(experiment.index):,} training images. A code has "
-        f"{experiment.index.dim} dimensions."
+    trained_on = len(dataset.train_items) - len(experiment.held_out)
+    epochs = len(experiment.history.get("loss", ()))
+    training = (
+        f"Trained on {trained_on:,} {dataset.unit} for {epochs} {'epoch' if epochs == 1 else 'epochs'}, seed "
+        f"{experiment.seed}."
+        if experiment.epochs > 0
+        else "The encoder was measured as it is; it was not trained here."
     )
+    return _paragraph(
+        f"{training} All {len(dataset.test_items):,} test {dataset.unit} were then classified by exact "
+        f"cosine similarity to the codes of all {len(experiment.index):,} training {dataset.unit}. A "
+        f"code has {experiment.index.dim} dimensions."
+    )
+
+
+def _seen_before(experiment: Experiment) -> str:
+    if experiment.epochs > 0:
+        return ", on which the model was not trained. The test set played no part in training or choosing."
+    return ". On what the encoder was trained is not known here. The test set did not choose the vote."
 
 
 def _accuracies(experiment: Experiment) -> str:
@@ -127,7 +144,7 @@ def _accuracies(experiment: Experiment) -> str:
 
 
 def _origin_of_samples(experiment: Experiment) -> str:
-    if "generate" in experiment.model.capabilities:
+    if "generate" in operations_of(experiment.model):
         return "The images of a column have the same noise."
     return "Decoded from a mixture of normal distributions that was fitted to training codes."
 
@@ -139,7 +156,8 @@ def _choice(experiment: Experiment) -> str:
     ]
     votes = [score.vote for score in experiment.vote_scores]
     headline = votes.index(experiment.chosen.vote)
-    return _table(("k", "weights", "accuracy on held-out images"), rows, headline)
+    header = ("k", "weights", f"accuracy on held-out {experiment.dataset.unit}")
+    return _table(header, rows, headline)
 
 
 def _stages(stages: Sequence[Stage]) -> str:
@@ -163,13 +181,15 @@ def _environment(record: dict[str, Any]) -> str:
     return _table(("", ""), rows)
 
 
-def _files(folder: RunFolder) -> str:
+def _files(experiment: Experiment, folder: RunFolder) -> str:
+    unit = experiment.dataset.unit
+    saved = {folder.encoder: "the trained model, for latentknn.models.load"}
     descriptions = {
-        folder.encoder: "the trained model, for latentknn.models.load",
-        folder.index: "codes and labels of the training images, for latentknn.CosineIndex.load",
-        folder.test_codes: "codes, labels and predictions of the test images",
+        **(saved if isinstance(experiment.model, TrainableEncoder) else {}),
+        folder.index: f"codes and labels of the training {unit}, for latentknn.CosineIndex.load",
+        folder.test_codes: f"codes, labels and predictions of the test {unit}",
         folder.record: "everything that was measured",
-        folder.classification_report: "precision, recall and F1 of every class, for all three lines above",
+        folder.classification_report: "precision, recall and F1 of every class, for every line above",
     }
     items = "\n".join(
         f'<li><a href="{escape(path.name)}">{escape(path.name)}</a>: {escape(description)}</li>'

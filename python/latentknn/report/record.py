@@ -4,6 +4,8 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
+from latentknn.datasets import Dataset
+from latentknn.encoders import TrainableEncoder, name_of
 from latentknn.evaluation import Classification, Comparison, Experiment, Stage, Vote, compare_results
 from latentknn.report.environment import describe_environment
 
@@ -18,28 +20,25 @@ def make_record(experiment: Experiment, stages: Sequence[Stage]) -> dict[str, An
     stages : sequence of Stage
         The stages of the experiment and of the report, with their times.
     """
-    dataset, model = experiment.dataset, experiment.model
+    dataset = experiment.dataset
     return {
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "dataset": {
             "name": dataset.name,
-            "training_images": len(dataset.train_images),
-            "test_images": len(dataset.test_images),
-            "image_shape": dataset.image_shape,
+            f"training_{dataset.unit}": len(dataset.train_items),
+            f"test_{dataset.unit}": len(dataset.test_items),
+            **({"image_shape": dataset.image_shape} if isinstance(dataset, Dataset) else {}),
             "class_names": dataset.class_names,
         },
-        "model": {
-            "name": model.registry_name,
-            "latent_dim": model.latent_dim,
-            "parameters": model.count_params(),
-            "config": model.get_config(),
-        },
+        "model": _model(experiment),
         "training": {
             "epochs": experiment.epochs,
             "batch_size": experiment.batch_size,
             "seed": experiment.seed,
-            "images_trained_on": len(dataset.train_images) - len(experiment.held_out),
-            "images_held_out": len(experiment.held_out),
+            f"{dataset.unit}_trained_on": 0
+            if experiment.epochs == 0
+            else len(dataset.train_items) - len(experiment.held_out),
+            f"{dataset.unit}_held_out": len(experiment.held_out),
             "history": experiment.history,
         },
         "index": {
@@ -51,14 +50,14 @@ def make_record(experiment: Experiment, stages: Sequence[Stage]) -> dict[str, An
             "exact": experiment.index.exact,
         },
         "choice": {
-            "chosen_on": "the held-out training images",
+            "chosen_on": f"the held-out training {dataset.unit}",
             "chosen": _vote(experiment.chosen.vote),
             "candidates": [
                 {**_vote(score.vote), "accuracy": score.accuracy.value} for score in experiment.vote_scores
             ],
         },
         "results": {
-            "pixels": _result(experiment.pixels),
+            **({} if experiment.pixels is None else {"pixels": _result(experiment.pixels)}),
             "nearest": _result(experiment.nearest),
             "chosen": _result(experiment.chosen),
         },
@@ -69,6 +68,14 @@ def make_record(experiment: Experiment, stages: Sequence[Stage]) -> dict[str, An
         ],
         "environment": describe_environment(experiment.threads),
     }
+
+
+def _model(experiment: Experiment) -> dict[str, Any]:
+    encoder = experiment.model
+    known = {"name": name_of(encoder), "latent_dim": experiment.index.dim}
+    if not isinstance(encoder, TrainableEncoder):
+        return known
+    return {**known, "parameters": encoder.count_params(), "config": encoder.get_config()}
 
 
 def _vote(vote: Vote) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """Writing of all files of a report."""
 
 import json
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
 
+from latentknn.datasets import Dataset
+from latentknn.encoders import TrainableEncoder, operations_of
 from latentknn.evaluation import Experiment, Stopwatch, project
 from latentknn.report.code_figure import draw_codes
 from latentknn.report.confusion_figure import draw_confusion_matrix
@@ -22,7 +25,9 @@ _MOST_CODES_ON_MAP = 2_000
 
 
 def write_report(experiment: Experiment, folder: RunFolder, stopwatch: Stopwatch | None = None) -> None:
-    """Save the encoder and the codes, draw the pictures and write the report that shows them.
+    """Save the model and the codes, draw the pictures and write the report that shows them.
+
+    An encoder that is none of our models is not saved, and has no pictures of what a decoder makes.
 
     Parameters
     ----------
@@ -36,7 +41,8 @@ def write_report(experiment: Experiment, folder: RunFolder, stopwatch: Stopwatch
     """
     stopwatch = stopwatch or Stopwatch()
     folder.path.mkdir(parents=True, exist_ok=True)
-    experiment.model.save(folder.encoder)
+    if isinstance(experiment.model, TrainableEncoder):
+        experiment.model.save(folder.encoder)
     experiment.index.save(folder.index)
     test_tensors = {
         "codes": experiment.test_codes,
@@ -50,13 +56,16 @@ def write_report(experiment: Experiment, folder: RunFolder, stopwatch: Stopwatch
     _draw_code_map(experiment, folder, stopwatch)
     with stopwatch.measure("draw pictures", 0, "pictures") as stage:
         save_figure(draw_confusion_matrix(experiment.chosen), folder.confusion_matrix)
-        save_figure(draw_losses(experiment.history), folder.losses)
-        stage.items = 2
-        if "reconstruct" in experiment.model.capabilities:
-            _draw_reconstructions(experiment, folder)
+        stage.items = 1
+        if experiment.history:
+            save_figure(draw_losses(experiment.history), folder.losses)
+            stage.items += 1
+        operations = operations_of(experiment.model)
+        if "reconstruct" in operations and isinstance(experiment.dataset, Dataset):
+            _draw_reconstructions(experiment, experiment.dataset, folder)
             stage.items += 2
-        if "decode" in experiment.model.capabilities:
-            _draw_interpolation(experiment, folder)
+        if "decode" in operations and isinstance(experiment.dataset, Dataset):
+            _draw_interpolation(experiment, experiment.dataset, folder)
             stage.items += 1
         if experiment.samples:
             save_figure(draw_samples(experiment.samples), folder.samples)
@@ -83,20 +92,20 @@ def _draw_code_map(experiment: Experiment, folder: RunFolder, stopwatch: Stopwat
     save_figure(draw_code_map(positions, dataset.test_labels[shown], dataset.class_names), folder.code_map)
 
 
-def _draw_reconstructions(experiment: Experiment, folder: RunFolder) -> None:
-    dataset = experiment.dataset
+def _draw_reconstructions(experiment: Experiment, dataset: Dataset, folder: RunFolder) -> None:
+    model: Any = experiment.model
     shown = choose_examples(dataset.test_labels)
     images = dataset.test_images[shown]
     names = [dataset.class_names[label] for label in dataset.test_labels[shown]]
-    decoded = experiment.model.reconstruct(images)
+    decoded = model.reconstruct(images)
     save_figure(draw_reconstructions(images, decoded, names), folder.reconstructions)
     few = slice(COLUMNS)
-    codes = experiment.model.encode_labelled(images[few], dataset.test_labels[shown][few])
-    save_figure(draw_codes(images[few], codes, experiment.model.decode(codes), names[few]), folder.codes)
+    codes = model.encode_labelled(images[few], dataset.test_labels[shown][few])
+    save_figure(draw_codes(images[few], codes, model.decode(codes), names[few]), folder.codes)
 
 
-def _draw_interpolation(experiment: Experiment, folder: RunFolder) -> None:
-    dataset, model = experiment.dataset, experiment.model
+def _draw_interpolation(experiment: Experiment, dataset: Dataset, folder: RunFolder) -> None:
+    model: Any = experiment.model
     shown = choose_examples(dataset.test_labels, rows=1)
     images, labels = dataset.test_images[shown], dataset.test_labels[shown]
     codes = model.encode_labelled(images, labels)

@@ -132,6 +132,10 @@ class ImageEncoder(ImageModel):
         """Raise what ``encode_labelled`` would raise for these images and labels, without encoding them."""
         prepare_images(x, self.input_shape)
 
+    def check_queries(self, x: ArrayLike) -> None:
+        """Raise what ``encode_queries`` would raise for these images, without encoding them."""
+        prepare_images(x, self.input_shape)
+
     def encode_queries(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Turn images of unknown class into what is searched for among the codes of ``encode_labelled``.
 

@@ -1,0 +1,12 @@
+"""Encoders turn items, such as images or texts, into codes.
+
+``as_encoder`` makes an ``Encoder`` of what people have: an object with ``encode``, a function, a Keras model
+or layer, a PyTorch module, a sentence-transformers model, or ready codes. Neither Keras nor PyTorch is
+imported here; whoever passes a model of theirs has imported them.
+"""
+
+from latentknn.encoders.encoder import Encoder, TrainableEncoder, name_of, operations_of
+from latentknn.encoders.making import as_encoder
+from latentknn.encoders.ready_codes import ReadyCodes
+
+__all__ = ["Encoder", "ReadyCodes", "TrainableEncoder", "as_encoder", "name_of", "operations_of"]
