@@ -1,13 +1,18 @@
 """Labelled images, codes and texts for training and measuring encoders.
 
 ``load`` returns a ``Dataset``; ``fetch`` gets Fashion-MNIST from Debian's package archive without root.
+``from_folder``, ``from_table`` and ``from_arrays`` read data of your own: pictures in folders of their
+classes, tables, arrays.
 """
 
 from latentknn.datasets.dataset import Dataset, LabelledData, LabelledItems, describe_rare_classes
 from latentknn.datasets.errors import DatasetCorruptError, DatasetNotFoundError
 from latentknn.datasets.fetching import fetch
+from latentknn.datasets.folders import from_folder
 from latentknn.datasets.loading import NAMES, load
+from latentknn.datasets.own_arrays import from_arrays
 from latentknn.datasets.sources import cache_folder
+from latentknn.datasets.tables import from_table
 
 __all__ = [
     "NAMES",
@@ -19,5 +24,8 @@ __all__ = [
     "cache_folder",
     "describe_rare_classes",
     "fetch",
+    "from_arrays",
+    "from_folder",
+    "from_table",
     "load",
 ]

@@ -2,22 +2,29 @@
 
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.datasets.dataset import Dataset
 from latentknn.datasets.digits import load_digits
+from latentknn.datasets.folders import from_folder, holds_classes
 from latentknn.datasets.published import PUBLISHED
-from latentknn.datasets.readers import RawData, read_path
+from latentknn.datasets.readers import RawData, holds_idx_files, read_path
 from latentknn.datasets.sources import find
+from latentknn.datasets.tables import TABLE_SUFFIXES, from_table
 
 NAMES = (*PUBLISHED, "digits")
 """The data sets that ``load`` knows by name."""
 
 
-def load(name: str, path: str | PathLike[str] | None = None) -> Dataset:
+def load(
+    name: str,
+    path: str | PathLike[str] | None = None,
+    *,
+    image_size: tuple[int, int] | None = None,
+) -> Dataset:
     """Load a data set by name, or one of your own from a path.
 
     ``fashion_mnist`` and ``mnist`` are verified by checksum, wherever they come from: ``path`` if given,
@@ -30,9 +37,13 @@ def load(name: str, path: str | PathLike[str] | None = None) -> Dataset:
         One of ``NAMES``, or a name for your own data.
     path : path, optional
         A folder with the four IDX files ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``,
-        ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, each with ``.gz`` or without; or an .npz
-        file with uint8 images ``x_train`` and ``x_test``, integer labels ``y_train`` and ``y_test`` counted
-        from 0, and optionally ``class_names``, one string for every label.
+        ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, each with ``.gz`` or without; an .npz
+        file with uint8 images ``x_train`` and ``x_test``, labels ``y_train`` and ``y_test``, which are
+        strings or integers counted from 0, and optionally ``class_names``, one string for every integer; or,
+        of your own data, a folder of class folders as `from_folder` takes it, or a table of images as
+        `from_table` does.
+    image_size : tuple of int, optional
+        Height and width that the pictures of a folder or a table are resized to.
 
     Returns
     -------
@@ -42,7 +53,8 @@ def load(name: str, path: str | PathLike[str] | None = None) -> Dataset:
     Raises
     ------
     ValueError
-        If the name is unknown and no path is given, or a path is given for ``digits``.
+        If the name is unknown and no path is given, a path is given for ``digits``, or `image_size` for
+        images that have one size already; see also `from_folder` and `from_table`.
     DatasetNotFoundError
         If no source has the data set; the message lists every way to get it.
     DatasetCorruptError
@@ -53,21 +65,42 @@ def load(name: str, path: str | PathLike[str] | None = None) -> Dataset:
             raise ValueError(
                 "digits is embedded in scikit-learn and takes no path; name your own data otherwise"
             )
-        return load_digits()
+        return load_digits() if image_size is None else _refuse_size(name)
 
     published = PUBLISHED.get(name)
     if published is None and path is None:
         raise ValueError(f"unknown data set {name!r}: choose one of {', '.join(NAMES)}, or give a path")
     if published is None:
         assert path is not None
+        pictures = _load_pictures(name, Path(path), image_size)
+        if pictures is not None:
+            return pictures
         raw = read_path(Path(path))
         return _dataset(name, raw, raw.class_names or _numbered_classes(raw))
+    if image_size is not None:
+        _refuse_size(name)
     if path is None:
         raw = find(published)
     else:
         raw = read_path(Path(path))
         published.verify(raw)
     return _dataset(name, raw, published.class_names)
+
+
+def _load_pictures(name: str, path: Path, image_size: tuple[int, int] | None) -> Dataset | None:
+    """Return the data set of a folder of class folders or of a table; None if the path is neither."""
+    if path.is_dir() and holds_classes(path) and not holds_idx_files(path):
+        return from_folder(path, image_size=image_size, name=name)
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        dataset = from_table(path, image_size=image_size, name=name)
+        if not isinstance(dataset, Dataset):
+            raise ValueError(f"{path} holds {dataset.unit}, expected images; from_table reads other items")
+        return dataset
+    return None if image_size is None else _refuse_size(str(path))
+
+
+def _refuse_size(what: str) -> NoReturn:
+    raise ValueError(f"{what} holds images of one size already: leave image_size out")
 
 
 def _dataset(name: str, raw: RawData, class_names: tuple[str, ...]) -> Dataset:
@@ -83,15 +116,35 @@ def _dataset(name: str, raw: RawData, class_names: tuple[str, ...]) -> Dataset:
 
 def _labels(raw: RawData, part: str) -> NDArray[np.int64]:
     labels: NDArray[Any] = raw.arrays[part]
+    if labels.dtype.kind == "U" and labels.size > 0:
+        return _numbers_of(raw, part)
     if not np.issubdtype(labels.dtype, np.integer) or labels.size == 0:
         raise ValueError(
             f"{raw.origins[part]} has dtype {labels.dtype} and shape {labels.shape}, "
-            "expected one integer label for every image"
+            "expected one label for every image, integers or strings"
         )
     return labels.astype(np.int64)
 
 
+def _numbers_of(raw: RawData, part: str) -> NDArray[np.int64]:
+    """Return the places of labels that are strings among the names of the classes."""
+    names = np.array(raw.class_names or _numbered_classes(raw))
+    order = np.argsort(names)
+    labels = raw.arrays[part]
+    places = np.searchsorted(names, labels, sorter=order).clip(max=len(names) - 1)
+    unknown = names[order[places]] != labels
+    if unknown.any():
+        raise ValueError(
+            f"{raw.origins[part]}: label {str(labels[unknown.argmax()])!r} is none of the class names "
+            f"{', '.join(map(str, names))}"
+        )
+    return np.asarray(order[places], np.int64)
+
+
 def _numbered_classes(raw: RawData) -> tuple[str, ...]:
+    both = [raw.arrays[part] for part in ("train_labels", "test_labels")]
+    if all(labels.dtype.kind == "U" for labels in both):
+        return tuple(map(str, np.unique(np.concatenate([labels.ravel() for labels in both]))))
     highest = max(int(_labels(raw, part).max()) for part in ("train_labels", "test_labels"))
     images = len(raw.arrays["train_images"])
     if highest >= images:

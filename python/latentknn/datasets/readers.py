@@ -63,7 +63,8 @@ def read_path(path: Path) -> RawData:
         return read_idx_folder(path)
     if not path.exists():
         raise DatasetNotFoundError(
-            f"{path} does not exist; give a folder with the four IDX files of a data set, or an .npz file"
+            f"{path} does not exist; give a folder with the four IDX files of a data set or with a folder of "
+            "pictures for every class, an .npz file, or a table"
         )
     return read_npz(path)
 
@@ -84,6 +85,13 @@ def read_idx_folder(folder: Path) -> RawData:
     return RawData(
         arrays={part: read_idx(file) for part, file in files.items()},
         origins={part: str(file) for part, file in files.items()},
+    )
+
+
+def holds_idx_files(folder: Path) -> bool:
+    """Return whether a folder holds at least one of the four IDX files."""
+    return any(
+        (folder / f"{name}{suffix}").is_file() for name in IDX_FILES.values() for suffix in ("", ".gz")
     )
 
 
