@@ -38,7 +38,7 @@ def _list(arguments: argparse.Namespace) -> None:
         found = next((str(folder) for folder in folders if folder is not None and folder.exists()), None)
         rows.append((name, found or _how_to_get(published.debian_package is not None, name)))
     print(format_table(rows))
-    print("\nYour own data: latentknn run --dataset NAME --data FOLDER_OR_NPZ")
+    print("\nYour own data: latentknn run --dataset NAME --data FOLDER_OR_FILE")
 
 
 def _how_to_get(packaged: bool, name: str) -> str:

@@ -45,3 +45,11 @@ def share(text: str) -> float:
     if found > 1:
         raise argparse.ArgumentTypeError(f"must be at most 1, received {text}")
     return found
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """Read a height and a width, such as 28x28."""
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal() and int(height) > 0 and int(width) > 0):
+        raise argparse.ArgumentTypeError(f"must be a height and a width such as 28x28, received {text!r}")
+    return int(height), int(width)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from latentknn.cli.errors import NO_DATASET, CommandError, as_command_error
 from latentknn.cli.model_options import check_options, parse_option
-from latentknn.cli.numbers import integer, number, positive_integer, positive_number
+from latentknn.cli.numbers import image_size, integer, number, positive_integer, positive_number
 from latentknn.cli.table import format_table
 
 if TYPE_CHECKING:
@@ -48,7 +48,16 @@ def add_to(commands: Any) -> None:
         help="default: %(default)s; see latentknn datasets",
     )
     data.add_argument(
-        "--data", type=Path, metavar="PATH", help="folder of IDX files or .npz file with the data set"
+        "--data",
+        type=Path,
+        metavar="PATH",
+        help="folder of IDX files or of class folders with pictures, .npz file, or table of images",
+    )
+    data.add_argument(
+        "--image-size",
+        type=image_size,
+        metavar="HxW",
+        help="height and width that pictures of a folder or a table are resized to",
     )
 
     model = parser.add_argument_group("model")
@@ -102,6 +111,7 @@ def _run(arguments: argparse.Namespace) -> None:
     with as_command_error(ImportError):
         from latentknn.report import RunFolder, write_report
     from latentknn.cli.run_folder import check_folder, prepare_folder
+    from latentknn.datasets import describe_rare_classes
     from latentknn.evaluation import Stopwatch, run_experiment
 
     # Wrong arguments are refused before anything is written or takes long.
@@ -116,10 +126,14 @@ def _run(arguments: argparse.Namespace) -> None:
         "options": _model_options(arguments),
         "batch_size": arguments.batch_size,
         "seed": arguments.seed,
+        "image_size": arguments.image_size,
     }
     prepare_folder(folder, settings, resume=arguments.resume, overwrite=arguments.overwrite)
 
     print(f"{dataset}\n{arguments.model}: {model.count_params():,} parameters", flush=True)
+    rare = describe_rare_classes(dataset)
+    if rare:
+        print(f"Note: {rare}.", flush=True)
     try:
         with as_command_error(FloatingPointError):
             experiment = run_experiment(
@@ -153,8 +167,8 @@ def _load_dataset(arguments: argparse.Namespace) -> Dataset:
     from latentknn.datasets import DatasetNotFoundError, load
 
     try:
-        with as_command_error(ValueError, TypeError):
-            return load(arguments.dataset, arguments.data)
+        with as_command_error(ValueError, TypeError, ImportError):
+            return load(arguments.dataset, arguments.data, image_size=arguments.image_size)
     except DatasetNotFoundError as error:
         raise CommandError(f"{error}\n{NO_DATASET}") from error
 
