@@ -205,7 +205,7 @@ def test_a_missing_pyarrow_is_told_before_anything_is_done(capsys, files, tmp_pa
     monkeypatch.setattr(command, "find_spec", lambda name: None)
     out = ["--out", str(tmp_path / "out")]
     message = refused(capsys, "evaluate", *files[:2], *out, "--export", "atlas")
-    assert 'pip install "latentknn[parquet]"' in message
+    assert 'pip install "latentknn[tables]"' in message
     assert not (tmp_path / "out").exists()
 
 

@@ -148,7 +148,7 @@ def test_a_file_that_is_cut_short_while_it_is_read_is_an_error(tmp_path, small_b
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "extra"), [("pyarrow", "x.parquet", "parquet"), ("h5py", "x.h5", "hdf5")]
+    ("module", "name", "extra"), [("pyarrow", "x.parquet", "tables"), ("h5py", "x.h5", "hdf5")]
 )
 def test_a_missing_library_is_named(tmp_path, monkeypatch, module, name, extra):
     monkeypatch.setitem(sys.modules, module, None)

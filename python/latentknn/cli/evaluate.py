@@ -91,7 +91,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     folder = EvaluationFolder(arguments.out)
     folder.check(overwrite=arguments.overwrite)
     if "atlas" in arguments.export and find_spec("pyarrow") is None:
-        raise CommandError('--export atlas needs pyarrow; install it with: pip install "latentknn[parquet]"')
+        raise CommandError('--export atlas needs pyarrow; install it with: pip install "latentknn[tables]"')
     files = CodeFiles.read(arguments.codes, arguments.labels, arguments.test, arguments.neighbours)
 
     from latentknn.cli.evaluation_tables import tables

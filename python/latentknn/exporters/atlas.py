@@ -87,6 +87,6 @@ def _pyarrow() -> tuple[Any, Any]:
         from pyarrow import parquet
     except ImportError as error:
         raise ModuleNotFoundError(
-            f'Parquet files need pyarrow ({error}); install it with: pip install "latentknn[parquet]"'
+            f'Parquet files need pyarrow ({error}); install it with: pip install "latentknn[tables]"'
         ) from error
     return pyarrow, parquet

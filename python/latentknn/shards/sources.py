@@ -105,7 +105,7 @@ def _fvecs(path: Path, columns: Columns, dim: int, at_once: int) -> Iterator[Bat
 
 
 def _parquet(path: Path, columns: Columns, dim: int, at_once: int) -> Iterator[Batch]:
-    _import("pyarrow", "parquet")
+    _import("pyarrow", "tables")
     from pyarrow import parquet
 
     # Reading ahead would hold all of the file that has been read.
@@ -116,7 +116,7 @@ def _parquet(path: Path, columns: Columns, dim: int, at_once: int) -> Iterator[B
 
 
 def _arrow(path: Path, columns: Columns, dim: int, at_once: int) -> Iterator[Batch]:
-    arrow = _import("pyarrow", "parquet")
+    arrow = _import("pyarrow", "tables")
     with arrow.OSFile(os.fspath(path)) as file:
         reader = arrow.ipc.open_file(file)
         _check_names(path.name, columns, reader.schema.names)
@@ -159,7 +159,7 @@ _READERS: dict[str, Reader] = {
 
 
 def _table_batches(table: Any, columns: Columns, at_once: int) -> Iterator[Batch]:
-    arrow = _import("pyarrow", "parquet")
+    arrow = _import("pyarrow", "tables")
     reader = arrow.RecordBatchReader.from_stream(table)
     _check_names(f"the {type(table).__name__}", columns, reader.schema.names)
     for batch in reader:

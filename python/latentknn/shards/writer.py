@@ -194,7 +194,7 @@ class Writer:
         Raises
         ------
         ImportError
-            Where pyarrow (``latentknn[parquet]``) or h5py (``latentknn[hdf5]``) is needed and missing.
+            Where pyarrow (``latentknn[tables]``) or h5py (``latentknn[hdf5]``) is needed and missing.
         OSError
             Where the file cannot be read.
         TypeError, ValueError

