@@ -335,6 +335,14 @@ def test_labels_of_an_npz_file_may_be_strings(tmp_path, arrays):
         datasets.load("mine", write_npz(tmp_path / "mine.npz", named, class_names=["one", "two"]))
 
 
+def test_strings_beside_numbers_are_refused(tmp_path, arrays):
+    mixed = arrays | {"test_labels": arrays["test_labels"].astype(np.str_)}
+    with pytest.raises(
+        ValueError, match=r"y_train\) has dtype uint8, but .*y_test\) <U3; labels must be all"
+    ):
+        datasets.load("mine", write_npz(tmp_path / "mine.npz", mixed))
+
+
 def test_rare_classes_are_told():
     train = np.array([0, 0, 1], np.int64)
     dataset = LabelledItems("mine", CODES[:3], train, CODES[:1], train[:1], ("a", "b", "c"), "codes")

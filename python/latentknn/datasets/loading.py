@@ -145,6 +145,11 @@ def _numbered_classes(raw: RawData) -> tuple[str, ...]:
     both = [raw.arrays[part] for part in ("train_labels", "test_labels")]
     if all(labels.dtype.kind == "U" for labels in both):
         return tuple(map(str, np.unique(np.concatenate([labels.ravel() for labels in both]))))
+    if any(labels.dtype.kind == "U" for labels in both):
+        raise ValueError(
+            f"{raw.origins['train_labels']} has dtype {both[0].dtype}, but {raw.origins['test_labels']} "
+            f"{both[1].dtype}; labels must be all strings or all integers"
+        )
     highest = max(int(_labels(raw, part).max()) for part in ("train_labels", "test_labels"))
     images = len(raw.arrays["train_images"])
     if highest >= images:
