@@ -45,7 +45,7 @@ def training_options(images, folder):
 
 
 def small_model(name, **options):
-    return models.create(name, input_shape=SHAPE, **SMALL.get(name, {}), **options)
+    return models.create(name, input_shape=SHAPE, **(SMALL.get(name, {}) | options))
 
 
 def train(model, images, epochs=1, **options):

@@ -5,6 +5,7 @@ from typing import Any
 
 from latentknn.models.autoencoders.dense_autoencoder import DenseAutoencoder
 from latentknn.models.backend import keras
+from latentknn.models.layers.weighted_mean import weighted_mean
 
 _DEFAULT_WEIGHTS = {"l1": 1e-3, "kl": 0.05}
 
@@ -95,24 +96,28 @@ class SparseAutoencoder(DenseAutoencoder):
         """Return plain stochastic gradient descent."""
         return keras.optimizers.SGD(self.learning_rate)
 
-    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+    def loss_parts(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Return the loss of the reconstruction and the weighted penalty."""
         if self.penalty == "l1":
-            penalty = l1_penalty(y_pred["codes"])
+            penalty = l1_penalty(y_pred["codes"], sample_weight)
         else:
-            penalty = kl_penalty(y_pred["codes"], self.target)
-        return {**super().loss_parts(x, y, y_pred), "sparsity": self.penalty_weight * penalty}
+            penalty = kl_penalty(y_pred["codes"], self.target, sample_weight)
+        return {**super().loss_parts(x, y, y_pred, sample_weight), "sparsity": self.penalty_weight * penalty}
 
 
-def l1_penalty(codes: Any) -> Any:
-    """Return the sum of a code's absolute values, averaged over the batch."""
-    return keras.ops.mean(keras.ops.sum(keras.ops.abs(codes), axis=-1))
+def l1_penalty(codes: Any, sample_weight: Any = None) -> Any:
+    """Return the sum of a code's absolute values, times its weight, averaged over the batch."""
+    return weighted_mean(keras.ops.sum(keras.ops.abs(codes), axis=-1), sample_weight)
 
 
-def kl_penalty(codes: Any, target: float) -> Any:
-    """Return the divergence of each unit's mean over the batch from ``target``, summed over the units."""
+def kl_penalty(codes: Any, target: float, sample_weight: Any = None) -> Any:
+    """Return the divergence of each unit's weighted mean over the batch from ``target``, summed."""
+    means = keras.ops.mean(codes, axis=0)
+    if sample_weight is not None:
+        shares = sample_weight / keras.ops.maximum(keras.ops.sum(sample_weight), 1e-7)
+        means = keras.ops.sum(codes * shares[:, None], axis=0)
     # A unit that is saturated in the whole batch would give log(0).
-    means = keras.ops.clip(keras.ops.mean(codes, axis=0), 1e-7, 1 - 1e-7)
+    means = keras.ops.clip(means, 1e-7, 1 - 1e-7)
     divergences = target * keras.ops.log(target / means) + (1 - target) * keras.ops.log(
         (1 - target) / (1 - means)
     )

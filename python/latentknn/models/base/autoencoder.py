@@ -108,9 +108,13 @@ class Autoencoder(ImageEncoder):
         """
         return self.decode(self.encode(x, batch_size), batch_size)
 
-    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+    def loss_parts(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Compare the outputs with the images themselves, scaled, by the loss given to ``compile``."""
-        return {"reconstruction": keras.Model.compute_loss(self, x, scale_pixels(x), y_pred["outputs"])}
+        if sample_weight is not None:
+            # Keras's losses of images have a value for every pixel.
+            sample_weight = keras.ops.reshape(sample_weight, (-1, 1, 1))
+        loss = keras.Model.compute_loss(self, x, scale_pixels(x), y_pred["outputs"], sample_weight)
+        return {"reconstruction": loss}
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Give the metrics of ``compile`` the scaled images to compare with."""

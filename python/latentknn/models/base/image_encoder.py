@@ -18,6 +18,8 @@ from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.images import prepare_images
 from latentknn.models.layers.scaling import scale_pixels
 from latentknn.models.registry import OPERATIONS
+from latentknn.models.training.prepared import prepare_dataset
+from latentknn.models.training.sequences import as_dataset
 
 
 class ImageEncoder(ImageModel):
@@ -77,13 +79,14 @@ class ImageEncoder(ImageModel):
 
     # Codes and images
 
-    def encode(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+    def encode(self, x: Any, batch_size: int = 256) -> NDArray[np.float32]:
         """Turn images into codes, deterministically: no dropout, no noise, fixed statistics.
 
         Parameters
         ----------
-        x : array_like, shape (N, H, W, C), or (N, H, W) where C is 1
-            Images: integers from 0 to 255, or floats from 0 to 1.
+        x : array_like, shape (N, H, W, C), or (N, H, W) where C is 1, or tf.data.Dataset or PyDataset
+            Images: integers from 0 to 255, or floats from 0 to 1. Of a dataset's batches, (images, labels)
+            too, the images are encoded in the order in which they come.
         batch_size : int
             Images that are computed at once.
 
@@ -97,6 +100,11 @@ class ImageEncoder(ImageModel):
         TypeError, ValueError
             If images are no numbers, have a wrong shape, are out of range or contain NaN.
         """
+        dataset = as_dataset(x)
+        if dataset is not None:
+            batches, _ = prepare_dataset(dataset, self.input_shape, None)
+            codes = [self.encode(images.numpy(), batch_size) for images, *_ in batches]
+            return np.concatenate(codes) if codes else np.zeros((0, self.latent_dim), np.float32)
         images = prepare_images(x, self.input_shape)
         return compute_in_batches(lambda batch: self._encode_batch(scale_pixels(batch)), images, batch_size)
 

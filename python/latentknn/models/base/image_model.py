@@ -1,19 +1,22 @@
 """A Keras model of images: how it is compiled, trained, evaluated and described."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
 
 from latentknn.models.backend import JIT_COMPILE, keras, tf
+from latentknn.models.base.fit_options import FitOptions
 from latentknn.models.base.inputs import prepare_pair
 from latentknn.models.base.training_loop import train
+from latentknn.models.base.weights import check_weighable
 from latentknn.models.images import check_input_shape, prepare_images
 from latentknn.models.layers.batch_normalization import BatchNormalization
-from latentknn.models.training.data import prepare_dataset
 from latentknn.models.training.optimizers import build_once
+from latentknn.models.training.prepared import prepare_dataset
+from latentknn.models.training.sequences import as_dataset
 
 
 class ImageModel(keras.Model):  # type: ignore[misc]
@@ -31,6 +34,8 @@ class ImageModel(keras.Model):  # type: ignore[misc]
     default_batch_size: ClassVar[int] = 32
     uses_labels: ClassVar[bool] = False
     """Whether the model learns from labels; it then has ``num_classes``."""
+    weighs_samples: ClassVar[bool] = True
+    """Whether each image has a loss of its own, which ``sample_weight`` and ``class_weight`` can weigh."""
     loss_part_names: ClassVar[tuple[str, ...]] = ()
     """The parts of the loss that are logged beside their sum; none where there is only one."""
 
@@ -90,7 +95,7 @@ class ImageModel(keras.Model):  # type: ignore[misc]
         """
         return []
 
-    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+    def loss_parts(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Return the parts of the loss of a batch, scalars by name, whose sum is minimised.
 
         Parameters
@@ -99,6 +104,9 @@ class ImageModel(keras.Model):  # type: ignore[misc]
             Images and labels of the batch, as ``fit`` gives them to Keras.
         y_pred
             Outputs of ``call`` for them.
+        sample_weight
+            Weights (N,) of the images, by which each part multiplies what an image adds to it; None: all
+            are 1.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement loss_parts")
 
@@ -115,7 +123,11 @@ class ImageModel(keras.Model):  # type: ignore[misc]
         training: bool = True,
     ) -> Any:
         """Add up the parts of the loss, and note each for the logs."""
-        parts = self.loss_parts(x, y, y_pred)
+        if sample_weight is None:
+            parts = self.loss_parts(x, y, y_pred)
+        else:
+            check_weighable(self)
+            parts = self.loss_parts(x, y, y_pred, sample_weight)
         rows = tf.shape(keras.tree.flatten(x)[0])[0]
         for name, mean in self._part_means.items():
             mean.update_state(parts[name], sample_weight=rows)
@@ -132,16 +144,25 @@ class ImageModel(keras.Model):  # type: ignore[misc]
         validation_data: Any = None,
         checkpoint_dir: str | PathLike[str] | None = None,
         resume: bool = False,
+        *,
+        validation_split: float = 0.0,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: ArrayLike | None = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
     ) -> Any:
         """Train the model, with the conventions of Keras.
 
         Parameters
         ----------
-        x : array_like, shape (N, H, W, C), or (N, H, W) where C is 1, or tf.data.Dataset
-            Training images: integers from 0 to 255, or floats from 0 to 1. A dataset holds batches of images
-            or of (images, labels), in the order in which they are to be trained.
-        y : array_like of int, shape (N,), optional
-            Labels, from 0 to ``num_classes - 1``. Models that learn without labels ignore them.
+        x : array_like, shape (N, H, W, C), or (N, H, W) where C is 1, or tf.data.Dataset or PyDataset
+            Training images: integers from 0 to 255, or floats from 0 to 1. A dataset holds batches of images,
+            of (images, labels) or of (images, labels, weights), in the order in which they are to be trained.
+            A ``keras.utils.PyDataset`` holds the same; the order of its batches is shuffled.
+        y : array_like of int, shape (N,), or one-hot, shape (N, num_classes), optional
+            Labels, from 0 to ``num_classes - 1``. Models that learn without labels ignore them, but for
+            ``class_weight``.
         batch_size : int, optional
             Images of a batch; by default the one with which the model was published.
         epochs : int
@@ -150,8 +171,9 @@ class ImageModel(keras.Model):  # type: ignore[misc]
             0: silent, 1: progress bar, 2: one line for every epoch; where not silent, with the time left.
         callbacks : iterable of keras.callbacks.Callback, optional
             ``keras.callbacks.EarlyStopping`` and all others work.
-        validation_data : array_like, tuple or tf.data.Dataset, optional
-            Images, or (images, labels), on which the loss is computed after every epoch.
+        validation_data : array_like, tuple, tf.data.Dataset or PyDataset, optional
+            Images, (images, labels), or (images, labels, weights), on which the loss is computed after every
+            epoch.
         checkpoint_dir : path, optional
             Folder that gets the whole state of the training at the end of every epoch.
         resume : bool
@@ -159,6 +181,22 @@ class ImageModel(keras.Model):  # type: ignore[misc]
             the same, to the bit, as without the break, where two trainings with the same seed are the same
             and a dataset gives the same batches in every epoch. Keras's own callbacks go on too, where they
             are given in the same order: the best is remembered, and a ``CSVLogger`` appends to its file.
+        validation_split : float
+            Share of the images, the last ones of the arrays, to compute the loss on instead of training on
+            them, from 0 to below 1; ``validation_data`` comes before it.
+        shuffle : bool
+            Whether arrays, and the batches of a ``PyDataset``, are trained in another order in every epoch,
+            which the seed decides. A ``tf.data.Dataset`` comes in its own.
+        class_weight : mapping of int to float, optional
+            Factor of the loss of the images of each class; 1 for those that it does not name.
+        sample_weight : array_like of float, shape (N,), optional
+            Factor of the loss of every image. The loss of a batch is the sum of these losses divided by the
+            number of its images. Models that learn from the images of a batch together take no weights.
+        initial_epoch : int
+            Number of epochs, of ``epochs``, that are taken as trained already.
+        steps_per_epoch : int, optional
+            Batches of an epoch; by default those of one pass over the data. An epoch goes on where the one
+            before it ended.
 
         Returns
         -------
@@ -169,8 +207,9 @@ class ImageModel(keras.Model):  # type: ignore[misc]
         ------
         ValueError
             If images, those of ``validation_data`` too, have a wrong shape or are out of range, there is
-            none, labels are missing or wrong, ``batch_size`` is below 1, or a checkpoint belongs to another
-            training.
+            none, labels or weights are missing or wrong, ``batch_size`` or ``steps_per_epoch`` is below 1,
+            ``validation_split`` leaves nothing on one side, ``initial_epoch`` is negative or comes with
+            ``resume``, or a checkpoint belongs to another training.
         FileExistsError
             If there is a checkpoint in ``checkpoint_dir`` and ``resume`` is false.
         """
@@ -185,6 +224,14 @@ class ImageModel(keras.Model):  # type: ignore[misc]
             validation_data=validation_data,
             checkpoint_dir=checkpoint_dir,
             resume=resume,
+            options=FitOptions(
+                validation_split=validation_split,
+                shuffle=shuffle,
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+            ),
         )
 
     def evaluate(self, x: Any, y: ArrayLike | None = None, *arguments: Any, **options: Any) -> Any:
@@ -245,8 +292,9 @@ class ImageModel(keras.Model):  # type: ignore[misc]
 
     def prepare_inputs(self, x: Any) -> Any:
         """Check what ``predict`` is given and return it as ``call`` takes it."""
-        if isinstance(x, tf.data.Dataset):
-            return prepare_dataset(x, self.input_shape, None)
+        dataset = as_dataset(x)
+        if dataset is not None:
+            return prepare_dataset(dataset, self.input_shape, None)[0].map(lambda images, *_: (images,))
         return prepare_images(x, self.input_shape)
 
     def get_config(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from latentknn.models.backend import keras
 from latentknn.models.base.checkpoint import Checkpoint
-from latentknn.models.base.inputs import prepare_validation, training_data
-from latentknn.models.training.data import ArrayData, DatasetData
+from latentknn.models.base.fit_options import FitOptions
+from latentknn.models.base.inputs import arrange, prepare_validation, split_validation, training_data
+from latentknn.models.training.data import TrainingData
 from latentknn.models.training.lost_interrupts import LostInterrupts
 from latentknn.models.training.optimizers import name_of
 from latentknn.models.training.time_left import TimeLeft
@@ -32,19 +34,26 @@ def train(
     validation_data: Any,
     checkpoint_dir: str | PathLike[str] | None,
     resume: bool,
+    options: FitOptions,
 ) -> Any:
     """Train ``model``; arguments, results and errors are those of ``ImageEncoder.fit``."""
-    data = training_data(model, x, y, batch_size)
+    options.check_resumed(resume)
+    if options.validation_split > 0 and validation_data is None:
+        (x, y, weights), validation_data = split_validation(
+            x, y, options.sample_weight, options.validation_split
+        )
+        options = replace(options, sample_weight=weights)
+    data = training_data(model, x, y, batch_size, options)
     steps = data.steps_per_epoch
     schedule = model.schedule(None if steps is None else steps * epochs)
     callbacks = [*schedule, *callbacks]
     validation_data = prepare_validation(model, validation_data)
-    first_epoch = 0
+    first_epoch = options.initial_epoch
 
     history = keras.callbacks.History()
     checkpoint = None
     if checkpoint_dir is not None:
-        training = _describe(model, data)
+        training = {**_describe(model, data), **options.describe()}
         if schedule:
             training["epochs"] = epochs
         checkpoint = Checkpoint(Path(checkpoint_dir), training, callbacks)
@@ -66,7 +75,7 @@ def train(
     with LostInterrupts() as lost_interrupts:
         keras.Model.fit(
             model,
-            data.batches(first_epoch, epochs).map(model.arrange_batch),
+            data.batches(first_epoch, epochs).map(lambda *parts: arrange(model, parts, data.weighted)),
             steps_per_epoch=steps,
             initial_epoch=first_epoch,
             epochs=epochs,
@@ -81,7 +90,7 @@ def train(
     return history
 
 
-def _describe(model: "ImageModel", data: ArrayData | DatasetData) -> dict[str, Any]:
+def _describe(model: "ImageModel", data: TrainingData) -> dict[str, Any]:
     """Describe a training as JSON values: what must not change when it is resumed."""
     config = model.get_config()
     del config["name"]

@@ -5,6 +5,7 @@ from typing import Any
 
 from latentknn.models.backend import keras, tf
 from latentknn.models.base.image_encoder import ImageEncoder
+from latentknn.models.base.weights import check_weighable
 from latentknn.models.training.optimizers import build_once
 
 
@@ -14,6 +15,8 @@ class AdversarialModel(ImageEncoder):
     A subclass implements ``critic_variables``, ``judged_variables``, ``train_step`` and ``test_step``. The
     optimizer given to ``compile`` trains the judged side; the critic keeps its own.
     """
+
+    weighs_samples = False
 
     @property
     def critic_variables(self) -> list[Any]:
@@ -48,6 +51,13 @@ class AdversarialModel(ImageEncoder):
         """Compile a loaded model; Keras alone would build the optimizer for the critic's variables too."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.build_optimizers()
+
+    def images_of(self, data: Any) -> Any:
+        """Return the images of a batch that Keras hands over; weights of images are refused."""
+        images, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if sample_weight is not None:
+            check_weighable(self)
+        return images
 
     def minimise(self, optimizer: Any, variables: list[Any], compute: Callable[[], Any]) -> Any:
         """Let an optimizer take a step down what ``compute`` returns, and return that."""

@@ -112,7 +112,7 @@ class AdversarialAutoencoder(AdversarialModel, Autoencoder):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Train encoder and decoder, then the critic."""
-        images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        images = self.images_of(data)
         found: dict[str, Any] = {}
 
         def rebuild_and_deceive() -> Any:
@@ -129,16 +129,19 @@ class AdversarialAutoencoder(AdversarialModel, Autoencoder):
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Compute the losses."""
-        images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        images = self.images_of(data)
         y_pred = self(images, training=False)
         parts = self.loss_parts(images, None, y_pred)
         loss = parts["reconstruction"] + parts["deception"]
         return self._log(images, y_pred, loss=loss, critic_loss=self._critic_loss(y_pred["codes"]), **parts)
 
-    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+    def loss_parts(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Return the loss of the reconstruction and the weighted one of deceiving the critic."""
         deception = deception_loss(self.critic(y_pred["codes"]))
-        return {**super().loss_parts(x, y, y_pred), "deception": self.deception_weight * deception}
+        return {
+            **super().loss_parts(x, y, y_pred, sample_weight),
+            "deception": self.deception_weight * deception,
+        }
 
     def generate(self, n: int, seed: int = 0) -> NDArray[np.float32]:
         """Decode codes drawn from the standard normal distribution.

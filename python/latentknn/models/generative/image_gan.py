@@ -150,7 +150,7 @@ class ImageGAN(AdversarialModel):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Train the critic, and the generator if it is its turn."""
-        images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        images = self.images_of(data)
         real = 2 * scale_pixels(images) - 1
         step = self.critic_optimizer.iterations + 1
         critic_loss = self._train_critic(real)
@@ -162,7 +162,7 @@ class ImageGAN(AdversarialModel):
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Compute the losses."""
-        images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        images = self.images_of(data)
         real = 2 * scale_pixels(images) - 1
         generated = self.generator(self._draw(real), training=False)
         critic_loss = self.critic_loss(real, generated, training=False)

@@ -16,6 +16,7 @@ from latentknn.models.layers.dense_networks import dense_decoder, dense_encoder
 from latentknn.models.layers.precision import layers_computing_in
 from latentknn.models.layers.scaling import scale_pixels
 from latentknn.models.layers.seeding import seeded_layers
+from latentknn.models.layers.weighted_mean import weighted_mean
 
 
 @keras.saving.register_keras_serializable(package="latentknn")
@@ -135,11 +136,11 @@ class VariationalAutoencoder(Autoencoder):
         means, _ = self._distributions(images, training=False)
         return means
 
-    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+    def loss_parts(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Return the reconstruction's loss and the weighted divergence, both a mean over the pixels."""
-        divergence = normal_divergence(y_pred["means"], y_pred["log_variances"])
+        divergence = normal_divergence(y_pred["means"], y_pred["log_variances"], sample_weight)
         weight = self.divergence_weight / math.prod(self.input_shape)
-        return {**super().loss_parts(x, y, y_pred), "divergence": weight * divergence}
+        return {**super().loss_parts(x, y, y_pred, sample_weight), "divergence": weight * divergence}
 
     def generate(self, n: int, seed: int = 0) -> NDArray[np.float32]:
         """Decode codes drawn from the standard normal distribution.
@@ -162,13 +163,15 @@ class VariationalAutoencoder(Autoencoder):
         return keras.ops.split(self.encoder(images, training=training), 2, axis=-1)
 
 
-def normal_divergence(means: Any, log_variances: Any) -> Any:
+def normal_divergence(means: Any, log_variances: Any, sample_weight: Any = None) -> Any:
     """Return the mean Kullback-Leibler divergence, in nats, from the standard normal distribution.
 
     Parameters
     ----------
     means, log_variances : tensor of shape (N, d)
         Means and logarithms of variances of N normal distributions with independent coordinates.
+    sample_weight : tensor of shape (N,), optional
+        Factors of their divergences.
     """
     terms = keras.ops.exp(log_variances) + keras.ops.square(means) - 1 - log_variances
-    return keras.ops.mean(keras.ops.sum(terms, axis=-1)) / 2
+    return weighted_mean(keras.ops.sum(terms, axis=-1), sample_weight) / 2

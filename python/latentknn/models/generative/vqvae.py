@@ -62,6 +62,7 @@ class VectorQuantizedAutoencoder(Autoencoder):
     """
 
     registry_name = "vqvae"
+    weighs_samples = False
     default_batch_size = 128
 
     def __init__(
@@ -172,11 +173,11 @@ class VectorQuantizedAutoencoder(Autoencoder):
         """The codebook, (codebook_size, embedding_dim)."""
         return np.asarray(self.quantizer.codebook.numpy())
 
-    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+    def loss_parts(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Return the relative squared error, the weighted commitment, and what prior and codebook lose."""
         self._perplexity.update_state(y_pred["perplexity"])
         vectors, entries = y_pred["vectors"], y_pred["entries"]
-        error = super().loss_parts(x, y, y_pred)["reconstruction"]
+        error = super().loss_parts(x, y, y_pred, sample_weight)["reconstruction"]
         variance = keras.ops.maximum(keras.ops.var(scale_pixels(x)), 1e-6)
         commitment = _mean_square(vectors - keras.ops.stop_gradient(entries))
         surprise = keras.losses.sparse_categorical_crossentropy(

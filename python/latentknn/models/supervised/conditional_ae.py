@@ -14,7 +14,9 @@ from latentknn.models.layers.conv_networks import conv_decoder, conv_encoder
 from latentknn.models.layers.precision import layers_computing_in
 from latentknn.models.layers.scaling import scale_pixels
 from latentknn.models.layers.seeding import seeded_layers
-from latentknn.models.training.data import prepare_dataset
+from latentknn.models.layers.weighted_mean import weighted_mean
+from latentknn.models.training.prepared import prepare_dataset
+from latentknn.models.training.sequences import as_dataset
 
 
 @keras.saving.register_keras_serializable(package="latentknn")
@@ -120,9 +122,10 @@ class ConditionalAutoencoder(Autoencoder):
 
     def prepare_inputs(self, x: Any) -> Any:
         """Check images and labels, a pair or a dataset of pairs, and return them as ``call`` takes them."""
-        if isinstance(x, tf.data.Dataset):
-            dataset = prepare_dataset(x, self.input_shape, self.num_classes)
-            return dataset.map(lambda images, labels: ((images, labels),))
+        dataset = as_dataset(x)
+        if dataset is not None:
+            batches, _ = prepare_dataset(dataset, self.input_shape, self.num_classes)
+            return batches.map(lambda images, labels, *_: ((images, labels),))
         if not isinstance(x, tuple | list) or len(x) != 2:
             raise ValueError(
                 f"received a {type(x).__name__}; the call of {self.registry_name} takes (images, labels)"
@@ -143,9 +146,7 @@ class ConditionalAutoencoder(Autoencoder):
         """Return shapes and types of images and labels."""
         return super().input_specs(), tf.TensorSpec((None,), tf.int64, "labels")
 
-    def encode(
-        self, x: ArrayLike, batch_size: int = 256, labels: ArrayLike | None = None
-    ) -> NDArray[np.float32]:
+    def encode(self, x: Any, batch_size: int = 256, labels: ArrayLike | None = None) -> NDArray[np.float32]:
         """Turn images into codes, under their labels if there are any.
 
         Parameters
@@ -231,14 +232,14 @@ class ConditionalAutoencoder(Autoencoder):
             best[better], lowest[better] = decoded[better], errors[better]
         return best
 
-    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+    def loss_parts(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Return the loss of the reconstruction and the weighted cross-entropy."""
         images, _ = x
-        parts = super().loss_parts(images, y, y_pred)
+        parts = super().loss_parts(images, y, y_pred, sample_weight)
         if self.class_loss_weight > 0:
             logits = self.head(y_pred["codes"])
             losses = keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
-            parts["classification"] = self.class_loss_weight * keras.ops.mean(losses)
+            parts["classification"] = self.class_loss_weight * weighted_mean(losses, sample_weight)
         return parts
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:

@@ -1,6 +1,7 @@
 """An autoencoder's encoder, trained on with labels."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,13 @@ from numpy.typing import ArrayLike
 
 from latentknn.models.backend import keras, tf
 from latentknn.models.base.autoencoder import Autoencoder
-from latentknn.models.base.inputs import prepare_validation, training_data
+from latentknn.models.base.fit_options import FitOptions
+from latentknn.models.base.inputs import (
+    class_numbers,
+    prepare_validation,
+    split_validation,
+    training_data,
+)
 from latentknn.models.images import check_input_shape
 from latentknn.models.layers.precision import layers_computing_in
 from latentknn.models.layers.seeding import seeded_layers
@@ -150,14 +157,23 @@ class FinetunedEncoder(SupervisedEncoder):
         validation_data: Any = None,
         checkpoint_dir: str | PathLike[str] | None = None,
         resume: bool = False,
+        *,
+        validation_split: float = 0.0,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: ArrayLike | None = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
     ) -> Any:
         """Train both phases, with the conventions of Keras; a model that is trained goes on with phase 2.
 
         Parameters
         ----------
-        x, y, batch_size, epochs, verbose, callbacks, validation_data, checkpoint_dir, resume
+        x, y, batch_size, epochs, verbose, callbacks, validation_data, checkpoint_dir, resume, **options
             As ``ImageEncoder.fit`` takes them; an image whose label is -1 takes part in phase 1 only. A
-            dataset has labels for all its images, and ``labels`` must be None.
+            dataset has labels for all its images, and ``labels`` must be None. Phase 1 heeds ``shuffle`` and
+            ``sample_weight``, and leaves out what ``validation_split`` splits off; the other options are
+            those of phase 2.
 
         Returns
         -------
@@ -169,11 +185,26 @@ class FinetunedEncoder(SupervisedEncoder):
         ValueError, FileExistsError
             As ``ImageEncoder.fit``, or if no image is labelled.
         """
-        images, labels = self._labelled(x, y)
+        options = FitOptions(
+            validation_split=validation_split,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+        )
+        if y is not None and np.ndim(y) == 2:
+            y = class_numbers(y, len(np.asarray(x)))
+        if validation_split > 0 and validation_data is None:
+            (x, y, sample_weight), last = split_validation(x, y, sample_weight, validation_split)
+            validation_data = self._labelled_part(*last)
+        images, labels, weights = self._labelled(x, y, sample_weight)
         # Wrong arguments are refused before phase 1 begins.
-        training_data(self, images, labels, batch_size)
+        options.check_resumed(resume)
+        training_data(self, images, labels, batch_size, replace(options, sample_weight=weights))
         prepare_validation(self, validation_data)
-        pretraining = self._pretrain(x, batch_size, verbose, checkpoint_dir, resume)
+        pretraining = self._pretrain(
+            x, batch_size, verbose, checkpoint_dir, resume, shuffle=shuffle, sample_weight=sample_weight
+        )
         history = super().fit(
             images,
             labels,
@@ -184,6 +215,11 @@ class FinetunedEncoder(SupervisedEncoder):
             validation_data=validation_data,
             checkpoint_dir=checkpoint_dir,
             resume=resume,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            sample_weight=weights,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
         )
         history.history.update(pretraining)
         return history
@@ -208,6 +244,12 @@ class FinetunedEncoder(SupervisedEncoder):
             raise ValueError(f"received an encoder with weights of shapes {shapes}, expected {expected}")
         self.encoder.set_weights(weights)
 
+    def _labelled_part(self, images: Any, labels: Any, weights: Any) -> tuple[Any, ...]:
+        """Return those images that have labels, as ``validation_data`` takes them."""
+        rows = slice(None) if labels is None else np.flatnonzero(labels != -1)
+        parts = (each if each is None else each[rows] for each in (images, labels, weights))
+        return tuple(parts)
+
     def _pretrain(
         self,
         x: Any,
@@ -215,12 +257,12 @@ class FinetunedEncoder(SupervisedEncoder):
         verbose: str | int,
         checkpoint_dir: str | PathLike[str] | None,
         resume: bool,
+        **options: Any,
     ) -> dict[str, list[float]]:
         if self.pretraining_epochs == 0 or int(self.optimizer.iterations) > 0:
             return {}
-        options = dict(self.autoencoder_options)
         autoencoder = _make_autoencoder(
-            self.autoencoder, self.input_shape, self.seed, self.dtype_policy, options
+            self.autoencoder, self.input_shape, self.seed, self.dtype_policy, self.autoencoder_options
         )
         history = autoencoder.fit(
             x,
@@ -229,27 +271,30 @@ class FinetunedEncoder(SupervisedEncoder):
             verbose=verbose,
             checkpoint_dir=None if checkpoint_dir is None else Path(checkpoint_dir) / "pretraining",
             resume=resume,
+            **options,
         )
         self.copy_encoder(autoencoder)
         return {"pretraining_loss": history.history["loss"]}
 
-    def _labelled(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """Return the images of phase 2 and their labels."""
-        if isinstance(x, tf.data.Dataset):
+    def _labelled(self, x: Any, y: Any, weights: Any) -> tuple[Any, Any, Any]:
+        """Return the images of phase 2, their labels and their weights."""
+        if isinstance(x, tf.data.Dataset | keras.utils.PyDataset):
             if self.labels is not None:
                 raise ValueError("labels cannot be drawn from a dataset: pass arrays, or labels=None")
-            return (x, y)
+            return (x, y, weights)
         if y is None:
-            return (x, y)
+            return (x, y, weights)
         images, labels = np.asarray(x), np.asarray(y)
-        if labels.shape != (len(images),) or len(images) == 0:
-            return (images, labels)
+        weights = None if weights is None else np.asarray(weights)
+        same_length = labels.shape == (len(images),) and (weights is None or len(weights) == len(images))
+        if not same_length or len(images) == 0:
+            return (images, labels, weights)
         rows = np.flatnonzero(labels != -1)
         if len(rows) == 0:
             raise ValueError("received no labelled image: every label is -1")
         if self.labels is not None:
             rows = rows[choose_evenly(labels[rows], self.labels, self.seed)]
-        return (images[rows], labels[rows])
+        return (images[rows], labels[rows], None if weights is None else weights[rows])
 
 
 def _make_autoencoder(name: str, input_shape: Any, seed: int, dtype: Any, options: Mapping[str, Any]) -> Any:

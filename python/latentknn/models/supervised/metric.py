@@ -161,6 +161,11 @@ class MetricEncoder(SupervisedEncoder):
         self.finish_classifier(label_smoothing)
 
     @property
+    def weighs_samples(self) -> bool:  # type: ignore[override]
+        """Whether there is no loss that compares codes with each other."""
+        return self.code_loss == "none"
+
+    @property
     def loss_part_names(self) -> tuple[str, ...]:  # type: ignore[override]
         """The two losses, if there are two."""
         return () if self.code_loss == "none" else ("classification", self.code_loss)
@@ -180,9 +185,9 @@ class MetricEncoder(SupervisedEncoder):
         """Return the callback that sets the learning rate."""
         return [OneCycle(self.learning_rate, total_steps)]
 
-    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+    def loss_parts(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Return the cross-entropy of the head and the weighted second loss."""
-        parts = super().loss_parts(x, y, y_pred)
+        parts = super().loss_parts(x, y, y_pred, sample_weight)
         if self.code_loss == "contrastive":
             loss = supervised_contrastive_loss(y_pred["codes"], y, self.temperature)
             parts["contrastive"] = self.code_loss_weight * loss

@@ -92,10 +92,11 @@ class SupervisedEncoder(ImageEncoder):
             views += [view[:, :, ::-1] for view in views]
         return views
 
-    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+    def loss_parts(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Return the cross-entropy of the head, by the loss given to ``compile``."""
         targets = keras.ops.one_hot(y, self.num_classes)
-        return {"classification": keras.Model.compute_loss(self, x, targets, y_pred["logits"])}
+        loss = keras.Model.compute_loss(self, x, targets, y_pred["logits"], sample_weight)
+        return {"classification": loss}
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Give the metrics of ``compile`` the logits."""

@@ -74,6 +74,7 @@ class TripletEncoder(SupervisedEncoder):
 
     registry_name = "triplet"
     default_batch_size = 128
+    weighs_samples = False
     loss_part_names = ("triplets", "classification")
 
     def __init__(
@@ -142,9 +143,9 @@ class TripletEncoder(SupervisedEncoder):
         """Return the callback that sets the learning rate, if it is to vary."""
         return [OneCycle(self.learning_rate, total_steps)] if self.one_cycle else []
 
-    def loss_parts(self, x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+    def loss_parts(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Return the loss of the triplets and the weighted cross-entropy of the head."""
-        parts = super().loss_parts(x, y, y_pred)
+        parts = super().loss_parts(x, y, y_pred, sample_weight)
         return {
             "triplets": _MINING[self.mining](y_pred["codes"], y, self.margin),
             "classification": self.classification_weight * parts["classification"],

@@ -1,4 +1,4 @@
-"""Shuffled training batches whose order is a function of the seed and the epoch."""
+"""Training batches whose order is a function of the seed and the epoch."""
 
 from typing import Any
 
@@ -8,7 +8,12 @@ from latentknn.models.backend import tf
 
 
 def training_batches(
-    arrays: tuple[NDArray[Any], ...], batch_size: int, seed: int, first_epoch: int, epochs: int
+    arrays: tuple[NDArray[Any], ...],
+    batch_size: int,
+    seed: int,
+    first_epoch: int,
+    epochs: int,
+    shuffle: bool = True,
 ) -> Any:
     """Return the batches of the epochs from ``first_epoch`` to ``epochs``, one after the other.
 
@@ -25,6 +30,8 @@ def training_batches(
         Seed of the order.
     first_epoch, epochs : int
         Epochs are counted from 0; ``epochs`` itself is left out.
+    shuffle : bool
+        Whether the order is shuffled; otherwise rows come as they stand in the arrays.
 
     Returns
     -------
@@ -36,9 +43,10 @@ def training_batches(
         tensors = tuple(tf.constant(array) for array in arrays)
 
     def one_epoch(epoch: Any) -> Any:
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(rows), seed=tf.stack([tf.constant(seed, tf.int64), epoch])
-        )
+        order = tf.range(rows)
+        if shuffle:
+            seeds = tf.stack([tf.constant(seed, tf.int64), epoch])
+            order = tf.random.experimental.stateless_shuffle(order, seed=seeds)
         starts = tf.data.Dataset.range(0, rows, batch_size)
         return starts.map(lambda start: order[start : start + batch_size])
 
