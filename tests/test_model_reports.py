@@ -140,8 +140,8 @@ def test_nothing_to_evaluate(digits):
         model.evaluate(digits.train_images[:0])
     with pytest.raises(ValueError, match="no images to evaluate"):
         model.fit(digits.train_images[:9], validation_data=digits.train_images[:0])
-    with pytest.raises(ValueError, match="validation_data of 3 parts"):
-        model.fit(digits.train_images[:9], validation_data=(digits.train_images[:9],) * 3)
+    with pytest.raises(ValueError, match="validation_data of 4 parts"):
+        model.fit(digits.train_images[:9], validation_data=(digits.train_images[:9],) * 4)
     with pytest.raises(ValueError, match="leave y out"):
         model.evaluate(tf.data.Dataset.from_tensor_slices(digits.train_images[:9]).batch(3), np.zeros(9, int))
 

@@ -139,7 +139,7 @@ def prepare_evaluation(
     dataset = as_dataset(x)
     if dataset is not None:
         if y is not None or sample_weight is not None:
-            raise ValueError("a dataset holds labels and weights itself: leave y and sample_weight out")
+            raise ValueError("a dataset holds labels and weights itself: leave y out, and sample_weight too")
         batches, weighted = prepare_dataset(dataset, model.input_shape, _num_labels(model))
         if weighted:
             check_weighable(model)
