@@ -27,7 +27,8 @@ ifdef SANITIZE
 SANITIZED := core_tests platform_tests search_tests stress_tests
 test-core: export TSAN_OPTIONS = die_after_fork=0 halt_on_error=1
 test-core:
-	cmake -S . -B build/$(SANITIZE) -DLATENTKNN_PYTHON=OFF -DLATENTKNN_TESTS=ON -DLATENTKNN_SANITIZE=$(SANITIZE)
+	cmake -S . -B build/$(SANITIZE) -DLATENTKNN_PYTHON=OFF -DLATENTKNN_TESTS=ON -DLATENTKNN_SANITIZE=$(SANITIZE) \
+	  -DLATENTKNN_AVX_VNNI_STAND_IN=ON
 	cmake --build build/$(SANITIZE) --parallel 2 --target $(SANITIZED)
 	set -e; for tests in $(SANITIZED); do build/$(SANITIZE)/tests/cpp/$$tests; done
 else

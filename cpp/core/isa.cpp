@@ -3,6 +3,11 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace latentknn {
 namespace {
 
@@ -19,21 +24,37 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 bool has_avx512_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+#ifdef LATENTKNN_AVX_VNNI_STAND_IN
+bool has_avx_vnni() { return has_avx512_vnni(); }
+#else
+bool has_avx_vnni() { return has_avx2() && __builtin_cpu_supports("avxvnni"); }
+#endif
 bool has_neon() { return false; }
 #else
 bool has_avx2() { return false; }
+bool has_avx_vnni() { return false; }
 bool has_avx512() { return false; }
 bool has_avx512_vnni() { return false; }
 bool has_neon() { return true; }  // AArch64 always has it; elsewhere the kernels are null
+#endif
+
+#if defined(__aarch64__) && defined(__linux__)
+bool has_neon_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+#elif defined(__aarch64__) && defined(__APPLE__)
+bool has_neon_dotprod() { return true; }  // all of Apple's processors that run macOS have it
+#else
+bool has_neon_dotprod() { return false; }
 #endif
 
 // The instruction sets, slowest first.
 constexpr InstructionSet kInstructionSets[] = {
     {"baseline", &baseline_kernels, [] { return true; }},
     {"avx2", &avx2_kernels, &has_avx2},
+    {"avx_vnni", &avx_vnni_kernels, &has_avx_vnni},
     {"avx512", &avx512_kernels, &has_avx512},
     {"avx512_vnni", &avx512_vnni_kernels, &has_avx512_vnni},
     {"neon", &neon_kernels, &has_neon},
+    {"neon_dotprod", &neon_dotprod_kernels, &has_neon_dotprod},
 };
 
 bool available(const InstructionSet& each) { return each.kernels() != nullptr && each.supported(); }

@@ -451,7 +451,9 @@ void tiles_climb_where_little_is_told_apart() {
     choice.climb();
     std::size_t climbed = 0;
     for (std::size_t tile = 0; tile < block.tiles.tiles(); ++tile) climbed += block.tiles.rung_of(tile) > 0 ? 1 : 0;
-    check(close ? climbed == block.tiles.tiles() : climbed == 0,
+    // The last tile may have few queries, for which rows are not packed.
+    const std::size_t whole_tiles = 64 / problem.kernels.of(Arithmetic::int8).query_tile;
+    check(close ? climbed >= whole_tiles : climbed == 0,
           std::string(close ? "tight" : "wide") + " clusters: tiles on a finer rung: " + std::to_string(climbed));
   }
 }

@@ -105,8 +105,10 @@ struct KernelTable {
 // Each returns null where the compiler's target does not have the instruction set.
 const KernelTable* baseline_kernels();
 const KernelTable* avx2_kernels();
+const KernelTable* avx_vnni_kernels();
 const KernelTable* avx512_kernels();
 const KernelTable* avx512_vnni_kernels();
 const KernelTable* neon_kernels();
+const KernelTable* neon_dotprod_kernels();
 
 }  // namespace latentknn
