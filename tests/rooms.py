@@ -67,7 +67,8 @@ ALLOWED = {
     ],
     f"{PACKAGE}/report": [f"{PACKAGE}/evaluation", PACKAGE],
     f"{PACKAGE}/exporters": [f"{PACKAGE}/evaluation"],
-    f"{PACKAGE}/cli": [f"{PACKAGE}/report", f"{PACKAGE}/exporters"],
+    f"{PACKAGE}/pages": [f"{PACKAGE}/evaluation"],
+    f"{PACKAGE}/cli": [f"{PACKAGE}/report", f"{PACKAGE}/exporters", f"{PACKAGE}/pages"],
     f"{PACKAGE}/__main__": [f"{PACKAGE}/cli"],
 }
 """The other rooms that the files of each room may use.

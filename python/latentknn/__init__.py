@@ -9,7 +9,7 @@ from latentknn.index import CosineIndex, Explanation, SearchResult, cosine_searc
 from latentknn.moved_modules import find_moved_modules
 
 if TYPE_CHECKING:
-    from latentknn import datasets, evaluation, exporters, models, shards
+    from latentknn import datasets, evaluation, exporters, models, pages, shards
     from latentknn.classification import ClassConditionalKNNClassifier, CosineKNNClassifier
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "evaluation",
     "exporters",
     "models",
+    "pages",
     "shards",
 ]
 
@@ -36,7 +37,7 @@ _LAZY_CLASSES = {
     "ClassConditionalKNNClassifier": "latentknn.classification",
     "CosineKNNClassifier": "latentknn.classification",
 }
-_LAZY_MODULES = {"datasets", "evaluation", "exporters", "models", "shards"}
+_LAZY_MODULES = {"datasets", "evaluation", "exporters", "models", "pages", "shards"}
 
 
 def __getattr__(name: str) -> Any:

@@ -72,7 +72,7 @@ class CodeFiles:
 
 
 def _read_pair(codes_path: Path, labels_path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
-    codes, labels = _read_array(codes_path), _read_labels(labels_path)
+    codes, labels = read_array(codes_path), _read_labels(labels_path)
     if codes.ndim != 2 or 0 in codes.shape:
         raise CommandError(f"{codes_path} must hold codes of shape (n, d), it holds shape {codes.shape}")
     if codes.dtype.kind not in "biuf":
@@ -86,7 +86,7 @@ def _read_pair(codes_path: Path, labels_path: Path) -> tuple[NDArray[Any], NDArr
 
 def _read_labels(path: Path) -> NDArray[Any]:
     if path.suffix == ".npy" or not path.is_file():
-        return _read_array(path)
+        return read_array(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
@@ -97,7 +97,14 @@ def _read_labels(path: Path) -> NDArray[Any]:
     return np.array([line.strip() for line in lines], np.str_)
 
 
-def _read_array(path: Path) -> NDArray[Any]:
+def read_array(path: Path) -> NDArray[Any]:
+    """Return the array of a .npy file, which is read as far as it is used.
+
+    Raises
+    ------
+    CommandError
+        If the file is missing, damaged, or holds objects or several arrays; the message names it.
+    """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:

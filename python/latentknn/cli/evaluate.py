@@ -7,10 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from latentknn.cli import page_files
 from latentknn.cli.code_files import CodeFiles
 from latentknn.cli.errors import CommandError, as_command_error
 from latentknn.cli.evaluation_folder import EvaluationFolder
 from latentknn.cli.numbers import positive_integer, share
+from latentknn.cli.page_files import PageFiles
 from latentknn.engines import NAMES
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ def add_to(commands: Any) -> None:
         help="also write the codes for TensorBoard's embedding projector, or Parquet for Embedding Atlas; "
         "may be repeated",
     )
+    page_files.add_to(parser)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -93,6 +96,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if "atlas" in arguments.export and find_spec("pyarrow") is None:
         raise CommandError('--export atlas needs pyarrow; install it with: pip install "latentknn[tables]"')
     files = CodeFiles.read(arguments.codes, arguments.labels, arguments.test, arguments.neighbours)
+    page = PageFiles.read(arguments, files)
 
     from latentknn.cli.evaluation_tables import tables
     from latentknn.evaluation import Vote, evaluate
@@ -109,13 +113,17 @@ def _evaluate(arguments: argparse.Namespace) -> None:
             engine=arguments.engine,
             threads=arguments.threads,
         )
-        _write(evaluation, files, folder, arguments)
+        _write(evaluation, files, page, folder, arguments)
     print(tables(evaluation))
     print(f"\n{evaluation.summary()}\n\nResults: {folder.path}")
 
 
 def _write(
-    evaluation: CodeEvaluation, files: CodeFiles, folder: EvaluationFolder, arguments: argparse.Namespace
+    evaluation: CodeEvaluation,
+    files: CodeFiles,
+    page: PageFiles | None,
+    folder: EvaluationFolder,
+    arguments: argparse.Namespace,
 ) -> None:
     from latentknn.exporters import CodeTable, write_atlas, write_items, write_projector
 
@@ -127,5 +135,9 @@ def _write(
             write_projector(table, folder.projector)
         if "atlas" in arguments.export:
             write_atlas(table, folder.atlas, threads=arguments.threads)
+    if page is not None:
+        from latentknn.pages import write_page
+
+        write_page(evaluation, folder.page, title=f"Evaluation of {arguments.codes.stem}", **vars(page))
     # The results are written last, so that a folder that has them is whole.
     evaluation.save(folder.results)

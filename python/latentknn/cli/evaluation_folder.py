@@ -26,6 +26,8 @@ class EvaluationFolder:
         Folder for TensorBoard's embedding projector, where it was asked for.
     atlas : Path
         File for Embedding Atlas, where it was asked for (Parquet).
+    page : Path
+        The page, where it was asked for (HTML).
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,6 +36,7 @@ class EvaluationFolder:
         self.items = path / "items.csv"
         self.projector = path / "tensorboard"
         self.atlas = path / "atlas.parquet"
+        self.page = path / "page.html"
 
     def check(self, *, overwrite: bool) -> None:
         """Refuse a folder that cannot be used, without touching it; see `check_output_folder`."""
@@ -42,7 +45,7 @@ class EvaluationFolder:
     def prepare(self) -> None:
         """Make the folder, and remove the files of an earlier evaluation and no others."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for file in (self.results, self.items, self.atlas):
+        for file in (self.results, self.items, self.atlas, self.page):
             file.unlink(missing_ok=True)
         if self.projector.exists():
             shutil.rmtree(self.projector)

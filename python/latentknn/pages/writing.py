@@ -1,0 +1,152 @@
+"""The writing of a page of an evaluation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bokeh.resources import Resources
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import ArrayLike
+
+from latentknn.atomic_file import atomic_file
+from latentknn.evaluation import CodeEvaluation
+from latentknn.pages.curves import calibration_figure, vote_curve, vote_figure
+from latentknn.pages.findings import Findings, known_code_classes
+from latentknn.pages.looks import Looks, checked_sources
+
+_SECTIONS = {
+    "summary": "What the codes are worth",
+    "pairs": "Confused pairs",
+    "errors": "Errors and their neighbours",
+    "labels": "Suspected label errors",
+    "duplicates": "Near-duplicates",
+    "hubs": "Hubs",
+    "outliers": "Outliers",
+    "vote": "Neighbours that vote",
+    "calibration": "Calibration",
+    "classes": "Classes",
+    "confusion": "Confusion matrix",
+}
+"""Headings of the sections, by the names of their templates."""
+
+_MOST_CLASSES = 50
+"""Classes up to which the page has a confusion matrix."""
+
+
+def write_page(
+    evaluation: CodeEvaluation,
+    path: str | os.PathLike[str],
+    *,
+    pictures: ArrayLike | None = None,
+    neighbour_pictures: ArrayLike | None = None,
+    texts: Sequence[str] | None = None,
+    neighbour_texts: Sequence[str] | None = None,
+    title: str | None = None,
+) -> None:
+    """Write a page of an evaluation: one HTML file, which loads nothing and can be mailed.
+
+    Parameters
+    ----------
+    evaluation : CodeEvaluation
+        The evaluation.
+    path : path
+        The HTML file; its folder must exist. An older file there is replaced.
+    pictures : array-like of shape (M, h, w) or (M, h, w, c), optional
+        Pictures of the M items, of 1, 3 or 4 channels: whole numbers from 0 to 255, floats from 0 to 1, or
+        truth values. A memory-mapped array is read as far as it is shown.
+    neighbour_pictures : array-like of shape (n, h, w) or (n, h, w, c), optional
+        Pictures of the n codes, if the evaluation has test items; otherwise the items are the codes. Those
+        of items and codes must have the same number of channels.
+    texts : sequence of M str, optional
+        Texts of the items, where they are no pictures; they are shortened to 160 characters.
+    neighbour_texts : sequence of n str, optional
+        Texts of the n codes, if the evaluation has test items.
+    title : str, optional
+        Title of the page.
+
+    Raises
+    ------
+    TypeError
+        If pictures are no numbers, or texts no strings.
+    ValueError
+        If the number of pictures or texts, their shape or a pixel is wrong, both pictures and texts are
+        given, or those of neighbours although the items are the codes. Nothing is written then.
+    OSError
+        If the file cannot be written; then an older one stays as it was.
+
+    Notes
+    -----
+    A page has at most 20,000 pictures or texts; further neighbours are named by their positions. Small
+    pictures stay as they are, sides of more than 64 pixels are reduced, and many pictures are stored as JPEG.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import latentknn as lk
+    >>> from latentknn.pages import write_page
+    >>> digits = lk.datasets.load("digits")
+    >>> images, labels = digits.test_images, digits.test_labels
+    >>> result = lk.evaluation.evaluate(images.reshape(len(images), -1), labels)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_page(result, f"{folder}/page.html", pictures=images)
+    """
+    leave_one_out = evaluation.protocol == "leave-one-out"
+    items, codes = checked_sources(
+        pictures,
+        neighbour_pictures,
+        texts,
+        neighbour_texts,
+        len(evaluation.items),
+        None if leave_one_out else evaluation.codes,
+    )
+    classes = [evaluation.class_names[number] for number in evaluation.items.classes.tolist()]
+    looks = Looks(items, codes, classes, known_code_classes(evaluation), leave_one_out)
+    values = _values(evaluation, looks, title or f"Evaluation of {evaluation.codes:,} codes")
+    page = _environment().get_template("page.html").render(values, sheet=looks.sheet())
+    with atomic_file(Path(path)) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
+
+
+def _values(evaluation: CodeEvaluation, looks: Looks, title: str) -> dict[str, Any]:
+    """Return what the templates show."""
+    curve = vote_curve(evaluation)
+    few = len(evaluation.class_names) <= _MOST_CLASSES
+    return {
+        "title": title,
+        "sections": list(_SECTIONS.items()),
+        "evaluation": evaluation,
+        "findings": Findings.of(evaluation, looks),
+        "most_classes": _MOST_CLASSES,
+        "confusion": evaluation.classification.confusion_matrix().tolist() if few else None,
+        "curve": curve,
+        "figures": {
+            "vote-figure": vote_figure(curve),
+            "calibration-figure": calibration_figure(evaluation.calibration),
+        },
+        "bokeh": _bokeh(),
+    }
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("latentknn.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # The parts of a figure refer to others that stand before them.
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
+    environment.filters["fixed"] = lambda value, digits=4: f"{value:.{digits}f}"
+    environment.filters["count"] = lambda value: f"{value:,}"
+    return environment
+
+
+def _bokeh() -> Markup:
+    """Return Bokeh's own scripts, to stand in the page."""
+    resources = Resources(mode="inline", components=["bokeh", "bokeh-gl"], log_level="error")
+    return Markup(resources.render_js())  # no text of a user is in it
