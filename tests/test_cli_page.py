@@ -35,6 +35,7 @@ def test_a_page_with_pictures_is_written(capsys, files, tmp_path):
     page = read_page(out / "page.html")
     assert page.one("h1").text == "Evaluation of codes"
     assert page.one("main").all(class_="picture")
+    assert page.all("section", id="map")
     # A second evaluation without a page removes that of the first.
     assert main(command(files, "--out", str(out), "--overwrite")) == 0
     assert {path.name for path in out.iterdir()} == {"results.json", "items.csv"}

@@ -138,6 +138,8 @@ def _write(
     if page is not None:
         from latentknn.pages import write_page
 
-        write_page(evaluation, folder.page, title=f"Evaluation of {arguments.codes.stem}", **vars(page))
+        items = files.codes if files.test is None else files.test[0]
+        title = f"Evaluation of {arguments.codes.stem}"
+        write_page(evaluation, folder.page, codes=items, title=title, **vars(page))
     # The results are written last, so that a folder that has them is whole.
     evaluation.save(folder.results)

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from latentknn.evaluation import CodeEvaluation
 from latentknn.pages.looks import Look, Looks
 
+NEIGHBOURS = 5
+"""Nearest codes that are shown of an item."""
+
 _PAIRS = 20
 _PICTURES_OF_A_PAIR = 8
 _GROUPS = 12
 _ERRORS_OF_A_GROUP = 6
-_NEIGHBOURS = 5
 _SUSPECTS = 24
 _DUPLICATES = 24
 
@@ -142,9 +144,9 @@ def example(evaluation: CodeEvaluation, looks: Looks, item: int) -> Example:
     names, items = evaluation.class_names, evaluation.items
     truth = int(items.classes[item])
     neighbours = zip(
-        items.neighbours[item, :_NEIGHBOURS].tolist(),
-        items.neighbour_classes[item, :_NEIGHBOURS].tolist(),
-        items.similarities[item, :_NEIGHBOURS].tolist(),
+        items.neighbours[item, :NEIGHBOURS].tolist(),
+        items.neighbour_classes[item, :NEIGHBOURS].tolist(),
+        items.similarities[item, :NEIGHBOURS].tolist(),
         strict=True,
     )
     return Example(

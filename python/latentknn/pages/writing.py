@@ -14,12 +14,15 @@ from numpy.typing import ArrayLike
 
 from latentknn.atomic_file import atomic_file
 from latentknn.evaluation import CodeEvaluation
+from latentknn.pages.code_map import make_map
 from latentknn.pages.curves import calibration_figure, vote_curve, vote_figure
 from latentknn.pages.findings import Findings, known_code_classes
 from latentknn.pages.looks import Looks, checked_sources
+from latentknn.pages.placing import PlacedItems, place_items
 
 _SECTIONS = {
     "summary": "What the codes are worth",
+    "map": "Map",
     "pairs": "Confused pairs",
     "errors": "Errors and their neighbours",
     "labels": "Suspected label errors",
@@ -41,11 +44,13 @@ def write_page(
     evaluation: CodeEvaluation,
     path: str | os.PathLike[str],
     *,
+    codes: ArrayLike | None = None,
     pictures: ArrayLike | None = None,
     neighbour_pictures: ArrayLike | None = None,
     texts: Sequence[str] | None = None,
     neighbour_texts: Sequence[str] | None = None,
     title: str | None = None,
+    seed: int = 0,
 ) -> None:
     """Write a page of an evaluation: one HTML file, which loads nothing and can be mailed.
 
@@ -55,6 +60,9 @@ def write_page(
         The evaluation.
     path : path
         The HTML file; its folder must exist. An older file there is replaced.
+    codes : array-like of shape (M, d), optional
+        Codes of the M items, for the map: the test codes, if the evaluation has test items. Without them, and
+        of fewer than three items, the page has no map.
     pictures : array-like of shape (M, h, w) or (M, h, w, c), optional
         Pictures of the M items, of 1, 3 or 4 channels: whole numbers from 0 to 255, floats from 0 to 1, or
         truth values. A memory-mapped array is read as far as it is shown.
@@ -67,19 +75,24 @@ def write_page(
         Texts of the n codes, if the evaluation has test items.
     title : str, optional
         Title of the page.
+    seed : int
+        Seed of the map.
 
     Raises
     ------
     TypeError
-        If pictures are no numbers, or texts no strings.
+        If codes or pictures are no numbers, or texts no strings.
     ValueError
-        If the number of pictures or texts, their shape or a pixel is wrong, both pictures and texts are
-        given, or those of neighbours although the items are the codes. Nothing is written then.
+        If the number of codes, pictures or texts, their shape or a pixel is wrong, both pictures and texts
+        are given, or those of neighbours although the items are the codes. Nothing is written then.
     OSError
         If the file cannot be written; then an older one stays as it was.
 
     Notes
     -----
+    The map has at most 10,000 items, chosen at random where there are more, and is placed by t-SNE on one
+    thread (`latentknn.evaluation.project`), which takes minutes for so many.
+
     A page has at most 20,000 pictures or texts; further neighbours are named by their positions. Small
     pictures stay as they are, sides of more than 64 pixels are reduced, and many pictures are stored as JPEG.
 
@@ -92,10 +105,10 @@ def write_page(
     >>> images, labels = digits.test_images, digits.test_labels
     >>> result = lk.evaluation.evaluate(images.reshape(len(images), -1), labels)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_page(result, f"{folder}/page.html", pictures=images)
+    ...     write_page(result, f"{folder}/page.html", pictures=images)  # codes= adds the map
     """
     leave_one_out = evaluation.protocol == "leave-one-out"
-    items, codes = checked_sources(
+    shown, searched = checked_sources(
         pictures,
         neighbour_pictures,
         texts,
@@ -104,26 +117,34 @@ def write_page(
         None if leave_one_out else evaluation.codes,
     )
     classes = [evaluation.class_names[number] for number in evaluation.items.classes.tolist()]
-    looks = Looks(items, codes, classes, known_code_classes(evaluation), leave_one_out)
-    values = _values(evaluation, looks, title or f"Evaluation of {evaluation.codes:,} codes")
+    looks = Looks(shown, searched, classes, known_code_classes(evaluation), leave_one_out)
+    placed = None if codes is None else place_items(codes, len(evaluation.items), seed)
+    values = _values(evaluation, placed, looks, title or f"Evaluation of {evaluation.codes:,} codes")
     page = _environment().get_template("page.html").render(values, sheet=looks.sheet())
     with atomic_file(Path(path)) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
 
 
-def _values(evaluation: CodeEvaluation, looks: Looks, title: str) -> dict[str, Any]:
+def _values(
+    evaluation: CodeEvaluation, placed: PlacedItems | None, looks: Looks, title: str
+) -> dict[str, Any]:
     """Return what the templates show."""
+    # A page has a limited number of looks; the map takes what the findings leave.
+    findings = Findings.of(evaluation, looks)
+    code_map = None if placed is None else make_map(evaluation, placed, looks)
     curve = vote_curve(evaluation)
     few = len(evaluation.class_names) <= _MOST_CLASSES
     return {
         "title": title,
-        "sections": list(_SECTIONS.items()),
+        "sections": [each for each in _SECTIONS.items() if each[0] != "map" or code_map is not None],
         "evaluation": evaluation,
-        "findings": Findings.of(evaluation, looks),
+        "findings": findings,
+        "map": code_map,
         "most_classes": _MOST_CLASSES,
         "confusion": evaluation.classification.confusion_matrix().tolist() if few else None,
         "curve": curve,
         "figures": {
+            **({} if code_map is None else {"map-figure": code_map.figure}),
             "vote-figure": vote_figure(curve),
             "calibration-figure": calibration_figure(evaluation.calibration),
         },

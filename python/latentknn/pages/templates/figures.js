@@ -13,6 +13,7 @@ function paint(document) {
       grid.setv({ grid_line_color: line });
     }
   }
+  document.get_model_by_name("map-glyphs")?.glyph.setv({ line_color: ink });
 }
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
