@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,13 @@ def emulated_devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(sys.modules, "latentknn._cuda", module)
     yield
     emulated_cuda.limit_memory(emulated_cuda.AMPLE)
+
+
+@pytest.fixture
+def without_umap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let maps be placed by t-SNE, as where UMAP is not installed; it compiles itself for half a minute."""
+    placing = import_module("latentknn.pages.placing")
+    monkeypatch.setattr(placing, "find_spec", lambda name: None)
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ RNG = np.random.default_rng(0)
 CODES, LABELS = RNG.standard_normal((40, 6)), np.array(["cat", "dog"] * 20)
 PICTURES = RNG.integers(0, 256, (40, 5, 5), dtype=np.uint8)
 
+pytestmark = pytest.mark.usefixtures("without_umap")
+
 
 @pytest.fixture
 def files(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import latentknn as lk
-from latentknn.pages import write_page
+from latentknn.pages import placing, write_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
 
@@ -46,10 +46,20 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def file(digits, tmp_path_factory):
+def placed(digits):
+    """Return the codes of all items, and place them for every map, once."""
+    codes = digits[0].reshape(300, -1)
+    places = lk.evaluation.project(codes.astype(np.float32), 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(placing, "find_spec", lambda name: None)
+        patch.setattr(placing, "project", lambda codes, seed: places)
+        yield codes
+
+
+@pytest.fixture(scope="module")
+def file(digits, placed, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "page.html"
-    pictures, evaluation = digits
-    write_page(evaluation, path, codes=pictures.reshape(300, -1), pictures=pictures)
+    write_page(digits[1], path, codes=placed, pictures=digits[0])
     return path
 
 
@@ -256,10 +266,9 @@ def test_figures_follow_the_lights(opened):
         assert tuple(int(number) for number in re.findall(r"\d+", ink)) == tuple(bytes.fromhex(axis[1:]))
 
 
-def test_a_page_of_texts_shows_them_on_pointing(opened, digits, tmp_path):
-    pictures, evaluation = digits
+def test_a_page_of_texts_shows_them_on_pointing(opened, digits, placed, tmp_path):
     texts = [f"the text of number {number} <b>& more</b>" for number in range(300)]
-    write_page(evaluation, tmp_path / "texts.html", codes=pictures.reshape(300, -1), texts=texts)
+    write_page(digits[1], tmp_path / "texts.html", codes=placed, texts=texts)
     page = opened(tmp_path / "texts.html")
     point = lonely_point(page, range(300))
     point_at(page, point)

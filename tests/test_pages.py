@@ -27,6 +27,8 @@ ITEMS, TRUTH = CODES[::4] + 0.1, LABELS[::4]
 PICTURES = RNG.integers(0, 256, (60, 9, 7), dtype=np.uint8)
 TEXTS = [f"text of {label} {number}" for number, label in enumerate(LABELS)]
 
+pytestmark = pytest.mark.usefixtures("without_umap")
+
 
 @pytest.fixture(scope="module")
 def result():
@@ -444,6 +446,12 @@ def test_filters_of_the_map_are_controls_with_labels(tmp_path, result):
         "map-wrong",
         "map-number",
     }
+
+
+def test_without_umap_the_map_is_by_t_sne():
+    placed = placing.place_items(CODES, 60, seed=1)
+    assert placed.method == "t-SNE"
+    assert np.array_equal(placed.places, lk.evaluation.project(CODES.astype(np.float32), 1))
 
 
 def test_two_items_have_no_map(tmp_path):

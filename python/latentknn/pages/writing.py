@@ -90,8 +90,9 @@ def write_page(
 
     Notes
     -----
-    The map has at most 10,000 items, chosen at random where there are more, and is placed by t-SNE on one
-    thread (`latentknn.evaluation.project`), which takes minutes for so many.
+    The map has at most 10,000 items, chosen at random where there are more, and is placed on one thread:
+    where UMAP is installed (the extra ``umap``) by UMAP from the exact neighbours of the items, otherwise by
+    t-SNE (`latentknn.evaluation.project`), which takes minutes for so many.
 
     A page has at most 20,000 pictures or texts; further neighbours are named by their positions. Small
     pictures stay as they are, sides of more than 64 pixels are reduced, and many pictures are stored as JPEG.
