@@ -7,6 +7,8 @@ import gzip
 import io
 import json
 import re
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -360,6 +362,23 @@ def test_a_missing_library_is_told_with_what_to_install():
 
 def test_pages_need_no_import_of_their_own():
     assert lk.pages.write_page is write_page
+
+
+FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+
+
+@pytest.mark.skipif(not FASHION_MNIST.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
+def test_the_page_of_fashion_mnists_test_set_can_be_mailed(tmp_path, monkeypatch):
+    """With as many pictures as a page may have, of codes that are made soon: pixels of smaller images."""
+    data = lk.datasets.load("fashion_mnist", FASHION_MNIST)
+    known, tested = data.train_images[:15_000], data.test_images
+    codes, items = (each[:, 2::4, 2::4].reshape(len(each), -1) for each in (known, tested))
+    result = evaluate(codes, data.train_labels[:15_000], test=(items, data.test_labels))
+    monkeypatch.setattr(placing, "project", lambda codes, seed: codes[:, 20:22].astype(np.float32))
+    page = written(tmp_path, result, codes=items, pictures=tested, neighbour_pictures=known)
+    numbers = [*map_data(page)["looks"], *chain(*map_data(page)["neighbourLooks"])]
+    assert max(number for number in numbers if number is not None) == looks.MOST_LOOKS - 1
+    assert (tmp_path / "page.html").stat().st_size < 15_000_000
 
 
 # The map

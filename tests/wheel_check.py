@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from latentknn import _core
 
 assert "site-packages" in lk.__file__, lk.__file__
 assert not {"sklearn", "tensorflow", "faiss", "matplotlib"} & set(sys.modules), "import latentknn is not lazy"
+assert Path(lk.__file__).with_name("pages").joinpath("templates", "page.html").is_file(), (
+    "templates are missing"
+)
 codes = np.random.default_rng(0).standard_normal((1000, 24))
 expected = np.argmax(codes @ (codes / np.linalg.norm(codes, axis=1, keepdims=True)).T, axis=1)
 for strategy in _core.strategy_names():

@@ -164,7 +164,7 @@ def _environment() -> Environment:
     # The parts of a figure refer to others that stand before them.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     environment.filters["fixed"] = lambda value, digits=4: f"{value:.{digits}f}"
-    environment.filters["count"] = lambda value: f"{value:,}"
+    environment.filters["grouped"] = lambda value: f"{value:,}"
     return environment
 
 
