@@ -21,6 +21,10 @@ namespace {
 constexpr std::chrono::milliseconds kPollInterval(50);
 constexpr double kLittleWork = 0x1p22;  // about a tenth of a millisecond
 
+// How long a worker stays with a job of the background while others wait: a search is delayed by little more, and
+// changes get a share of the processors however many searches there are.
+constexpr std::chrono::milliseconds kBackgroundSlice(5);
+
 // Returns the CPU quota of this process's cgroup (version 2, then version 1), in processors; infinity without a quota.
 double cgroup_quota() {
   double quota = 0, period = 0;
@@ -63,6 +67,7 @@ struct ThreadPool::Job {
   const Task* task;
   std::size_t count;
   std::size_t free_seats;  // workers that may still join; guarded by the pool's mutex
+  bool in_background;
   std::atomic<std::size_t> next{0};
   std::atomic<bool> stop{false};
 
@@ -71,15 +76,20 @@ struct ThreadPool::Job {
   std::size_t active = 0;  // workers at the job; guarded by `mutex`
   std::exception_ptr error;
 
+  bool joinable() const { return free_seats > 0 && !exhausted(); }
   bool exhausted() const { return stop.load() || next.load() >= count; }
 };
 
 namespace {
 thread_local const std::atomic<bool>* current_stop = nullptr;
+thread_local bool in_background = false;
 
 // How long the thread has waited since it last polled. It counts over all jobs: otherwise short jobs would never poll.
 thread_local std::chrono::steady_clock::duration unpolled{0};
 }  // namespace
+
+ThreadPool::Background::Background() : before_(in_background) { in_background = true; }
+ThreadPool::Background::~Background() { in_background = before_; }
 
 ThreadPool& ThreadPool::shared() {
   ThreadPool* pool = shared_pool.load();
@@ -102,8 +112,13 @@ void ThreadPool::check_interrupt() {
 void ThreadPool::run_tasks(Job& job) {
   const DefaultFloatEnvironment environment;
   current_stop = &job.stop;
+  const auto end = std::chrono::steady_clock::now() + kBackgroundSlice;
+  const auto gives_way = [&] {
+    return job.in_background && searches_waiting_.load(std::memory_order_relaxed) > 0 &&
+           std::chrono::steady_clock::now() >= end;
+  };
   try {
-    while (!job.stop.load(std::memory_order_relaxed)) {
+    while (!job.stop.load(std::memory_order_relaxed) && !gives_way()) {
       const std::size_t index = job.next.fetch_add(1);
       if (index >= job.count) break;
       (*job.task)(index);
@@ -116,16 +131,30 @@ void ThreadPool::run_tasks(Job& job) {
   current_stop = nullptr;
 }
 
+// Returns the job that a worker joins next, or null where there is none. Every other time, one of the background comes
+// first.
+std::shared_ptr<ThreadPool::Job> ThreadPool::next_job() {
+  std::shared_ptr<Job> next;
+  for (const std::shared_ptr<Job>& job : jobs_) {
+    if (!job->joinable()) continue;
+    if (!next || (job->in_background == background_turn_ && next->in_background != background_turn_)) next = job;
+  }
+  if (next) background_turn_ = !background_turn_;
+  return next;
+}
+
+void ThreadPool::count_waiting() {
+  searches_waiting_ = static_cast<std::size_t>(std::count_if(
+      jobs_.begin(), jobs_.end(), [](const auto& job) { return !job->in_background && job->joinable(); }));
+}
+
 void ThreadPool::work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    work_available_.wait(lock, [this] { return !jobs_.empty(); });
-    const std::shared_ptr<Job> job = jobs_.front();
-    if (job->exhausted() || job->free_seats == 0) {
-      jobs_.pop_front();
-      continue;
-    }
+    std::shared_ptr<Job> job;
+    work_available_.wait(lock, [&] { return (job = next_job()) != nullptr; });
     --job->free_seats;
+    count_waiting();
     {
       const std::lock_guard job_lock(job->mutex);
       ++job->active;
@@ -139,6 +168,10 @@ void ThreadPool::work() {
       job->idle.notify_one();
     }
     lock.lock();
+    ++job->free_seats;
+    count_waiting();
+    // The worker may join another job now, and leave the seat to somebody else.
+    if (job->joinable()) work_available_.notify_one();
   }
 }
 
@@ -169,10 +202,12 @@ void ThreadPool::run(std::size_t count, std::size_t threads, const Task& task, c
   job->task = &task;
   job->count = count;
   job->free_seats = std::min(count, std::max<std::size_t>(1, threads));
+  job->in_background = in_background;
   {
     const std::lock_guard lock(mutex_);
     ensure_workers(job->free_seats);
     jobs_.push_back(job);
+    count_waiting();
   }
   work_available_.notify_all();
 
@@ -198,6 +233,7 @@ void ThreadPool::run(std::size_t count, std::size_t threads, const Task& task, c
     // Late workers must not find the job after its task is gone.
     const std::lock_guard pool_lock(mutex_);
     std::erase(jobs_, job);
+    count_waiting();
   }
   if (job->error) std::rethrow_exception(job->error);
   if (job->stop) throw Interrupted();

@@ -1,6 +1,7 @@
 // A small pool of worker threads that the whole process shares, and that survives fork().
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -27,6 +28,19 @@ class ThreadPool {
 
   static ThreadPool& shared();
 
+  // While it lives, what its thread runs is work of the background: workers leave it after some milliseconds where
+  // other work waits, and share their time between both.
+  class Background {
+   public:
+    Background();
+    ~Background();
+    Background(const Background&) = delete;
+    Background& operator=(const Background&) = delete;
+
+   private:
+    const bool before_;
+  };
+
   // Runs task(0) ... task(count - 1) on up to `threads` workers and waits. The first exception of a task stops the
   // others and is thrown here; so is Interrupted where `poll` asks to stop. Tasks that take long call
   // check_interrupt() now and then. Every task has the default floating-point modes, whichever thread does it. Throws
@@ -48,12 +62,16 @@ class ThreadPool {
   ThreadPool() = default;
   void work();
   void ensure_workers(std::size_t count);
-  static void run_tasks(Job& job);
+  std::shared_ptr<Job> next_job();
+  void count_waiting();
+  void run_tasks(Job& job);
   [[noreturn]] static void leave_in_child(bool stops);
 
   std::mutex mutex_;
   std::condition_variable work_available_;
-  std::deque<std::shared_ptr<Job>> jobs_;
+  std::deque<std::shared_ptr<Job>> jobs_;  // in the order in which they came
+  bool background_turn_ = false;
+  std::atomic<std::size_t> searches_waiting_{0};  // jobs of the foreground that another worker may join
   std::size_t workers_ = 0;
 };
 
