@@ -156,12 +156,13 @@ class Scene:
         self.database.add(CODES, None, 2)
         self.classifier = lk.CosineKNNClassifier(3, n_jobs=2).fit(CODES, LABELS)
         self.expected = self.index.search(CODES, 3, scores64=True)
+        self.content = self._content()
 
     def is_whole(self):
         index = self.index
         if len(index) != len(index.labels) or len(index) != len(index.ids) or len(index) != len(index.codes):
             return False
-        if len(index) != ROWS or len(self.database) != ROWS:
+        if self.is_changed():
             return True
         found = index.search(CODES, 3, scores64=True)
         return all(
@@ -170,7 +171,12 @@ class Scene:
         )
 
     def is_changed(self):
-        return len(self.index) != ROWS or len(self.database) != ROWS
+        return self._content() != self.content
+
+    def _content(self):
+        index = self.index
+        labels = index.labels
+        return (index.codes.tobytes(), index.ids.tobytes(), labels.tolist(), self.database.rows().tobytes())
 
 
 def classified(method):
@@ -199,6 +205,8 @@ def calls():
         "save": (lambda **given: index().save(**given), {"path": "other.safetensors"}),
         "add": (lambda **given: index().add(**given), labelled),
         "remove": (lambda **given: index().remove(**given), {"ids": [3, 4]}),
+        "update": (lambda **given: index().update(**given), {**labelled, "ids": np.arange(ROWS)}),
+        "upsert": (lambda **given: index().upsert(**given), labelled),
         "search": (
             lambda **given: index().search(**given),
             {**searching, "allowed": np.ones(ROWS, bool), "on_device": False},
@@ -218,10 +226,12 @@ def calls():
         "FaissEngine": (lk.FaissEngine, {"factory": "Flat", "parameters": {}, "rescore": 2, "gpu": False}),
         "core Database": (_core.Database, {"dim": DIM, "strategy": "auto"}),
         "core add": (lambda **given: database().add(**given), {"rows": CODES, "ids": None, "threads": 2}),
-        "core keep": (
-            lambda **given: database().keep(**given),
-            {"flags": np.ones(ROWS, np.uint8), "threads": 2},
+        "core change": (
+            lambda **given: database().change(**given),
+            {"gone": np.array([3, 4]), "rows": CODES, "ids": None, "threads": 2},
         ),
+        "core compact": (lambda **given: database().compact(**given), {"threads": 2}),
+        "core rows": (lambda **given: database().rows(**given), {"first": 1, "last": 4}),
         "core search": (
             lambda **given: database().search(**given),
             {**core, "allowed": None, "scores64": True},

@@ -8,7 +8,7 @@ import pytest
 import cases
 import latentknn as lk
 import reference
-from checking import assert_same_bytes
+from checking import assert_same_bytes, assert_same_results
 from engine_problem import build_problem
 from latentknn import _core
 
@@ -71,6 +71,25 @@ def test_equals_the_reference_among_allowed_codes():
             queries, 10, allowed=allowed, at_least=lowest, scores64=True
         )
         assert_same_bytes(found, expected)
+
+
+def test_every_part_of_a_changed_index_leaves_out_the_same_codes():
+    """The answers of so many queries, each of so many neighbours, are merged in several batches."""
+    codes, queries = cases.build("duplicates", 3, 4000, 2500, 8)
+    ids = cases.user_ids(1, 4000)
+    changed = lk.CosineIndex.from_codes(codes[:3000], ids=ids[:3000], threads=2)
+    changed.add(codes[3000:3900], ids=ids[3000:3900])
+    changed.add(codes[3900:], ids=ids[3900:])
+    left = np.arange(4000) % 7 > 0
+    changed.remove(ids[~left])
+    one = lk.CosineIndex.from_codes(codes[left], ids=ids[left], threads=2)
+    lowest = np.random.default_rng(0).uniform(-1, 1, len(queries))
+    for k in (5, 1000):
+        found = changed.search(queries, k, at_least=lowest, scores64=True)
+        assert_same_results(found, one.search(queries, k, at_least=lowest, scores64=True))
+        ends = (found.ids == -1).any(axis=1)
+        assert ends.any()
+        assert not ends.all()
 
 
 def test_other_engines_leave_the_same_codes_out(cuda_or_emulated):

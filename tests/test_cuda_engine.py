@@ -143,7 +143,7 @@ def test_the_host_screens_for_many_queries_that_devices_give_up(monkeypatch):
     for count in (3, 4, 5, 6):
         queries = codes[:count]
         assert_same_bytes(index.search(queries, 6, scores64=True), reference.search(codes, queries, 6))
-        hosts.append(index._database._store.strategy)
+        hosts.append(index._held.database._store.strategy)
     assert hosts[:2] == ["float64", "float64"]
     assert hosts[2] == hosts[3] != "float64"
     index.add(codes[:5] * 2)

@@ -85,18 +85,13 @@ def test_an_add_that_fails_late_changes_nothing(problem, monkeypatch, factory):
     index.remove(np.arange(1000, CODES))
     before = index.search(queries, 5)
 
-    class Full:
-        def __getattr__(self, name):
-            return getattr(store, name)
+    append = type(index._held.database)._append
 
-        def __len__(self):
-            return len(store)
+    def fail_late(*arguments):
+        append(*arguments)
+        raise MemoryError("no more")
 
-        def add(self, *arguments):
-            raise MemoryError("no more")
-
-    store = index._database._store
-    monkeypatch.setattr(index._database, "_store", Full())
+    monkeypatch.setattr(type(index._held.database), "_append", fail_late)
     with pytest.raises(MemoryError, match="no more"):
         index.add(codes[1000:])
     monkeypatch.undo()

@@ -246,38 +246,36 @@ def test_longer_labels_are_not_cut():
 # Changes
 
 
-class Interrupted:
-    """A database that raises KeyboardInterrupt after each change."""
-
-    def __init__(self, database):
-        self.database = database
-
-    def __getattr__(self, name):
-        return getattr(self.database, name)
-
-    def __len__(self):
-        return len(self.database)
-
-    def add(self, *arguments):
-        self.database.add(*arguments)
-        raise KeyboardInterrupt
-
-    def keep(self, *arguments):
-        self.database.keep(*arguments)
-        raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("change", ["add", "remove"])
-def test_an_interrupt_after_the_codes_have_changed_leaves_their_labels_with_them(change, monkeypatch):
-    index, expected = (lk.CosineIndex.from_codes(CODES, LABELS) for _ in range(2))
+@pytest.mark.parametrize(("engine", "happened"), [("cpu", False), ("faiss", True)])
+@pytest.mark.parametrize(
+    ("change", "arguments"),
+    [
+        ("add", (CODES[:2], LABELS[:2], [70, 60])),
+        ("remove", ([3, 0],)),
+        ("update", (CODES[:2], [4, 1])),
+        ("upsert", (CODES[:2], [4, 9], LABELS[:2])),
+    ],
+)
+def test_an_interrupt_after_a_change_leaves_ids_and_labels_with_their_codes(
+    engine, happened, change, arguments, monkeypatch
+):
+    """A database that is made anew is dropped; one that has changed itself stays changed."""
+    index, expected = (lk.CosineIndex.from_codes(CODES, LABELS, engine=engine) for _ in range(2))
     assert index.search_per_class(CODES).ids.tobytes() == expected.search_per_class(CODES).ids.tobytes()
-    arguments = (CODES[:2], LABELS[:2], [70, 60]) if change == "add" else ([3, 0],)
-    with monkeypatch.context() as interrupted:
-        interrupted.setattr(index, "_database", Interrupted(index._database))
+    changed = type(index._held.database).changed
+
+    def interrupted(*received):
+        changed(*received)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(index._held.database), "changed", interrupted)
         with pytest.raises(KeyboardInterrupt):
             getattr(index, change)(*arguments)
-    getattr(expected, change)(*arguments)
+    if happened:
+        getattr(expected, change)(*arguments)
     assert_same_index(index, expected)
+    assert index.search(CODES, 3).ids.tobytes() == expected.search(CODES, 3).ids.tobytes()
     assert index.search_per_class(CODES).ids.tobytes() == expected.search_per_class(CODES).ids.tobytes()
 
 

@@ -53,7 +53,9 @@ class Measurement:
         """Check and time all for k neighbours."""
         answer = self._checked_answer(k)
         # What the host answers is not counted anywhere else.
-        given_up = self._index._database._engine_rows.search(self._queries, k, None, self._threads, False)[-1]
+        given_up = self._index._held.database._engine_rows.search(
+            self._queries, k, None, self._threads, False
+        )[-1]
         alone = [self._seconds(partial(self._index.search, k=k)) for _ in range(ALONE)]
         case = {
             "data": str(self._data),

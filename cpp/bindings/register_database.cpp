@@ -82,17 +82,12 @@ py::tuple search(const Database& database, const py::array& queries, std::size_t
   return answers.tuple();
 }
 
-// Another thread may add or remove rows after the arrays are made and before they are filled: then they are made again.
 py::tuple search_self(const Database& database, std::size_t k, std::size_t threads, bool scores64) {
   SearchRequest request = request_for(k, threads);
-  while (true) {
-    request.queries.rows = database.size();
-    NumpyAnswers answers(request.queries.rows, k, scores64);
-    request.answers = answers.arrays();
-    bool done = false;
-    call_core("codes", [&] { done = database.search_self(request); });
-    if (done) return answers.tuple();
-  }
+  NumpyAnswers answers(database.size(), k, scores64);
+  request.answers = answers.arrays();
+  call_core("codes", [&] { database.search_self(request); });
+  return answers.tuple();
 }
 
 py::tuple score(const Database& database, const py::array& queries, const Positions& positions, std::size_t k,
@@ -123,8 +118,7 @@ py::array_t<float> round_rows(const py::array& rows, const std::string& what) {
 }
 
 py::dict explain(const Database& database) {
-  Explanation found{};
-  call_core("codes", [&] { found = database.explain(); });
+  const Explanation found = database.explain();
   py::list considered;
   for (const Consideration& each : found.considered) {
     considered.append(py::make_tuple(each.arithmetic, each.dims, each.candidates, each.cost));
@@ -145,49 +139,58 @@ py::dict explain(const Database& database) {
 
 // Rows from `first` up to `last`, where there are so many.
 py::array_t<float> rows_of(const Database& database, std::size_t first, std::optional<std::size_t> last) {
-  while (true) {
-    const std::size_t end = std::min(last.value_or(database.size()), database.size());
-    const std::size_t begin = std::min(first, end);
-    py::array_t<float> rows({end - begin, database.dim()});
-    float* data = rows.mutable_data();
-    bool done = false;
-    call_core("codes", [&] { done = database.copy_rows(data, begin, end - begin); });
-    if (done) return rows;
-  }
+  const std::size_t end = std::min(last.value_or(database.size()), database.size());
+  const std::size_t begin = std::min(first, end);
+  py::array_t<float> rows({end - begin, database.dim()});
+  float* data = rows.mutable_data();
+  call_core("codes", [&] { database.copy_rows(data, begin, end - begin, signal_arrived); });
+  return rows;
+}
+
+std::optional<Ids> own_ids_of(const Database& database) {
+  if (!database.has_own_ids()) return std::nullopt;
+  Ids ids(static_cast<py::ssize_t>(database.size()));
+  database.copy_ids(ids.mutable_data());
+  return ids;
+}
+
+void change(Database& database, const Positions& gone, const py::array& rows, const std::optional<Ids>& ids,
+            std::size_t threads) {
+  Change wanted{gone.data(), static_cast<std::size_t>(gone.size()), matrix_of(rows, database.dim(), "codes"),
+                ids ? ids->data() : nullptr};
+  if (ids && static_cast<std::size_t>(ids->size()) != wanted.rows.rows) throw py::value_error("one id a row is needed");
+  call_core("codes", [&] { database.change(wanted, threads, signal_arrived); });
 }
 
 }  // namespace
 
 void register_database(py::module_& module) {
-  py::class_<Database>(module, "Database", "Owned rows and their exact cosine search.")
+  py::class_<Database>(module, "Database",
+                       "Rows and their exact cosine search; a copy shares the rows, and its changes are its own.")
       .def(py::init([](std::size_t dim, const std::string& strategy) {
              return std::make_unique<Database>(dim, strategy_from_name(strategy));
            }),
            py::arg("dim"), py::arg("strategy"))
+      .def(py::init<const Database&>(), py::arg("other"))
       .def("__len__", &Database::size)
       .def_property_readonly("dim", &Database::dim)
       .def_property_readonly("isa", &Database::isa)
-      .def_property_readonly("strategy", py::cpp_function(&Database::strategy, py::call_guard<ReleasedGil>()))
+      .def_property_readonly("strategy", &Database::strategy)
       .def(
           "add",
           [](Database& self, const py::array& rows, const std::optional<Ids>& ids, std::size_t threads) {
-            const Matrix matrix = matrix_of(rows, self.dim(), "codes");
-            if (ids && static_cast<std::size_t>(ids->size()) != matrix.rows) {
-              throw py::value_error("one id a row is needed");
-            }
-            const std::int64_t* id_data = ids ? ids->data() : nullptr;
-            call_core("codes", [&] { self.add(matrix, id_data, threads, signal_arrived); });
+            change(self, Positions(0), rows, ids, threads);
           },
           py::arg("rows"), py::arg("ids"), py::arg("threads"))
+      .def("change", &change, py::arg("gone"), py::arg("rows"), py::arg("ids"), py::arg("threads"))
       .def(
-          "keep",
-          [](Database& self, const Flags& flags, std::size_t threads) {
-            const std::uint8_t* data = flags.data();
-            const auto count = static_cast<std::size_t>(flags.size());
-            call_core("codes", [&] { self.keep(data, count, threads); });
+          "compact",
+          [](Database& self, std::size_t threads) {
+            call_core("codes", [&] { self.compact(threads, signal_arrived); });
           },
-          py::arg("flags"), py::arg("threads"))
+          py::arg("threads"))
       .def("rows", &rows_of, py::arg("first") = 0, py::arg("last") = std::nullopt)
+      .def("own_ids", &own_ids_of)
       .def("explain", &explain)
       .def("search", &search, py::arg("queries"), py::arg("k"), py::arg("allowed"), py::arg("threads"),
            py::arg("scores64"), py::arg("at_least") = py::none())

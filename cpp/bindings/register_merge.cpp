@@ -1,5 +1,6 @@
 // Binds merge_answers: checks the arrays, releases the GIL and calls the core.
 #include "bindings.h"
+#include "gil.h"
 #include "numpy_answers.h"
 #include "search/merged_answers.h"
 
@@ -33,8 +34,8 @@ py::tuple merge(const Scores& scores, const Integers& positions, const Integers&
   NumpyAnswers answers(queries, k, true);
   const AnswerArrays merged = answers.arrays();
   {
-    const py::gil_scoped_release release;
-    merge_answers(first, second, queries, k, merged);
+    const ReleasedGil released;
+    merge_answers({first, second}, 0, queries, k, merged);
   }
   return answers.tuple();
 }

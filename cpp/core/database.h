@@ -1,7 +1,6 @@
-// A database owns the rows of an index and everything that is derived from them.
+// A database is a list of parts, whose rows it searches and changes.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,9 +10,7 @@
 
 #include "choice/choose_screen.h"
 #include "choice/strategy.h"
-#include "layout/layout.h"
-#include "platform/aligned_buffer.h"
-#include "platform/fork_aware_mutex.h"
+#include "parts/part.h"
 #include "rows/convert.h"
 #include "search/queries.h"
 #include "search/search_request.h"
@@ -26,7 +23,7 @@ struct Explanation {
   const char* arithmetic;  // arithmetic of the cheapest screen; float64 where there is no screen
   std::size_t rows;
   std::size_t screened_dims;
-  std::size_t unscreened_rows;  // rows that do not suit a screen: every search scores them
+  std::size_t unscreened_rows;  // rows of packed parts that do not suit a screen: every search scores them
   std::vector<Consideration> considered;
   std::uint64_t queries;        // queries of all searches so far
   std::uint64_t screened_rows;  // pairs of a query and a row that were screened; the others were out of reach
@@ -34,66 +31,77 @@ struct Explanation {
   std::uint64_t scored_rows;    // pairs that were scored exactly
 };
 
-// Several threads may use a database: searches go on side by side, and changes wait for them.
+// What a database is changed to: rows that go, and rows that come behind those that stay.
+struct Change {
+  const std::int64_t* gone = nullptr;  // their positions, in ascending order
+  std::size_t gone_count = 0;
+  Matrix rows{};
+  const std::int64_t* ids =
+      nullptr;  // ids of the new rows; null where each is the number of rows that ever came before
+};
+
+// A copy shares the memory of rows, and its changes are its own. Several threads may search a database. A change needs
+// it alone; so who changes while others search changes a copy, and then lets others search that.
 class Database {
  public:
   Database(std::size_t dim, Strategy strategy);
 
   std::size_t dim() const { return dim_; }
-  // Never waits, so a caller may ask while it holds a lock of its own.
-  std::size_t size() const { return count_.load(); }
-  const char* isa() const { return kernels_.name; }
-  // The name of the screen that compares rows the fastest; before there are rows, of the strategy that was asked for.
+  std::size_t size() const { return count_; }
+  const char* isa() const { return kernels_->name; }
+  // The name of the screen that compares most rows the fastest; before there are rows, of the strategy that was asked
+  // for.
   const char* strategy() const;
 
   Explanation explain() const;
 
-  // Appends rows, all or none. `ids` is null as long as no row has an id of its own; then a row's id is its position.
-  // Throws InvalidRow, std::bad_alloc, std::length_error beyond 2^32 - 1 rows, Interrupted.
-  void add(const Matrix& rows, const std::int64_t* ids, std::size_t threads, const ThreadPool::Poll& poll);
+  // Makes a change, whole or not at all. Throws InvalidRow, std::bad_alloc, std::length_error beyond 2^32 - 1 rows,
+  // std::invalid_argument for positions that are none or do not ascend, Interrupted.
+  void change(const Change& change, std::size_t threads, const ThreadPool::Poll& poll);
 
-  // Removes the rows whose flag is zero; the others keep their order and their ids. Throws
-  // std::invalid_argument unless there is one flag a row.
-  void keep(const std::uint8_t* flags, std::size_t flag_count, std::size_t threads);
+  // Appends rows, all or none. Throws what change() throws.
+  void add(const Matrix& rows, const std::int64_t* ids, std::size_t threads, const ThreadPool::Poll& poll) {
+    change({nullptr, 0, rows, ids}, threads, poll);
+  }
 
-  // Copies `count` rows from row `first` on to `out`, (count, dim). Returns false where there are not so many by now.
-  bool copy_rows(float* out, std::size_t first, std::size_t count) const;
+  // Packs all rows together, and frees the memory of removed ones. Throws std::bad_alloc and Interrupted, and leaves
+  // everything as it was then.
+  void compact(std::size_t threads, const ThreadPool::Poll& poll);
+
+  // Copies `count` rows from position `first` on to `out`, (count, dim). Throws std::invalid_argument where there are
+  // not so many, and Interrupted.
+  void copy_rows(float* out, std::size_t first, std::size_t count, const ThreadPool::Poll& poll) const;
+
+  // Whether the rows have other ids than their positions.
+  bool has_own_ids() const { return own_ids_ || ever_added_ != static_cast<std::int64_t>(count_); }
+  // Copies all ids to `out`, size() of them.
+  void copy_ids(std::int64_t* out) const;
 
   // Fills the request's outputs. Throws InvalidRow, Interrupted, and std::invalid_argument unless there is one
   // `allowed` flag a row and 1 <= k <= the number of admitted rows.
   void search(const SearchRequest& request) const;
 
-  // Searches for every row among all others. Of `request.queries` only the number of rows counts, for which the
-  // outputs are made. Returns false where the database holds another number of rows by now.
-  bool search_self(const SearchRequest& request) const;
+  // Searches for every row among all others; the outputs are made for size() queries.
+  void search_self(const SearchRequest& request) const;
 
-  // Finds the k best of each query's own candidates; see search/given_candidates.h.
+  // Finds the k best of each query's own candidates, (queries, per_query) positions, where negative numbers stand for
+  // nothing. Throws std::invalid_argument where k is 0, a query has fewer than k, or a position is not one of a row.
   void score(const SearchRequest& request, const std::int64_t* positions, std::size_t per_query) const;
 
  private:
-  void take_back(std::size_t count, bool had_ids);
-  void derive(std::size_t first, std::size_t threads, const ThreadPool::Poll& poll);
-  void choose(std::size_t threads, const ThreadPool::Poll& poll);
-  bool pack(Ladder& ladder, const Layout& layout, std::size_t first, std::size_t threads,
-            const ThreadPool::Poll& poll) const;
-  static std::size_t admitted_rows(const Rows& rows, const SearchRequest& request, bool among_themselves);
-  void search_among(const Rows& rows, const Queries& queries, const SearchRequest& request,
-                    bool among_themselves) const;
-  Rows view() const;
+  PartMaker maker(std::size_t threads, const ThreadPool::Poll& poll) const;
+  void remove(std::vector<Part>& parts, const Change& change) const;
+  void append(std::vector<Part>& parts, const NewRows& rows, const PartMaker& maker) const;
+  const Part* largest_packed() const;
 
   std::size_t dim_;
-  const KernelTable& kernels_;
+  const KernelTable* kernels_;
   Strategy strategy_;
-  Ladder ladder_;                   // empty where nothing is screened
-  std::unique_ptr<Layout> layout_;  // places of the rows, where they are screened; null before there are rows
-  std::vector<Consideration> considered_;
-  std::size_t chosen_for_ = 0;  // number of rows when the screen was chosen
-  AlignedBuffer<float> values_;
-  AlignedBuffer<double> squared_norms_;
-  std::vector<std::int64_t> ids_;  // empty where positions are the ids
-  std::atomic<std::size_t> count_{0};
-  mutable SearchStatistics statistics_;
-  mutable ForkAwareMutex mutex_;
+  std::vector<Part> parts_;      // in the order of their rows; only the last may be unpacked
+  std::size_t count_ = 0;        // rows that were not removed
+  std::int64_t ever_added_ = 0;  // rows that ever came
+  bool own_ids_ = false;         // whether some rows came with ids
+  std::shared_ptr<SearchStatistics> statistics_;
 };
 
 // Counts the searches of this process by instruction set. Tests prove by it that they exercised each set.

@@ -159,25 +159,41 @@ void calls_survive_failing_allocations(const Setting& setting) {
   fail_each(name + "explain", full, [](const Database& database) { database.explain(); }, unchanged);
 }
 
-// Removing may leave the database as it was, or without a screen; never with other rows.
-void removal_survives_failing_allocations(const Setting& setting) {
-  std::vector<std::uint8_t> flags(setting.rows, 1);
-  std::vector<float> kept_values;
-  std::vector<std::int64_t> kept_ids;
-  for (std::size_t row = 0; row < setting.rows; ++row) {
-    flags[row] = row % 3 != 0;
-    if (flags[row] == 0) continue;
+// A change that removes rows and adds others, or packs all of them together, happens whole or not at all.
+void changes_survive_failing_allocations(const Setting& setting) {
+  std::vector<std::int64_t> gone;
+  std::vector<float> left_values;
+  std::vector<std::int64_t> left_ids;
+  for (std::size_t row = 0; row < setting.rows + setting.added; ++row) {
+    if (row < setting.rows && row % 3 == 0) {
+      gone.push_back(static_cast<std::int64_t>(row));
+      continue;
+    }
     const float* values = setting.values.data() + row * kDim;
-    kept_values.insert(kept_values.end(), values, values + kDim);
-    kept_ids.push_back(setting.ids[row]);
+    left_values.insert(left_values.end(), values, values + kDim);
+    left_ids.push_back(setting.ids[row]);
   }
+  const latentknn::Change wanted{
+      gone.data(),
+      gone.size(),
+      {setting.values.data() + setting.rows * kDim, ElementType::float32, setting.added, kDim},
+      setting.ids.data() + setting.rows};
+  const std::string name = latentknn::strategy_name(setting.strategy);
   fail_each(
-      std::string(latentknn::strategy_name(setting.strategy)) + ": keep", [&] { return setting.database(); },
-      [&](Database& database) { database.keep(flags.data(), flags.size(), kThreads); },
+      name + ": change", [&] { return setting.database(); },
+      [&](Database& database) { database.change(wanted, kThreads, nullptr); },
       [&](const Database& database, bool threw) {
-        if (threw && database.size() == setting.rows) return setting.holds_first(database, setting.rows);
-        return setting.answers_right(database, kept_values, kept_ids);
+        if (threw) return setting.holds_first(database, setting.rows);
+        return setting.answers_right(database, left_values, left_ids);
       });
+  const auto changed = [&] {
+    auto database = setting.database();
+    database->change(wanted, kThreads, nullptr);
+    return database;
+  };
+  fail_each(
+      name + ": compact", changed, [](Database& database) { database.compact(kThreads, nullptr); },
+      [&](const Database& database, bool) { return setting.answers_right(database, left_values, left_ids); });
 }
 
 }  // namespace
@@ -190,7 +206,7 @@ int main() {
       if (rows > 60 && checking::scale() <= 1 && strategy != Strategy::automatic) continue;
       const Setting setting{strategy, rows, rows};
       calls_survive_failing_allocations(setting);
-      removal_survives_failing_allocations(setting);
+      changes_survive_failing_allocations(setting);
     }
   }
   std::printf("%zu allocations failed\n", failures);

@@ -54,7 +54,7 @@ void compare_with_reference(const std::string& isa, latentknn::Strategy strategy
   for (std::size_t i = 0; c.masked && i < c.rows; i += 3) allowed[i] = 0;
 
   Database database(c.dim, strategy);
-  const std::size_t half = c.rows / 2;  // rows come in two pieces, so that a tile is packed again
+  const std::size_t half = c.rows / 2;  // rows come in two pieces
   database.add({rows.data(), ElementType::float32, half, c.dim}, ids.data(), c.threads, nullptr);
   database.add({rows.data() + half * c.dim, ElementType::float32, c.rows - half, c.dim}, ids.data() + half, c.threads,
                nullptr);
@@ -160,14 +160,10 @@ void cells_out_of_reach_hold_nothing() {
         const std::vector<float> rows = make_points(kCount, dim, circle, 5);
         std::vector<double> norms(kCount);
         kernels.squared_norms(rows.data(), kCount, dim, norms.data());
-        latentknn::Layout layout(
-            kernels,
-            latentknn::principal_directions(kernels, {rows.data(), norms.data(), nullptr, kCount, dim},
-                                            std::min(latentknn::Layout::kDirections, dim), 2),
-            dim);
-        const std::size_t first = kCount / 2;  // two pieces; the second begins within a cell
-        layout.extend({rows.data(), norms.data(), nullptr, first, dim}, 2, nullptr);
-        layout.extend({rows.data(), norms.data(), nullptr, kCount, dim}, 2, nullptr);
+        const latentknn::Rows view{rows.data(), norms.data(), nullptr, kCount, dim};
+        const latentknn::Layout layout(
+            kernels, latentknn::principal_directions(kernels, view, std::min(latentknn::Layout::kDirections, dim), 2),
+            view, 2, nullptr);
         std::size_t skipped = 0;
         for (unsigned seed = 100; seed < 120; ++seed) {
           const std::vector<float> query = make_points(1, dim, circle, seed);

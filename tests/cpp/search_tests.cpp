@@ -60,9 +60,9 @@ struct Problem {
     request.threads = 1;
     request.answers = found.arrays();
     batch = std::make_unique<Queries>(kernels, Matrix{asked.data(), ElementType::float32, queries, dim}, 1, nullptr);
-    search = std::make_unique<Search>(Search{kernels, view, *batch, request, false, statistics});
-    layout = std::make_unique<Layout>(kernels, principal_directions(kernels, view, Layout::kDirections, 1), dim);
-    layout->extend(view, 1, nullptr);
+    search = std::make_unique<Search>(Search{kernels, view, *batch, request, nullptr, statistics});
+    layout = std::make_unique<Layout>(kernels, principal_directions(kernels, view, Layout::kDirections, 1), view, 1,
+                                      nullptr);
   }
 
   static std::vector<float> clustered(std::size_t count, std::size_t dim, float width, std::size_t clusters,
@@ -258,12 +258,11 @@ void any_arithmetics_will_do() {
     for (const std::string& name : strategy_names()) {
       const Strategy strategy = strategy_from_name(name);
       const std::vector<float> directions = directions_for(strategy, kernels, problem.view, 5000, 1);
-      Layout layout(kernels, directions, 48);
-      layout.extend(problem.view, 1, nullptr);
+      const Layout layout(kernels, directions, problem.view, 1, nullptr);
       Choice choice = choose_screen(strategy, kernels, problem.view, 5000, directions, layout, 1);
       if (choice.ladder.empty()) continue;
       pack(choice.ladder, problem.view, layout);
-      const Search search{kernels, problem.view, *problem.batch, problem.request, false, problem.statistics};
+      const Search search{kernels, problem.view, *problem.batch, problem.request, nullptr, problem.statistics};
       problem.found.resize(0, 0);
       problem.found.resize(90, 6);
       problem.request.answers = problem.found.arrays();

@@ -74,7 +74,7 @@ class Case {
       case 0:
       case 1:
       case 2: return add();
-      case 3: return keep();
+      case 3: return remove();
       case 4: return search_self();
       case 5: return score();
       default: return search();
@@ -122,7 +122,7 @@ class Case {
     }
     bool refused = false;
     try {
-      database_.add(matrix(added), ids.data(), threads(), nullptr);
+      change({nullptr, 0, matrix(added), ids.data()});
     } catch (const InvalidRow&) {
       refused = true;
     }
@@ -134,19 +134,29 @@ class Case {
     expect(database_.size() == ids_.size(), "a database counts its rows");
   }
 
-  void keep() {
-    std::vector<std::uint8_t> flags(ids_.size());
+  // Changes a copy, as whoever changes a database that others search; what was before stays as it was.
+  void change(const Change& wanted) {
+    Database changed = database_;
+    changed.change(wanted, threads(), nullptr);
+    expect(database_.size() == ids_.size(), "a copy's changes are its own");
+    database_ = std::move(changed);
+  }
+
+  void remove() {
+    std::vector<std::int64_t> gone;
     std::vector<float> values;
     std::vector<std::int64_t> ids;
     const std::uint8_t mask = bytes_.next();
-    for (std::size_t row = 0; row < flags.size(); ++row) {
-      flags[row] = mask >> row % 8 & 1;
-      if (flags[row] == 0) continue;
+    for (std::size_t row = 0; row < ids_.size(); ++row) {
+      if ((mask >> row % 8 & 1) == 0) {
+        gone.push_back(static_cast<std::int64_t>(row));
+        continue;
+      }
       values.insert(values.end(), values_.begin() + static_cast<std::ptrdiff_t>(row * dim_),
                     values_.begin() + static_cast<std::ptrdiff_t>((row + 1) * dim_));
       ids.push_back(ids_[row]);
     }
-    database_.keep(flags.data(), flags.size(), threads());
+    change({gone.data(), gone.size(), {}, nullptr});
     values_ = values;
     ids_ = ids;
     expect(database_.size() == ids_.size(), "a database counts the rows that are left");
@@ -200,7 +210,7 @@ class Case {
     SearchRequest made = request(k, threads());
     made.queries.rows = ids_.size();
     made.answers = answers.arrays();
-    expect(database_.search_self(made), "a search among themselves takes place");
+    database_.search_self(made);
     for (std::size_t q = 0; q < ids_.size(); q += 1 + ids_.size() / 16) {
       expect(answers.equal(q, reference::neighbours(values_.data() + q * dim_, values_, ids_, {}, q)),
              "a search among themselves finds what the contract says");

@@ -20,16 +20,15 @@ double product(const float* a, const double* b, std::size_t count) {
 CellCaps::CellCaps(const KernelTable& kernels, std::size_t width, double excess, std::size_t cell_rows)
     : kernels_(kernels), width_(width), excess_(excess), cell_rows_(cell_rows) {}
 
-void CellCaps::measure(const float* points, std::size_t first, std::size_t count) {
-  const std::size_t first_cell = first / cell_rows_;
+void CellCaps::measure(const float* points, std::size_t count) {
   cells_ = (count + cell_rows_ - 1) / cell_rows_;
   const std::size_t padded = (cells_ + kRun - 1) / kRun * kRun;
   centres_.resize(padded * width_);
   cosines_.resize(padded);
   sines_.resize(padded);
   std::vector<double> centre(width_);
-  for (std::size_t cell = first_cell; cell < cells_; ++cell) {
-    const float* rows = points + (cell * cell_rows_ - first) * width_;
+  for (std::size_t cell = 0; cell < cells_; ++cell) {
+    const float* rows = points + cell * cell_rows_ * width_;
     const std::size_t present = std::min(cell_rows_, count - cell * cell_rows_);
     std::fill(centre.begin(), centre.end(), 0.0);
     for (std::size_t i = 0; i < present; ++i) {
@@ -52,16 +51,16 @@ void CellCaps::measure(const float* points, std::size_t first, std::size_t count
     cosines_[cell] = narrow ? static_cast<float>(least) : -kAlways;
     sines_[cell] = narrow ? static_cast<float>(std::sqrt(1.0 - least * least)) : kAlways;
   }
-  pack_runs(first_cell);
+  pack_runs();
 }
 
-void CellCaps::pack_runs(std::size_t first_cell) {
+void CellCaps::pack_runs() {
   const ScreenKernel& kernel = kernels_.of(Arithmetic::fp32);
   const std::size_t runs = cosines_.size() / kRun;
   const std::size_t run_bytes = kRun * kernel.row_bytes(width_);
   const std::vector<double> ones(kRun, 1.0);
   packed_.resize(runs * run_bytes);
-  for (std::size_t run = first_cell / kRun; run < runs; ++run) {
+  for (std::size_t run = 0; run < runs; ++run) {
     kernel.pack_rows(centres_.data() + run * kRun * width_, kRun, width_, ones.data(), nullptr,
                      packed_.data() + run * run_bytes);
   }

@@ -28,9 +28,8 @@ class CellCaps {
 
   CellCaps(const KernelTable& kernels, std::size_t width, double excess, std::size_t cell_rows);
 
-  // Measures the cells from row `first` on, a multiple of cell_rows. `points` are the coordinates of rows
-  // [first, count): (count - first, width). Earlier cells stay as they are.
-  void measure(const float* points, std::size_t first, std::size_t count);
+  // Measures the cells of `count` rows with coordinates `points`, (count, width).
+  void measure(const float* points, std::size_t count);
 
   // Packs the coordinates of queries, (count, width), for mark().
   AlignedBuffer<char> pack(const float* points, std::size_t count) const;
@@ -50,7 +49,7 @@ class CellCaps {
   double share_reached(const std::vector<float>& points, const std::vector<float>& similarities) const;
 
  private:
-  void pack_runs(std::size_t first_cell);
+  void pack_runs();
 
   const KernelTable& kernels_;
   std::size_t width_;

@@ -9,6 +9,8 @@ namespace latentknn {
 
 namespace {
 
+constexpr std::size_t kPlacesPerTask = 4096;
+
 // The largest row_tile is a multiple of all others.
 std::size_t largest_row_tile(const KernelTable& kernels) {
   std::size_t largest = 0;
@@ -18,63 +20,48 @@ std::size_t largest_row_tile(const KernelTable& kernels) {
 
 }  // namespace
 
-Layout::Layout(const KernelTable& kernels, std::vector<float> directions, std::size_t dim)
-    : cell_rows_(largest_row_tile(kernels)) {
-  if (directions.empty()) return;
-  directions.resize(std::min(directions.size(), kDirections * dim));
-  reduction_.emplace(kernels, directions, dim);
-  caps_.emplace(kernels, reduction_->width(), reduction_->excess(), cell_rows());
-}
-
-void Layout::extend(const Rows& rows, std::size_t threads, const ThreadPool::Poll& poll) {
-  const std::size_t before = order_.size();
-  try {
-    order_.resize(rows.count);
-    std::iota(order_.begin() + static_cast<std::ptrdiff_t>(before), order_.end(), static_cast<std::uint32_t>(before));
-    if (!reduction_) return find_repeats(rows, before);
-
-    // The last cell is filled up first; the rows in it must stay.
-    const std::size_t cell = cell_rows();
-    const std::size_t first = before / cell * cell;
-    const std::size_t free = std::min((before + cell - 1) / cell * cell, rows.count);
-    std::vector<float> points = points_at(rows, first, threads, poll);
-    RowTree tree(points.data() + (free - first) * width(), rows.count - free, width(), cell, threads, poll);
-    std::vector<float> placed(points.begin(), points.begin() + static_cast<std::ptrdiff_t>((free - first) * width()));
-    placed.reserve(points.size());
-    for (std::size_t i = 0; i < rows.count - free; ++i) {
-      order_[free + i] = static_cast<std::uint32_t>(free + tree.order()[i]);
-      const auto point = points.begin() + static_cast<std::ptrdiff_t>((free - first + tree.order()[i]) * width());
-      placed.insert(placed.end(), point, point + static_cast<std::ptrdiff_t>(width()));
+Layout::Layout(const KernelTable& kernels, std::vector<float> directions, const Rows& rows, std::size_t threads,
+               const ThreadPool::Poll& poll)
+    : cell_rows_(largest_row_tile(kernels)), order_(rows.count) {
+  std::iota(order_.begin(), order_.end(), std::uint32_t{0});
+  if (!directions.empty()) {
+    directions.resize(std::min(directions.size(), kDirections * rows.dim));
+    reduction_.emplace(kernels, directions, rows.dim);
+    const std::vector<float> points = points_of(rows, threads, poll);
+    tree_.emplace(points.data(), rows.count, width(), cell_rows(), threads, poll);
+    order_ = tree_->order();
+    std::vector<float> placed(points.size());
+    for (std::size_t place = 0; place < rows.count; ++place) {
+      std::copy_n(points.data() + order_[place] * width(), width(), placed.data() + place * width());
     }
-    if (caps_) caps_->measure(placed.data(), first, rows.count);
-    if (before == 0) tree_ = std::move(tree);
-    find_repeats(rows, before);
-  } catch (...) {
-    truncate(before);
-    throw;
+    caps_.emplace(kernels, reduction_->width(), reduction_->excess(), cell_rows());
+    caps_->measure(placed.data(), rows.count);
   }
+  find_repeats(rows, threads, poll);
 }
 
-void Layout::find_repeats(const Rows& rows, std::size_t first) {
+void Layout::find_repeats(const Rows& rows, std::size_t threads, const ThreadPool::Poll& poll) {
   repeats_.resize(rows.count);
-  for (std::size_t place = std::max<std::size_t>(first, 1); place < rows.count; ++place) {
-    repeats_[place] = std::memcmp(rows.values + order_[place - 1] * rows.dim, rows.values + order_[place] * rows.dim,
-                                  rows.dim * sizeof(float)) == 0;
-  }
+  // A task begins where a word of `repeats_` begins, so that no two write to the same word.
+  const auto task = [&](std::size_t index) {
+    const std::size_t end = std::min((index + 1) * kPlacesPerTask, rows.count);
+    for (std::size_t place = std::max<std::size_t>(index * kPlacesPerTask, 1); place < end; ++place) {
+      const float* const row = rows.values + order_[place] * rows.dim;
+      repeats_[place] = std::memcmp(rows.values + order_[place - 1] * rows.dim, row, rows.dim * sizeof(float)) == 0;
+    }
+  };
+  ThreadPool::shared().run((rows.count + kPlacesPerTask - 1) / kPlacesPerTask, threads, task, poll);
 }
 
-// Returns the points of the rows at the places from `first` on.
-std::vector<float> Layout::points_at(const Rows& rows, std::size_t first, std::size_t threads,
-                                     const ThreadPool::Poll& poll) const {
-  std::vector<float> all((rows.count - first) * width());
+// Returns the points of all rows.
+std::vector<float> Layout::points_of(const Rows& rows, std::size_t threads, const ThreadPool::Poll& poll) const {
+  std::vector<float> all(rows.count * width());
   const auto task = [&](std::size_t index) {
-    const std::size_t begin = first + index * kRowsAtOnce;
-    const std::size_t end = std::min(begin + kRowsAtOnce, rows.count);
-    const GatheredRows gathered(rows, order_.data() + begin, end - begin);
-    const std::vector<float> some = points(gathered.values.data(), gathered.squared_norms.data(), end - begin);
-    std::copy(some.begin(), some.end(), all.begin() + static_cast<std::ptrdiff_t>((begin - first) * width()));
+    const std::size_t begin = index * kRowsAtOnce, count = std::min(kRowsAtOnce, rows.count - begin);
+    const std::vector<float> some = points(rows.values + begin * rows.dim, rows.squared_norms + begin, count);
+    std::copy(some.begin(), some.end(), all.begin() + static_cast<std::ptrdiff_t>(begin * width()));
   };
-  ThreadPool::shared().run((rows.count - first + kRowsAtOnce - 1) / kRowsAtOnce, threads, task, poll);
+  ThreadPool::shared().run((rows.count + kRowsAtOnce - 1) / kRowsAtOnce, threads, task, poll);
   return all;
 }
 

@@ -22,21 +22,12 @@ class Layout {
   // 32 to 128 dimensions and on raw pixels.
   static constexpr std::size_t kDirections = 8;
 
-  // Orders rows by the first few of `directions`, which principal_directions() gives. Where there are none, rows keep
+  // Orders `rows` by the first few of `directions`, which principal_directions() gives. Where there are none, rows keep
   // their own order.
-  Layout(const KernelTable& kernels, std::vector<float> directions, std::size_t dim);
+  Layout(const KernelTable& kernels, std::vector<float> directions, const Rows& rows, std::size_t threads,
+         const ThreadPool::Poll& poll);
 
-  // Gives a place to the rows from order().size() on; earlier rows keep theirs. Leaves the order as it was where it
-  // throws.
-  void extend(const Rows& rows, std::size_t threads, const ThreadPool::Poll& poll);
-
-  // Forgets the places from `count` on.
-  void truncate(std::size_t count) {
-    order_.resize(count);
-    repeats_.resize(count);
-  }
-
-  // The position of the row at each place.
+  // The row at each place.
   const std::vector<std::uint32_t>& order() const { return order_; }
 
   // Whether the row at a place is equal to the row at the place before.
@@ -60,13 +51,12 @@ class Layout {
   std::size_t place(const float* point) const { return tree_->place(point); }
 
  private:
-  void find_repeats(const Rows& rows, std::size_t first);
-  std::vector<float> points_at(const Rows& rows, std::size_t first, std::size_t threads,
-                               const ThreadPool::Poll& poll) const;
+  void find_repeats(const Rows& rows, std::size_t threads, const ThreadPool::Poll& poll);
+  std::vector<float> points_of(const Rows& rows, std::size_t threads, const ThreadPool::Poll& poll) const;
 
   const std::size_t cell_rows_;
   std::optional<Reduction> reduction_;
-  std::optional<RowTree> tree_;  // tree of the rows that came first
+  std::optional<RowTree> tree_;
   std::optional<CellCaps> caps_;
   std::vector<std::uint32_t> order_;
   std::vector<bool> repeats_;

@@ -1,10 +1,12 @@
-// Rows of a database, in its own memory or copied side by side.
+// Rows of a part of a database, in its own memory or copied side by side.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "rows/live_rows.h"
 
 namespace latentknn {
 
@@ -15,9 +17,21 @@ inline constexpr std::size_t kRowsAtOnce = 192;
 struct Rows {
   const float* values;
   const double* squared_norms;
-  const std::int64_t* ids;  // null where a row's position is its id
+  const std::int64_t* ids;  // null where ids are consecutive
   std::size_t count;
   std::size_t dim;
+  std::int64_t first_id = 0;       // id of the first row, where `ids` is null
+  std::size_t first_position = 0;  // position of the first row that was not removed
+  const LiveRows* live = nullptr;  // null where no row was removed
+
+  std::size_t live_count() const { return live == nullptr ? count : live->size(); }
+  std::int64_t id(std::size_t row) const {
+    return ids == nullptr ? first_id + static_cast<std::int64_t>(row) : ids[row];
+  }
+  // The position of a row that was not removed.
+  std::int64_t position(std::size_t row) const {
+    return static_cast<std::int64_t>(first_position + (live == nullptr ? row : live->rank(row)));
+  }
 };
 
 // Copies of rows, side by side.

@@ -1,9 +1,9 @@
 #include "search/answers.h"
 
 namespace latentknn {
+
 void write_answer(const Search& search, std::size_t query, const std::vector<ScoredRow>& best) {
   const AnswerArrays& arrays = search.request.answers;
-  const std::int64_t* const ids = search.rows.ids;
   const double at_least = search.at_least(query);
   for (std::size_t i = 0; i < search.request.k; ++i) {
     const std::size_t at = query * search.request.k + i;
@@ -13,8 +13,8 @@ void write_answer(const Search& search, std::size_t query, const std::vector<Sco
     }
     const ScoredRow& found = best[i];
     arrays.similarities[at] = static_cast<float>(found.score) + 0.0f;  // turns -0 into +0
-    arrays.positions[at] = found.row;
-    arrays.ids[at] = ids == nullptr ? found.row : ids[found.row];
+    arrays.positions[at] = search.rows.position(found.row);
+    arrays.ids[at] = search.rows.id(found.row);
     if (arrays.scores64 != nullptr) arrays.scores64[at] = found.score;
   }
 }

@@ -51,9 +51,9 @@ void exhaustive_search(const Search& search) {
         ThreadPool::check_interrupt();
         const std::uint32_t* part = list.data() + at;
         std::size_t part_size = size;
-        if (search.among_themselves) {
+        if (search.own_rows != nullptr) {
           others.assign(part, part + part_size);
-          std::erase(others, static_cast<std::uint32_t>(first + q));
+          std::erase(others, search.own_rows[first + q]);
           part = others.data();
           part_size = others.size();
         }

@@ -1,57 +1,38 @@
 #include "search/given_candidates.h"
 
 #include <algorithm>
+#include <numeric>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
-#include "platform/thread_pool.h"
 #include "search/answers.h"
 #include "search/exact_scorer.h"
 
 namespace latentknn {
-namespace {
 
-constexpr std::size_t kQueriesPerTask = 16;
-
-// Returns the positions that stand for rows, each once.
-std::vector<std::uint32_t> rows_of(const std::int64_t* positions, std::size_t count, std::size_t row_count) {
-  std::vector<std::uint32_t> list;
+std::vector<std::int64_t> given_candidates(const std::int64_t* positions, std::size_t count, std::size_t row_count) {
+  std::vector<std::int64_t> given;
   for (std::size_t i = 0; i < count; ++i) {
     if (positions[i] < 0) continue;
     if (static_cast<std::uint64_t>(positions[i]) >= row_count) {
       throw std::invalid_argument("position " + std::to_string(positions[i]) + " is not one of the " +
                                   std::to_string(row_count) + " rows");
     }
-    list.push_back(static_cast<std::uint32_t>(positions[i]));
+    given.push_back(positions[i]);
   }
-  std::sort(list.begin(), list.end());
-  list.erase(std::unique(list.begin(), list.end()), list.end());
-  return list;
+  std::sort(given.begin(), given.end());
+  given.erase(std::unique(given.begin(), given.end()), given.end());
+  return given;
 }
 
-}  // namespace
-
-void score_given(const Search& search, const std::int64_t* positions, std::size_t per_query) {
-  const SearchRequest& request = search.request;
-  if (request.k < 1) throw std::invalid_argument("k must be at least 1");
-  const std::size_t count = search.queries.count();
-  const auto task = [&](std::size_t index) {
-    ExactScorer scorer(search);
-    for (std::size_t q = index * kQueriesPerTask; q < std::min((index + 1) * kQueriesPerTask, count); ++q) {
-      ThreadPool::check_interrupt();
-      const std::vector<std::uint32_t> list = rows_of(positions + q * per_query, per_query, search.rows.count);
-      if (list.size() < request.k) {
-        throw std::invalid_argument("query " + std::to_string(q) + " has " + std::to_string(list.size()) +
-                                    " candidates, fewer than k = " + std::to_string(request.k));
-      }
-      scorer.start({q});
-      TopK best(request.k, search.rows.ids);
-      scorer.score_scattered(0, list, best);
-      write_answer(search, q, best.sorted());
-    }
-  };
-  ThreadPool::shared().run((count + kQueriesPerTask - 1) / kQueriesPerTask, request.threads, task, request.poll);
+void score_candidates(const Search& search) {
+  std::vector<std::uint32_t> all(search.rows.count);
+  std::iota(all.begin(), all.end(), std::uint32_t{0});
+  ExactScorer scorer(search);
+  scorer.start({0});
+  TopK best(search.request.k, search.rows.ids);
+  scorer.score(0, all.data(), all.size(), best);
+  write_answer(search, 0, best.sorted());
 }
 
 }  // namespace latentknn

@@ -3,13 +3,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "search/search.h"
 
 namespace latentknn {
 
-// Finds the k best of each query's own candidates: `positions` (queries, per_query), where negative numbers stand for
-// nothing. Throws std::invalid_argument where k is 0, a query has fewer than k, or a position is not one of a row.
-void score_given(const Search& search, const std::int64_t* positions, std::size_t per_query);
+// Returns the positions that stand for rows, each once, in ascending order; negative numbers stand for nothing. Throws
+// std::invalid_argument where a position is not one of the `row_count` rows.
+std::vector<std::int64_t> given_candidates(const std::int64_t* positions, std::size_t count, std::size_t row_count);
+
+// Finds the k best of all rows of a search for its only query.
+void score_candidates(const Search& search);
 
 }  // namespace latentknn

@@ -1,8 +1,9 @@
-// Makes one answer of two that were found among different rows.
+// Makes one answer of several that were found among different rows.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "search/answer_arrays.h"
 
@@ -16,8 +17,9 @@ struct FoundRows {
   std::size_t k;
 };
 
-// Writes the k best of both for each of so many queries. Ids are distinct, so no two rows are of the same rank.
-void merge_answers(const FoundRows& first, const FoundRows& second, std::size_t queries, std::size_t k,
+// Writes the k best of all answers for each query from `begin` up to `end`. Ids are distinct, so no two rows are of the
+// same rank.
+void merge_answers(const std::vector<FoundRows>& found, std::size_t begin, std::size_t end, std::size_t k,
                    const AnswerArrays& merged);
 
 }  // namespace latentknn

@@ -28,7 +28,4 @@ Queries::Queries(const KernelTable& kernels, const Matrix& matrix, std::size_t t
   squared_norms_ = own_squared_norms_.data();
 }
 
-Queries::Queries(const Rows& rows)
-    : count_(rows.count), dim_(rows.dim), values_(rows.values), squared_norms_(rows.squared_norms) {}
-
 }  // namespace latentknn

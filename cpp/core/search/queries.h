@@ -8,7 +8,6 @@
 #include "platform/aligned_buffer.h"
 #include "platform/thread_pool.h"
 #include "rows/convert.h"
-#include "rows/rows.h"
 
 namespace latentknn {
 
@@ -16,8 +15,9 @@ class Queries {
  public:
   // Throws InvalidRow for the first row of the matrix that the contract refuses, and Interrupted.
   Queries(const KernelTable& kernels, const Matrix& matrix, std::size_t threads, const ThreadPool::Poll& poll);
-  // Takes the rows of a database as queries, without a copy.
-  explicit Queries(const Rows& rows);
+  // Makes queries of what is rounded already, without a copy.
+  Queries(const float* values, const double* squared_norms, std::size_t count, std::size_t dim)
+      : count_(count), dim_(dim), values_(values), squared_norms_(squared_norms) {}
   Queries(const Queries&) = delete;
   Queries& operator=(const Queries&) = delete;
 

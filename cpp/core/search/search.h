@@ -17,16 +17,17 @@ struct Search {
   const Rows& rows;
   const Queries& queries;
   const SearchRequest& request;
-  bool among_themselves;  // whether query i is row i of the database, and none of its own neighbours
+  const std::uint32_t* own_rows;  // the row that each query is, and that it does not find; null where there are none
   SearchStatistics& statistics;
 
   // The similarity that neighbours of a query have at least.
   double at_least(std::size_t query) const {
     return request.at_least == nullptr ? -std::numeric_limits<double>::infinity() : request.at_least[query];
   }
-  bool admits_all() const { return request.allowed == nullptr && !among_themselves; }
+  bool admits_all() const { return request.allowed == nullptr && own_rows == nullptr; }
   bool admits(std::size_t query, std::uint32_t row) const {
-    return (request.allowed == nullptr || request.allowed[row] != 0) && !(among_themselves && row == query);
+    return (request.allowed == nullptr || request.allowed[row] != 0) &&
+           !(own_rows != nullptr && row == own_rows[query]);
   }
 };
 

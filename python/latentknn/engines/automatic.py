@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latentknn.engines.cpu_engine import CpuEngine
 from latentknn.engines.cuda_engine import CudaDatabase, CudaEngine, import_cuda
@@ -29,16 +28,16 @@ class AutomaticEngine(CpuEngine):
     def __init__(self) -> None:
         self._tried = False
 
-    def settled(self, database: Database, ids: NDArray[np.int64] | None, threads: int) -> Database:
+    def settled(self, database: Database, threads: int) -> Database:
         """Return a database on devices if there are enough rows for them; devices are tried once."""
         if self._tried or len(database) * database.dim < WORTH_DEVICES:
             return database
-        moved = on_devices(database, ids, threads)
+        moved = on_devices(database, threads)
         self._tried = True
         return database if moved is None else moved
 
 
-def on_devices(database: Database, ids: NDArray[np.int64] | None, threads: int) -> Database | None:
+def on_devices(database: Database, threads: int) -> Database | None:
     """Return a database on devices of the same rows, or None where they had better stay where they are.
 
     They stay where no device can be used, host and devices have not the room, or float16 tells too few of
@@ -49,8 +48,6 @@ def on_devices(database: Database, ids: NDArray[np.int64] | None, threads: int) 
     ----------
     database : Database
         Of the engine "cpu", not empty.
-    ids : ndarray of shape (n,), int64, or None
-        The rows' ids, if they have ids of their own.
     threads : int
     """
     try:
@@ -62,7 +59,7 @@ def on_devices(database: Database, ids: NDArray[np.int64] | None, threads: int) 
         probes = np.ascontiguousarray(rows[:: -(-len(rows) // _PROBES)])
         k = min(_NEIGHBOURS, len(rows))
         moved = CudaDatabase(CudaEngine(), database.dim)
-        moved.add(rows, ids, threads)
+        moved.add(rows, database.own_ids(), threads)
         del rows
         given = None if moved.waiting_rows else moved.answer_of_devices(probes, k)
         if given is None:

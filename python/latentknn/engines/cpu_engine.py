@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from latentknn import _core
 from latentknn.engines.database import Database, ReadsHostArrays
 from latentknn.engines.engine import Engine
@@ -24,12 +29,44 @@ class CpuEngine(Engine):
 
     def make_database(self, dim: int, strategy: str) -> Database:
         """Return an empty database of the core."""
-        return CpuDatabase(self, dim, strategy)
+        return CpuDatabase(self, _core.Database(dim, strategy))
 
 
 class CpuDatabase(_core.Database, ReadsHostArrays):
-    """The core's database, beside its engine."""
+    """The core's database, beside its engine.
 
-    def __init__(self, engine: Engine, dim: int, strategy: str) -> None:
-        super().__init__(dim, strategy)
+    It never changes once others search it: a change makes another one, which shares the rows that stay.
+
+    Parameters
+    ----------
+    engine : Engine
+    rows : Database of the core
+        Whose rows this one shares.
+    """
+
+    def __init__(self, engine: Engine, rows: _core.Database) -> None:
+        super().__init__(rows)
         self.engine = engine
+
+    @property
+    def version(self) -> object:
+        """The database itself."""
+        return self
+
+    def changed(
+        self, gone: NDArray[np.int64], rows: NDArray[Any], ids: NDArray[np.int64] | None, threads: int
+    ) -> CpuDatabase:
+        """Return another database, without some rows and with others behind."""
+        other = CpuDatabase(self.engine, self)
+        other.change(gone, rows, ids, threads)
+        return other
+
+    def compacted(self, threads: int) -> CpuDatabase:
+        """Return another database, whose rows are packed together."""
+        other = CpuDatabase(self.engine, self)
+        other.compact(threads)
+        return other
+
+    def snapshot(self) -> CpuDatabase:
+        """Return the database itself."""
+        return self

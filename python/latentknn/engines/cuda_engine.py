@@ -220,7 +220,7 @@ class CudaDatabase(StoredDatabase):
         if self._given_up >= WORTH_SCREENING and self._store.strategy == "float64":
             try:
                 screened = _core.Database(self.dim, "auto")
-                screened.add(self._store.rows(), self._ids, threads)
+                screened.add(self._store.rows(), self._store.own_ids(), threads)
             except MemoryError:
                 return self._store
             self._store = screened

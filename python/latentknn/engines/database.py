@@ -23,7 +23,8 @@ class Database(Protocol):
     """Owned rows and their search, as every engine has them.
 
     Rows are what ``arrays.as_rows`` returns, queries what `as_queries` does. A change happens whole or not at
-    all.
+    all. One thread at a time may change a database, while others search it: a search sees it before the
+    change or after.
     """
 
     def __len__(self) -> int:
@@ -45,11 +46,39 @@ class Database(Protocol):
     def strategy(self) -> str:
         """How the rows are searched."""
 
-    def add(self, rows: NDArray[Any], ids: NDArray[np.int64] | None, threads: int) -> None:
-        """Append rows, with ids if rows have ids of their own."""
+    @property
+    def version(self) -> object:
+        """An object that stays the same until the database changes itself."""
 
-    def keep(self, flags: NDArray[np.uint8], threads: int) -> None:
-        """Remove the rows whose flag is zero."""
+    def add(self, rows: NDArray[Any], ids: NDArray[np.int64] | None, threads: int) -> None:
+        """Append rows, with ids if rows have ids of their own; nobody else uses the database yet."""
+
+    def changed(
+        self, gone: NDArray[np.int64], rows: NDArray[Any], ids: NDArray[np.int64] | None, threads: int
+    ) -> Database:
+        """Return a database without the rows at some positions, and with others behind those that stay.
+
+        It is another one, or this one, which has changed itself then.
+
+        Parameters
+        ----------
+        gone : ndarray of shape (m,), int64
+            Positions of rows that go, ascending.
+        rows : ndarray of shape (n, dim)
+            Rows that come.
+        ids : ndarray of shape (n,), int64, or None
+            Their ids, if rows have ids of their own.
+        threads : int
+        """
+
+    def compacted(self, threads: int) -> Database:
+        """Return a database of the same rows in the least memory: another one, or this one."""
+
+    def snapshot(self) -> Database:
+        """Return a database of the rows as they are now, which no change of this one reaches."""
+
+    def own_ids(self) -> NDArray[np.int64] | None:
+        """Return a copy of all ids; None while every id is its row's position."""
 
     def rows(self, first: int = 0, last: int | None = None) -> NDArray[np.float32]:
         """Return a copy of the rows from ``first`` up to ``last``, by default of all."""

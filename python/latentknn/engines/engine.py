@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from latentknn.engines.database import Database
 
 
@@ -106,15 +103,13 @@ class Engine(ABC):
         """Return what users pass, copied to the host if the engine reads arrays where they are elsewhere."""
         return values
 
-    def settled(self, database: Database, ids: NDArray[np.int64] | None, threads: int) -> Database:
+    def settled(self, database: Database, threads: int) -> Database:
         """Return a database of the same rows on which searches go on, after rows were added.
 
         Parameters
         ----------
         database : Database
             One that the engine made.
-        ids : ndarray of shape (n,), int64, or None
-            The rows' ids, if they have ids of their own.
         threads : int
         """
         return database

@@ -152,6 +152,9 @@ class FaissDatabase(StoredDatabase):
         _fill(fresh, self.strategy, self._store.rows(), threads)
         return fresh
 
+    def _empty(self) -> Any:
+        return self.engine.emptied(self._engine_rows)
+
     def _append(
         self, engine_rows: Any, rows: NDArray[np.float32], ids: NDArray[np.int64], threads: int
     ) -> None:
@@ -216,8 +219,7 @@ class FaissDatabase(StoredDatabase):
             similarities = np.clip(similarities[:, :k], -1, 1) + np.float32(0)
             positions = np.ascontiguousarray(positions[:, :k])
             scores = similarities.astype(np.float64)
-        ids = positions.copy() if self._ids is None else self._ids[positions]
-        return similarities, positions, ids, scores if scores64 else None
+        return similarities, positions, self._known_ids()[positions], scores if scores64 else None
 
     def _selecting(self, index: Any, allowed: NDArray[np.uint8]) -> Any:
         """Return FAISS's parameters for a search among allowed rows; they must name all others again."""

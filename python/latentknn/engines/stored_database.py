@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,9 @@ from latentknn.locks import ForkAwareLock
 class StoredDatabase(ReadsHostArrays, ABC):
     """Rows of an engine, and the same on the host: for saving, and for what the engine cannot answer.
 
-    Where a change is broken off, or rows are removed, the engine's rows, whatever they are, follow those on
-    the host before they are used again. Searches of several threads run one after the other.
+    The database changes itself. Where a change is broken off, or rows are removed, the engine's rows,
+    whatever they are, follow those on the host before they are used again. Searches of several threads go on
+    one after the other.
 
     Parameters
     ----------
@@ -33,7 +35,8 @@ class StoredDatabase(ReadsHostArrays, ABC):
     def __init__(self, engine: Engine, dim: int) -> None:
         self.engine = engine
         self._store = _core.Database(dim, "float64")
-        self._ids: NDArray[np.int64] | None = None
+        # The ids of a store, as they were last asked for.
+        self._ids_of: tuple[_core.Database, NDArray[np.int64]] | None = None
         self._engine_rows: Any = self._make()
         self._current = True
         self._queries = 0
@@ -57,34 +60,56 @@ class StoredDatabase(ReadsHostArrays, ABC):
     def strategy(self) -> str:
         """How the rows are searched."""
 
+    @property
+    def version(self) -> object:
+        """The rows on the host, which a change replaces."""
+        return self._store
+
     def add(self, rows: NDArray[Any], ids: NDArray[np.int64] | None, threads: int) -> None:
-        """Append rows, to the engine's first: it is the one that may refuse them."""
+        """Append rows."""
+        self.changed(np.empty(0, np.int64), rows, ids, threads)
+
+    def changed(
+        self, gone: NDArray[np.int64], rows: NDArray[Any], ids: NDArray[np.int64] | None, threads: int
+    ) -> Self:
+        """Remove rows and append others, and return the database itself."""
         rounded = _core.round_rows(rows, "codes")
         with self._lock:
+            store = _core.Database(self._store)
+            store.change(gone, rounded, ids, threads)
             before = len(self)
-            all_ids = None if ids is None else np.concatenate([self._known_ids(), ids])
-            new_ids = np.arange(before, before + len(rounded)) if ids is None else ids
-            engine_rows = self._ready(threads)
-            self._current = False
-            try:
+            follows = len(gone) == 0
+            if follows:
+                # The engine may refuse the rows.
+                engine_rows = self._ready(threads)
+                self._current = False
+                new_ids = np.arange(before, before + len(rounded)) if ids is None else ids
                 self._append(engine_rows, rounded, new_ids, threads)
-                self._store.add(rounded, ids, threads)
-                self._current = True
-            finally:
-                if len(self) != before:
-                    self._ids = all_ids
-
-    def keep(self, flags: NDArray[np.uint8], threads: int) -> None:
-        """Remove the rows whose flag is zero."""
-        with self._lock:
-            before = len(self)
-            ids = self._known_ids()[flags.view(np.bool_)]
             self._current = False
-            try:
-                self._store.keep(flags, threads)
-            finally:
-                if len(self) != before:
-                    self._ids = ids
+            self._store = store
+            self._current = follows
+        return self
+
+    def compacted(self, threads: int) -> Self:
+        """Pack the rows on the host together, and return the database itself."""
+        with self._lock:
+            store = _core.Database(self._store)
+            store.compact(threads)
+            self._store = store
+        return self
+
+    def snapshot(self) -> Self:
+        """Return a database that shares the rows on the host; its first search makes those of the engine."""
+        with self._lock:
+            other = copy.copy(self)
+            other._lock = ForkAwareLock()
+            other._engine_rows = self._empty()
+            other._current = False
+        return other
+
+    def own_ids(self) -> NDArray[np.int64] | None:
+        """Return a copy of all ids; None while every id is its row's position."""
+        return self._store.own_ids()
 
     def rows(self, first: int = 0, last: int | None = None) -> NDArray[np.float32]:
         """Return a copy of the rows from ``first`` up to ``last``, by default of all, as they came."""
@@ -154,7 +179,11 @@ class StoredDatabase(ReadsHostArrays, ABC):
         return ""
 
     def _known_ids(self) -> NDArray[np.int64]:
-        return np.arange(len(self), dtype=np.int64) if self._ids is None else self._ids
+        """Return all ids, which are not to be changed."""
+        if self._ids_of is None or self._ids_of[0] is not self._store:
+            ids = self._store.own_ids()
+            self._ids_of = self._store, np.arange(len(self), dtype=np.int64) if ids is None else ids
+        return self._ids_of[1]
 
     def _ready(self, threads: int) -> Any:
         """Return the engine's rows, the same as those on the host."""
@@ -166,6 +195,10 @@ class StoredDatabase(ReadsHostArrays, ABC):
     @abstractmethod
     def _make(self) -> Any:
         """Return no rows of the engine yet."""
+
+    def _empty(self) -> Any:
+        """Return no rows of the engine, which `_remake` can fill for another database."""
+        return self._make()
 
     @abstractmethod
     def _remake(self, engine_rows: Any, threads: int) -> Any:

@@ -1,8 +1,8 @@
 """The exact cosine index.
 
-`cosine_index` searches and `contents` adds and removes; `labelled_rows` is what an index knows of its rows
-beside their codes. `class_search` keeps the codes of every class apart. `saved_index` saves and loads, and
-`storage` turns an index into files.
+`cosine_index` searches, `changes` adds and removes, `contents` builds and copies; `labelled_rows` is what an
+index knows of its rows beside their codes, by `growing_array` and `known_ids`. `class_search` keeps the codes
+of every class apart. `saved_index` saves and loads, and `storage` turns an index into files.
 """
 
 from latentknn.index.contents import _restored

@@ -78,17 +78,17 @@ class CosineIndex(SavableIndex):
     @property
     def engine(self) -> str:
         """The engine that runs the searches."""
-        return self._database.engine.name
+        return self._held.database.engine.name
 
     @property
     def exact(self) -> bool:
         """Whether the answers keep the exactness contract."""
-        return self._database.engine.exact
+        return self._held.database.engine.exact
 
     @property
     def strategy(self) -> str:
         """The screening strategy in use; "auto" as long as there are no codes to choose it by."""
-        return self._database.strategy
+        return self._held.database.strategy
 
     def explain(self) -> Explanation:
         """Say how the index searches, why, and what its searches took so far.
@@ -98,15 +98,15 @@ class CosineIndex(SavableIndex):
         Explanation
             The strategy, what it was chosen from and the rows scored exactly a query; print it to read it.
         """
-        return replace(Explanation.of(self._database), origin=self._origin)
+        return replace(Explanation.of(self._held.database), origin=self._origin)
 
     @property
     def isa(self) -> str:
         """The instruction set whose kernels are in use."""
-        return self._database.isa
+        return self._held.database.isa
 
     def __repr__(self) -> str:
-        labels = "" if self._rows.labels is None else ", labelled"
+        labels = ", labelled" if self._held.rows.labelled else ""
         return (
             f"CosineIndex({len(self)} codes of dimension {self.dim}{labels}, engine={self.engine!r}, "
             f"strategy={self.strategy!r}, isa={self.isa!r})"
@@ -162,10 +162,10 @@ class CosineIndex(SavableIndex):
         -----
         The cost is that of one product of the two matrices, at most; see benchmarks/README.md.
         """
-        database = self._database
+        database = self._held.database
         rows, device = database.as_queries(queries, on_device)
-        flags = None if allowed is None else as_flags(allowed, "allowed", len(self))
-        available = len(self) if flags is None else int(np.count_nonzero(flags))
+        flags = None if allowed is None else as_flags(allowed, "allowed", len(database))
+        available = len(database) if flags is None else int(np.count_nonzero(flags))
         k = neighbour_count(k, available, IN_INDEX if flags is None else "allowed codes")
         lowest = None if at_least is None else as_similarities(at_least, "at_least", len(rows))
         answer = database.search(rows, k, flags, self._thread_count(), scores64, lowest)
@@ -192,8 +192,9 @@ class CosineIndex(SavableIndex):
         ValueError
             For a k out of range.
         """
-        k = neighbour_count(k, len(self) - 1, "other codes in the index")
-        return _result(self._database.search_self(k, self._thread_count(), scores64))
+        database = self._held.database
+        k = neighbour_count(k, len(database) - 1, "other codes in the index")
+        return _result(database.search_self(k, self._thread_count(), scores64))
 
     def search_per_class(self, queries: ArrayLike, k: int = 1, *, scores64: bool = False) -> SearchResult:
         """Find each query's k most cosine-similar codes of every class.
@@ -227,7 +228,7 @@ class CosineIndex(SavableIndex):
         index itself did; it is kept until codes are added or removed.
         """
         by_class = self._classes_apart()
-        queries = self._database.engine.on_host(queries)
+        queries = self._held.database.engine.on_host(queries)
         available, label = by_class.smallest()
         k = neighbour_count(k, available, f"codes of class {label!r}, the smallest")
         per_class = queries_of_classes(queries, self.dim, by_class.classes)

@@ -2,44 +2,92 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentknn.arrays import as_int64
+from latentknn.index.growing_array import GrowingArray
+from latentknn.index.known_ids import NOWHERE, KnownIds
 from latentknn.labels import as_labels, join_labels
 
+_FEW = 32
+"""Slots whose positions are counted one by one."""
 
-@dataclass(frozen=True, eq=False)
+_NO_ROWS: NDArray[np.int64] = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, eq=False, init=False)
 class LabelledRows:
     """What an index knows of its rows beside their codes.
 
     A change makes a new value of all of it, which the index commits by one assignment: no failure, and no
-    Ctrl-C, leaves ids that belong to other rows than the labels do.
+    Ctrl-C, leaves ids that belong to other rows than the labels do. The new value shares the memory of the
+    old one. Every row that came has a slot; those of removed rows are marked, until they are more than half.
 
-    Attributes
+    Parameters
     ----------
     count : int
         Number of rows.
     labels : ndarray of shape (count,), or None
         Labels, where the rows have any.
     own_ids : ndarray of shape (count,), int64, or None
-        Ids; None while every id is its row's position.
+        Ids, which are distinct; None while every id is its row's position.
     next_id : int
         Id of the next row that comes without one: the number of rows ever added.
     """
 
-    count: int = 0
-    labels: NDArray[Any] | None = None
-    own_ids: NDArray[np.int64] | None = None
-    next_id: int = 0
+    count: int
+    next_id: int
+    _labels: GrowingArray | None
+    # The ids by slot, and where they are found; None while every id is its row's slot.
+    _ids: GrowingArray | None
+    _known: KnownIds
+    # By slot, which rows were not removed; None where none was.
+    _live: NDArray[np.bool_] | None
+
+    def __init__(
+        self,
+        count: int = 0,
+        labels: NDArray[Any] | None = None,
+        own_ids: NDArray[np.int64] | None = None,
+        next_id: int = 0,
+    ) -> None:
+        known = KnownIds()
+        if own_ids is not None and count > 0:
+            known = known.extended(own_ids, np.arange(count), None)
+        self._set(
+            count=count,
+            next_id=next_id,
+            _labels=None if labels is None else GrowingArray(labels),
+            _ids=None if own_ids is None else GrowingArray(own_ids),
+            _known=known,
+            _live=None,
+        )
+
+    @property
+    def labels(self) -> NDArray[Any] | None:
+        """Labels in order of insertion, where the rows have any; read only."""
+        return None if self._labels is None else self._of_live(self._labels.values)
+
+    @property
+    def own_ids(self) -> NDArray[np.int64] | None:
+        """Ids in order of insertion, read only; None while every id is its row's position."""
+        if self._ids is None and self._live is None:
+            return None
+        return self._of_live(self._slot_ids())
 
     @property
     def ids(self) -> NDArray[np.int64]:
         """A copy of all ids."""
-        return np.arange(self.count, dtype=np.int64) if self.own_ids is None else self.own_ids.copy()
+        return np.array(self._of_live(self._slot_ids()))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the rows have labels."""
+        return self._labels is not None
 
     def required_labels(self) -> NDArray[Any]:
         """Return the labels; ValueError where there are none."""
@@ -47,7 +95,24 @@ class LabelledRows:
             raise ValueError("the index has no labels; pass labels= with the codes")
         return self.labels
 
-    def extended(self, count: int, labels: ArrayLike | None, ids: ArrayLike | None) -> LabelledRows:
+    def last_ids(self, count: int) -> NDArray[np.int64] | None:
+        """Return the ids of the last rows, none of which was removed; None while ids are positions."""
+        if self._ids is None and self._live is None:
+            return None
+        return self._slot_ids(count)
+
+    def knows(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return whether some row has each of some ids."""
+        known: NDArray[np.bool_] = np.not_equal(self._find(ids), NOWHERE)
+        return known
+
+    def labels_of(self, ids: NDArray[np.int64]) -> NDArray[Any] | None:
+        """Return the labels of the rows with some ids, which there are; None where rows have none."""
+        return None if self._labels is None else self._labels.values[self._find(ids)]
+
+    def extended(
+        self, count: int, labels: ArrayLike | None, ids: ArrayLike | None, came: int | None = None
+    ) -> LabelledRows:
         """Return these rows followed by others.
 
         Parameters
@@ -56,58 +121,138 @@ class LabelledRows:
             Number of the others; where it is 0, labels and ids are checked all the same.
         labels, ids
             Theirs, as `CosineIndex.add` takes them.
+        came : int, optional
+            How many of the others are counted as added; by default all.
 
         Raises
         ------
         TypeError, ValueError
             As `CosineIndex.add`, for labels and ids.
         """
-        all_labels = self._labels_and(labels, count)
-        all_ids = self._ids_and(ids, count)
+        new_labels = self._checked_labels(labels, count)
+        new_ids = None if ids is None else as_int64(ids, "ids", count)
+        if new_ids is None and self._ids is not None:
+            new_ids = np.arange(self.next_id, self.next_id + count, dtype=np.int64)
+        if new_ids is not None:
+            self._check_new(new_ids)
         if count == 0:
             return self
-        return LabelledRows(self.count + count, all_labels, all_ids, self.next_id + count)
+        all_labels = self._labels
+        if new_labels is not None:
+            if self._labels is None:
+                all_labels = GrowingArray(new_labels)
+            else:
+                # The dtype tells whether the labels that are there stay as they are.
+                alone = join_labels(self._labels.values[:0], new_labels)
+                if alone.dtype != self._labels.values.dtype:
+                    joined = join_labels(self.required_labels(), new_labels)
+                    return self.compacted(joined[: self.count]).extended(
+                        count, joined[self.count :], ids, came
+                    )
+                all_labels = self._labels.appended(alone)
+        slots = np.arange(self._slots, self._slots + count)
+        all_ids, known = self._ids, self._known
+        if new_ids is not None:
+            if all_ids is None:
+                all_ids = GrowingArray(np.arange(self._slots))
+                known = known.extended(all_ids.values, all_ids.values, None)
+            all_ids = all_ids.appended(new_ids)
+            known = known.extended(new_ids, slots, self._live)
+        return self._with(
+            count=self.count + count,
+            next_id=self.next_id + (count if came is None else came),
+            _labels=all_labels,
+            _ids=all_ids,
+            _known=known,
+            _live=None if self._live is None else np.concatenate([self._live, np.ones(count, np.bool_)]),
+        )
 
-    def without(self, ids: ArrayLike) -> tuple[NDArray[np.bool_], LabelledRows]:
-        """Return a mask of the rows that are left when those with some ids are removed, and what is left.
+    def without(
+        self, ids: ArrayLike, outcome: str = "nothing was removed"
+    ) -> tuple[NDArray[np.int64], LabelledRows]:
+        """Return the positions of the rows with some ids, ascending, and what is left when they are removed.
 
         Raises
         ------
         TypeError, ValueError
-            For ids that are not integers or that no row has.
+            For ids that are not integers or that no row has; the message ends with `outcome`.
         """
         unwanted = as_int64(ids, "ids", np.size(ids))
-        own = self.ids
-        unknown = unwanted[~np.isin(unwanted, own)]
-        if len(unknown) > 0:
-            raise ValueError(f"id {unknown[0]} is not in the index; nothing was removed")
-        left = ~np.isin(own, unwanted)
-        labels = self.labels[left] if self.labels is not None and left.any() else None
-        return left, replace(self, count=int(np.count_nonzero(left)), labels=labels, own_ids=own[left])
+        slots = self._find(unwanted)
+        if (slots == NOWHERE).any():
+            raise ValueError(f"id {unwanted[slots.argmin()]} is not in the index; {outcome}")
+        slots = np.unique(slots)
+        positions = self._positions(slots)
+        if len(slots) == 0:
+            return positions, self
+        if len(slots) == self.count:
+            return positions, LabelledRows(0, None, _NO_ROWS, self.next_id)
+        live = np.ones(self._slots, np.bool_) if self._live is None else self._live.copy()
+        live[slots] = False
+        left = self._with(count=self.count - len(slots), _live=live)
+        return positions, left.compacted() if 2 * left.count < left._slots else left
 
-    def _labels_and(self, labels: ArrayLike | None, count: int) -> NDArray[Any] | None:
+    def compacted(self, labels: NDArray[Any] | None = None) -> LabelledRows:
+        """Return the same rows without the slots of removed ones, with other labels where these are given."""
+        if labels is None and self._live is None:
+            return self
+        given = self.labels if labels is None else labels
+        return LabelledRows(self.count, given, self.own_ids, self.next_id)
+
+    @property
+    def _slots(self) -> int:
+        return self.count if self._live is None else len(self._live)
+
+    def _slot_ids(self, last: int | None = None) -> NDArray[np.int64]:
+        """Return the ids of all slots, or of the last ones."""
+        first = 0 if last is None else self._slots - last
+        return np.arange(first, self._slots) if self._ids is None else self._ids.values[first:]
+
+    def _of_live(self, by_slot: NDArray[Any]) -> NDArray[Any]:
+        return by_slot if self._live is None else by_slot[self._live]
+
+    def _find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the slots of rows with some ids, or NOWHERE."""
+        if self._ids is not None:
+            return self._known.find(ids, self._live)
+        slots = np.where((ids >= 0) & (ids < self._slots), ids, NOWHERE)
+        if self._live is not None:
+            slots[(slots != NOWHERE) & ~self._live[slots]] = NOWHERE
+        return slots
+
+    def _positions(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the positions of the rows in some slots."""
+        if self._live is None:
+            return slots
+        if len(slots) > _FEW:
+            return np.cumsum(self._live)[slots] - 1
+        return np.array([np.count_nonzero(self._live[:slot]) for slot in slots], np.int64)
+
+    def _check_new(self, ids: NDArray[np.int64]) -> None:
+        """Raise ValueError if an id comes twice, or some row has it."""
+        ordered = np.sort(ids)
+        twice = ordered[1:][ordered[1:] == ordered[:-1]]
+        taken = ordered[self.knows(ordered)]
+        if len(twice) > 0 or len(taken) > 0:
+            first = np.concatenate([twice, taken]).min()
+            raise ValueError(f"id {first} occurs twice; ids must be distinct")
+
+    def _checked_labels(self, labels: ArrayLike | None, count: int) -> NDArray[Any] | None:
         if labels is None:
-            if self.labels is not None and count > 0:
+            if self.labelled and count > 0:
                 raise ValueError("the index has labels, so new codes need labels= too")
-            return self.labels
+            return None
         new = as_labels(labels, count)
-        if count == 0:
-            return self.labels
-        if self.labels is not None:
-            return join_labels(self.labels, new)
-        if self.count > 0:
+        if count > 0 and not self.labelled and self.count > 0:
             raise ValueError("the codes in the index have no labels, so new ones cannot have any")
         return new
 
-    def _ids_and(self, ids: ArrayLike | None, count: int) -> NDArray[np.int64] | None:
-        if ids is None and self.own_ids is None:
-            return None
-        if ids is None:
-            new = np.arange(self.next_id, self.next_id + count, dtype=np.int64)
-        else:
-            new = as_int64(ids, "ids", count)
-        joined = np.concatenate([self.ids, new])
-        distinct, counts = np.unique(joined, return_counts=True)
-        if len(distinct) < len(joined):
-            raise ValueError(f"id {distinct[counts > 1][0]} occurs twice; ids must be distinct")
-        return joined
+    def _with(self, **changed: Any) -> LabelledRows:
+        """Return a value that has these attributes, and the others of this one."""
+        other = object.__new__(type(self))
+        other._set(**{**self.__dict__, **changed})
+        return other
+
+    def _set(self, **attributes: Any) -> None:
+        for name, value in attributes.items():
+            object.__setattr__(self, name, value)

@@ -100,5 +100,5 @@ class SavableIndex(IndexContents):
         ...     len(lk.CosineIndex.load(folder)), len(os.listdir(folder))
         (3, 3)
         """
-        with self._changes:
-            write_index(path, SavedIndex(self.dim, self._database.rows, self._rows))
+        held = self._held
+        write_index(path, SavedIndex(self.dim, held.database.rows, held.rows))

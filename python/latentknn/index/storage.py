@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,16 @@ class SavedIndex:
     codes: Callable[[int, int], NDArray[np.float32]]
     rows: LabelledRows
 
+    @cached_property
+    def labels(self) -> NDArray[Any] | None:
+        """Labels by position, where there are any; they may be a copy, which is made once."""
+        return self.rows.labels
+
+    @cached_property
+    def own_ids(self) -> NDArray[np.int64] | None:
+        """Ids by position, or None while every id is one; they may be a copy, which is made once."""
+        return self.rows.own_ids
+
 
 @dataclass(frozen=True, eq=False)
 class LoadedIndex:
@@ -76,8 +87,8 @@ def write_index(path: str | os.PathLike[str], index: SavedIndex) -> None:
     ValueError
         Where the manifest of a folder is damaged.
     """
-    if index.rows.labels is not None:
-        check_labels(index.rows.labels.dtype)
+    if index.labels is not None:
+        check_labels(index.labels.dtype)
     if os.path.isdir(path) or os.fspath(path).endswith(os.sep):
         _write_folder(Path(path), index)
     else:
@@ -113,10 +124,10 @@ def _write_file(path: Path, index: SavedIndex) -> None:
     rows = index.rows
     with atomic_file(path) as unfinished, unfinished.open("wb", buffering=0) as file:
         writer = _codes_written(file, index, 0, rows.count)
-        if rows.own_ids is not None:
-            writer.write_ids(rows.own_ids)
-        if rows.labels is not None:
-            writer.write_labels(rows.labels)
+        if index.own_ids is not None:
+            writer.write_ids(index.own_ids)
+        if index.labels is not None:
+            writer.write_labels(index.labels)
         writer.finish({"format": INDEX_FORMAT, "next_id": str(rows.next_id)})
 
 
@@ -144,13 +155,13 @@ def _write_folder(path: Path, index: SavedIndex) -> None:
         first = sum(shard.rows for shard in shards)
         if first < rows.count:
             shards = (*shards, _write_shard(folder.path, folder.new_name(), index, first))
-        new_labels = None if rows.labels is None else rows.labels[first if all_stay else 0 :]
+        new_labels = None if index.labels is None else index.labels[first if all_stay else 0 :]
         manifest = Manifest(
             dim=index.dim,
             shards=shards,
             next_id=rows.next_id,
-            own_ids=rows.own_ids is not None,
-            labels_dtype=None if rows.labels is None else rows.labels.dtype.str,
+            own_ids=index.own_ids is not None,
+            labels_dtype=None if index.labels is None else index.labels.dtype.str,
             classes=listed_classes(new_labels, before.classes if all_stay and first > 0 else ()),
             encoder=before.encoder if all_stay else None,
             generation=before.generation,
@@ -190,12 +201,12 @@ def _write_shard(folder: Path, name: str, index: SavedIndex, first: int) -> Shar
 def _shard_written(file: Target, index: SavedIndex, first: int, last: int) -> Written:
     """Write the rows from a position up to another; the same rows give the same bytes in every index."""
     writer = _codes_written(file, index, first, last)
-    if index.rows.own_ids is not None:
-        ids = index.rows.own_ids[first:last]
+    if index.own_ids is not None:
+        ids = index.own_ids[first:last]
         if not np.array_equal(ids, np.arange(first, last)):
             writer.write_ids(ids)
-    if index.rows.labels is not None:
-        writer.write_labels(narrowed(index.rows.labels[first:last]))
+    if index.labels is not None:
+        writer.write_labels(narrowed(index.labels[first:last]))
     return writer.finish({"format": SHARD_FORMAT})
 
 

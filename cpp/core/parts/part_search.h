@@ -1,0 +1,46 @@
+// Searches of a database of several parts. Each part is searched by itself; the best of all parts are merged.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "parts/part.h"
+#include "search/queries.h"
+#include "search/search.h"
+#include "search/search_request.h"
+
+namespace latentknn {
+
+// The parts of a database as its searches see them.
+struct PartSearch {
+  const KernelTable& kernels;
+  const std::vector<Part>& parts;
+  std::size_t dim;
+  const SearchRequest& request;  // its flags, where there are any, are by position
+  SearchStatistics& statistics;
+
+  // Searches all parts for queries. Throws std::invalid_argument unless there is one `allowed` flag a row and
+  // 1 <= k <= the number of admitted rows; Interrupted.
+  void search(const Queries& queries) const;
+
+  // Searches for every row among all others; `request` has no flags. Throws what search() throws.
+  void search_self() const;
+
+  // Finds the k best of each query's own candidates, (queries, per_query) positions; see search/given_candidates.h.
+  void score(const Queries& queries, const std::int64_t* positions, std::size_t per_query) const;
+
+ private:
+  struct Admitted;
+  struct Found;
+  struct Batch;
+
+  std::size_t size() const;
+  std::vector<Admitted> admitted() const;
+  void search_batch(const Batch& batch, const std::vector<Admitted>& admitted) const;
+  static void search_part(const Search& search, const Packing* packing, std::size_t admitted);
+  void merge(const std::vector<Found>& found, const Batch& batch) const;
+  std::size_t batch_size() const;
+};
+
+}  // namespace latentknn
