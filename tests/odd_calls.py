@@ -175,8 +175,8 @@ class Scene:
 
     def _content(self):
         index = self.index
-        labels = index.labels
-        return (index.codes.tobytes(), index.ids.tobytes(), labels.tolist(), self.database.rows().tobytes())
+        labels = None if index.labels is None else index.labels.tolist()
+        return index.codes.tobytes(), index.ids.tobytes(), labels, self.database.rows().tobytes()
 
 
 def classified(method):
