@@ -44,6 +44,8 @@ class CpuDatabase(_core.Database, ReadsHostArrays):
         Whose rows this one shares.
     """
 
+    changes_itself = False
+
     def __init__(self, engine: Engine, rows: _core.Database) -> None:
         super().__init__(rows)
         self.engine = engine

@@ -46,6 +46,9 @@ class Database(Protocol):
     def strategy(self) -> str:
         """How the rows are searched."""
 
+    changes_itself: bool
+    """Whether a change is one of the database itself; else it makes another one."""
+
     @property
     def version(self) -> object:
         """An object that stays the same until the database changes itself."""

@@ -30,6 +30,7 @@ class StoredDatabase(ReadsHostArrays, ABC):
     """
 
     arithmetic: str
+    changes_itself = True
     screened_dims = 0
 
     def __init__(self, engine: Engine, dim: int) -> None:

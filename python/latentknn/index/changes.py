@@ -211,14 +211,23 @@ class ChangingContents:
         >>> before.labels[before.search([[3.0, 1.0]], k=1).positions].tolist()
         [['right']]
         """
-        with self._changes:
-            held = self._held
+        with self._steady() as held:
             taken = object.__new__(type(self))
             taken.__dict__.update(self.__dict__)
             taken._held = Held(held.database.snapshot(), held.rows)
-            taken._class_lock = ForkAwareLock()
-            taken._is_snapshot = True
+        taken._changes, taken._class_lock = ForkAwareLock(), ForkAwareLock()
+        taken._is_snapshot = True
         return taken
+
+    @contextmanager
+    def _steady(self) -> Iterator[Held]:
+        """Give codes and what belongs to them, which fit each other; waits for changes of some engines."""
+        held = self._held
+        if held.database.changes_itself:
+            with self._changes:
+                yield self._held
+        else:
+            yield held
 
     @contextmanager
     def _changing(self) -> Iterator[Held]:

@@ -36,8 +36,9 @@ class IndexContents(ChangingContents):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Give pickle and copy what an index is made from: a copy is an index of its own."""
-        held, rows = self._held, self._held.rows
-        contents = (held.database.rows(), rows.labels, rows.own_ids, rows.next_id)
+        with self._steady() as held:
+            rows = held.rows
+            contents = (held.database.rows(), rows.labels, rows.own_ids, rows.next_id)
         return _restored, (type(self), self.dim, self._settings, *contents)
 
     @property
@@ -74,13 +75,12 @@ class IndexContents(ChangingContents):
 
     def _classes_apart(self) -> ClassSearch:
         """Return the codes of every class in a database of their own; ValueError without labels."""
-        held = self._held
         with self._class_lock:
             by_class = self._by_class
-            if by_class is None or by_class.rows is not held.rows:
-                by_class = ClassSearch(
-                    held.database.rows(), held.rows, self._make_database, self._thread_count()
-                )
+            if by_class is None or by_class.rows is not self._held.rows:
+                with self._steady() as held:
+                    codes, rows = held.database.rows(), held.rows
+                by_class = ClassSearch(codes, rows, self._make_database, self._thread_count())
                 self._by_class = by_class
             return by_class
 

@@ -52,13 +52,15 @@ class CosineIndex(SavableIndex):
 
     Notes
     -----
-    Safe to use from several threads. A copy, or what pickle makes of an index in another process, is an
-    index of its own with the same codes, engine, strategy and threads. Memory: the codes as float32, one
-    packed copy of them (half as large for "int16", a quarter for "int8", smaller for "pca") and some tens of
-    MiB while a search runs; "auto" keeps one in 8 bits, or in 16 or 32 where 8 tell too little apart, and a
-    smaller one of the principal subspace where that pays. The other engines keep the codes on the host, and
-    what they search beside them: see `CudaEngine` and `FaissEngine`.
-    While "auto" tries devices, the host holds up to three more copies of the codes.
+    Safe to use from several threads: a search sees the index before a change or after it, and waits for none
+    with the engine "cpu". A copy, or what pickle makes of an index in another process, is an index of its own
+    with the same codes, engine, strategy and threads. Memory: the codes as float32, removed ones until they
+    are a quarter of those that were packed with them or `compact` is called; one packed copy of them (half as
+    large for "int16", a quarter for "int8", smaller for "pca") and some tens of MiB while a search runs;
+    "auto" keeps one in 8 bits, or in 16 or 32 where 8 tell too little apart, and a smaller one of the
+    principal subspace where that pays. The other engines keep the codes on the host, and what they search
+    beside them: see `CudaEngine` and `FaissEngine`. While "auto" tries devices, the host holds up to three
+    more copies of the codes.
 
     Examples
     --------
@@ -225,7 +227,7 @@ class CosineIndex(SavableIndex):
         Notes
         -----
         The first call makes a database of every class, which takes about as long and as much memory as the
-        index itself did; it is kept until codes are added or removed.
+        index itself did; it is kept until the codes change.
         """
         by_class = self._classes_apart()
         queries = self._held.database.engine.on_host(queries)

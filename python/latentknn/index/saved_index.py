@@ -100,5 +100,5 @@ class SavableIndex(IndexContents):
         ...     len(lk.CosineIndex.load(folder)), len(os.listdir(folder))
         (3, 3)
         """
-        held = self._held
-        write_index(path, SavedIndex(self.dim, held.database.rows, held.rows))
+        with self._steady() as held:
+            write_index(path, SavedIndex(self.dim, held.database.rows, held.rows))
