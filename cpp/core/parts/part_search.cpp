@@ -185,6 +185,7 @@ void PartSearch::search_part(const Search& search, const Packing* packing, std::
 void PartSearch::merge(const std::vector<Found>& found, const Batch& batch) const {
   const std::size_t count = batch.queries.count();
   std::vector<FoundRows> answers;
+  answers.reserve(found.size());
   for (const Found& each : found) answers.push_back(each.rows());
   const auto task = [&](std::size_t index) {
     const std::size_t begin = index * kMergedPerTask;
