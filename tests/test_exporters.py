@@ -128,7 +128,7 @@ def test_what_an_atlas_cannot_hold_is_refused(tmp_path):
 
 def test_a_missing_pyarrow_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ModuleNotFoundError, match=r'pip install "latentknn\[parquet\]"'):
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "latentknn\[tables\]"'):
         write_atlas(CodeTable(CODES, {}), tmp_path / "atlas.parquet")
 
 

@@ -46,9 +46,10 @@ def compare_results(experiment: Experiment) -> list[Comparison]:
     Returns
     -------
     list of Comparison
-        A vote that was chosen for a single neighbour is the nearest code, and compared with nothing.
+        Where there are no pixels, the nearest code is compared with nothing. A vote that was chosen for a
+        single neighbour is the nearest code, and compared with nothing.
     """
-    compared = [("nearest", "pixels")]
+    compared = [] if experiment.pixels is None else [("nearest", "pixels")]
     if experiment.chosen.vote != experiment.nearest.vote:
         compared.append(("chosen", "nearest"))
     return [_compare(experiment, first, second) for first, second in compared]
