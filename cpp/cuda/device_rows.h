@@ -12,8 +12,8 @@
 
 namespace latentknn::cuda {
 
-// The answers to queries [first, first + count). The arrays, (count, k), are on the host
-// and valid until the next batch begins.
+// The answers to queries [first, first + count). The arrays, (count, k), are on the host.
+// The next batch overwrites them.
 struct BatchAnswers {
   std::size_t first;
   std::size_t count;

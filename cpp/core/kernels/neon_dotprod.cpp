@@ -27,7 +27,7 @@ struct LongScores {
 // Multiplies 8-bit operands into 32-bit sums, so that no sum wraps. Both operands are signed.
 struct Int8 : LongScores {
   static constexpr Arithmetic kArithmetic = Arithmetic::int8;
-  static constexpr double kGain = 3.3;  // that of avx512_vnni; nobody has measured it
+  static constexpr double kGain = 3.3;  // The gain is that of avx512_vnni; nobody has measured it.
   using Element = int8_t;
   using Vector = int8x16_t;
   using Sum = int32x4_t;

@@ -1,5 +1,5 @@
-// One rung of the ladder of screens that a block of queries climbs. It has a screen, the queries packed for the screen,
-// and the cells to compare them with.
+// One rung of the ladder of screens that a block of queries climbs. It has a screen and the queries packed for it.
+// It knows the cells to compare them with.
 #pragma once
 
 #include <algorithm>
