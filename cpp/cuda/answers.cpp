@@ -20,8 +20,8 @@ struct Answers::Scratch {
   std::vector<double> best_scores;
 };
 
-Answers::Answers(const AnswerArrays& arrays, std::size_t queries, std::size_t k, std::size_t rows,
-                 const std::vector<std::int64_t>& ids, std::size_t threads)
+Answers::Answers(const AnswerArrays& arrays, std::size_t queries, std::size_t k, std::size_t rows, const RowIds& ids,
+                 std::size_t threads)
     : arrays_(arrays),
       k_(k),
       rows_(rows),
@@ -81,8 +81,8 @@ void Answers::merge(std::size_t query, const double* scores, const std::uint32_t
   }
   for (std::size_t i = 0; i < widths_[query]; ++i) {
     arrays_.similarities[query * k_ + i] = static_cast<float>(scores[i]) + 0.0f;  // no minus zero
-    arrays_.ids[query * k_ + i] = ids_[static_cast<std::size_t>(positions[i])];
   }
+  ids_.look_up(positions, widths_[query], arrays_.ids + query * k_);
 }
 
 std::vector<std::size_t> Answers::failed() const {
@@ -97,7 +97,7 @@ std::vector<std::size_t> Answers::failed() const {
 // Compares ids only if scores are equal: ids are far apart in memory.
 bool Answers::before(double score, std::int64_t position, double other_score, std::int64_t other_position) const {
   if (score != other_score) return score > other_score;
-  return ids_[static_cast<std::size_t>(position)] < ids_[static_cast<std::size_t>(other_position)];
+  return ids_[position] < ids_[other_position];
 }
 
 }  // namespace latentknn::cuda

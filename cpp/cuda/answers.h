@@ -9,6 +9,7 @@
 
 #include "device_rows.h"
 #include "numbering.h"
+#include "row_ids.h"
 #include "search/answer_arrays.h"
 
 namespace latentknn::cuda {
@@ -22,9 +23,9 @@ class NotFinite : public std::invalid_argument {
 // The best neighbours of each query in the parts that were searched so far.
 class Answers {
  public:
-  // Answers `queries` queries among `rows` rows. `ids` has the id of each position.
-  Answers(const AnswerArrays& arrays, std::size_t queries, std::size_t k, std::size_t rows,
-          const std::vector<std::int64_t>& ids, std::size_t threads);
+  // Answers `queries` queries among `rows` rows.
+  Answers(const AnswerArrays& arrays, std::size_t queries, std::size_t k, std::size_t rows, const RowIds& ids,
+          std::size_t threads);
 
   // Merges the neighbours of some queries among `rows` rows of a part. Several threads may call at the same time.
   void merge(const BatchAnswers& found, std::size_t rows, const Numbering& numbering);
@@ -42,7 +43,7 @@ class Answers {
   const AnswerArrays arrays_;
   const std::size_t k_;
   const std::size_t rows_;
-  const std::vector<std::int64_t>& ids_;
+  const RowIds& ids_;
   const std::size_t threads_;
   std::mutex mutex_;
   bool finite_ = true;

@@ -153,7 +153,7 @@ void ShardedRows::add_to_host(const float* rows, const std::int64_t* ids, std::s
 
 void ShardedRows::number(Numbering& numbering, const std::int64_t* ids, std::size_t count) {
   numbering.append(ids_.size(), count);
-  ids_.insert(ids_.end(), ids, ids + count);
+  ids_.append(ids, count);
 }
 
 std::vector<std::size_t> ShardedRows::search(const ShardedRequest& request) {

@@ -14,6 +14,7 @@
 #include "device_rows.h"
 #include "helpers.h"
 #include "numbering.h"
+#include "row_ids.h"
 #include "runtime.h"
 #include "workspace.h"
 
@@ -101,7 +102,7 @@ class ShardedRows {
   std::deque<Waiting> waiting_;                  // part i is searched on device i % devices
   std::vector<std::unique_ptr<Bench>> benches_;  // one for each device; null before its first search
   Helpers helpers_;
-  std::vector<std::int64_t> ids_;
+  RowIds ids_;
 };
 
 }  // namespace latentknn::cuda

@@ -12,6 +12,7 @@
 #include "emulated_device.h"
 #include "numbering.h"
 #include "plan.h"
+#include "row_ids.h"
 
 namespace {
 
@@ -91,6 +92,29 @@ void parts_know_their_rows() {
   flags[9] = flags[12] = flags[29] = flags[30] = 1;
   check(numbering.flagged(flags.data()) == std::vector<std::uint32_t>{2, 5},
         "a part knows which of its rows are meant");
+}
+
+void ids_are_stored_once_they_differ_from_positions() {
+  const std::array<std::int64_t, 3> positions{2, 0, 1};
+  std::array<std::int64_t, 3> found{};
+  RowIds ids;
+  const std::array<std::int64_t, 3> first{0, 1, 2};
+  ids.append(first.data(), 2);
+  ids.append(first.data() + 2, 1);
+  check(ids.are_positions() && ids.size() == 3 && ids[2] == 2, "ids may be positions");
+  ids.look_up(positions.data(), 3, found.data());
+  check(found == positions, "ids that are positions are their own");
+  const std::array<std::int64_t, 2> more{3, -9};
+  ids.append(more.data(), 2);
+  const std::array<std::int64_t, 3> all{4, 3, 0}, expected{-9, 3, 0};
+  ids.look_up(all.data(), 3, found.data());
+  check(!ids.are_positions() && ids.size() == 5 && found == expected, "one other id makes all of them be stored");
+  ids.append(more.data(), 1);
+  check(ids.size() == 6 && ids[5] == 3 && ids[4] == -9 && ids[1] == 1, "ids are appended to stored ones");
+  ids.clear();
+  check(ids.are_positions() && ids.size() == 0, "no ids are left");
+  ids.append(more.data(), 1);
+  check(ids[0] == 3, "the first id may differ");
 }
 
 // A search for one tile of queries, kernel by kernel.
@@ -535,6 +559,7 @@ int main() {
   plans_cover_all_rows();
   int8_has_to_pay();
   parts_know_their_rows();
+  ids_are_stored_once_they_differ_from_positions();
   for (const Products products : {Products::by_warp, Products::by_warpgroup}) {
     for (const Arithmetic arithmetic : {Arithmetic::fp16, Arithmetic::int8}) {
       screened_scores_keep_their_bound(arithmetic, products);
