@@ -23,6 +23,7 @@
 #include "search/cell_visits.h"
 #include "search/comparison.h"
 #include "search/exact_scorer.h"
+#include "search/guesses.h"
 #include "search/place_set.h"
 #include "search/placed_queries.h"
 #include "search/plan.h"
@@ -31,6 +32,7 @@
 #include "search/rung_choice.h"
 #include "search/screened_search.h"
 #include "search/tile_ladder.h"
+#include "search/value_of_rank.h"
 
 namespace {
 
@@ -296,6 +298,114 @@ void shards_answer_as_one() {
   check(raised, "a threshold is never lowered");
 }
 
+void values_of_a_rank_are_found_by_counting() {
+  const KernelTable& kernels = select_kernels();
+  std::mt19937 random(11);
+  bool reached = true, close = true;
+  for (const std::size_t count : {1, 15, 16, 700}) {
+    std::vector<float> values(count);
+    // Few distinct values in every other case.
+    for (float& value : values) value = static_cast<float>(random() % (count % 2 == 0 ? 7 : 1000)) / 1000.0f - 0.5f;
+    std::vector<float> sorted = values;
+    std::sort(sorted.rbegin(), sorted.rend());
+    for (const std::size_t rank : {std::size_t{1}, (count + 1) / 2, count}) {
+      const float found = value_of_rank(kernels, values.data(), count, rank, -2.0);
+      const auto reaching = static_cast<std::size_t>(
+          std::count_if(values.begin(), values.end(), [found](float value) { return value >= found; }));
+      const auto needed = static_cast<std::size_t>(
+          std::count_if(values.begin(), values.end(), [&](float value) { return value >= sorted[rank - 1]; }));
+      reached = reached && reaching >= rank;
+      close = close && reaching <= std::max(needed, rank + rank / 8);
+    }
+    reached = reached && value_of_rank(kernels, values.data(), count, count, 0.6) == -kInfinity;
+  }
+  check(reached, "so many values reach the value of a rank");
+  check(close, "not many more do");
+}
+
+// What a problem for guesses is like.
+struct Guessing {
+  float width;
+  std::size_t clusters;
+  bool masked;
+  bool among_themselves;
+  bool equal;
+};
+
+void guesses_are_reached() {
+  const std::size_t rows = 6000, queries = 70, dim = 24, k = 300;
+  for (const Guessing& kind : {Guessing{1.0f, 1, false, false, false}, Guessing{0.2f, 40, false, false, false},
+                               Guessing{0.5f, 6, true, false, false}, Guessing{0.5f, 6, false, true, false},
+                               Guessing{0.0f, 3, false, false, true}}) {
+    Problem problem(rows, queries, dim, k, kind.width, kind.clusters);
+    std::vector<std::uint8_t> flags(rows);
+    for (std::size_t row = 0; row < rows; ++row) flags[row] = row % 5 != 0;
+    if (kind.masked) problem.request.allowed = flags.data();
+    std::vector<std::uint32_t> own(queries);
+    std::iota(own.begin(), own.end(), 50u);
+    const Queries same(problem.values.data() + 50 * dim, problem.norms.data() + 50, queries, dim);
+    const Search search{problem.kernels,
+                        problem.view,
+                        kind.among_themselves ? same : *problem.batch,
+                        problem.request,
+                        kind.among_themselves ? own.data() : nullptr,
+                        problem.statistics};
+    const std::vector<double> guesses = guess_thresholds(search, *problem.layout);
+    check(guesses.size() == queries, "thresholds are guessed where many neighbours are wanted");
+    std::size_t too_high = 0, useful = 0;
+    for (std::size_t q = 0; q < guesses.size(); ++q) {
+      std::size_t reaching = 0;
+      for (std::size_t row = 0; row < rows; ++row) {
+        const double similarity =
+            reference::reference_similarity(search.queries.vector(q), problem.values.data() + row * dim, dim);
+        reaching += search.admits(q, static_cast<std::uint32_t>(row)) && similarity >= guesses[q] ? 1 : 0;
+      }
+      too_high += reaching < k ? 1 : 0;
+      useful += reaching < 4 * k ? 1 : 0;
+    }
+    check(too_high == 0, "guesses are reached by k rows, but " + std::to_string(too_high));
+    check(kind.equal || useful == queries, "and by few more, of queries " + std::to_string(useful));
+  }
+  const Problem few(6000, 70, 24, 5, 0.5f);
+  check(guess_thresholds(*few.search, *few.layout).empty(), "nothing is guessed where few neighbours are wanted");
+}
+
+// Guesses that are too high for some queries, and right or too low for others.
+void refuted_guesses_lose_no_neighbour() {
+  const std::size_t rows = 5000, queries = 90, k = 40;
+  for (const std::size_t threads : {1, 2}) {
+    Problem problem(rows, queries, 24, k, 0.5f);
+    problem.request.threads = threads;
+    const Ladder ladder = problem.make_ladder();
+    std::vector<double> guesses(queries);
+    for (std::size_t q = 0; q < queries; ++q) {
+      const std::vector<std::size_t> nearest = problem.nearest(q);
+      const std::size_t rank = std::vector<std::size_t>{0, k - 2, k - 1, k, 3 * k, rows - 1}[q % 6];
+      guesses[q] = q % 18 == 17 ? 2.0 : problem.similarity_of(q, nearest[rank]);
+    }
+    Search search = *problem.search;
+    search.guesses = guesses.data();
+    screened_search(search, ladder, *problem.layout);
+    check(problem.answers_are_right(queries), "queries whose guesses were too high are searched for again");
+
+    Answers answers(search, 1);
+    for (std::size_t q = 0; q < queries; ++q) {
+      TopK best(k, nullptr);
+      for (std::size_t row = 0; row < rows; ++row) {
+        const double similarity = problem.similarity_of(q, row);
+        if (similarity >= guesses[q]) best.push(similarity, static_cast<std::uint32_t>(row));
+      }
+      answers.put(q, 0, best);
+    }
+    bool named = true;
+    const std::vector<std::size_t> refuted = answers.refuted();
+    for (std::size_t q = 0; q < queries; ++q) {
+      named = named && std::binary_search(refuted.begin(), refuted.end(), q) == (q % 6 < 2 || q % 18 == 17);
+    }
+    check(named, "answers know which guesses were too high");
+  }
+}
+
 void scorers_give_the_contracts_similarities() {
   Problem problem(900, 30, 37, 8, 0.3f);
   ExactScorer scorer(*problem.search);
@@ -468,6 +578,9 @@ int main() {
     cells_are_visited_once();
     any_arithmetics_will_do();
     shards_answer_as_one();
+    values_of_a_rank_are_found_by_counting();
+    guesses_are_reached();
+    refuted_guesses_lose_no_neighbour();
     scorers_give_the_contracts_similarities();
     tiles_stand_on_rungs();
     comparison_leaves_whatever_is_near();

@@ -21,7 +21,7 @@ struct Consideration {
 struct Choice {
   Ladder ladder;                          // empty where nothing is screened
   std::vector<Consideration> considered;  // empty where nothing was predicted
-  double reached = 0.0;                   // predicted share of all cells that a query reaches
+  double reached = 0.0;  // predicted share of all cells that a query reaches; 0 where nothing was predicted
 };
 
 // Returns the rows that choices are made from: a sample, or none where there is nothing to choose.

@@ -42,6 +42,10 @@ class Layout {
   const CellCaps* caps() const { return caps_ ? &*caps_ : nullptr; }
   void forget_caps() { caps_.reset(); }
 
+  // The share of all cells that a query is expected to reach: all, until another share is predicted.
+  double reached() const { return reached_; }
+  void predict_reached(double share) { reached_ = share; }
+
   // Whether queries have a point and a place.
   bool ordered() const { return reduction_.has_value(); }
   std::size_t width() const { return reduction_->width(); }
@@ -58,6 +62,7 @@ class Layout {
   std::optional<Reduction> reduction_;
   std::optional<RowTree> tree_;
   std::optional<CellCaps> caps_;
+  double reached_ = 1.0;
   std::vector<std::uint32_t> order_;
   std::vector<bool> repeats_;
 };

@@ -34,7 +34,11 @@ Packing::Packing(Strategy strategy, const KernelTable& kernels, const Rows& rows
   const std::vector<float> directions = directions_for(strategy, kernels, sample.view(), rows.count, threads);
   layout = std::make_unique<Layout>(kernels, directions, rows, threads, poll);
   Choice choice = choose_screen(strategy, kernels, sample.view(), rows.count, directions, *layout, threads);
-  if (choice.reached > kReachedShare) layout->forget_caps();
+  if (choice.reached > kReachedShare) {
+    layout->forget_caps();
+  } else if (choice.reached > 0.0) {
+    layout->predict_reached(choice.reached);
+  }
   ladder = std::move(choice.ladder);
   considered = std::move(choice.considered);
   if (!ladder.empty() && !pack(ladder, *layout, rows, threads, poll)) {

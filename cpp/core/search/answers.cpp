@@ -2,7 +2,7 @@
 
 namespace latentknn {
 
-void write_answer(const Search& search, std::size_t query, const std::vector<ScoredRow>& best) {
+bool write_answer(const Search& search, std::size_t query, const std::vector<ScoredRow>& best) {
   const AnswerArrays& arrays = search.request.answers;
   const double at_least = search.at_least(query);
   for (std::size_t i = 0; i < search.request.k; ++i) {
@@ -17,10 +17,15 @@ void write_answer(const Search& search, std::size_t query, const std::vector<Sco
     arrays.ids[at] = search.rows.id(found.row);
     if (arrays.scores64 != nullptr) arrays.scores64[at] = found.score;
   }
+  return search.guesses == nullptr ||
+         (best.size() >= search.request.k && best[search.request.k - 1].score >= search.guesses[query]);
 }
 
 Answers::Answers(const Search& search, std::size_t shards)
-    : search_(search), shards_(shards), thresholds_(shards > 1 ? search.queries.count() : 0) {
+    : search_(search),
+      shards_(shards),
+      thresholds_(shards > 1 ? search.queries.count() : 0),
+      refuted_(search.queries.count()) {
   if (shards_ > 1) partial_.resize(search.queries.count() * shards_);
   for (std::atomic<double>& threshold : thresholds_) threshold = -std::numeric_limits<double>::infinity();
 }
@@ -34,7 +39,7 @@ void Answers::raise_threshold(std::size_t query, double value) {
 
 void Answers::put(std::size_t query, std::size_t shard, TopK& best) {
   if (shards_ == 1) {
-    write_answer(search_, query, best.sorted());
+    refuted_[query] = !write_answer(search_, query, best.sorted());
   } else {
     partial_[query * shards_ + shard] = best.sorted();
   }
@@ -48,8 +53,16 @@ void Answers::merge() {
     for (std::size_t shard = 0; shard < shards_; ++shard) {
       for (const ScoredRow& found : partial_[query * shards_ + shard]) best.push(found.score, found.row);
     }
-    write_answer(search_, query, best.sorted());
+    refuted_[query] = !write_answer(search_, query, best.sorted());
   }
+}
+
+std::vector<std::size_t> Answers::refuted() const {
+  std::vector<std::size_t> queries;
+  for (std::size_t query = 0; query < refuted_.size(); ++query) {
+    if (refuted_[query] != 0) queries.push_back(query);
+  }
+  return queries;
 }
 
 }  // namespace latentknn

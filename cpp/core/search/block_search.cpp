@@ -59,7 +59,10 @@ void BlockSearch::start(const PlacedQueries& placed, std::size_t begin, std::siz
     squared_norms_[q] = queries.squared_norms()[queries_[q]];
   }
   ladder_.start(vectors_.data(), squared_norms_.data(), queries_.size());
-  for (std::size_t q = 0; q < queries_.size(); ++q) ladder_.raise_threshold(q, search_.at_least(queries_[q]));
+  for (std::size_t q = 0; q < queries_.size(); ++q) {
+    ladder_.raise_threshold(q, search_.at_least(queries_[q]));
+    if (search_.guesses != nullptr) ladder_.raise_threshold(q, search_.guesses[queries_[q]]);
+  }
   rescoring_.start(queries_, first_rows(search_.request.k, layout_.cell_rows()));
   comparison_.start(queries_.size());
   visits_.start(placed, begin, end, cells);

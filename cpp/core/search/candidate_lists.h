@@ -77,7 +77,6 @@ class CandidateLists {
     }
     sizes_[q] = kept - first;
   }
-  float value_of_rank(const float* values, std::size_t count, std::size_t rank, double known) const;
 
   const KernelTable& kernels_;
   std::size_t capacity_ = 0;

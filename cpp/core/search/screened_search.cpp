@@ -8,12 +8,15 @@
 #include "platform/thread_pool.h"
 #include "search/answers.h"
 #include "search/block_search.h"
+#include "search/guesses.h"
 #include "search/placed_queries.h"
 #include "search/plan.h"
 
 namespace latentknn {
+namespace {
 
-void screened_search(const Search& search, const Ladder& ladder, const Layout& layout) {
+// Returns the queries whose guesses were too high.
+std::vector<std::size_t> search_blocks(const Search& search, const Ladder& ladder, const Layout& layout) {
   const PlacedQueries placed(search, layout);
   const SearchPlan plan = plan_screened(search, ladder, layout);
   const std::size_t cells = (search.rows.count + layout.cell_rows() - 1) / layout.cell_rows();
@@ -44,6 +47,53 @@ void screened_search(const Search& search, const Ladder& ladder, const Layout& l
   };
   ThreadPool::shared().run_sized(plan.work, plan.tasks(), search.request.threads, task, search.request.poll);
   answers.merge();
+  return answers.refuted();
+}
+
+// Searches for some of the queries without guesses.
+void search_some(const Search& search, const std::vector<std::size_t>& which, const Ladder& ladder,
+                 const Layout& layout) {
+  const std::size_t count = which.size(), k = search.request.k, dim = search.queries.dim();
+  std::vector<float> vectors(count * dim), similarities(count * k);
+  std::vector<double> squared_norms(count), at_least(count), scores(count * k);
+  std::vector<std::int64_t> positions(count * k), ids(count * k);
+  std::vector<std::uint32_t> own_rows(search.own_rows != nullptr ? count : 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::copy_n(search.queries.vector(which[i]), dim, vectors.data() + i * dim);
+    squared_norms[i] = search.queries.squared_norms()[which[i]];
+    at_least[i] = search.at_least(which[i]);
+    if (search.own_rows != nullptr) own_rows[i] = search.own_rows[which[i]];
+  }
+  const Queries queries(vectors.data(), squared_norms.data(), count, dim);
+  SearchRequest request = search.request;
+  request.at_least = at_least.data();
+  request.answers = {similarities.data(), positions.data(), ids.data(), scores.data()};
+  search_blocks(
+      {search.kernels, search.rows, queries, request, own_rows.empty() ? nullptr : own_rows.data(), search.statistics},
+      ladder, layout);
+  const AnswerArrays& answers = search.request.answers;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto copy = [&](const auto& from, auto* to) {
+      if (to != nullptr) std::copy_n(from.data() + i * k, k, to + which[i] * k);
+    };
+    copy(similarities, answers.similarities);
+    copy(positions, answers.positions);
+    copy(ids, answers.ids);
+    copy(scores, answers.scores64);
+  }
+}
+
+}  // namespace
+
+void screened_search(const Search& search, const Ladder& ladder, const Layout& layout) {
+  Search guessed = search;
+  std::vector<double> guesses;
+  if (search.guesses == nullptr) {
+    guesses = guess_thresholds(search, layout);
+    if (!guesses.empty()) guessed.guesses = guesses.data();
+  }
+  const std::vector<std::size_t> refuted = search_blocks(guessed, ladder, layout);
+  if (!refuted.empty()) search_some(search, refuted, ladder, layout);
 }
 
 }  // namespace latentknn
