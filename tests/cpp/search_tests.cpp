@@ -32,6 +32,7 @@
 #include "search/rung_choice.h"
 #include "search/screened_search.h"
 #include "search/tile_ladder.h"
+#include "search/top_k.h"
 #include "search/value_of_rank.h"
 
 namespace {
@@ -296,6 +297,29 @@ void shards_answer_as_one() {
   answers.merge();
   check(problem.answers_are_right(queries), "the best of all shards are the best of all rows");
   check(raised, "a threshold is never lowered");
+}
+
+void answers_of_any_length_are_sorted() {
+  std::mt19937 random(13);
+  // Similarities that are apart, that are few, that are equal, and that are as near to zero as numbers can be.
+  for (const double step : {0x1p-20, 0.25, 0.0, 0x1p-1074}) {
+    for (const std::size_t k : {1, 127, 128, 1000, 5000}) {
+      std::vector<std::int64_t> ids(2 * k);
+      std::iota(ids.begin(), ids.end(), std::int64_t{-7});
+      std::shuffle(ids.begin(), ids.end(), random);
+      TopK best(k, ids.data());
+      std::vector<ScoredRow> all;
+      for (std::uint32_t row = 0; row < ids.size(); ++row) {
+        all.push_back({step * static_cast<double>(random() % 5000) - 4 * step, row});
+        best.push(all.back().score, row);
+      }
+      std::sort(all.begin(), all.end(), ContractOrder(ids.data()));
+      const std::vector<ScoredRow>& sorted = best.sorted();
+      bool same = sorted.size() == k;
+      for (std::size_t i = 0; i < k; ++i) same = same && sorted[i].row == all[i].row && sorted[i].score == all[i].score;
+      check(same, "the best of twice " + std::to_string(k) + " rows are in the contract's order");
+    }
+  }
 }
 
 void values_of_a_rank_are_found_by_counting() {
@@ -578,6 +602,7 @@ int main() {
     cells_are_visited_once();
     any_arithmetics_will_do();
     shards_answer_as_one();
+    answers_of_any_length_are_sorted();
     values_of_a_rank_are_found_by_counting();
     guesses_are_reached();
     refuted_guesses_lose_no_neighbour();
