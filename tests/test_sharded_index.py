@@ -41,13 +41,15 @@ class Problem:
         index.add(self.codes[rows], self.labels[rows], ids)
         return index
 
-    def in_shards(self, shards: int) -> lk.shards.ShardedIndex:
-        """Return the same codes in shards of drawn sizes, among them empty ones."""
+    def in_shards(self, shards: int, kind=lambda index: index) -> lk.shards.ShardedIndex:
+        """Return the same codes in shards of drawn sizes, among them empty ones, each made a `kind` of index."""
         ends = np.sort(self.rng.integers(self.count + 1, size=shards - 1))
         if self.rng.random() < 0.3:
             ends = np.linspace(0, self.count, shards + 1).astype(int)[1:-1]
         bounds = [0, *ends.tolist(), self.count]
-        return lk.shards.ShardedIndex([self._index(slice(begin, end)) for begin, end in pairwise(bounds)])
+        return lk.shards.ShardedIndex(
+            [kind(self._index(slice(begin, end))) for begin, end in pairwise(bounds)]
+        )
 
     def ks(self, available: int) -> set[int]:
         """Return numbers of neighbours, the least and the greatest among them."""
@@ -55,9 +57,24 @@ class Problem:
         return {k for k in (1, 10, int(self.rng.integers(1, most + 1)), most) if k <= available}
 
 
-def assert_answers_as_one_index(seed: int, shards: int) -> None:
+class Elsewhere:
+    """An index that the core cannot search together with others: it has the methods of `Searchable` alone."""
+
+    def __init__(self, index: lk.CosineIndex) -> None:
+        self._index = index
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getattr__(self, name: str):
+        if name not in ("dim", "exact", "codes", "ids", "labels", "search"):
+            raise AttributeError(name)
+        return getattr(self._index, name)
+
+
+def assert_answers_as_one_index(seed: int, shards: int, kind) -> None:
     problem = Problem(seed)
-    index, sharded = problem.index, problem.in_shards(shards)
+    index, sharded = problem.index, problem.in_shards(shards, kind)
     for k in problem.ks(problem.count):
         expected = index.search(problem.queries, k, scores64=True)
         assert_same_results(sharded.search(problem.queries, k, scores64=True), expected)
@@ -85,7 +102,13 @@ def assert_answers_as_one_index(seed: int, shards: int) -> None:
 @pytest.mark.parametrize("shards", SHARD_COUNTS)
 def test_shards_answer_as_one_index(shards):
     for seed in range(min(CASES, scaled(8))):
-        assert_answers_as_one_index(seed, shards)
+        assert_answers_as_one_index(seed, shards, lambda index: index)
+
+
+@pytest.mark.parametrize("shards", SHARD_COUNTS)
+def test_shards_that_are_asked_one_by_one_answer_as_one_index(shards):
+    for seed in range(min(CASES, scaled(8))):
+        assert_answers_as_one_index(seed, shards, Elsewhere)
 
 
 @pytest.mark.parametrize("shards", SHARD_COUNTS)
@@ -121,6 +144,21 @@ def test_what_an_index_knows_of_its_codes():
     sharded.ids[:] = 0
     assert sharded.labels.tolist() == labels
     assert sharded.ids.tolist() == list(range(7))
+
+
+def test_explain_counts_searches_of_all_shards():
+    codes = np.random.default_rng(0).standard_normal((9000, 16)).astype(np.float32)
+    sharded = lk.shards.ShardedIndex([lk.CosineIndex.from_codes(each) for each in np.split(codes, [6000])])
+    sharded.search(codes[:7], 3)
+    explanation = sharded.explain()
+    assert (explanation.rows, explanation.dim, explanation.queries) == (9000, 16, 7)
+    assert explanation.candidates_per_query >= 3
+    assert explanation.considered
+
+
+def test_shards_that_the_core_does_not_hold_are_explained_by_themselves():
+    with pytest.raises(RuntimeError, match="ask each index of theirs"):
+        lk.shards.ShardedIndex([Elsewhere(index_of())]).explain()
 
 
 def test_ids_are_positions_where_shards_have_no_others():

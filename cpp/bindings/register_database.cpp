@@ -172,6 +172,12 @@ void register_database(py::module_& module) {
            }),
            py::arg("dim"), py::arg("strategy"))
       .def(py::init<const Database&>(), py::arg("other"))
+      .def_static(
+          "joined",
+          [](const std::vector<const Database*>& others, bool numbered) {
+            return std::make_unique<Database>(others, numbered);
+          },
+          py::arg("others"), py::arg("numbered"))
       .def("__len__", &Database::size)
       .def_property_readonly("dim", &Database::dim)
       .def_property_readonly("isa", &Database::isa)

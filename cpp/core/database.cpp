@@ -52,6 +52,23 @@ std::vector<std::pair<std::string, std::uint64_t>> searches_by_isa() {
 Database::Database(std::size_t dim, Strategy strategy)
     : dim_(dim), kernels_(&select_kernels()), strategy_(strategy), statistics_(std::make_shared<SearchStatistics>()) {}
 
+Database::Database(const std::vector<const Database*>& others, bool numbered)
+    : Database(others.at(0)->dim_, others.at(0)->strategy_) {
+  own_ids_ = !numbered;
+  for (const Database* const other : others) {
+    if (other->dim_ != dim_) throw std::invalid_argument("rows of different dimensions cannot be searched together");
+    for (Part part : other->parts_) {
+      if (numbered) part.first_id += static_cast<std::int64_t>(count_);
+      parts_.push_back(std::move(part));
+    }
+    count_ += other->count_;
+    if (count_ > std::numeric_limits<std::uint32_t>::max()) {
+      throw std::length_error("an index holds at most 4294967295 rows");
+    }
+  }
+  ever_added_ = static_cast<std::int64_t>(count_);
+}
+
 // Returns null where no part is screened.
 const Part* Database::largest_packed() const {
   const Part* largest = nullptr;

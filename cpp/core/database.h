@@ -46,6 +46,12 @@ class Database {
  public:
   Database(std::size_t dim, Strategy strategy);
 
+  // Makes a database of the rows of others, at least one, of the same dimensions, in their order, whose memory it
+  // shares; it is for searches. Where `numbered`, the ids of each are its positions, and here ids are positions again;
+  // else ids stay, and are distinct. Throws std::invalid_argument for different dimensions, std::length_error beyond
+  // 2^32 - 1 rows.
+  Database(const std::vector<const Database*>& others, bool numbered);
+
   std::size_t dim() const { return dim_; }
   std::size_t size() const { return count_; }
   const char* isa() const { return kernels_->name; }
@@ -97,7 +103,7 @@ class Database {
   std::size_t dim_;
   const KernelTable* kernels_;
   Strategy strategy_;
-  std::vector<Part> parts_;      // in the order of their rows; only the last may be unpacked
+  std::vector<Part> parts_;      // in the order of their rows; only the last of a database may be unpacked
   std::size_t count_ = 0;        // rows that were not removed
   std::int64_t ever_added_ = 0;  // rows that ever came
   bool own_ids_ = false;         // whether some rows came with ids

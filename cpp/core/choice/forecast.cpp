@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "choice/costs.h"
 #include "linear/matrix_product.h"
 #include "linear/unit_scales.h"
 #include "platform/thread_pool.h"
@@ -138,8 +139,17 @@ std::vector<std::vector<float>> CandidateForecast::tails_beyond(const std::vecto
   return tails;
 }
 
+// Returns how many rows of the sample one query may be counted with in a subspace. A search moves a query to a screen
+// in all dimensions where its subspace leaves more, so that the query costs no more than that screen. Without this
+// bound a single query of the sample that has no near neighbour there would decide.
+std::size_t CandidateForecast::most_in_subspace() const {
+  const double candidate = costs::left_row(dim_) + costs::scored_row(dim_);
+  const double compared = costs::compared_row(kernels_.of(Arithmetic::fp32), dim_);
+  return static_cast<std::size_t>(std::ceil(static_cast<double>(count_) * compared / candidate));
+}
+
 void CandidateForecast::add_directions(std::vector<Forecast>& forecasts) const {
-  const std::size_t most = width_ - 1;
+  const std::size_t most = width_ - 1, most_left = most_in_subspace();
   // The products of every query in the directions so far: one pass over the directions serves all counts.
   std::vector<float> products(queries_.size() * count_, 0.0f);
   std::vector<std::size_t> counts;
@@ -161,11 +171,14 @@ void CandidateForecast::add_directions(std::vector<Forecast>& forecasts) const {
         const float* b = by_dimension_.data() + j * count_;
         for (std::size_t row = 0; row < count_; ++row) line[row] += a * b[row];
       }
+      std::size_t of_query = 0, of_query_int8 = 0;
       for (std::size_t row = 0; row < count_; ++row) {
         const float bound = line[row] + tails[query] * tails[row];
-        left += bound >= thresholds_[i] ? 1 : 0;
-        left_int8 += bound + error >= thresholds_[i] ? 1 : 0;
+        of_query += bound >= thresholds_[i] ? 1 : 0;
+        of_query_int8 += bound + error >= thresholds_[i] ? 1 : 0;
       }
+      left += std::min(of_query, most_left);
+      left_int8 += std::min(of_query_int8, most_left);
     }
     done = directions;
     forecasts.push_back({directions, Arithmetic::int16, share(left)});

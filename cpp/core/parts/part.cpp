@@ -63,8 +63,10 @@ Part PartMaker::join(const Part* parts, std::size_t part_count, const NewRows& m
     copy_live(parts[i], 0, parts[i].size(),
               {buffer.values() + at * dim, buffer.squared_norms() + at, buffer.ids() + at});
   }
-  joined.first_id = buffer.ids()[0];
-  if (are_consecutive(buffer.ids(), joined.count)) buffer.drop_ids();
+  if (are_consecutive(buffer.ids(), joined.count)) {
+    joined.first_id = buffer.ids()[0];
+    buffer.drop_ids();
+  }
   joined.packing = std::make_shared<const Packing>(strategy, kernels, joined.view(dim, 0), threads, poll);
   return joined;
 }

@@ -18,7 +18,7 @@ namespace latentknn {
 struct Part {
   std::shared_ptr<RowBuffer> buffer;
   std::size_t count = 0;                   // rows of the buffer that belong to the part, those removed among them
-  std::int64_t first_id = 0;               // id of the first row, where ids are consecutive
+  std::int64_t first_id = 0;               // id of the first row where ids are consecutive; else added to each id
   std::shared_ptr<const Packing> packing;  // null where every search scores the rows
   std::shared_ptr<const LiveRows> live;    // null where no row was removed
 

@@ -1,9 +1,11 @@
 #include "parts/part_search.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "platform/thread_pool.h"
 #include "search/exhaustive_search.h"
@@ -14,10 +16,13 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kMergedBytes = std::size_t{64} << 20;  // bytes of the answers of all parts, before the merge
+constexpr std::size_t kMergedBytes = std::size_t{64} << 20;  // bytes of a batch's answers, before they are merged
 constexpr std::size_t kSmallestBatch = 1024;                 // queries that are searched for together at least
 constexpr std::size_t kMergedPerTask = 256;
 constexpr std::size_t kScoredPerTask = 16;
+
+// The largest part comes first, and where it has this share of all rows, what it gives spares the others enough.
+constexpr double kMostRows = 0.75;
 
 // Returns a request whose query 0 is query `query` of this one.
 SearchRequest from_query(const SearchRequest& request, std::size_t query) {
@@ -47,19 +52,6 @@ struct PartSearch::Admitted {
   std::size_t count = 0;
 };
 
-// What was found in one part.
-struct PartSearch::Found {
-  Found(std::size_t queries, std::size_t k_)
-      : k(k_), similarities(queries * k), positions(queries * k), ids(queries * k), scores(queries * k) {}
-  AnswerArrays arrays() { return {similarities.data(), positions.data(), ids.data(), scores.data()}; }
-  FoundRows rows() const { return {scores.data(), positions.data(), ids.data(), k}; }
-
-  std::size_t k;
-  std::vector<float> similarities;
-  std::vector<std::int64_t> positions, ids;
-  std::vector<double> scores;
-};
-
 // Queries that are searched for together, and what is asked of them.
 struct PartSearch::Batch {
   Batch(const Queries& queries_, const SearchRequest& request_) : queries(queries_), request(request_) {}
@@ -70,6 +62,77 @@ struct PartSearch::Batch {
   std::size_t own_part = 0;
 
   const std::uint32_t* own_rows_in(std::size_t part) const { return part == own_part ? own_rows : nullptr; }
+};
+
+// What a part is asked by a batch.
+struct PartSearch::PartRequest {
+  const Part* part;
+  Rows rows;
+  const std::uint8_t* flags;      // rows that may be found; null: all
+  const std::uint32_t* own_rows;  // where the queries are rows of the part: which ones
+  std::size_t available;          // rows that a query may find
+};
+
+// The k best rows of each query among the parts so far.
+class PartSearch::BestSoFar {
+ public:
+  BestSoFar(std::size_t queries, const SearchRequest& request)
+      : queries_(queries), request_(request), best_(queries, request.k), other_(queries, request.k) {
+    for (std::size_t at = 0; at < queries * request.k; ++at) write_none(best_.arrays(), at);
+  }
+
+  // Makes room for the answer of one part.
+  AnswerArrays room_for(std::size_t k) {
+    found_ = Found(queries_, k);
+    return found_.arrays();
+  }
+
+  // Merges what the part has found, and raises the similarities below which no row can be among the k best.
+  void add_found(std::vector<double>& lowest) {
+    merge({best_.rows(), found_.rows()}, other_.arrays(), [&](std::size_t begin, std::size_t end) {
+      for (std::size_t query = begin; query < end; ++query) {
+        const std::size_t last = (query + 1) * request_.k - 1;
+        if (other_.positions[last] == AnswerArrays::kNone) continue;
+        lowest[query] = std::max(lowest[query], other_.scores[last]);
+      }
+    });
+    std::swap(best_, other_);
+  }
+
+  // Writes the best rows as the answer.
+  void write(const AnswerArrays& answers) {
+    merge({best_.rows()}, answers, [](std::size_t, std::size_t) {});
+  }
+
+ private:
+  struct Found {
+    Found() = default;
+    Found(std::size_t queries, std::size_t k_)
+        : k(k_), similarities(queries * k), positions(queries * k), ids(queries * k), scores(queries * k) {}
+    AnswerArrays arrays() { return {similarities.data(), positions.data(), ids.data(), scores.data()}; }
+    FoundRows rows() const { return {scores.data(), positions.data(), ids.data(), k}; }
+
+    std::size_t k = 0;
+    std::vector<float> similarities;
+    std::vector<std::int64_t> positions, ids;
+    std::vector<double> scores;
+  };
+
+  template <class Then>
+  void merge(const std::vector<FoundRows>& found, const AnswerArrays& merged, const Then& then) const {
+    const auto task = [&](std::size_t index) {
+      const std::size_t begin = index * kMergedPerTask, end = std::min(begin + kMergedPerTask, queries_);
+      merge_answers(found, begin, end, request_.k, merged);
+      then(begin, end);
+    };
+    const auto work = static_cast<double>(queries_ * request_.k * found.size());
+    ThreadPool::shared().run_sized(work, (queries_ + kMergedPerTask - 1) / kMergedPerTask, request_.threads, task,
+                                   request_.poll);
+  }
+
+  const std::size_t queries_;
+  const SearchRequest& request_;
+  Found best_, other_, found_;
 };
 
 std::size_t PartSearch::size() const {
@@ -108,7 +171,8 @@ std::vector<PartSearch::Admitted> PartSearch::admitted() const {
 
 // The answers of a batch should fit the caches, but a search of few queries costs more a query.
 std::size_t PartSearch::batch_size() const {
-  const std::size_t bytes = request.k * parts.size() * (sizeof(float) + 2 * sizeof(std::int64_t) + sizeof(double));
+  constexpr std::size_t kAnswers = 3;
+  const std::size_t bytes = request.k * kAnswers * (sizeof(float) + 2 * sizeof(std::int64_t) + sizeof(double));
   return std::max(kSmallestBatch, kMergedBytes / std::max<std::size_t>(bytes, 1));
 }
 
@@ -152,48 +216,85 @@ void PartSearch::search_self() const {
 }
 
 void PartSearch::search_batch(const Batch& batch, const std::vector<Admitted>& all) const {
-  std::vector<Found> found;
-  found.reserve(parts.size());
+  const std::vector<PartRequest> requests = requests_of(batch, all);
+  if (parts.size() == 1) {
+    SearchRequest of_part = batch.request;
+    of_part.allowed = requests[0].flags;
+    search_part(batch, requests[0], of_part);
+    return;
+  }
+  const std::size_t count = batch.queries.count();
+  std::vector<double> lowest(count, -std::numeric_limits<double>::infinity());
+  if (batch.request.at_least != nullptr) std::copy_n(batch.request.at_least, count, lowest.begin());
+  look_first(batch, requests, lowest);
+  BestSoFar best(count, batch.request);
+  for (const PartRequest& asked : requests) {
+    SearchRequest of_part = batch.request;
+    of_part.k = std::min(request.k, asked.available);
+    of_part.allowed = asked.flags;
+    of_part.at_least = lowest.data();
+    of_part.answers = best.room_for(of_part.k);
+    search_part(batch, asked, of_part);
+    best.add_found(lowest);
+  }
+  best.write(batch.request.answers);
+}
+
+// Returns what is asked of each part that has a row to find, the largest first.
+std::vector<PartSearch::PartRequest> PartSearch::requests_of(const Batch& batch,
+                                                             const std::vector<Admitted>& all) const {
+  std::vector<PartRequest> requests;
   std::size_t first_position = 0;
   for (std::size_t part = 0; part < parts.size(); ++part) {
     const Rows rows = parts[part].view(dim, first_position);
     first_position += rows.live_count();
     const std::uint32_t* const own_rows = batch.own_rows_in(part);
-    const std::size_t count = all[part].count - (own_rows != nullptr ? 1 : 0);
-    SearchRequest part_request = batch.request;
-    part_request.k = std::min(request.k, count);
-    part_request.allowed = all[part].flags;
-    if (part_request.k == 0) continue;
-    if (parts.size() > 1) {
-      part_request.answers = found.emplace_back(batch.queries.count(), part_request.k).arrays();
+    const std::size_t available = all[part].count - (own_rows != nullptr ? 1 : 0);
+    if (all[part].count > 0 && available > 0) {
+      requests.push_back({&parts[part], rows, all[part].flags, own_rows, available});
     }
-    search_part({kernels, rows, batch.queries, part_request, own_rows, statistics}, parts[part].packing.get(), count);
   }
-  if (parts.size() > 1) merge(found, batch);
+  std::stable_sort(requests.begin(), requests.end(),
+                   [](const PartRequest& a, const PartRequest& b) { return a.available > b.available; });
+  return requests;
 }
 
-void PartSearch::search_part(const Search& search, const Packing* packing, std::size_t admitted) {
-  // Screening every row to keep most of them, or to find a few admitted ones, costs more than it saves.
-  const bool screening_pays = 2 * search.request.k < admitted && 8 * admitted >= search.rows.count;
-  if (packing != nullptr && !packing->ladder.empty() && screening_pays) {
-    screened_search(search, packing->ladder, *packing->layout);
+// Looks at the rows of all screened parts that are nearest to each query, and raises the similarities below which no
+// row can be among the k best. Without this, whichever part came first would be searched as if there were no other.
+void PartSearch::look_first(const Batch& batch, const std::vector<PartRequest>& requests,
+                            std::vector<double>& lowest) const {
+  std::size_t available = 0;
+  for (const PartRequest& asked : requests) available += asked.available;
+  if (static_cast<double>(requests[0].available) > kMostRows * static_cast<double>(available)) return;
+  BestSoFar near(batch.queries.count(), batch.request);
+  for (const PartRequest& asked : requests) {
+    SearchRequest of_part = batch.request;
+    of_part.k = std::min(request.k, asked.available);
+    of_part.allowed = asked.flags;
+    of_part.at_least = lowest.data();
+    if (!screening_pays(asked, of_part.k)) continue;
+    of_part.answers = near.room_for(of_part.k);
+    const Packing& packing = *asked.part->packing;
+    look_near({kernels, asked.rows, batch.queries, of_part, asked.own_rows, statistics}, packing.ladder,
+              *packing.layout);
+    near.add_found(lowest);
+  }
+}
+
+// Screening every row to keep most of them, or to find a few admitted ones, costs more than it saves.
+bool PartSearch::screening_pays(const PartRequest& asked, std::size_t k) {
+  const Packing* const packing = asked.part->packing.get();
+  if (packing == nullptr || packing->ladder.empty()) return false;
+  return 2 * k < asked.available && 8 * asked.available >= asked.rows.count;
+}
+
+void PartSearch::search_part(const Batch& batch, const PartRequest& asked, const SearchRequest& of_part) const {
+  const Search search{kernels, asked.rows, batch.queries, of_part, asked.own_rows, statistics};
+  if (screening_pays(asked, of_part.k)) {
+    screened_search(search, asked.part->packing->ladder, *asked.part->packing->layout);
   } else {
     exhaustive_search(search);
   }
-}
-
-void PartSearch::merge(const std::vector<Found>& found, const Batch& batch) const {
-  const std::size_t count = batch.queries.count();
-  std::vector<FoundRows> answers;
-  answers.reserve(found.size());
-  for (const Found& each : found) answers.push_back(each.rows());
-  const auto task = [&](std::size_t index) {
-    const std::size_t begin = index * kMergedPerTask;
-    merge_answers(answers, begin, std::min(begin + kMergedPerTask, count), request.k, batch.request.answers);
-  };
-  const auto work = static_cast<double>(count * request.k * found.size());
-  ThreadPool::shared().run_sized(work, (count + kMergedPerTask - 1) / kMergedPerTask, request.threads, task,
-                                 request.poll);
 }
 
 // The candidates of a query stand side by side for the scorer; their numbers there become positions again.

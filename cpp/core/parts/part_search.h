@@ -1,4 +1,5 @@
-// Searches of a database of several parts. Each part is searched by itself; the best of all parts are merged.
+// Searches of a database of several parts. Each part is searched by itself, for what is at least as similar as the k
+// best of the parts before; the best of all parts are merged.
 #pragma once
 
 #include <cstddef>
@@ -32,14 +33,17 @@ struct PartSearch {
 
  private:
   struct Admitted;
-  struct Found;
   struct Batch;
+  struct PartRequest;
+  class BestSoFar;
 
   std::size_t size() const;
   std::vector<Admitted> admitted() const;
   void search_batch(const Batch& batch, const std::vector<Admitted>& admitted) const;
-  static void search_part(const Search& search, const Packing* packing, std::size_t admitted);
-  void merge(const std::vector<Found>& found, const Batch& batch) const;
+  std::vector<PartRequest> requests_of(const Batch& batch, const std::vector<Admitted>& admitted) const;
+  void look_first(const Batch& batch, const std::vector<PartRequest>& requests, std::vector<double>& lowest) const;
+  void search_part(const Batch& batch, const PartRequest& asked, const SearchRequest& of_part) const;
+  static bool screening_pays(const PartRequest& asked, std::size_t k);
   std::size_t batch_size() const;
 };
 

@@ -17,16 +17,16 @@ inline constexpr std::size_t kRowsAtOnce = 192;
 struct Rows {
   const float* values;
   const double* squared_norms;
-  const std::int64_t* ids;  // null where ids are consecutive
+  const std::int64_t* ids;  // ids less first_id, in any order; null where they are 0, 1 and so on
   std::size_t count;
   std::size_t dim;
-  std::int64_t first_id = 0;       // id of the first row, where `ids` is null
+  std::int64_t first_id = 0;       // what is added to every one of `ids`
   std::size_t first_position = 0;  // position of the first row that was not removed
   const LiveRows* live = nullptr;  // null where no row was removed
 
   std::size_t live_count() const { return live == nullptr ? count : live->size(); }
   std::int64_t id(std::size_t row) const {
-    return ids == nullptr ? first_id + static_cast<std::int64_t>(row) : ids[row];
+    return first_id + (ids == nullptr ? static_cast<std::int64_t>(row) : ids[row]);
   }
   // The position of a row that was not removed.
   std::int64_t position(std::size_t row) const {

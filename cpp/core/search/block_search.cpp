@@ -13,12 +13,14 @@ constexpr std::size_t kTriedAmong = 64;  // least width of a visit before which 
 
 std::size_t first_width(std::size_t k, std::size_t cell_rows) { return kFirstCells + 2 * k / cell_rows; }
 
-std::size_t first_rows(std::size_t k, std::size_t cell_rows) { return first_width(k, cell_rows) * cell_rows; }
-
 }  // namespace
 
+std::size_t BlockSearch::first_rows(std::size_t cell_rows, std::size_t k) {
+  return first_width(k, cell_rows) * cell_rows;
+}
+
 std::size_t BlockSearch::candidate_bytes(std::size_t cell_rows, std::size_t k) {
-  return Rescoring::bytes_per_query(first_rows(k, cell_rows), k);
+  return Rescoring::bytes_per_query(first_rows(cell_rows, k), k);
 }
 
 BlockSearch::BlockSearch(const Search& search, const Ladder& ladder, const Layout& layout)
@@ -30,6 +32,14 @@ BlockSearch::BlockSearch(const Search& search, const Ladder& ladder, const Layou
       comparison_(layout, unscreened_, ladder_, rescoring_),
       visits_(layout, ladder.cheapest().kernel().query_tile),
       choice_(search, layout, ladder_, visits_, comparison_) {}
+
+void BlockSearch::look(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells,
+                       Answers& answers) {
+  start(placed, begin, end, cells);
+  visit(first_width(search_.request.k, layout_.cell_rows()), answers);
+  rescoring_.score_likeliest();
+  hand_over(0, answers);
+}
 
 void BlockSearch::search(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells,
                          std::size_t shard, Answers& answers) {
@@ -43,6 +53,10 @@ void BlockSearch::search(const PlacedQueries& placed, std::size_t begin, std::si
   }
   visit(all, answers);
   rescoring_.score_all();
+  hand_over(shard, answers);
+}
+
+void BlockSearch::hand_over(std::size_t shard, Answers& answers) {
   rescoring_.hand_over(shard, answers);
   search_.statistics.screened_rows += comparison_.screened_rows();
   search_.statistics.finer_rows += comparison_.finer_rows();
@@ -63,7 +77,7 @@ void BlockSearch::start(const PlacedQueries& placed, std::size_t begin, std::siz
     ladder_.raise_threshold(q, search_.at_least(queries_[q]));
     if (search_.guesses != nullptr) ladder_.raise_threshold(q, search_.guesses[queries_[q]]);
   }
-  rescoring_.start(queries_, first_rows(search_.request.k, layout_.cell_rows()));
+  rescoring_.start(queries_, first_rows(layout_.cell_rows(), search_.request.k));
   comparison_.start(queries_.size());
   visits_.start(placed, begin, end, cells);
 }

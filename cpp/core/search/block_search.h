@@ -30,6 +30,13 @@ class BlockSearch {
   BlockSearch(const BlockSearch&) = delete;
   BlockSearch& operator=(const BlockSearch&) = delete;
 
+  // Finds some good rows for queries [begin, end) of `placed` in the cells nearest to their places, and puts them into
+  // `answers`, shard 0. Rows that screens say nothing about are left out.
+  void look(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells, Answers& answers);
+
+  // Returns how many rows a block first visits around each query's place.
+  static std::size_t first_rows(std::size_t cell_rows, std::size_t k);
+
   // Finds the best rows of `cells` for queries [begin, end) of `placed`, and puts them into `answers`.
   void search(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells, std::size_t shard,
               Answers& answers);
@@ -40,6 +47,7 @@ class BlockSearch {
  private:
   void start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells);
   void score_unscreened(Window cells);
+  void hand_over(std::size_t shard, Answers& answers);
   void visit(std::size_t width, Answers& answers);
   void exchange_thresholds(Answers& answers);
   void want(Window cells);

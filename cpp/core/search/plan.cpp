@@ -43,6 +43,14 @@ SearchPlan plan_exhaustive(const Search& search, std::size_t rows) {
   return plan;
 }
 
+SearchPlan plan_look(const Search& search, const Ladder& ladder, const Layout& layout) {
+  SearchPlan plan = plan_screened(search, ladder, layout);
+  const std::size_t rows = BlockSearch::first_rows(layout.cell_rows(), search.request.k);
+  plan.work = static_cast<double>(search.queries.count()) * costs::searched_query(rows, search.rows.dim);
+  plan.shards = 1;
+  return plan;
+}
+
 SearchPlan plan_screened(const Search& search, const Ladder& ladder, const Layout& layout) {
   const Screen& screen = *ladder.screens[ladder.begins_on];
   const std::size_t tile = screen.kernel().query_tile;

@@ -24,4 +24,7 @@ SearchPlan plan_exhaustive(const Search& search, std::size_t rows);
 // Plans a search that screens the rows of `layout`.
 SearchPlan plan_screened(const Search& search, const Ladder& ladder, const Layout& layout);
 
+// Plans a look at the rows of `layout` that are nearest to each query's place.
+SearchPlan plan_look(const Search& search, const Ladder& ladder, const Layout& layout);
+
 }  // namespace latentknn

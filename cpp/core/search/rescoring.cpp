@@ -115,9 +115,13 @@ void Rescoring::score_some(std::size_t rows_to_come) {
   });
 }
 
-void Rescoring::score_all() {
-  // The likeliest rows come first: the threshold that they give excludes most of the others.
+void Rescoring::score_likeliest() {
   score_pairs([this](std::size_t) { return scored_first_; });
+}
+
+void Rescoring::score_all() {
+  // The threshold that the likeliest rows give excludes most of the others.
+  score_likeliest();
   score_pairs([this](std::size_t q) { return lists_.size(q); });
 }
 

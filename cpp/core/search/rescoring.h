@@ -37,6 +37,8 @@ class Rescoring {
   void score_cell(std::size_t cell, std::size_t tile, const PlaceSet& without);
   // Raises thresholds by scoring the likeliest candidates, before so many rows are visited.
   void score_some(std::size_t rows_to_come);
+  // Scores the likeliest candidates of every query.
+  void score_likeliest();
   // Scores all candidates that cannot be excluded.
   void score_all();
 

@@ -15,16 +15,12 @@
 namespace latentknn {
 namespace {
 
-// Returns the queries whose guesses were too high.
-std::vector<std::size_t> search_blocks(const Search& search, const Ladder& ladder, const Layout& layout) {
-  const PlacedQueries placed(search, layout);
-  const SearchPlan plan = plan_screened(search, ladder, layout);
-  const std::size_t cells = (search.rows.count + layout.cell_rows() - 1) / layout.cell_rows();
-  Answers answers(search, plan.shards);
-
+// Does each task of a plan with a BlockSearch that no other thread uses: work(block, first, last, index).
+template <class Work>
+void for_each_block(const Search& search, const Ladder& ladder, const Layout& layout, const SearchPlan& plan,
+                    const Work& work) {
   std::mutex idle_mutex;
   std::vector<std::unique_ptr<BlockSearch>> idle;
-
   const auto task = [&](std::size_t index) {
     std::unique_ptr<BlockSearch> block;
     {
@@ -36,16 +32,33 @@ std::vector<std::size_t> search_blocks(const Search& search, const Ladder& ladde
     }
     if (!block) block = std::make_unique<BlockSearch>(search, ladder, layout);
     const std::size_t first = index / plan.shards * plan.query_block;
-    const std::size_t last = std::min(first + plan.query_block, search.queries.count());
-    // The shard of the queries' own places comes first: its thresholds spare the others most of their work.
-    const std::size_t home = placed.places[(first + last) / 2] / layout.cell_rows() * plan.shards / cells;
-    const std::size_t shard = (index + home) % plan.shards;
-    const Window window{cells * shard / plan.shards, cells * (shard + 1) / plan.shards};
-    block->search(placed, first, last, window, shard, answers);
+    work(*block, first, std::min(first + plan.query_block, search.queries.count()), index);
     const std::lock_guard lock(idle_mutex);
     idle.push_back(std::move(block));
   };
   ThreadPool::shared().run_sized(plan.work, plan.tasks(), search.request.threads, task, search.request.poll);
+}
+
+std::size_t cells_of(const Search& search, const Layout& layout) {
+  return (search.rows.count + layout.cell_rows() - 1) / layout.cell_rows();
+}
+
+// Returns the queries whose guesses were too high.
+std::vector<std::size_t> search_blocks(const Search& search, const Ladder& ladder, const Layout& layout) {
+  const PlacedQueries placed(search, layout);
+  const SearchPlan plan = plan_screened(search, ladder, layout);
+  const std::size_t cells = cells_of(search, layout);
+  Answers answers(search, plan.shards);
+  for_each_block(search, ladder, layout, plan,
+                 [&](BlockSearch& block, std::size_t first, std::size_t last, std::size_t index) {
+                   // The shard of the queries' own places comes first: its thresholds spare the others most of their
+                   // work.
+                   const std::size_t place = placed.places[(first + last) / 2];
+                   const std::size_t home = place / layout.cell_rows() * plan.shards / cells;
+                   const std::size_t shard = (index + home) % plan.shards;
+                   const Window window{cells * shard / plan.shards, cells * (shard + 1) / plan.shards};
+                   block.search(placed, first, last, window, shard, answers);
+                 });
   answers.merge();
   return answers.refuted();
 }
@@ -94,6 +107,17 @@ void screened_search(const Search& search, const Ladder& ladder, const Layout& l
   }
   const std::vector<std::size_t> refuted = search_blocks(guessed, ladder, layout);
   if (!refuted.empty()) search_some(search, refuted, ladder, layout);
+}
+
+void look_near(const Search& search, const Ladder& ladder, const Layout& layout) {
+  const PlacedQueries placed(search, layout);
+  const SearchPlan plan = plan_look(search, ladder, layout);
+  const Window all{0, cells_of(search, layout)};
+  Answers answers(search, plan.shards);
+  for_each_block(search, ladder, layout, plan,
+                 [&](BlockSearch& block, std::size_t first, std::size_t last, std::size_t) {
+                   block.look(placed, first, last, all, answers);
+                 });
 }
 
 }  // namespace latentknn

@@ -9,4 +9,8 @@ namespace latentknn {
 
 void screened_search(const Search& search, const Ladder& ladder, const Layout& layout);
 
+// Finds some good rows of each query, near its place, and writes them as an answer that ends early where they are fewer
+// than k. Its last similarity is one that the answer of a whole search reaches too.
+void look_near(const Search& search, const Ladder& ladder, const Layout& layout);
+
 }  // namespace latentknn

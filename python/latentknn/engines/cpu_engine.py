@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,20 @@ class CpuDatabase(_core.Database, ReadsHostArrays):
     def __init__(self, engine: Engine, rows: _core.Database) -> None:
         super().__init__(rows)
         self.engine = engine
+
+    @classmethod
+    def joined(cls, databases: Sequence[CpuDatabase], numbered: bool) -> CpuDatabase:
+        """Return a database of the rows of several, at least one, whose memory it shares; it is for searches.
+
+        Parameters
+        ----------
+        databases : sequence of CpuDatabase
+            In the order of their rows, all of the same dimension.
+        numbered : bool
+            Whether the ids of each are its positions, and those of the whole are positions again; else ids
+            stay.
+        """
+        return cls(databases[0].engine, _core.Database.joined(databases, numbered))
 
     @property
     def version(self) -> object:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn.arrays import as_rows
 from latentknn.engines import EngineLike, find_engine
+from latentknn.engines.cpu_engine import CpuDatabase
 from latentknn.index.changes import ChangingContents, Held
 from latentknn.index.class_search import ClassSearch
 from latentknn.index.labelled_rows import LabelledRows
@@ -83,6 +84,14 @@ class IndexContents(ChangingContents):
                 by_class = ClassSearch(codes, rows, self._make_database, self._thread_count())
                 self._by_class = by_class
             return by_class
+
+
+def core_rows(index: object) -> tuple[CpuDatabase, int] | None:
+    """Return the rows of an index, and its number of threads, where the core searches; else None."""
+    if not isinstance(index, IndexContents):
+        return None
+    database = index._held.database
+    return (database, index._thread_count()) if isinstance(database, CpuDatabase) else None
 
 
 def _restored(

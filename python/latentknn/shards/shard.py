@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core
 from latentknn.engines import make_database
+from latentknn.engines.cpu_engine import CpuDatabase
 from latentknn.index import SearchResult
 from latentknn.index.class_search import ClassSearch
+from latentknn.index.contents import core_rows
 from latentknn.index.labelled_rows import LabelledRows
 
 
@@ -70,6 +72,9 @@ class Shard(Protocol):
     def labels(self) -> NDArray[Any] | None:
         """Return the labels, if there are any."""
 
+    def core_rows(self) -> tuple[CpuDatabase, int] | None:
+        """Return the rows and the number of threads, where the core holds the rows to stay; else None."""
+
     def searchable(self) -> AbstractContextManager[Searchable]:
         """Give what searches the rows, for the time of a block."""
 
@@ -107,6 +112,10 @@ class IndexShard:
     def labels(self) -> NDArray[Any] | None:
         """Return the labels, if there are any."""
         return self._unchanged().labels
+
+    def core_rows(self) -> tuple[CpuDatabase, int] | None:
+        """Return the rows of the index and its number of threads, where the core searches them."""
+        return core_rows(self._unchanged())
 
     @contextmanager
     def searchable(self) -> Iterator[Searchable]:

@@ -12,9 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core
 from latentknn.arrays import as_flags, as_rows, as_similarities
+from latentknn.engines.cpu_engine import CpuDatabase
+from latentknn.engines.database import Answer
 from latentknn.engines.stored_database import others_of
 from latentknn.index import SearchResult
 from latentknn.index.counts import IN_INDEX, neighbour_count
+from latentknn.index.explanation import Explanation
 from latentknn.labels import join_labels
 from latentknn.shards.asking import Asking
 from latentknn.shards.class_rounds import ask_per_class
@@ -46,10 +49,11 @@ class ShardedIndex:
 
     Notes
     -----
-    Each query's likeliest shard is asked first. The others are asked for fewer neighbours, and only for those
-    at least as similar as the k-th so far; where one may have more, it is asked again. Shards are searched
-    one after the other, each with all its threads. Memory: that of the shards, and 256 codes of each;
-    for the first search, a copy of one shard's codes at a time.
+    Where the core holds all shards (engine "cpu"), it searches them together: what one has found spares the
+    others work, and no memory is needed beside that of the shards. The largest number of threads among the
+    shards' is used. Else each query's likeliest shard is asked first, and the others only for what is at least
+    as similar as the k-th so far; where one may have more, it is asked again. Memory: that of the shards, and
+    256 codes of each; for the first search, a copy of one shard's codes at a time.
 
     Examples
     --------
@@ -60,6 +64,8 @@ class ShardedIndex:
     >>> index.search([[3.0, 4.0]], k=3).ids.tolist()
     [[1, 3, 2]]
     """
+
+    _all_stay = True
 
     def __init__(self, indexes: Sequence[Searchable]) -> None:
         if not isinstance(indexes, Sequence):
@@ -89,6 +95,7 @@ class ShardedIndex:
         """Set what answers, and whether ids are positions."""
         self._numbered = numbered
         self._shards = shards
+        self._joined: CpuDatabase | None = None
         self._dim = dim
         self._firsts = np.cumsum([0, *map(len, shards)])
 
@@ -133,6 +140,35 @@ class ShardedIndex:
             f"{type(self).__name__}({len(self)} codes of dimension {self.dim} in {len(self._shards)} shards)"
         )
 
+    def explain(self) -> Explanation:
+        """Say how the shards are searched, why, and what their searches together took so far.
+
+        Returns
+        -------
+        Explanation
+            As `CosineIndex.explain` gives, of all shards: strategy, arithmetic and what was considered are
+            those of the largest. Searches of a shard by itself, and those of single classes, are not counted.
+
+        Raises
+        ------
+        RuntimeError
+            Where the core does not hold all shards: with engine "cuda", or on the disk. Ask each shard then.
+
+        Examples
+        --------
+        >>> import latentknn as lk
+        >>> shards = [lk.CosineIndex.from_codes([[1.0, 0.0]] * rows, engine="cpu") for rows in (2, 3)]
+        >>> lk.shards.ShardedIndex(shards).explain().rows
+        5
+        """
+        core = self._core_rows()
+        if core is None:
+            raise RuntimeError(
+                "the shards are searched one by one, not together in this process; ask each index of theirs "
+                "for its explain()"
+            )
+        return Explanation.of(core[0])
+
     def search(
         self,
         queries: ArrayLike,
@@ -170,13 +206,17 @@ class ShardedIndex:
             Where the size of a shard has changed.
         """
         rows = as_rows(queries, "queries", self.dim)
-        flags = None if allowed is None else as_flags(allowed, "allowed", len(self)).view(np.bool_)
+        flags = None if allowed is None else as_flags(allowed, "allowed", len(self))
         available = len(self) if flags is None else int(np.count_nonzero(flags))
         k = neighbour_count(k, available, IN_INDEX if flags is None else "allowed codes")
         lowest = None if at_least is None else as_similarities(at_least, "at_least", len(rows))
+        core = self._core_rows()
+        if core is not None:
+            database, threads = core
+            return _result(database.search(rows, k, flags, threads, scores64, lowest))
         asking = Asking.of_queries(_core.round_rows(rows, "queries"), k, lowest)
         with self._turn():
-            self._ask(self._parts(flags), [asking], k)
+            self._ask(self._parts(None if flags is None else flags.view(np.bool_)), [asking], k)
         return asking.found(scores64)
 
     def search_self(self, k: int = 10, *, scores64: bool = False) -> SearchResult:
@@ -202,6 +242,10 @@ class ShardedIndex:
             Where the size of a shard has changed.
         """
         k = neighbour_count(k, len(self) - 1, "other codes in the index")
+        core = self._core_rows()
+        if core is not None:
+            database, threads = core
+            return _result(database.search_self(k, threads, scores64))
         # A code is among its own best k + 1, or all of those are others of the same similarity.
         askings = [Asking.of_codes(shard, i, k + 1) for i, shard in enumerate(self._shards)]
         with self._turn():
@@ -248,6 +292,18 @@ class ShardedIndex:
         with self._turn():
             return ask_per_class(self._parts(None), classes, queries, self.dim, k, scores64)
 
+    def _core_rows(self) -> tuple[CpuDatabase, int] | None:
+        """Return all rows, and a number of threads, where the core holds all of them; else None."""
+        if not self._all_stay:
+            return None
+        held = [shard.core_rows() for shard in self._shards]
+        given = [each for each in held if each is not None]
+        if len(given) < len(held):
+            return None
+        if self._joined is None:
+            self._joined = CpuDatabase.joined([database for database, _ in given], self._numbered)
+        return self._joined, max(threads for _, threads in given)
+
     def _parts(self, flags: NDArray[np.bool_] | None) -> list[Part]:
         """Return the shards with rows that may be found."""
         parts = []
@@ -287,6 +343,11 @@ class ShardedIndex:
     @cached_property
     def _homes(self) -> Homes:
         return Homes(shard.codes() for shard in self._shards)
+
+
+def _result(answer: Answer) -> SearchResult:
+    similarities, positions, ids, scores64 = answer
+    return SearchResult(similarities, ids, positions, scores64)
 
 
 def _check_distinct(ids: NDArray[np.int64]) -> None:

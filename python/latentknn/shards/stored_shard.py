@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.engines import EngineLike
+from latentknn.engines.cpu_engine import CpuDatabase
 from latentknn.files.column_file import Columns
 from latentknn.files.manifest import Manifest, ShardEntry
 from latentknn.files.shard import check_shard, open_shard
 from latentknn.index import CosineIndex
 from latentknn.index.class_search import ClassSearch
+from latentknn.index.contents import core_rows
 from latentknn.shards.shard import set_classes_apart
 
 _BYTES_OF_ROW = 64
@@ -86,13 +88,14 @@ class StoredShard:
         """Return the labels, if there are any."""
         return self._labels_of(self._read(codes=False)) if self._index is None else self._index.labels
 
+    def core_rows(self) -> tuple[CpuDatabase, int] | None:
+        """Return the rows and the number of threads, where they stay and the core searches them."""
+        return core_rows(self._made()) if self._stays else None
+
     @contextmanager
     def searchable(self) -> Iterator[CosineIndex]:
         """Give an index of the shard, which is made again unless it stays."""
-        index = self.load() if self._index is None else self._index
-        if self._stays:
-            self._index = index
-        yield index
+        yield self._made()
 
     @contextmanager
     def classes_apart(self) -> Iterator[ClassSearch]:
@@ -104,6 +107,12 @@ class StoredShard:
         columns = self._read()
         index = CosineIndex(self._manifest.dim, **self._settings)
         index.add(columns.codes, self._labels_of(columns), self._ids_of(columns))
+        return index
+
+    def _made(self) -> CosineIndex:
+        index = self.load() if self._index is None else self._index
+        if self._stays:
+            self._index = index
         return index
 
     def _read(self, *, codes: bool = True) -> Columns:
