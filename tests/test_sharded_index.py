@@ -42,7 +42,7 @@ class Problem:
         return index
 
     def in_shards(self, shards: int, kind=lambda index: index) -> lk.shards.ShardedIndex:
-        """Return the same codes in shards of drawn sizes, among them empty ones, each made a `kind` of index."""
+        """Return the same codes in shards of drawn sizes, empty ones too, each made a `kind` of index."""
         ends = np.sort(self.rng.integers(self.count + 1, size=shards - 1))
         if self.rng.random() < 0.3:
             ends = np.linspace(0, self.count, shards + 1).astype(int)[1:-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -49,7 +51,7 @@ def test_thresholds_of_other_shards_leave_nothing_out(kind, sizes, strategy):
         settings = {"engine": "cpu", "strategy": strategy, "threads": int(rng.integers(1, 3))}
         bounds = np.cumsum([0, *SIZES[sizes]])
         shards = []
-        for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+        for begin, end in pairwise(bounds):
             shard = lk.CosineIndex(codes.shape[1], **settings)
             shard.add(codes[begin:end], ids=None if ids is None else ids[begin:end])
             shards.append(shard)

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "bindings.h"
@@ -162,6 +163,20 @@ void change(Database& database, const Positions& gone, const py::array& rows, co
   call_core("codes", [&] { database.change(wanted, threads, signal_arrived); });
 }
 
+// Appends rows that a function of Python writes to an array, which it must not keep: the memory is the database's.
+void fill(Database& database, std::size_t count, const py::function& write, const std::optional<Ids>& ids,
+          std::size_t threads) {
+  if (ids && static_cast<std::size_t>(ids->size()) != count) throw py::value_error("one id a row is needed");
+  const std::size_t dim = database.dim();
+  const std::function<void(float*)> to_memory = [&](float* memory) {
+    const py::gil_scoped_acquire held;
+    const py::array_t<float> rows({count, dim}, memory, py::capsule(memory, [](void*) {}));
+    write(rows);
+  };
+  const Matrix rows{nullptr, ElementType::float32, count, dim, &to_memory};
+  call_core("codes", [&] { database.add(rows, ids ? ids->data() : nullptr, threads, signal_arrived); });
+}
+
 }  // namespace
 
 void register_database(py::module_& module) {
@@ -188,6 +203,7 @@ void register_database(py::module_& module) {
             change(self, Positions(0), rows, ids, threads);
           },
           py::arg("rows"), py::arg("ids"), py::arg("threads"))
+      .def("fill", &fill, py::arg("count"), py::arg("write"), py::arg("ids"), py::arg("threads"))
       .def("change", &change, py::arg("gone"), py::arg("rows"), py::arg("ids"), py::arg("threads"))
       .def(
           "compact",

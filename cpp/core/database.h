@@ -36,8 +36,9 @@ struct Change {
   const std::int64_t* gone = nullptr;  // their positions, in ascending order
   std::size_t gone_count = 0;
   Matrix rows{};
-  const std::int64_t* ids =
-      nullptr;  // ids of the new rows; null where each is the number of rows that ever came before
+  // Ids of the new rows; null where each is the number of rows that ever came before. They are looked at after the rows
+  // have been written.
+  const std::int64_t* ids = nullptr;
 };
 
 // A copy shares the memory of rows, and its changes are its own. Several threads may search a database. A change needs

@@ -1,6 +1,6 @@
 """The compute core of latentknn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -41,6 +41,13 @@ class Database:
     @property
     def strategy(self) -> str: ...
     def add(self, rows: NDArray[Any], ids: NDArray[np.int64] | None, threads: int) -> None: ...
+    def fill(
+        self,
+        count: int,
+        write: Callable[[NDArray[np.float32]], None],
+        ids: NDArray[np.int64] | None,
+        threads: int,
+    ) -> None: ...
     def change(
         self,
         gone: NDArray[np.int64],

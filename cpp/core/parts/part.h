@@ -30,7 +30,7 @@ struct Part {
   }
 };
 
-// New rows, with an id each.
+// New rows, with an id each. Ids are looked at after the rows have been written.
 struct NewRows {
   Matrix matrix;
   const std::int64_t* ids;

@@ -77,6 +77,11 @@ void convert_rows(const Matrix& from, std::size_t begin, std::size_t end, float*
 }
 
 void convert_all(const Matrix& from, float* to, std::size_t threads, const ThreadPool::Poll& poll) {
+  if (from.fill != nullptr) {
+    (*from.fill)(to);
+    // Rows are checked where they stand: float32 is rounded to itself.
+    return convert_all({to, ElementType::float32, from.rows, from.columns}, to, threads, poll);
+  }
   const std::size_t rows_per_task = std::max<std::size_t>(kNumbersPerTask / std::max<std::size_t>(from.columns, 1), 1);
   if (from.rows <= rows_per_task) {
     const DefaultFloatEnvironment environment;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,18 @@ class CpuDatabase(_core.Database, ReadsHostArrays):
         """Return another database, without some rows and with others behind."""
         other = CpuDatabase(self.engine, self)
         other.change(gone, rows, ids, threads)
+        return other
+
+    def filled(
+        self,
+        count: int,
+        write: Callable[[NDArray[np.float32]], None],
+        ids: NDArray[np.int64] | None,
+        threads: int,
+    ) -> CpuDatabase:
+        """Return another database, of rows that a function writes to its memory."""
+        other = CpuDatabase(self.engine, self)
+        other.fill(count, write, ids, threads)
         return other
 
     def compacted(self, threads: int) -> CpuDatabase:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -72,6 +73,32 @@ class Database(Protocol):
         ids : ndarray of shape (n,), int64, or None
             Their ids, if rows have ids of their own.
         threads : int
+        """
+
+    def filled(
+        self,
+        count: int,
+        write: Callable[[NDArray[np.float32]], None],
+        ids: NDArray[np.int64] | None,
+        threads: int,
+    ) -> Database:
+        """Return a database of rows that a function writes; this one has none, and nobody else uses it yet.
+
+        Parameters
+        ----------
+        count : int
+            Number of the rows, at least one.
+        write : callable
+            Gets an array of shape (count, dim), float32, which it fills and does not keep. Where it raises,
+            this raises the same.
+        ids : ndarray of shape (count,), int64, or None
+            Their ids, if rows have ids of their own; looked at after the rows have been written.
+        threads : int
+
+        Raises
+        ------
+        ValueError
+            For NaN or infinity among the rows.
         """
 
     def compacted(self, threads: int) -> Database:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -90,6 +91,18 @@ class StoredDatabase(ReadsHostArrays, ABC):
             self._store = store
             self._current = follows
         return self
+
+    def filled(
+        self,
+        count: int,
+        write: Callable[[NDArray[np.float32]], None],
+        ids: NDArray[np.int64] | None,
+        threads: int,
+    ) -> Self:
+        """Append rows that a function writes, and return the database itself."""
+        rows = np.empty((count, self.dim), np.float32)
+        write(rows)
+        return self.changed(np.empty(0, np.int64), rows, ids, threads)
 
     def compacted(self, threads: int) -> Self:
         """Pack the rows on the host together, and return the database itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -73,6 +74,39 @@ class IndexContents(ChangingContents):
         self._held = Held(
             held.database, LabelledRows(len(codes), held.rows.labels, rows.own_ids, rows.next_id)
         )
+
+    def _read(self, count: int, own_ids: bool, read: Callable[[NDArray[np.float32]], LabelledRows]) -> None:
+        """Add codes that a function writes to memory of the engine's; this index is empty.
+
+        Parameters
+        ----------
+        count : int
+            Number of the codes.
+        own_ids : bool
+            Whether codes have ids of their own.
+        read : callable
+            Fills an array of shape (count, dim), float32, which it does not keep, and returns what belongs to
+            the codes.
+        """
+        ids = np.empty(count, np.int64) if own_ids else None
+        found: list[LabelledRows] = []
+
+        def write(codes: NDArray[np.float32]) -> None:
+            rows = read(codes)
+            # Ids that occur twice, and labels that no index has, are refused before the codes are packed.
+            checked = LabelledRows().extended(count, rows.labels, rows.own_ids)
+            found.append(LabelledRows(count, checked.labels, rows.own_ids, rows.next_id))
+            if ids is not None:
+                ids[:] = rows.own_ids
+
+        with self._changing() as held:
+            if count == 0:
+                write(np.empty((0, self.dim), np.float32))
+                self._held = Held(held.database, found[0])
+                return
+            database = held.database.filled(count, write, ids, self._thread_count())
+            self._held = Held(database, found[0])
+            self._settle()
 
     def _classes_apart(self) -> ClassSearch:
         """Return the codes of every class in a database of their own; ValueError without labels."""

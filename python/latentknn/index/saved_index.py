@@ -7,7 +7,7 @@ from typing import Self
 
 from latentknn.engines import EngineLike, EngineRequestError
 from latentknn.index.contents import IndexContents
-from latentknn.index.storage import SavedIndex, read_index, write_index
+from latentknn.index.storage import SavedIndex, StoredIndex, UnreadableIndexError, open_index, write_index
 
 _VERIFIED = "loaded from a file, every byte of which was compared with its digest"
 _UNVERIFIED = "loaded from a file of version 0.1, which has no digests to tell damage by; save it again"
@@ -30,7 +30,7 @@ class SavableIndex(IndexContents):
         """Read an index that `save` wrote; it gives the same answers to the bit, if its engine is exact.
 
         Every byte is compared with a digest that was saved with it. Files of version 0.1 have none: they
-        load, and `explain` says so.
+        load, and `explain` says so. With the engine "cpu", codes are read to where they stay.
 
         Parameters
         ----------
@@ -50,16 +50,19 @@ class SavableIndex(IndexContents):
         ValueError
             For a file that is damaged or is not an index of latentknn.
         """
-        stored = read_index(path)
-        index = cls(stored.codes.shape[1], engine=engine, strategy=strategy, threads=threads)
-        try:
-            index._fill(stored.codes, stored.rows)
-        except EngineRequestError:
-            raise
-        except ValueError as error:
-            raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error
-        index._origin = _VERIFIED if stored.verified else _UNVERIFIED
-        return index
+
+        def made(stored: StoredIndex) -> Self:
+            index = cls(stored.dim, engine=engine, strategy=strategy, threads=threads)
+            try:
+                index._read(stored.count, stored.own_ids, stored.read)
+            except (EngineRequestError, UnreadableIndexError):
+                raise
+            except ValueError as error:
+                raise UnreadableIndexError(path, error) from error
+            index._origin = _VERIFIED if stored.verified else _UNVERIFIED
+            return index
+
+        return open_index(path, made)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to one safetensors file, or to a folder: codes, ids, labels and digests, no pickle.

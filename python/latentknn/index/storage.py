@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ from latentknn.index.labelled_rows import LabelledRows
 
 _WHOLE_NUMBER = re.compile("[0-9]{1,19}")
 _MOST_ID = (1 << 63) - 1
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,30 @@ class SavedIndex:
 
 
 @dataclass(frozen=True, eq=False)
+class StoredIndex:
+    """An index in a file or a folder, whose header or manifest has been read.
+
+    Parameters
+    ----------
+    count, dim : int
+        Shape of the codes.
+    own_ids : bool
+        Whether codes have other ids than their positions.
+    verified : bool
+        Whether every byte is compared with a digest; files of version 0.1 have none.
+    read : callable
+        Fills an array of shape (count, dim), float32, in C order, and returns what belongs to the codes; ids
+        may be there twice. Raises OSError, and UnreadableIndexError where the index is damaged.
+    """
+
+    count: int
+    dim: int
+    own_ids: bool
+    verified: bool
+    read: Callable[[NDArray[np.float32]], LabelledRows]
+
+
+@dataclass(frozen=True, eq=False)
 class LoadedIndex:
     """What a file or a folder holds; ids may still be there twice.
 
@@ -65,12 +92,19 @@ class LoadedIndex:
     codes : ndarray of shape (n, d), float32
     rows : LabelledRows
     verified : bool
-        Whether every byte was compared with a digest; files of version 0.1 have none.
+        As in `StoredIndex`.
     """
 
     codes: NDArray[np.float32]
     rows: LabelledRows
     verified: bool
+
+
+class UnreadableIndexError(ValueError):
+    """A file or folder is no index, or is a damaged one; the message names it."""
+
+    def __init__(self, path: str | os.PathLike[str], cause: ValueError) -> None:
+        super().__init__(f"{os.fspath(path)!r} is not a readable index file: {cause}")
 
 
 def write_index(path: str | os.PathLike[str], index: SavedIndex) -> None:
@@ -95,8 +129,10 @@ def write_index(path: str | os.PathLike[str], index: SavedIndex) -> None:
         _write_file(Path(path), index)
 
 
-def read_index(path: str | os.PathLike[str]) -> LoadedIndex:
-    """Read an index from a file or a folder.
+def open_index(path: str | os.PathLike[str], make: Callable[[StoredIndex], Made]) -> Made:
+    """Open an index in a file or a folder, and return what a function makes of it while it is open.
+
+    The function is called again where a writer has replaced a folder in the meantime.
 
     Raises
     ------
@@ -110,14 +146,21 @@ def read_index(path: str | os.PathLike[str]) -> LoadedIndex:
         Where it is damaged or something else; it is named.
     """
     if os.path.isdir(path):
-        return _read_folder(Path(path))
+        return _open_folder(Path(path), make)
     if not os.path.exists(path):
         raise FileNotFoundError(f"there is no index file at {os.fspath(path)!r}")
-    try:
-        with errors_of(Path(path)):
-            return _read_file(Path(path))
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)!r} is not a readable index file: {error}") from error
+    with errors_of(Path(path)):
+        return _open_file(Path(path), make)
+
+
+def read_index(path: str | os.PathLike[str]) -> LoadedIndex:
+    """Read an index from a file or a folder into arrays; raises what `open_index` does."""
+
+    def arrays(stored: StoredIndex) -> LoadedIndex:
+        codes = np.empty((stored.count, stored.dim), np.float32)
+        return LoadedIndex(codes, stored.read(codes), stored.verified)
+
+    return open_index(path, arrays)
 
 
 def _write_file(path: Path, index: SavedIndex) -> None:
@@ -131,18 +174,36 @@ def _write_file(path: Path, index: SavedIndex) -> None:
         writer.finish({"format": INDEX_FORMAT, "next_id": str(rows.next_id)})
 
 
-def _read_file(path: Path) -> LoadedIndex:
-    with ColumnFile(path) as file:
-        metadata = file.header.metadata
-        if metadata["format"] != INDEX_FORMAT:
-            raise ValueError("it is one shard of an index; load the folder")
-        next_id = metadata.get("next_id", "")
-        least = file.header.rows if file.header.digest else 0
-        if not _WHOLE_NUMBER.fullmatch(next_id) or not least <= int(next_id) <= _MOST_ID:
-            raise ValueError(f"its next id is {next_id[:30]!r}")
-        columns = file.read()
-        rows = _rows(len(columns.codes), columns.labels, columns.ids, int(next_id))
-        return LoadedIndex(columns.codes, rows, file.header.digest is not None)
+def _open_file(path: Path, make: Callable[[StoredIndex], Made]) -> Made:
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(ColumnFile(path))
+            header = file.header
+            next_id = _next_id(file)
+            check_memory(path, file.bytes)
+        except ValueError as error:
+            raise UnreadableIndexError(path, error) from error
+
+        def read(codes: NDArray[np.float32]) -> LabelledRows:
+            try:
+                columns = file.read(into=codes)
+                return _rows(header.rows, columns.labels, columns.ids, next_id)
+            except ValueError as error:
+                raise UnreadableIndexError(path, error) from error
+
+        own_ids = "ids" in header.tensors or next_id != header.rows
+        return make(StoredIndex(header.rows, header.dim, own_ids, header.digest is not None, read))
+
+
+def _next_id(file: ColumnFile) -> int:
+    metadata = file.header.metadata
+    if metadata["format"] != INDEX_FORMAT:
+        raise ValueError("it is one shard of an index; load the folder")
+    next_id = metadata.get("next_id", "")
+    least = file.header.rows if file.header.digest else 0
+    if not _WHOLE_NUMBER.fullmatch(next_id) or not least <= int(next_id) <= _MOST_ID:
+        raise ValueError(f"its next id is {next_id[:30]!r}")
+    return int(next_id)
 
 
 def _write_folder(path: Path, index: SavedIndex) -> None:
@@ -218,34 +279,38 @@ def _codes_written(file: Target, index: SavedIndex, first: int, last: int) -> Co
     return writer
 
 
-def _read_folder(path: Path) -> LoadedIndex:
+def _open_folder(path: Path, make: Callable[[StoredIndex], Made]) -> Made:
     while True:
         with errors_of(path):
             manifest = read_newest(path)
+        check_memory(path, 4 * manifest.rows * manifest.dim)
+        own_ids = manifest.own_ids or manifest.next_id != manifest.rows
+        read = partial(_read_shards, path, manifest)
         try:
-            return _read_shards(path, manifest)
+            return make(StoredIndex(manifest.rows, manifest.dim, own_ids, True, read))
         except FileNotFoundError:
             # A writer may have replaced the shards since the manifest was read.
             if manifest.generation == max(generations(path), default=0):
                 raise
 
 
-def _read_shards(path: Path, manifest: Manifest) -> LoadedIndex:
+def _read_shards(path: Path, manifest: Manifest, codes: NDArray[np.float32]) -> LabelledRows:
     count = manifest.rows
-    check_memory(path, 4 * count * manifest.dim)
-    codes = np.empty((count, manifest.dim), np.float32)
     labels = None if manifest.labels_dtype is None else np.empty(count, manifest.labels_dtype)
     ids = np.arange(count, dtype=np.int64) if manifest.own_ids else None
     for shard in manifest.shards:
         part = slice(shard.first, shard.first + shard.rows)
-        with open_shard(path, shard) as file:
-            check_shard(file.header, manifest)
-            columns = file.read(into=codes[part])
+        try:
+            with open_shard(path, shard) as file:
+                check_shard(file.header, manifest)
+                columns = file.read(into=codes[part])
+        except ValueError as error:
+            raise UnreadableIndexError(path, error) from error
         if ids is not None and columns.ids is not None:
             ids[part] = columns.ids
         if labels is not None and columns.labels is not None:
             labels[part] = columns.labels
-    return LoadedIndex(codes, _rows(count, labels, ids, manifest.next_id), verified=True)
+    return _rows(count, labels, ids, manifest.next_id)
 
 
 def _rows(

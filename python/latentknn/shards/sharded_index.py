@@ -51,9 +51,9 @@ class ShardedIndex:
     -----
     Where the core holds all shards (engine "cpu"), it searches them together: what one has found spares the
     others work, and no memory is needed beside that of the shards. The largest number of threads among the
-    shards' is used. Else each query's likeliest shard is asked first, and the others only for what is at least
-    as similar as the k-th so far; where one may have more, it is asked again. Memory: that of the shards, and
-    256 codes of each; for the first search, a copy of one shard's codes at a time.
+    shards' is used. Else each query's likeliest shard is asked first, and the others only for what is at
+    least as similar as the k-th so far; where one may have more, it is asked again. Memory: that of the
+    shards, and 256 codes of each; for the first search, a copy of one shard's codes at a time.
 
     Examples
     --------
