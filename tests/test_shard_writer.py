@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
+import shutil
+import time
 
 import numpy as np
 import pytest
 
 import latentknn as lk
+from killing import killed
 from latentknn.files import column_writer
 from latentknn.files.manifest import read_newest
 from scale import scaled
@@ -206,3 +210,52 @@ def test_folders_that_cannot_be_written_are_refused(tmp_path):
     for dim, rows in ((0, 1), (1, 0)):
         with pytest.raises(ValueError, match="must be at least 1, received 0"):
             lk.shards.Writer(tmp_path / "nowhere", dim, rows)
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_a_killed_writer_leaves_the_index_of_before_or_the_new_one(tmp_path, append):
+    rng = np.random.default_rng(7)
+    codes = rng.standard_normal((24_000, 16), dtype=np.float32)
+    labels, ids = rng.integers(9, size=24_000), rng.permutation(24_000)
+    old, folder = 6_000, tmp_path / "index"
+
+    def write(first, last):
+        with lk.shards.Writer(folder, 16, 4_000, append=first > 0) as writer:
+            for begin in range(first, last, 1_500):
+                rows = slice(begin, begin + 1_500)
+                writer.add(codes[rows], labels[rows], ids[rows])
+
+    def begin_again():
+        shutil.rmtree(folder, ignore_errors=True)
+        if append:
+            write(0, old)
+
+    def work():
+        write(old if append else 0, 24_000)
+
+    begin_again()
+    began = time.perf_counter()
+    work()
+    usual = time.perf_counter() - began
+    kills = 0
+    for _ in range(scaled(10)):
+        begin_again()
+        kills += killed(work, rng.uniform(0, 1.2 * usual))
+        try:
+            found = lk.shards.open(folder)
+        except FileNotFoundError:
+            assert not append
+            count = 0
+        else:
+            count = len(found)
+            assert found.codes.tobytes() == codes[:count].tobytes()
+            assert found.labels.tolist() == labels[:count].tolist()
+            assert found.ids.tolist() == ids[:count].tolist()
+        assert count in ((old, 24_000) if append else (0, 24_000))
+        # The next writer deletes what the killed one has left.
+        with lk.shards.Writer(folder, 16, append=count > 0):
+            listed = [] if count == 0 else [each.file for each in read_newest(folder).shards]
+            manifests = [name for name in os.listdir(folder) if name.startswith("manifest-")]
+            assert sorted(os.listdir(folder)) == sorted([*listed, *manifests])
+            assert len(manifests) == (count > 0)
+    assert kills > 0

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from killing import killed
 from latentknn.files.folder import WritableFolder
 from latentknn.files.shard import ShardWriter
 from latentknn.index import storage
@@ -48,19 +49,6 @@ def assert_is(path, index):
 
 def files_below(path):
     return sorted(os.listdir(path if path.is_dir() else path.parent))
-
-
-def killed(work, seconds):
-    """Call `work` in a forked process, and end that by SIGKILL after a time, unless it has ended."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    return os.waitpid(child, 0)[1] != 0
 
 
 KINDS = {
