@@ -1,20 +1,24 @@
 """How long Ctrl-C takes to end each public call: from the signal to KeyboardInterrupt, in seconds.
 
 python -m benchmarks.speed.interrupt [ROUNDS] [--only NAME,NAME]
+
+With --only, the other calls of interrupt.json stay as they are, so that a machine need not be left alone for
+long at a time.
 """
 
 import argparse
 import signal
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 import latentknn as lk
 from benchmarks.harness.machine import machine
-from benchmarks.harness.results import write_json
+from benchmarks.harness.paths import RESULTS
+from benchmarks.harness.results import read_json, write_json
 from benchmarks.harness.timing import Spread
 
 CODES = 100_000
@@ -39,6 +43,8 @@ def calls(folder: Path) -> dict[str, tuple[Call, Call]]:
     few = lk.CosineIndex.from_codes(codes[: CODES // 8], labels[: CODES // 8])
     classifier = lk.CosineKNNClassifier(5).fit(codes, labels)
     unwanted = generator.permutation(CODES)[: CODES // 2]
+    shards = [lk.CosineIndex.from_codes(part) for part in np.split(codes, 4)]
+    lk.CosineIndex.from_codes(codes, labels).save(f"{folder / 'shards'}/")
     changed: list[lk.CosineIndex] = []
 
     def nothing() -> None:
@@ -49,6 +55,14 @@ def calls(folder: Path) -> dict[str, tuple[Call, Call]]:
 
     def forget_classes() -> None:
         index._by_class = None
+
+    def holes() -> None:
+        copy()
+        changed[0].remove(unwanted[: CODES // 5])
+
+    def write_shards() -> None:
+        with TemporaryDirectory(dir=folder) as other, lk.shards.Writer(other, DIM, CODES // 4) as writer:
+            writer.add(codes, labels)
 
     return {
         "search": (nothing, lambda: index.search(queries, 10)),
@@ -66,8 +80,14 @@ def calls(folder: Path) -> dict[str, tuple[Call, Call]]:
         "cosine_search": (nothing, lambda: lk.cosine_search(codes, queries, 10)),
         "add": (copy, lambda: changed[0].add(codes, labels)),
         "remove": (copy, lambda: changed[0].remove(unwanted)),
+        "update": (copy, lambda: changed[0].update(codes[unwanted], unwanted)),
+        "upsert": (copy, lambda: changed[0].upsert(codes[unwanted], unwanted)),
+        "compact": (holes, lambda: changed[0].compact()),
         "save": (nothing, lambda: index.save(folder / "other.safetensors")),
         "load": (nothing, lambda: lk.CosineIndex.load(folder / "index.safetensors")),
+        "search of shards": (nothing, lambda: lk.shards.ShardedIndex(shards).search(queries, 10)),
+        "writing shards": (nothing, write_shards),
+        "opening shards": (nothing, lambda: lk.shards.open(folder / "shards")),
         "fit": (nothing, lambda: lk.CosineKNNClassifier(5).fit(codes, labels)),
         "predict": (nothing, lambda: classifier.predict(queries)),
         "predict_proba": (nothing, lambda: classifier.predict_proba(queries)),
@@ -104,7 +124,7 @@ def main() -> None:
     arguments = parser.parse_args()
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     measured = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
         for name, (before, call) in calls(Path(folder)).items():
             if arguments.only and name not in arguments.only.split(","):
                 continue
@@ -114,9 +134,9 @@ def main() -> None:
                 f"{Spread.of(found)} s, median (smallest-largest) of {len(found)}" if found else "too short"
             )
             print(f"{name}: takes {takes:.2f} s; from signal to KeyboardInterrupt {spread}", flush=True)
-    if not arguments.only:
-        about = machine(lk._core.usable_processors(), ["latentknn", "numpy"])
-        write_json("interrupt", {"machine": about, "calls": measured})
+    known = read_json(RESULTS / "interrupt.json").get("calls", {}) if arguments.only else {}
+    about = machine(lk._core.usable_processors(), ["latentknn", "numpy"])
+    write_json("interrupt", {"machine": about, "calls": known | measured})
 
 
 if __name__ == "__main__":
