@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from latentknn.files.digests import BLOCK_BYTES, DIGEST_BYTES, BlockDigests
 from latentknn.files.header import Header, Tensor, read_header
 from latentknn.files.label_columns import decode_labels, labels_dtype
+from latentknn.files.metadata_column import decoded
 from latentknn.files.regular_file import open_regular_file
 
 _READ_BYTES = 1 << 20
@@ -29,11 +31,22 @@ class Columns:
     ids : ndarray of shape (n,), int64, or None
         None where every id is the position of its code.
     labels : ndarray of shape (n,), or None
+    content : ndarray of uint8, or None
+        The file of Parquet that holds the metadata.
     """
 
     codes: NDArray[np.float32]
     ids: NDArray[np.int64] | None
     labels: NDArray[Any] | None
+    content: NDArray[np.uint8] | None
+
+    @cached_property
+    def metadata(self) -> Any:
+        """A `pyarrow.Table` of n rows, or None.
+
+        Raises ValueError where it is damaged, ImportError without pyarrow.
+        """
+        return None if self.content is None else decoded(self.content, len(self.codes))
 
 
 class ColumnFile:
@@ -123,7 +136,7 @@ class ColumnFile:
         labels = arrays.get("labels")
         if labels is not None:
             labels = decode_labels(labels, labels_dtype(self.header.metadata["labels_dtype"]))
-        return Columns(arrays["codes"], arrays.get("ids"), labels)
+        return Columns(arrays["codes"], arrays.get("ids"), labels, arrays.get("metadata"))
 
     def _verify(self, tensor: Tensor, check: _Check) -> None:
         """Compare bytes that are not wanted themselves; they are read, for a mapping may end too early."""

@@ -50,7 +50,7 @@ class Written:
 
 
 class ColumnWriter:
-    """Writes codes, then ids, then labels to one file, with digests of all blocks.
+    """Writes codes, then ids, labels and metadata to one file, with digests of all blocks.
 
     Parameters
     ----------
@@ -94,13 +94,17 @@ class ColumnWriter:
         name = "BOOL" if kind == "b" else f"{_LETTERS[kind]}{8 * size}"
         self._append("labels", name, encoded.shape, encoded)
 
-    def finish(self, metadata: dict[str, str]) -> Written:
-        """Write the digests and the header; `metadata` is what stands there beside the type of labels."""
+    def write_metadata(self, content: NDArray[np.uint8]) -> None:
+        """Append bytes of a file of Parquet, after all labels."""
+        self._append("metadata", "U8", content.shape, content)
+
+    def finish(self, described: dict[str, str]) -> Written:
+        """Write the digests and the header; `described` is what stands there beside the type of labels."""
         if self._labels_dtype is not None:
-            metadata = {**metadata, "labels_dtype": self._labels_dtype.str}
+            described = {**described, "labels_dtype": self._labels_dtype.str}
         table = b"".join(self._digests.finish())
         self._append("digests", "U8", (len(table) // DIGEST_BYTES, DIGEST_BYTES), table)
-        header, digest = write_header(metadata, self._tensors, table)
+        header, digest = write_header(described, self._tensors, table)
         self._file.seek(0)
         self._write(header)
         return Written(self.rows, HEADER_BYTES + self._tensors["digests"].end, digest)

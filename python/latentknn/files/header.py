@@ -28,7 +28,7 @@ MOST_ROWS = (1 << 32) - 1
 MOST_DIM = 1 << 24
 
 _LABELS = ["BOOL", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "F16", "F32", "F64"]
-_DTYPES = {"codes": ["F32"], "ids": ["I64"], "labels": _LABELS, "digests": ["U8"]}
+_DTYPES = {"codes": ["F32"], "ids": ["I64"], "labels": _LABELS, "metadata": ["U8"], "digests": ["U8"]}
 _KINDS = {"U": "u", "I": "i", "F": "f"}
 
 
@@ -69,8 +69,8 @@ class Header:
     metadata : dict
         Strings by name.
     tensors : dict
-        The arrays by name, in the order in which they are stored: codes, and ids, labels and digests where
-        there are any.
+        The arrays by name, in the order in which they are stored: codes, and ids, labels, metadata and
+        digests where there are any.
     """
 
     text: bytes
@@ -176,6 +176,8 @@ def _tensors(found: dict[str, Any], data_bytes: int) -> dict[str, Tensor]:
         shape = tensors[name].shape
         if shape[:1] != (rows,) or len(shape) > (1 if name == "ids" else 2):
             raise ValueError(f"its {name} have shape {shape}, for {rows} codes")
+    if "metadata" in tensors and len(tensors["metadata"].shape) != 1:
+        raise ValueError(f"its metadata have shape {tensors['metadata'].shape}, and are the bytes of a file")
     in_order = dict(sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
     position = 0
     for name, tensor in in_order.items():

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,14 @@ from latentknn.files.header import SHARD_FORMAT, Header
 from latentknn.files.label_columns import check_labels, check_part
 from latentknn.files.manifest import Manifest, ShardEntry
 from latentknn.files.waiting_column import WaitingColumn
+from latentknn.files.waiting_table import WaitingTable
 
 
 class ShardWriter:
     """Writes a shard from batches, for ``with``; it appears under its name when `finish` is called.
 
-    Codes go to the file at once. Ids and labels follow them there, so that they wait in files without a name
-    until the last batch; memory holds none of them.
+    Codes go to the file at once. Ids, labels and metadata follow them there, so that they wait in files
+    without a name until the last batch; memory holds none of them.
 
     Parameters
     ----------
@@ -56,6 +57,7 @@ class ShardWriter:
         self._first = first
         self._ids: WaitingColumn | None = None
         self._labels: WaitingColumn | None = None
+        self._metadata: WaitingTable | None = None
         with ExitStack() as files:
             path = files.enter_context(atomic_file(self._path))
             self._columns = ColumnWriter(files.enter_context(path.open("wb", buffering=0)), dim)
@@ -82,6 +84,7 @@ class ShardWriter:
         codes: NDArray[np.float32],
         ids: NDArray[np.int64] | None = None,
         labels: NDArray[Any] | None = None,
+        metadata: Any = None,
     ) -> None:
         """Append a batch.
 
@@ -93,6 +96,8 @@ class ShardWriter:
             For all batches or for none.
         labels : ndarray of shape (n,), optional
             For all batches or for none. Strings may differ in width, numbers have one dtype.
+        metadata : pyarrow.Table of n rows, optional
+            For all batches or for none, with the same columns.
 
         Raises
         ------
@@ -104,10 +109,13 @@ class ShardWriter:
         ValueError
             For a wrong shape, or a batch with ids or labels among others without.
         """
-        self._check(codes, ids, labels)
+        self._check(codes, ids, labels, metadata)
         try:
             with errors_of(self._path):
                 self._append(codes, ids, labels)
+                if metadata is not None:
+                    self._metadata = self._metadata or WaitingTable(self._unnamed_file(), metadata.schema)
+                    self._metadata.add(metadata)
         except BaseException:
             self.discard()
             raise
@@ -126,6 +134,8 @@ class ShardWriter:
                     self._columns.write_ids(batch)
                 for batch in self._labels or ():
                     self._columns.write_labels(batch)
+                for content in self._metadata or ():
+                    self._columns.write_metadata(content)
                 written = self._columns.finish({"format": SHARD_FORMAT})
         except BaseException:
             self.discard()
@@ -152,15 +162,25 @@ class ShardWriter:
         self._columns.write_codes(codes)
 
     def _check(
-        self, codes: NDArray[np.float32], ids: NDArray[np.int64] | None, labels: NDArray[Any] | None
+        self,
+        codes: NDArray[np.float32],
+        ids: NDArray[np.int64] | None,
+        labels: NDArray[Any] | None,
+        metadata: Any,
     ) -> None:
         if codes.dtype != np.float32 or (ids is not None and ids.dtype != np.int64):
             given = codes.dtype if ids is None else f"{codes.dtype} and {ids.dtype}"
             raise TypeError(f"codes must be float32 and ids int64, received {given}")
         if codes.ndim != 2 or codes.shape[1] != self._dim:
             raise ValueError(f"codes must have shape (n, {self._dim}), received {codes.shape}")
-        for name, column, known in (("ids", ids, self._ids), ("labels", labels, self._labels)):
-            if column is not None and column.shape != codes.shape[:1]:
+        if metadata is not None and metadata.num_rows != len(codes):
+            raise ValueError(f"metadata must have {len(codes)} rows, received {metadata.num_rows}")
+        for name, column, known in (
+            ("ids", ids, self._ids),
+            ("labels", labels, self._labels),
+            ("metadata", metadata, self._metadata),
+        ):
+            if name != "metadata" and column is not None and column.shape != codes.shape[:1]:
                 raise ValueError(f"{name} must have shape {codes.shape[:1]}, received {column.shape}")
             if self.rows > 0 and (column is None) != (known is None):
                 raise ValueError(f"all batches have {name}, or none of them")
@@ -170,7 +190,10 @@ class ShardWriter:
                 self._labels.joined_dtype(labels.dtype)
 
     def _waiting_column(self) -> WaitingColumn:
-        return WaitingColumn(self._files.enter_context(TemporaryFile(dir=self._path.parent)))
+        return WaitingColumn(self._unnamed_file())
+
+    def _unnamed_file(self) -> IO[bytes]:
+        return self._files.enter_context(TemporaryFile(dir=self._path.parent))
 
 
 class _DiscardedError(Exception):
@@ -183,12 +206,13 @@ def write_shard(
     codes: NDArray[np.float32],
     ids: NDArray[np.int64] | None = None,
     labels: NDArray[Any] | None = None,
+    metadata: Any = None,
     *,
     first: int = 0,
 ) -> ShardEntry:
     """Write a shard at once; the parameters are those of `ShardWriter` and its `add`."""
     with ShardWriter(folder, name, codes.shape[1], first) as writer:
-        writer.add(codes, ids, labels)
+        writer.add(codes, ids, labels, metadata)
         return writer.finish()
 
 

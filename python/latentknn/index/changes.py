@@ -62,7 +62,14 @@ class ChangingContents:
         """Dimensions of a code."""
         return self._held.database.dim
 
-    def add(self, codes: ArrayLike, labels: ArrayLike | None = None, ids: ArrayLike | None = None) -> None:
+    def add(
+        self,
+        codes: ArrayLike,
+        labels: ArrayLike | None = None,
+        ids: ArrayLike | None = None,
+        *,
+        metadata: Any = None,
+    ) -> None:
         """Append codes, all of them or, where anything is wrong, none.
 
         Parameters
@@ -74,20 +81,25 @@ class ChangingContents:
             it has codes without. Strings are kept as NumPy's strings of fixed width.
         ids : array-like of shape (n,), integers, optional
             Distinct, and not in the index yet; by default the number of codes ever added before each.
+        metadata : table or mapping, optional
+            Further columns, one row a code: a table of Arrow, polars or pandas, or columns by name. Needed
+            where the index has metadata already, with the same columns; refused where it has codes without.
 
         Raises
         ------
+        ImportError
+            For metadata without pyarrow (``latentknn[tables]``).
         TypeError
-            For codes that are not real numbers, ids that are not integers, or numbers among labels that are
-            strings.
+            For codes that are not real numbers, ids that are not integers, numbers among labels that are
+            strings, or metadata that Parquet cannot hold.
         ValueError
             For NaN, infinity, a value that becomes infinite or a row that becomes zero in float32 (the
             first bad row is named), masked values, duplicate ids, missing labels, labels that no type holds
-            together with those of the index, or a wrong shape.
+            together with those of the index, metadata of other columns, or a wrong shape.
         """
         new = self._host_rows(codes, "codes")
         with self._changing() as held:
-            rows = held.rows.extended(len(new), labels, ids)
+            rows = held.rows.extended(len(new), labels, ids, metadata=metadata)
             if len(new) > 0:
                 self._change(_NONE_GONE, new, rows)
                 self._settle()
@@ -109,7 +121,9 @@ class ChangingContents:
             if len(gone) > 0:
                 self._change(gone, np.empty((0, self.dim), np.float32), rows)
 
-    def update(self, codes: ArrayLike, ids: ArrayLike, labels: ArrayLike | None = None) -> None:
+    def update(
+        self, codes: ArrayLike, ids: ArrayLike, labels: ArrayLike | None = None, *, metadata: Any = None
+    ) -> None:
         """Give the codes with some ids new values, all of them or, where anything is wrong, none.
 
         The index is the same as after `remove` and `add`: the codes stand behind all others, in the order in
@@ -123,6 +137,8 @@ class ChangingContents:
             Distinct, and in the index.
         labels : array-like of shape (n,), optional
             New labels; by default each id keeps its own.
+        metadata : table or mapping, optional
+            New metadata, as `add` takes them; by default each id keeps its own.
 
         Raises
         ------
@@ -142,9 +158,12 @@ class ChangingContents:
         with self._changing() as held:
             gone, left = held.rows.without(wanted, "nothing was changed; upsert also adds codes")
             kept = held.rows.labels_of(wanted) if labels is None else labels
-            self._replace(gone, new, left.extended(len(new), kept, wanted, came=0))
+            columns = held.rows.metadata_of(wanted) if metadata is None else metadata
+            self._replace(gone, new, left.extended(len(new), kept, wanted, came=0, metadata=columns))
 
-    def upsert(self, codes: ArrayLike, ids: ArrayLike, labels: ArrayLike | None = None) -> None:
+    def upsert(
+        self, codes: ArrayLike, ids: ArrayLike, labels: ArrayLike | None = None, *, metadata: Any = None
+    ) -> None:
         """Update the codes whose ids are in the index, and add the others, in one step.
 
         The index is the same as after `remove` of the ids that were there, and `add` of all.
@@ -158,6 +177,8 @@ class ChangingContents:
         labels : array-like of shape (n,), optional
             One label a code; by default each id keeps its own. They are needed where an id is new to an index
             with labels.
+        metadata : table or mapping, optional
+            As `add` takes them; needed where labels would be.
 
         Raises
         ------
@@ -177,9 +198,11 @@ class ChangingContents:
         with self._changing() as held:
             there = held.rows.knows(wanted)
             gone, left = held.rows.without(wanted[there])
-            kept = held.rows.labels_of(wanted) if labels is None and there.all() else labels
+            all_there = bool(there.all())
+            kept = held.rows.labels_of(wanted) if labels is None and all_there else labels
+            columns = held.rows.metadata_of(wanted) if metadata is None and all_there else metadata
             added = int(np.count_nonzero(~there))
-            self._replace(gone, new, left.extended(len(new), kept, wanted, came=added))
+            self._replace(gone, new, left.extended(len(new), kept, wanted, added, columns))
 
     def compact(self) -> None:
         """Pack all codes together, and free the memory of removed ones; the answers stay the same.

@@ -26,6 +26,7 @@ class IndexContents(ChangingContents):
         labels: ArrayLike | None = None,
         ids: ArrayLike | None = None,
         *,
+        metadata: Any = None,
         engine: EngineLike = "auto",
         strategy: str = "auto",
         threads: int | None = None,
@@ -33,14 +34,14 @@ class IndexContents(ChangingContents):
         """Build an index of codes; the parameters are those of the class and of `add`."""
         rows = as_rows(find_engine(engine, strategy).on_host(codes), "codes")
         index = cls(rows.shape[1], engine=engine, strategy=strategy, threads=threads)
-        index.add(rows, labels=labels, ids=ids)
+        index.add(rows, labels=labels, ids=ids, metadata=metadata)
         return index
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Give pickle and copy what an index is made from: a copy is an index of its own."""
         with self._steady() as held:
             rows = held.rows
-            contents = (held.database.rows(), rows.labels, rows.own_ids, rows.next_id)
+            contents = (held.database.rows(), rows.labels, rows.own_ids, rows.next_id, rows.metadata)
         return _restored, (type(self), self.dim, self._settings, *contents)
 
     @property
@@ -60,6 +61,22 @@ class IndexContents(ChangingContents):
         return None if labels is None else labels.copy()
 
     @property
+    def metadata(self) -> Any:
+        """A `pyarrow.Table` of the metadata, in order of insertion, or None; made anew after a removal.
+
+        Examples
+        --------
+        >>> import latentknn as lk
+        >>> index = lk.CosineIndex.from_codes(
+        ...     [[1.0, 0.0], [0.0, 2.0]], metadata={"file": ["a.png", "b.png"], "year": [2019, 2024]}
+        ... )
+        >>> found = index.search([[1.0, 3.0]], k=2)
+        >>> index.metadata.take(found.positions[0])["file"].to_pylist()
+        ['b.png', 'a.png']
+        """
+        return self._held.rows.metadata
+
+    @property
     def classes(self) -> NDArray[Any]:
         """The distinct labels, sorted; ValueError where the index has no labels."""
         return np.unique(self._held.rows.required_labels())
@@ -69,11 +86,9 @@ class IndexContents(ChangingContents):
 
     def _fill(self, codes: NDArray[np.float32], rows: LabelledRows) -> None:
         """Add what another index held; this one is empty."""
-        self.add(codes, rows.labels, rows.own_ids)
+        self.add(codes, rows.labels, rows.own_ids, metadata=rows.metadata)
         held = self._held
-        self._held = Held(
-            held.database, LabelledRows(len(codes), held.rows.labels, rows.own_ids, rows.next_id)
-        )
+        self._held = Held(held.database, held.rows.going_on(rows.next_id, rows.own_ids))
 
     def _read(self, count: int, own_ids: bool, read: Callable[[NDArray[np.float32]], LabelledRows]) -> None:
         """Add codes that a function writes to memory of the engine's; this index is empty.
@@ -94,8 +109,8 @@ class IndexContents(ChangingContents):
         def write(codes: NDArray[np.float32]) -> None:
             rows = read(codes)
             # Ids that occur twice, and labels that no index has, are refused before the codes are packed.
-            checked = LabelledRows().extended(count, rows.labels, rows.own_ids)
-            found.append(LabelledRows(count, checked.labels, rows.own_ids, rows.next_id))
+            checked = LabelledRows().extended(count, rows.labels, rows.own_ids, metadata=rows.metadata)
+            found.append(checked.going_on(rows.next_id, rows.own_ids))
             if ids is not None:
                 ids[:] = rows.own_ids
 
@@ -136,8 +151,9 @@ def _restored(
     labels: NDArray[Any] | None,
     ids: NDArray[np.int64] | None,
     next_id: int,
+    metadata: Any = None,
 ) -> IndexContents:
     """Return an index of what `IndexContents.__reduce__` gave."""
     index = kind(dim, **settings)
-    index._fill(codes, LabelledRows(len(codes), labels, ids, next_id))
+    index._fill(codes, LabelledRows(len(codes), labels, ids, next_id, metadata))
     return index

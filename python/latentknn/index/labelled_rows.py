@@ -1,4 +1,4 @@
-"""Ids and labels of an index's rows."""
+"""Ids, labels and metadata of an index's rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentknn.arrays import as_int64
+from latentknn.files.metadata_column import as_metadata
 from latentknn.index.growing_array import GrowingArray
+from latentknn.index.growing_table import GrowingTable
 from latentknn.index.known_ids import NOWHERE, KnownIds
 from latentknn.labels import as_labels, join_labels
 
@@ -37,11 +39,14 @@ class LabelledRows:
         Ids, which are distinct; None while every id is its row's position.
     next_id : int
         Id of the next row that comes without one: the number of rows ever added.
+    metadata : pyarrow.Table of `count` rows, or None
+        Columns of metadata, where the rows have any.
     """
 
     count: int
     next_id: int
     _labels: GrowingArray | None
+    _metadata: GrowingTable | None
     # The ids by slot, and where they are found; None while every id is its row's slot.
     _ids: GrowingArray | None
     _known: KnownIds
@@ -54,6 +59,7 @@ class LabelledRows:
         labels: NDArray[Any] | None = None,
         own_ids: NDArray[np.int64] | None = None,
         next_id: int = 0,
+        metadata: Any = None,
     ) -> None:
         known = KnownIds()
         if own_ids is not None and count > 0:
@@ -62,6 +68,7 @@ class LabelledRows:
             count=count,
             next_id=next_id,
             _labels=None if labels is None else GrowingArray(labels),
+            _metadata=None if metadata is None else GrowingTable(metadata),
             _ids=None if own_ids is None else GrowingArray(own_ids),
             _known=known,
             _live=None,
@@ -71,6 +78,14 @@ class LabelledRows:
     def labels(self) -> NDArray[Any] | None:
         """Labels in order of insertion, where the rows have any; read only."""
         return None if self._labels is None else self._of_live(self._labels.values)
+
+    @property
+    def metadata(self) -> Any:
+        """A table of Arrow with the metadata in order of insertion, where the rows have any."""
+        if self._metadata is None:
+            return None
+        table = self._metadata.table
+        return table if self._live is None else table.filter(self._live)
 
     @property
     def own_ids(self) -> NDArray[np.int64] | None:
@@ -110,8 +125,17 @@ class LabelledRows:
         """Return the labels of the rows with some ids, which there are; None where rows have none."""
         return None if self._labels is None else self._labels.values[self._find(ids)]
 
+    def metadata_of(self, ids: NDArray[np.int64]) -> Any:
+        """Return the metadata of the rows with some ids, which there are; None where rows have none."""
+        return None if self._metadata is None else self._metadata.table.take(self._find(ids))
+
     def extended(
-        self, count: int, labels: ArrayLike | None, ids: ArrayLike | None, came: int | None = None
+        self,
+        count: int,
+        labels: ArrayLike | None,
+        ids: ArrayLike | None,
+        came: int | None = None,
+        metadata: Any = None,
     ) -> LabelledRows:
         """Return these rows followed by others.
 
@@ -123,13 +147,16 @@ class LabelledRows:
             Theirs, as `CosineIndex.add` takes them.
         came : int, optional
             How many of the others are counted as added; by default all.
+        metadata : table, optional
+            Theirs, as `CosineIndex.add` takes them.
 
         Raises
         ------
         TypeError, ValueError
-            As `CosineIndex.add`, for labels and ids.
+            As `CosineIndex.add`, for labels, ids and metadata.
         """
         new_labels = self._checked_labels(labels, count)
+        all_metadata = self._extended_metadata(metadata, count)
         new_ids = None if ids is None else as_int64(ids, "ids", count)
         if new_ids is None and self._ids is not None:
             new_ids = np.arange(self.next_id, self.next_id + count, dtype=np.int64)
@@ -147,7 +174,7 @@ class LabelledRows:
                 if alone.dtype != self._labels.values.dtype:
                     joined = join_labels(self.required_labels(), new_labels)
                     return self.compacted(joined[: self.count]).extended(
-                        count, joined[self.count :], ids, came
+                        count, joined[self.count :], ids, came, metadata
                     )
                 all_labels = self._labels.appended(alone)
         slots = np.arange(self._slots, self._slots + count)
@@ -162,6 +189,7 @@ class LabelledRows:
             count=self.count + count,
             next_id=self.next_id + (count if came is None else came),
             _labels=all_labels,
+            _metadata=all_metadata,
             _ids=all_ids,
             _known=known,
             _live=None if self._live is None else np.concatenate([self._live, np.ones(count, np.bool_)]),
@@ -197,7 +225,11 @@ class LabelledRows:
         if labels is None and self._live is None:
             return self
         given = self.labels if labels is None else labels
-        return LabelledRows(self.count, given, self.own_ids, self.next_id)
+        return LabelledRows(self.count, given, self.own_ids, self.next_id, self.metadata)
+
+    def going_on(self, next_id: int, own_ids: NDArray[np.int64] | None) -> LabelledRows:
+        """Return the same rows as those of an index to which more rows have come, which are gone by now."""
+        return LabelledRows(self.count, self.labels, own_ids, next_id, self.metadata)
 
     @property
     def _slots(self) -> int:
@@ -246,6 +278,19 @@ class LabelledRows:
         if count > 0 and not self.labelled and self.count > 0:
             raise ValueError("the codes in the index have no labels, so new ones cannot have any")
         return new
+
+    def _extended_metadata(self, metadata: Any, count: int) -> GrowingTable | None:
+        """Return the metadata of these rows and of others."""
+        if metadata is None:
+            if self._metadata is not None and count > 0:
+                raise ValueError("the index has metadata, so new codes need metadata= too")
+            return self._metadata
+        new = as_metadata(metadata, count)
+        if self._metadata is not None:
+            return self._metadata.appended(new)
+        if count > 0 and self.count > 0:
+            raise ValueError("the codes in the index have no metadata, so new ones cannot have any")
+        return GrowingTable(new)
 
     def _with(self, **changed: Any) -> LabelledRows:
         """Return a value that has these attributes, and the others of this one."""

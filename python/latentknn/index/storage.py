@@ -21,6 +21,7 @@ from latentknn.files.folder import WritableFolder
 from latentknn.files.header import INDEX_FORMAT, SHARD_FORMAT
 from latentknn.files.label_columns import check_labels, narrowed
 from latentknn.files.manifest import Manifest, ShardEntry, generations, listed_classes, read_newest
+from latentknn.files.metadata_column import encoded, joined_metadata
 from latentknn.files.shard import check_shard, open_shard
 from latentknn.index.labelled_rows import LabelledRows
 
@@ -52,6 +53,11 @@ class SavedIndex:
     def labels(self) -> NDArray[Any] | None:
         """Labels by position, where there are any; they may be a copy, which is made once."""
         return self.rows.labels
+
+    @cached_property
+    def metadata(self) -> Any:
+        """Metadata by position, where there are any; they may be a copy, which is made once."""
+        return self.rows.metadata
 
     @cached_property
     def own_ids(self) -> NDArray[np.int64] | None:
@@ -171,6 +177,8 @@ def _write_file(path: Path, index: SavedIndex) -> None:
             writer.write_ids(index.own_ids)
         if index.labels is not None:
             writer.write_labels(index.labels)
+        if index.metadata is not None:
+            writer.write_metadata(encoded(index.metadata))
         writer.finish({"format": INDEX_FORMAT, "next_id": str(rows.next_id)})
 
 
@@ -187,7 +195,7 @@ def _open_file(path: Path, make: Callable[[StoredIndex], Made]) -> Made:
         def read(codes: NDArray[np.float32]) -> LabelledRows:
             try:
                 columns = file.read(into=codes)
-                return _rows(header.rows, columns.labels, columns.ids, next_id)
+                return _rows(header.rows, columns.labels, columns.ids, next_id, columns.metadata)
             except ValueError as error:
                 raise UnreadableIndexError(path, error) from error
 
@@ -268,6 +276,8 @@ def _shard_written(file: Target, index: SavedIndex, first: int, last: int) -> Wr
             writer.write_ids(ids)
     if index.labels is not None:
         writer.write_labels(narrowed(index.labels[first:last]))
+    if index.metadata is not None:
+        writer.write_metadata(encoded(index.metadata.slice(first, last - first)))
     return writer.finish({"format": SHARD_FORMAT})
 
 
@@ -298,24 +308,35 @@ def _read_shards(path: Path, manifest: Manifest, codes: NDArray[np.float32]) -> 
     count = manifest.rows
     labels = None if manifest.labels_dtype is None else np.empty(count, manifest.labels_dtype)
     ids = np.arange(count, dtype=np.int64) if manifest.own_ids else None
+    tables = []
     for shard in manifest.shards:
         part = slice(shard.first, shard.first + shard.rows)
         try:
             with open_shard(path, shard) as file:
                 check_shard(file.header, manifest)
                 columns = file.read(into=codes[part])
+                if shard.rows > 0:
+                    tables.append(columns.metadata)
         except ValueError as error:
             raise UnreadableIndexError(path, error) from error
         if ids is not None and columns.ids is not None:
             ids[part] = columns.ids
         if labels is not None and columns.labels is not None:
             labels[part] = columns.labels
-    return _rows(count, labels, ids, manifest.next_id)
+    try:
+        metadata = joined_metadata(tables)
+    except ValueError as error:
+        raise UnreadableIndexError(path, error) from error
+    return _rows(count, labels, ids, manifest.next_id, metadata)
 
 
 def _rows(
-    count: int, labels: NDArray[Any] | None, ids: NDArray[np.int64] | None, next_id: int
+    count: int,
+    labels: NDArray[Any] | None,
+    ids: NDArray[np.int64] | None,
+    next_id: int,
+    metadata: Any,
 ) -> LabelledRows:
     # Where no code has an id of its own, the next one would get its position.
     own_ids = np.arange(count, dtype=np.int64) if ids is None and next_id != count else ids
-    return LabelledRows(count, labels, own_ids, next_id)
+    return LabelledRows(count, labels, own_ids, next_id, metadata)

@@ -75,6 +75,9 @@ class Shard(Protocol):
     def core_rows(self) -> tuple[CpuDatabase, int] | None:
         """Return the rows and the number of threads, where the core holds the rows to stay; else None."""
 
+    def metadata(self) -> Any:
+        """Return a table of Arrow with the metadata, if there are any."""
+
     def searchable(self) -> AbstractContextManager[Searchable]:
         """Give what searches the rows, for the time of a block."""
 
@@ -116,6 +119,10 @@ class IndexShard:
     def core_rows(self) -> tuple[CpuDatabase, int] | None:
         """Return the rows of the index and its number of threads, where the core searches them."""
         return core_rows(self._unchanged())
+
+    def metadata(self) -> Any:
+        """Return the metadata of the index, if it is one that has any."""
+        return getattr(self._unchanged(), "metadata", None)
 
     @contextmanager
     def searchable(self) -> Iterator[Searchable]:

@@ -15,6 +15,7 @@ from latentknn.arrays import as_flags, as_rows, as_similarities
 from latentknn.engines.cpu_engine import CpuDatabase
 from latentknn.engines.database import Answer
 from latentknn.engines.stored_database import others_of
+from latentknn.files.metadata_column import joined_metadata
 from latentknn.index import SearchResult
 from latentknn.index.counts import IN_INDEX, neighbour_count
 from latentknn.index.explanation import Explanation
@@ -126,6 +127,11 @@ class ShardedIndex:
     def labels(self) -> NDArray[Any] | None:
         """The labels, shape (n,), in order of position, or None."""
         return None if self._labels is None else self._labels.copy()
+
+    @property
+    def metadata(self) -> Any:
+        """A `pyarrow.Table` of the metadata, in order of position, or None; shards on the disk are read."""
+        return joined_metadata([shard.metadata() for shard in self._shards if len(shard) > 0])
 
     @property
     def classes(self) -> NDArray[Any]:

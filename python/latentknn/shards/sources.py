@@ -23,19 +23,22 @@ class Columns:
     codes: str = "codes"
     labels: str | None = None
     ids: str | None = None
+    metadata: tuple[str, ...] = ()
 
     def names(self) -> list[str]:
-        """Return the names that are read."""
-        return [name for name in (self.codes, self.labels, self.ids) if name is not None]
+        """Return the names that are read, each once."""
+        wanted = (self.codes, self.labels, self.ids, *self.metadata)
+        return list(dict.fromkeys(name for name in wanted if name is not None))
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Codes, labels and ids of a few rows, as `Writer.add` takes them."""
+    """Codes, labels, ids and metadata of a few rows, as `Writer.add` takes them."""
 
     codes: Any
     labels: Any = None
     ids: Any = None
+    metadata: Any = None
 
 
 Reader = Callable[[Path, Columns, int, int], Iterator[Batch]]
@@ -125,6 +128,8 @@ def _arrow(path: Path, columns: Columns, dim: int, at_once: int) -> Iterator[Bat
 
 
 def _hdf5(path: Path, columns: Columns, dim: int, at_once: int) -> Iterator[Batch]:
+    if columns.metadata:
+        raise ValueError(f"metadata are read from tables, and {path.name!r} is none; give them to add()")
     h5py = _import("h5py", "hdf5")
     with h5py.File(path, "r") as file:
         _check_names(path.name, columns, list(file))
@@ -180,7 +185,8 @@ def _of_record_batch(batch: Any, columns: Columns) -> Batch:
         # Categories become what they stand for.
         labels = labels.dictionary_decode() if hasattr(labels, "dictionary_decode") else labels
         labels = labels.to_numpy(zero_copy_only=False)
-    return Batch(_matrix(column(columns.codes)), labels, column(columns.ids))
+    metadata = {name: batch.column(name) for name in columns.metadata} or None
+    return Batch(_matrix(column(columns.codes)), labels, column(columns.ids), metadata)
 
 
 def _matrix(column: Any) -> Any:

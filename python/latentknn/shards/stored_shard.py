@@ -88,6 +88,10 @@ class StoredShard:
         """Return the labels, if there are any."""
         return self._labels_of(self._read(codes=False)) if self._index is None else self._index.labels
 
+    def metadata(self) -> Any:
+        """Return the metadata, if there are any."""
+        return self._read(codes=False).metadata if self._index is None else self._index.metadata
+
     def core_rows(self) -> tuple[CpuDatabase, int] | None:
         """Return the rows and the number of threads, where they stay and the core searches them."""
         return core_rows(self._made()) if self._stays else None
@@ -106,7 +110,7 @@ class StoredShard:
         """Return an index of the shard, with ids and labels."""
         columns = self._read()
         index = CosineIndex(self._manifest.dim, **self._settings)
-        index.add(columns.codes, self._labels_of(columns), self._ids_of(columns))
+        index.add(columns.codes, self._labels_of(columns), self._ids_of(columns), metadata=columns.metadata)
         return index
 
     def _made(self) -> CosineIndex:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from latentknn.arrays import as_int64, as_rows
 from latentknn.files.folder import WritableFolder
 from latentknn.files.label_columns import check_labels, narrowed
 from latentknn.files.manifest import Manifest, listed_classes
+from latentknn.files.metadata_column import as_metadata, fitted
 from latentknn.files.shard import ShardWriter, read_shard
 from latentknn.index.counts import positive
 from latentknn.labels import as_labels
@@ -94,6 +96,7 @@ class Writer:
         self._shard: ShardWriter | None = None
         self._with_ids: bool | None = None
         self._ids: DistinctIds | None = None
+        self._schema: Any = None
         with ExitStack() as opened:
             self._folder = opened.enter_context(WritableFolder(Path(path)))
             self._before = _manifest_before(self._folder, dim, append)
@@ -121,7 +124,14 @@ class Writer:
         """Codes that have been added, without those of the index before."""
         return self._next.next_id - self._before.next_id
 
-    def add(self, codes: ArrayLike, labels: ArrayLike | None = None, ids: ArrayLike | None = None) -> None:
+    def add(
+        self,
+        codes: ArrayLike,
+        labels: ArrayLike | None = None,
+        ids: ArrayLike | None = None,
+        *,
+        metadata: Any = None,
+    ) -> None:
         """Append a batch, all of it or, where anything is wrong with it, none.
 
         Parameters
@@ -134,14 +144,18 @@ class Writer:
         ids : array-like of shape (n,), integers, optional
             Distinct, for all batches or for none; by default positions, or in a folder whose codes have ids
             of their own, the number of codes ever added before each.
+        metadata : table or mapping, optional
+            As `CosineIndex.add` takes them, for all batches or for none, with the same columns.
 
         Raises
         ------
+        ImportError
+            For metadata without pyarrow (``latentknn[tables]``).
         OSError
             Where the batch cannot be written. Then nothing of what was added can be finished.
         TypeError
-            For codes that are not real numbers, ids that are not integers, or numbers among labels that are
-            strings.
+            For codes that are not real numbers, ids that are not integers, numbers among labels that are
+            strings, or metadata that Parquet cannot hold.
         ValueError
             As `CosineIndex.add`, or if the writer is closed.
         """
@@ -150,14 +164,17 @@ class Writer:
         rows = _core.round_rows(as_rows(codes, "codes", self._next.dim), "codes")
         given = None if labels is None else self._fitting(as_labels(labels, len(rows)))
         own = None if ids is None else as_int64(ids, "ids", len(rows))
+        table = None if metadata is None else as_metadata(metadata, len(rows))
         if len(rows) == 0:
             return
         self._check_columns(given is not None, own is not None)
+        table = self._fitting_metadata(table)
         if own is None and self._before.own_ids:
             own = np.arange(self._next.next_id, self._next.next_id + len(rows), dtype=np.int64)
         if own is not None:
             self._known_ids().add(own)
         self._with_ids = ids is not None
+        self._schema = None if table is None else table.schema
         dtype = None if given is None else given.dtype.str
         if given is not None and self._next.labels_dtype is not None:
             dtype = max(given.dtype, np.dtype(self._next.labels_dtype), key=lambda each: each.itemsize).str
@@ -170,13 +187,19 @@ class Writer:
             classes=listed_classes(given, known),
         )
         try:
-            self._write(rows, own, None if given is None else narrowed(given))
+            self._write(rows, own, None if given is None else narrowed(given), table)
         except BaseException:
             self.discard()
             raise
 
     def extend(
-        self, source: Any, *, codes: str = "codes", labels: str | None = None, ids: str | None = None
+        self,
+        source: Any,
+        *,
+        codes: str = "codes",
+        labels: str | None = None,
+        ids: str | None = None,
+        metadata: Sequence[str] = (),
     ) -> None:
         """Append a file or a table, a batch at a time.
 
@@ -190,6 +213,8 @@ class Writer:
             Name of the column of lists, or of the data set of HDF5, that holds the codes.
         labels, ids : str, optional
             Names of those that hold labels and ids; ``.npy`` and ``.fvecs`` have none.
+        metadata : sequence of str
+            Names of the columns that are metadata; HDF5 has none either.
 
         Raises
         ------
@@ -202,10 +227,10 @@ class Writer:
             batch, where those before it have been added, as `rows` tells.
         """
         begin = 0
-        for batch in batches_of(source, Columns(codes, labels, ids), self._next.dim):
+        for batch in batches_of(source, Columns(codes, labels, ids, tuple(metadata)), self._next.dim):
             before = self.rows
             try:
-                self.add(batch.codes, batch.labels, batch.ids)
+                self.add(batch.codes, batch.labels, batch.ids, metadata=batch.metadata)
             except (TypeError, ValueError) as error:
                 name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else type(source).__name__
                 raise type(error)(f"{name}, in the rows from {begin:,} on: {error}") from error
@@ -231,7 +256,11 @@ class Writer:
         self._opened.close()
 
     def _write(
-        self, codes: NDArray[np.float32], ids: NDArray[np.int64] | None, labels: NDArray[Any] | None
+        self,
+        codes: NDArray[np.float32],
+        ids: NDArray[np.int64] | None,
+        labels: NDArray[Any] | None,
+        metadata: Any,
     ) -> None:
         """Write rows to as many shards as they need."""
         begin = 0
@@ -245,6 +274,7 @@ class Writer:
                 codes[part],
                 None if ids is None else ids[part],
                 None if labels is None else labels[part],
+                None if metadata is None else metadata.slice(begin, end - begin),
             )
             begin = end
             if self._shard.rows == self._rows_per_shard:
@@ -283,6 +313,20 @@ class Writer:
             f"labels of dtype {labels.dtype} do not fit {known}, the type of those before; convert them, or "
             "write all in one type"
         )
+
+    def _fitting_metadata(self, table: Any) -> Any:
+        """Return metadata with the columns of those before; ValueError where there are others, or none."""
+        if self._next.next_id == 0:
+            return table
+        schema = self._schema
+        if self.rows == 0:
+            entries = [entry for entry in self._before.shards if entry.rows > 0]
+            known = read_shard(self._folder.path, entries[-1], mapped=True).metadata if entries else table
+            schema = None if known is None else known.schema
+        if (table is None) != (schema is None):
+            said = "have metadata; pass metadata=" if table is None else "have no metadata, nor can new ones"
+            raise ValueError(f"the codes before {said}")
+        return None if table is None else fitted(table, schema)
 
     def _known_ids(self) -> DistinctIds:
         """Return the ids so far."""
