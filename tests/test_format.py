@@ -180,6 +180,22 @@ def test_a_saved_index_is_read_by_the_page(tmp_path):
     assert arrays["labels"] == "a\0bc".encode("utf-32-le") * 10_000
 
 
+def test_metadata_are_written_and_read_by_the_page(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.table({"name": ["a", None, "c", "d"], "year": [1, 2, 3, 4]})
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(table, sink, compression="gzip", row_group_size=2)
+    content = sink.getvalue().to_pybytes()
+    tensors = [codes_column(ROWS), ("metadata", "U8", [len(content)], content)]
+    (tmp_path / "index").write_bytes(columns({"format": "latentknn index 1", "next_id": "4"}, tensors))
+    index = lk.CosineIndex.load(tmp_path / "index")
+    assert index.metadata.equals(table)
+    index.save(tmp_path / "again")
+    _, arrays = read_by_the_page((tmp_path / "again").read_bytes())
+    assert parquet.read_table(pyarrow.BufferReader(arrays["metadata"])).equals(table)
+
+
 def test_a_saved_folder_is_read_by_the_page(tmp_path):
     index = lk.CosineIndex.from_codes(ROWS, [1, 2, 1, 3])
     index.save(f"{tmp_path}/index/")
