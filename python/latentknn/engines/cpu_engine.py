@@ -52,7 +52,7 @@ class CpuDatabase(_core.Database, ReadsHostArrays):
         self.engine = engine
 
     @classmethod
-    def joined(cls, databases: Sequence[CpuDatabase], numbered: bool) -> CpuDatabase:
+    def made_of(cls, databases: Sequence[CpuDatabase], numbered: bool) -> CpuDatabase:
         """Return a database of the rows of several, at least one, whose memory it shares; it is for searches.
 
         Parameters

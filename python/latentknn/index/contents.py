@@ -111,7 +111,7 @@ class IndexContents(ChangingContents):
             # Ids that occur twice, and labels that no index has, are refused before the codes are packed.
             checked = LabelledRows().extended(count, rows.labels, rows.own_ids, metadata=rows.metadata)
             found.append(checked.going_on(rows.next_id, rows.own_ids))
-            if ids is not None:
+            if ids is not None and rows.own_ids is not None:
                 ids[:] = rows.own_ids
 
         with self._changing() as held:

@@ -7,7 +7,7 @@ from typing import Self
 
 from latentknn.engines import EngineLike, EngineRequestError
 from latentknn.index.contents import IndexContents
-from latentknn.index.storage import SavedIndex, StoredIndex, UnreadableIndexError, open_index, write_index
+from latentknn.index.storage import OpenedIndex, SavedIndex, UnreadableIndexError, open_index, write_index
 
 _VERIFIED = "loaded from a file, every byte of which was compared with its digest"
 _UNVERIFIED = "loaded from a file of version 0.1, which has no digests to tell damage by; save it again"
@@ -51,7 +51,7 @@ class SavableIndex(IndexContents):
             For a file that is damaged or is not an index of latentknn.
         """
 
-        def made(stored: StoredIndex) -> Self:
+        def made(stored: OpenedIndex) -> Self:
             index = cls(stored.dim, engine=engine, strategy=strategy, threads=threads)
             try:
                 index._read(stored.count, stored.own_ids, stored.read)

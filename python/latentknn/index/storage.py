@@ -66,7 +66,7 @@ class SavedIndex:
 
 
 @dataclass(frozen=True, eq=False)
-class StoredIndex:
+class OpenedIndex:
     """An index in a file or a folder, whose header or manifest has been read.
 
     Parameters
@@ -98,7 +98,7 @@ class LoadedIndex:
     codes : ndarray of shape (n, d), float32
     rows : LabelledRows
     verified : bool
-        As in `StoredIndex`.
+        As in `OpenedIndex`.
     """
 
     codes: NDArray[np.float32]
@@ -135,7 +135,7 @@ def write_index(path: str | os.PathLike[str], index: SavedIndex) -> None:
         _write_file(Path(path), index)
 
 
-def open_index(path: str | os.PathLike[str], make: Callable[[StoredIndex], Made]) -> Made:
+def open_index(path: str | os.PathLike[str], make: Callable[[OpenedIndex], Made]) -> Made:
     """Open an index in a file or a folder, and return what a function makes of it while it is open.
 
     The function is called again where a writer has replaced a folder in the meantime.
@@ -162,7 +162,7 @@ def open_index(path: str | os.PathLike[str], make: Callable[[StoredIndex], Made]
 def read_index(path: str | os.PathLike[str]) -> LoadedIndex:
     """Read an index from a file or a folder into arrays; raises what `open_index` does."""
 
-    def arrays(stored: StoredIndex) -> LoadedIndex:
+    def arrays(stored: OpenedIndex) -> LoadedIndex:
         codes = np.empty((stored.count, stored.dim), np.float32)
         return LoadedIndex(codes, stored.read(codes), stored.verified)
 
@@ -182,7 +182,7 @@ def _write_file(path: Path, index: SavedIndex) -> None:
         writer.finish({"format": INDEX_FORMAT, "next_id": str(rows.next_id)})
 
 
-def _open_file(path: Path, make: Callable[[StoredIndex], Made]) -> Made:
+def _open_file(path: Path, make: Callable[[OpenedIndex], Made]) -> Made:
     with ExitStack() as opened:
         try:
             file = opened.enter_context(ColumnFile(path))
@@ -200,7 +200,7 @@ def _open_file(path: Path, make: Callable[[StoredIndex], Made]) -> Made:
                 raise UnreadableIndexError(path, error) from error
 
         own_ids = "ids" in header.tensors or next_id != header.rows
-        return make(StoredIndex(header.rows, header.dim, own_ids, header.digest is not None, read))
+        return make(OpenedIndex(header.rows, header.dim, own_ids, header.digest is not None, read))
 
 
 def _next_id(file: ColumnFile) -> int:
@@ -289,7 +289,7 @@ def _codes_written(file: Target, index: SavedIndex, first: int, last: int) -> Co
     return writer
 
 
-def _open_folder(path: Path, make: Callable[[StoredIndex], Made]) -> Made:
+def _open_folder(path: Path, make: Callable[[OpenedIndex], Made]) -> Made:
     while True:
         with errors_of(path):
             manifest = read_newest(path)
@@ -297,7 +297,7 @@ def _open_folder(path: Path, make: Callable[[StoredIndex], Made]) -> Made:
         own_ids = manifest.own_ids or manifest.next_id != manifest.rows
         read = partial(_read_shards, path, manifest)
         try:
-            return make(StoredIndex(manifest.rows, manifest.dim, own_ids, True, read))
+            return make(OpenedIndex(manifest.rows, manifest.dim, own_ids, True, read))
         except FileNotFoundError:
             # A writer may have replaced the shards since the manifest was read.
             if manifest.generation == max(generations(path), default=0):

@@ -307,7 +307,7 @@ class ShardedIndex:
         if len(given) < len(held):
             return None
         if self._joined is None:
-            self._joined = CpuDatabase.joined([database for database, _ in given], self._numbered)
+            self._joined = CpuDatabase.made_of([database for database, _ in given], self._numbered)
         return self._joined, max(threads for _, threads in given)
 
     def _parts(self, flags: NDArray[np.bool_] | None) -> list[Part]:
