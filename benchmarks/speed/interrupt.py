@@ -9,14 +9,16 @@ long at a time.
 import argparse
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
 import latentknn as lk
 from benchmarks.harness.machine import machine
+from benchmarks.harness.markdown import table
 from benchmarks.harness.paths import RESULTS
 from benchmarks.harness.results import read_json, write_json
 from benchmarks.harness.timing import Spread
@@ -136,6 +138,16 @@ def main() -> None:
             )
             print(f"{name}: takes {takes:.2f} s; from signal to KeyboardInterrupt {spread}", flush=True)
             write_json("interrupt", {"machine": about, "calls": measured})
+    print(results_table(measured))
+
+
+def results_table(measured: Mapping[str, Any]) -> str:
+    """Return all calls as a table of Markdown."""
+    cells = []
+    for name, found in measured.items():
+        waits = str(Spread.of(found["seconds"])) if found["seconds"] else "too short to be interrupted"
+        cells.append([name, f"{found['call_seconds']:.2f}", waits, str(len(found["seconds"]))])
+    return table(["call", "takes, s", "from signal to KeyboardInterrupt, s", "times"], cells)
 
 
 if __name__ == "__main__":
