@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import ModuleType
 from typing import IO, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 _COMPRESSION = "zstd"
 
 
-def import_arrow() -> ModuleType:
+def import_arrow() -> Any:
     """Return pyarrow with its module for Parquet; ImportError names the extra to install."""
     try:
         import pyarrow

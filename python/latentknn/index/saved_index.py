@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Self
+from functools import partial
+from typing import Any, Self
 
 from latentknn.engines import EngineLike, EngineRequestError
 from latentknn.index.contents import IndexContents
@@ -50,19 +51,20 @@ class SavableIndex(IndexContents):
         ValueError
             For a file that is damaged or is not an index of latentknn.
         """
+        settings = {"engine": engine, "strategy": strategy, "threads": threads}
+        return open_index(path, partial(cls._made_of, path, settings))
 
-        def made(stored: OpenedIndex) -> Self:
-            index = cls(stored.dim, engine=engine, strategy=strategy, threads=threads)
-            try:
-                index._read(stored.count, stored.own_ids, stored.read)
-            except (EngineRequestError, UnreadableIndexError):
-                raise
-            except ValueError as error:
-                raise UnreadableIndexError(path, error) from error
-            index._origin = _VERIFIED if stored.verified else _UNVERIFIED
-            return index
-
-        return open_index(path, made)
+    @classmethod
+    def _made_of(cls, path: str | os.PathLike[str], settings: dict[str, Any], stored: OpenedIndex) -> Self:
+        index = cls(stored.dim, **settings)
+        try:
+            index._read(stored.count, stored.own_ids, stored.read)
+        except (EngineRequestError, UnreadableIndexError):
+            raise
+        except ValueError as error:
+            raise UnreadableIndexError(path, error) from error
+        index._origin = _VERIFIED if stored.verified else _UNVERIFIED
+        return index
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to one safetensors file, or to a folder: codes, ids, labels and digests, no pickle.
