@@ -103,6 +103,7 @@ class Sample {
 }  // namespace
 
 std::vector<double> guess_thresholds(const Search& search, const Layout& layout) {
+  if (search.request.at_least != nullptr) return {};
   const bool all = search.request.allowed == nullptr;
   const std::vector<std::uint32_t> admitted = all ? std::vector<std::uint32_t>() : admitted_rows(search);
   const std::size_t rows = all ? search.rows.count : admitted.size();

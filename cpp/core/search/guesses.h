@@ -14,7 +14,8 @@
 
 namespace latentknn {
 
-// Returns one guess a query, or none where guessing would cost more than it saves.
+// Returns one guess a query, or none where guessing would cost more than it saves. There are none either where the
+// request says what neighbours have at least, which mostly is as high.
 std::vector<double> guess_thresholds(const Search& search, const Layout& layout);
 
 }  // namespace latentknn
