@@ -12,7 +12,8 @@ def test_import_needs_only_numpy():
         import sys
         import latentknn
         loaded = {name.partition(".")[0] for name in sys.modules}
-        print(*sorted(loaded & {"sklearn", "scipy", "tensorflow", "keras", "faiss", "matplotlib", "joblib"}))
+        heavy = {"sklearn", "scipy", "tensorflow", "keras", "faiss", "matplotlib", "joblib", "rich", "typer"}
+        print(*sorted(loaded & heavy))
     """
     assert run_script(script) == "\n"
 

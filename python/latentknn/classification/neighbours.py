@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentknn.classification.vote import Vote, class_votes, winning_classes
 from latentknn.index import CosineIndex
 from latentknn.index.class_search import nearest_of_all
+from latentknn.progress import ProgressLike
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,9 @@ class Neighbours:
         return self.classes[:, : vote.k], vote.weigh(self.similarities[:, : vote.k])
 
 
-def find_neighbours(index: CosineIndex, queries: ArrayLike, k: int, class_count: int) -> Neighbours:
+def find_neighbours(
+    index: CosineIndex, queries: ArrayLike, k: int, class_count: int, *, progress: ProgressLike = False
+) -> Neighbours:
     """Search once for the k nearest codes of every query.
 
     Parameters
@@ -74,6 +77,9 @@ def find_neighbours(index: CosineIndex, queries: ArrayLike, k: int, class_count:
         Number of neighbours of a query, of all classes together.
     class_count : int
         Number of classes.
+    progress : bool or callable
+        Whether to show a bar, or whom to tell of the queries that are answered, as of `CosineIndex.search`;
+        searches class by class tell nobody.
 
     Returns
     -------
@@ -91,5 +97,5 @@ def find_neighbours(index: CosineIndex, queries: ArrayLike, k: int, class_count:
         found = index.search_per_class(queries, k, scores64=True)
         scores, class_numbers = nearest_of_all(found.scores, found.ids)
         return Neighbours(scores, index.classes[class_numbers], class_count)
-    found = index.search(queries, k, scores64=True)
+    found = index.search(queries, k, scores64=True, progress=progress)
     return Neighbours(found.scores, labels[found.positions], class_count)

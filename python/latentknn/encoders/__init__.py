@@ -5,8 +5,8 @@ or layer, a PyTorch module, a sentence-transformers model, or ready codes. Neith
 imported here; whoever passes a model of theirs has imported them.
 """
 
-from latentknn.encoders.encoder import Encoder, TrainableEncoder, name_of, operations_of
+from latentknn.encoders.encoder import Encoder, TrainableEncoder, encode_by, name_of, operations_of
 from latentknn.encoders.making import as_encoder
 from latentknn.encoders.ready_codes import ReadyCodes
 
-__all__ = ["Encoder", "ReadyCodes", "TrainableEncoder", "as_encoder", "name_of", "operations_of"]
+__all__ = ["Encoder", "ReadyCodes", "TrainableEncoder", "as_encoder", "encode_by", "name_of", "operations_of"]

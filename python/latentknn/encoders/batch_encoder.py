@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from latentknn.array_likes import as_array
 from latentknn.encoders.encoder import Encoder
+from latentknn.progress import ProgressLike, progress_of
 
 DEFAULT_BATCH_SIZE = 256
 """Items of a batch where the caller names no number."""
@@ -50,13 +51,16 @@ class BatchEncoder(Encoder):
         self._function = function
         self._prepare = prepare
 
-    def encode(self, x: Any) -> NDArray[Any]:
+    def encode(self, x: Any, *, progress: ProgressLike = False) -> NDArray[Any]:
         """Turn items into codes, batch by batch.
 
         Parameters
         ----------
         x : array-like or list, with N items
             What the function takes.
+        progress : bool or callable
+            True shows a bar on the error output, if that is a terminal or a notebook. A function is called
+            with the number of encoded items and of all, from (0, N) to (N, N), after every batch.
 
         Returns
         -------
@@ -66,23 +70,38 @@ class BatchEncoder(Encoder):
         Raises
         ------
         TypeError, ValueError
-            If there is no item, or the function returns something else than one code for every item. An error
-            of the function itself is passed on, with a note of what it was given.
+            If there is no item, `progress` is no function, or the function returns something else than one
+            code for every item. An error of the function itself is passed on, with a note of what it was
+            given.
         """
-        codes = [self._encode_batch(batch) for batch in self._batches(x)]
+        items = x if isinstance(x, list | tuple | np.ndarray) else as_array(x, "items")
+        codes, done = [], 0
+        with progress_of(progress, "encode") as tell:
+            tell(0, len(items))
+            for batch in self._batches(items):
+                codes.append(self._encode_batch(batch))
+                done += len(batch)
+                tell(done, len(items))
         if len({code.shape[1] for code in codes}) > 1:
             dims = sorted({code.shape[1] for code in codes})
             raise ValueError(f"{self.registry_name} gave codes of different lengths: {dims}")
         return np.concatenate(codes)
 
-    def _batches(self, x: Any) -> Iterator[Any]:
-        items = x if isinstance(x, list | tuple | np.ndarray) else as_array(x, "items")
+    def encode_labelled(self, x: Any, labels: ArrayLike, *, progress: ProgressLike = False) -> NDArray[Any]:
+        """Turn items into codes, whatever their classes are: ``encode``."""
+        return self.encode(x, progress=progress)
+
+    def encode_queries(self, x: Any, *, progress: ProgressLike = False) -> NDArray[Any]:
+        """Turn items into what is searched for: ``encode``."""
+        return self.encode(x, progress=progress)
+
+    def _batches(self, items: Any) -> Iterator[Any]:
         if len(items) == 0:
             raise ValueError("received no items to encode")
         for start in range(0, len(items), self.batch_size):
             batch = items[start : start + self.batch_size]
             objects = isinstance(batch, np.ndarray) and batch.dtype.kind in "OSTU"
-            yield list(batch.tolist()) if objects else batch  # type: ignore[union-attr]
+            yield list(batch.tolist()) if objects else batch
 
     def _encode_batch(self, batch: Any) -> NDArray[Any]:
         try:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from os import PathLike
 from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import ArrayLike, NDArray
+
+from latentknn.progress import ProgressLike
 
 
 @runtime_checkable
@@ -17,7 +21,8 @@ class Encoder(Protocol):
     ``encode_queries``. The models of ``latentknn.models`` are encoders, and ``as_encoder`` makes one of
     whatever else there is.
 
-    Items are any array or list that the encoder takes: images, texts, rows of numbers.
+    Items are any array or list that the encoder takes: images, texts, rows of numbers. A method whose
+    parameters include ``progress`` is told whom to tell of its progress, a function of two numbers.
 
     Examples
     --------
@@ -106,3 +111,10 @@ def name_of(encoder: Encoder) -> str:
 def operations_of(encoder: Encoder) -> frozenset[str]:
     """Return which of ``latentknn.models.OPERATIONS`` an encoder has; every one has ``encode``."""
     return frozenset(getattr(encoder, "capabilities", ("encode",)))
+
+
+def encode_by(method: Callable[..., NDArray[Any]], *arguments: Any, progress: ProgressLike) -> NDArray[Any]:
+    """Call a method of an encoder, and tell it whom to tell of its progress if it takes that."""
+    if "progress" in inspect.signature(method).parameters:
+        return method(*arguments, progress=progress)
+    return method(*arguments)

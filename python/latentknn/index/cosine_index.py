@@ -9,12 +9,16 @@ from numpy.typing import ArrayLike
 
 from latentknn import _core
 from latentknn.arrays import as_flags, as_similarities
-from latentknn.engines.database import Answer
+from latentknn.engines.database import Answer, Database
 from latentknn.index.class_search import queries_of_classes
 from latentknn.index.counts import IN_INDEX, neighbour_count
 from latentknn.index.explanation import Explanation
+from latentknn.index.pieces import search_and_tell, search_self_and_tell
 from latentknn.index.saved_index import SavableIndex
 from latentknn.index.search_result import SearchResult
+from latentknn.progress import ProgressLike, Tell, progress_of
+
+_OTHERS = "other codes in the index"
 
 
 class CosineIndex(SavableIndex):
@@ -123,6 +127,7 @@ class CosineIndex(SavableIndex):
         at_least: ArrayLike | None = None,
         scores64: bool = False,
         on_device: bool = False,
+        progress: ProgressLike = False,
     ) -> SearchResult:
         """Find each query's k most cosine-similar codes.
 
@@ -145,6 +150,11 @@ class CosineIndex(SavableIndex):
         on_device : bool
             Whether to return the answers in a device's memory: the queries', or else that of the engine's
             first device. For the engine "cuda".
+        progress : bool or callable
+            True shows a bar on the error output, if that is a terminal or a notebook. A function is called
+            with the number of answered queries and of all, from (0, M) to (M, M), about every quarter of a
+            second; what it raises ends the search. The answers are the same. Engines that are not exact, and
+            queries or answers on a device, are told of at the beginning and the end alone.
 
         Returns
         -------
@@ -155,25 +165,47 @@ class CosineIndex(SavableIndex):
         ------
         TypeError
             For queries that are not real numbers, or on a device while the engine is not; for a mask that is
-            not boolean, or `at_least` that is not real numbers.
+            not boolean, `at_least` that is not real numbers, or `progress` that is no function.
         ValueError
             For a wrong shape or k, or a query with NaN or infinity (the first bad row is named); for
             `at_least` that is NaN or above 1; for `on_device` without a device.
 
         Notes
         -----
-        The cost is that of one product of the two matrices, at most; see benchmarks/README.md.
+        The cost is that of one product of the two matrices, at most; see benchmarks/README.md. A search that
+        tells of its progress makes changes of an index wait whose engine is not "cpu".
         """
-        database = self._held.database
+        if progress is False:
+            return self._search(self._held.database, queries, k, allowed, at_least, scores64, on_device)
+        with self._steady() as held, progress_of(progress, "search") as tell:
+            return self._search(held.database, queries, k, allowed, at_least, scores64, on_device, tell)
+
+    def _search(
+        self,
+        database: Database,
+        queries: ArrayLike,
+        k: int,
+        allowed: ArrayLike | None,
+        at_least: ArrayLike | None,
+        scores64: bool,
+        on_device: bool,
+        tell: Tell | None = None,
+    ) -> SearchResult:
         rows, device = database.as_queries(queries, on_device)
         flags = None if allowed is None else as_flags(allowed, "allowed", len(database))
         available = len(database) if flags is None else int(np.count_nonzero(flags))
         k = neighbour_count(k, available, IN_INDEX if flags is None else "allowed codes")
         lowest = None if at_least is None else as_similarities(at_least, "at_least", len(rows))
-        answer = database.search(rows, k, flags, self._thread_count(), scores64, lowest)
+        threads = self._thread_count()
+        if tell is None:
+            answer = database.search(rows, k, flags, threads, scores64, lowest)
+        else:
+            answer = search_and_tell(database, rows, k, flags, threads, scores64, lowest, tell)
         return _result(database.placed(answer, device))
 
-    def search_self(self, k: int = 10, *, scores64: bool = False) -> SearchResult:
+    def search_self(
+        self, k: int = 10, *, scores64: bool = False, progress: ProgressLike = False
+    ) -> SearchResult:
         """Find the k nearest other codes of every code in the index.
 
         Parameters
@@ -183,6 +215,9 @@ class CosineIndex(SavableIndex):
             neighbours by its position, so an equal code elsewhere is found.
         scores64 : bool
             Whether to return the float64 similarities too.
+        progress : bool or callable
+            Whether to show a bar, or a function to call with the number of codes whose neighbours are found
+            and of all; see `search`.
 
         Returns
         -------
@@ -191,12 +226,18 @@ class CosineIndex(SavableIndex):
 
         Raises
         ------
+        TypeError
+            For `progress` that is no function.
         ValueError
             For a k out of range.
         """
-        database = self._held.database
-        k = neighbour_count(k, len(database) - 1, "other codes in the index")
-        return _result(database.search_self(k, self._thread_count(), scores64))
+        if progress is False:
+            database = self._held.database
+            k = neighbour_count(k, len(database) - 1, _OTHERS)
+            return _result(database.search_self(k, self._thread_count(), scores64))
+        with self._steady() as held, progress_of(progress, "search") as tell:
+            k = neighbour_count(k, len(held.database) - 1, _OTHERS)
+            return _result(search_self_and_tell(held.database, k, self._thread_count(), scores64, tell))
 
     def search_per_class(self, queries: ArrayLike, k: int = 1, *, scores64: bool = False) -> SearchResult:
         """Find each query's k most cosine-similar codes of every class.

@@ -20,6 +20,7 @@ from latentknn.models.layers.scaling import scale_pixels
 from latentknn.models.registry import OPERATIONS
 from latentknn.models.training.prepared import prepare_dataset
 from latentknn.models.training.sequences import as_dataset
+from latentknn.progress import ProgressLike, Tell, progress_of
 
 
 class ImageEncoder(ImageModel):
@@ -79,7 +80,7 @@ class ImageEncoder(ImageModel):
 
     # Codes and images
 
-    def encode(self, x: Any, batch_size: int = 256) -> NDArray[np.float32]:
+    def encode(self, x: Any, batch_size: int = 256, *, progress: ProgressLike = False) -> NDArray[np.float32]:
         """Turn images into codes, deterministically: no dropout, no noise, fixed statistics.
 
         Parameters
@@ -89,6 +90,10 @@ class ImageEncoder(ImageModel):
             too, the images are encoded in the order in which they come.
         batch_size : int
             Images that are computed at once.
+        progress : bool or callable
+            True shows a bar on the error output, if that is a terminal or a notebook. A function is called
+            with the number of encoded images and of all, from (0, N) to (N, N), after every batch; what it
+            raises ends the call. Of a dataset the number of all is not known and told as that so far.
 
         Returns
         -------
@@ -98,21 +103,34 @@ class ImageEncoder(ImageModel):
         Raises
         ------
         TypeError, ValueError
-            If images are no numbers, have a wrong shape, are out of range or contain NaN.
+            If images are no numbers, have a wrong shape, are out of range or contain NaN, or `progress` is no
+            function.
         """
-        dataset = as_dataset(x)
-        if dataset is not None:
-            batches, _ = prepare_dataset(dataset, self.input_shape, None)
-            codes = [self.encode(images.numpy(), batch_size) for images, *_ in batches]
-            return np.concatenate(codes) if codes else np.zeros((0, self.latent_dim), np.float32)
-        images = prepare_images(x, self.input_shape)
-        return compute_in_batches(lambda batch: self._encode_batch(scale_pixels(batch)), images, batch_size)
+        with progress_of(progress, "encode") as tell:
+            dataset = as_dataset(x)
+            if dataset is not None:
+                return self._encode_dataset(dataset, batch_size, tell)
+            images = prepare_images(x, self.input_shape)
+            return compute_in_batches(
+                lambda batch: self._encode_batch(scale_pixels(batch)), images, batch_size, tell
+            )
+
+    def _encode_dataset(self, dataset: Any, batch_size: int, tell: Tell) -> NDArray[np.float32]:
+        batches, _ = prepare_dataset(dataset, self.input_shape, None)
+        codes, done = [np.zeros((0, self.latent_dim), np.float32)], 0
+        for images, *_ in batches:
+            codes.append(self.encode(images.numpy(), batch_size))
+            done += len(codes[-1])
+            tell(done, done)
+        return np.concatenate(codes)
 
     def encode_scaled(self, images: Any) -> Any:
         """Turn a tensor of scaled images (N, H, W, C) into a tensor of codes; every model has its own way."""
         raise NotImplementedError(f"{type(self).__name__} must implement encode_scaled")
 
-    def encode_labelled(self, x: ArrayLike, labels: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+    def encode_labelled(
+        self, x: ArrayLike, labels: ArrayLike, batch_size: int = 256, *, progress: ProgressLike = False
+    ) -> NDArray[np.float32]:
         """Turn images whose classes are known into codes for a database.
 
         Parameters
@@ -123,6 +141,8 @@ class ImageEncoder(ImageModel):
             Class of every image; a conditional model's codes depend on it, those of others do not.
         batch_size : int
             Images that are computed at once.
+        progress : bool or callable
+            Whom to tell of the encoded images, as of ``encode``.
 
         Returns
         -------
@@ -134,7 +154,7 @@ class ImageEncoder(ImageModel):
         TypeError, ValueError
             As ``encode``, or if labels that matter are wrong.
         """
-        return self.encode(x, batch_size)
+        return self.encode(x, batch_size, progress=progress)
 
     def check_labelled(self, x: ArrayLike, labels: ArrayLike) -> None:
         """Raise what ``encode_labelled`` would raise for these images and labels, without encoding them."""
@@ -144,7 +164,9 @@ class ImageEncoder(ImageModel):
         """Raise what ``encode_queries`` would raise for these images, without encoding them."""
         prepare_images(x, self.input_shape)
 
-    def encode_queries(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+    def encode_queries(
+        self, x: ArrayLike, batch_size: int = 256, *, progress: ProgressLike = False
+    ) -> NDArray[np.float32]:
         """Turn images of unknown class into what is searched for among the codes of ``encode_labelled``.
 
         Parameters
@@ -153,6 +175,8 @@ class ImageEncoder(ImageModel):
             Images, as ``encode`` takes them.
         batch_size : int
             Images that are computed at once.
+        progress : bool or callable
+            Whom to tell of the encoded images, as of ``encode``.
 
         Returns
         -------
@@ -164,9 +188,11 @@ class ImageEncoder(ImageModel):
         TypeError, ValueError
             As ``encode``.
         """
-        return self.encode(x, batch_size)
+        return self.encode(x, batch_size, progress=progress)
 
-    def encode_per_class(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+    def encode_per_class(
+        self, x: ArrayLike, batch_size: int = 256, *, progress: ProgressLike = False
+    ) -> NDArray[np.float32]:
         """Encode every image under every class: (C, N, latent_dim); only for conditional models."""
         raise UnsupportedOperationError(self.registry_name, "encode_per_class")
 

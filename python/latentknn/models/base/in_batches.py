@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.models.backend import tf
+from latentknn.progress import Tell
 
 
 def compute_in_batches(
-    function: Callable[[Any], Any], array: NDArray[Any], batch_size: int
+    function: Callable[[Any], Any], array: NDArray[Any], batch_size: int, tell: Tell | None = None
 ) -> NDArray[np.float32]:
     """Return what a function of tensors makes of an array's rows, computed batch by batch.
 
@@ -22,6 +23,8 @@ def compute_in_batches(
         Its inputs; there may be none.
     batch_size : int
         Rows that are computed at once.
+    tell : callable, optional
+        Function of the rows that are computed and of all, called before the first batch and after each.
 
     Returns
     -------
@@ -32,11 +35,17 @@ def compute_in_batches(
     ValueError
         If ``batch_size`` is below 1.
     """
+    if tell is not None:
+        tell(0, len(array))
     # The fused convolutions that TensorFlow has from oneDNN fail on no images.
     if len(array) == 0:
         return compute_in_batches(function, np.zeros((1, *array.shape[1:]), array.dtype), batch_size)[:0]
     starts = range(0, len(array), check_batch_size(batch_size))
-    results = [function(tf.constant(array[start : start + batch_size])).numpy() for start in starts]
+    results = []
+    for start in starts:
+        results.append(function(tf.constant(array[start : start + batch_size])).numpy())
+        if tell is not None:
+            tell(min(start + batch_size, len(array)), len(array))
     return np.concatenate(results)
 
 

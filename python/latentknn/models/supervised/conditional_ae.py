@@ -17,6 +17,7 @@ from latentknn.models.layers.seeding import seeded_layers
 from latentknn.models.layers.weighted_mean import weighted_mean
 from latentknn.models.training.prepared import prepare_dataset
 from latentknn.models.training.sequences import as_dataset
+from latentknn.progress import ProgressLike
 
 
 @keras.saving.register_keras_serializable(package="latentknn")
@@ -146,7 +147,14 @@ class ConditionalAutoencoder(Autoencoder):
         """Return shapes and types of images and labels."""
         return super().input_specs(), tf.TensorSpec((None,), tf.int64, "labels")
 
-    def encode(self, x: Any, batch_size: int = 256, labels: ArrayLike | None = None) -> NDArray[np.float32]:
+    def encode(
+        self,
+        x: Any,
+        batch_size: int = 256,
+        labels: ArrayLike | None = None,
+        *,
+        progress: ProgressLike = False,
+    ) -> NDArray[np.float32]:
         """Turn images into codes, under their labels if there are any.
 
         Parameters
@@ -157,6 +165,8 @@ class ConditionalAutoencoder(Autoencoder):
             Images that are computed at once.
         labels : array_like of int, shape (N,), optional
             Class of every image; without them the codes are those before the multiplication.
+        progress : bool or callable
+            Whom to tell of the encoded images, as of ``ImageEncoder.encode``.
 
         Returns
         -------
@@ -168,24 +178,30 @@ class ConditionalAutoencoder(Autoencoder):
         TypeError, ValueError
             As ``ImageEncoder.encode``, or if labels are wrong.
         """
-        codes = super().encode(x, batch_size)
+        codes = super().encode(x, batch_size, progress=progress)
         if labels is None:
             return codes
         return np.asarray(codes * self._class_vectors()[check_labels(self, labels, len(codes))])
 
-    def encode_labelled(self, x: ArrayLike, labels: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+    def encode_labelled(
+        self, x: ArrayLike, labels: ArrayLike, batch_size: int = 256, *, progress: ProgressLike = False
+    ) -> NDArray[np.float32]:
         """Turn images into codes under their classes: ``encode`` with labels."""
-        return self.encode(x, batch_size, labels)
+        return self.encode(x, batch_size, labels, progress=progress)
 
     def check_labelled(self, x: ArrayLike, labels: ArrayLike) -> None:
         """Raise what ``encode_labelled`` would raise for these images and labels, without encoding them."""
         prepare_arrays(self, x, labels)
 
-    def encode_queries(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+    def encode_queries(
+        self, x: ArrayLike, batch_size: int = 256, *, progress: ProgressLike = False
+    ) -> NDArray[np.float32]:
         """Turn images into codes under every class: ``encode_per_class``."""
-        return self.encode_per_class(x, batch_size)
+        return self.encode_per_class(x, batch_size, progress=progress)
 
-    def encode_per_class(self, x: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
+    def encode_per_class(
+        self, x: ArrayLike, batch_size: int = 256, *, progress: ProgressLike = False
+    ) -> NDArray[np.float32]:
         """Turn images into codes under every class.
 
         Parameters
@@ -194,13 +210,16 @@ class ConditionalAutoencoder(Autoencoder):
             Images, as ``encode`` takes them.
         batch_size : int
             Images that are computed at once.
+        progress : bool or callable
+            Whom to tell of the encoded images, as of ``ImageEncoder.encode``.
 
         Returns
         -------
         ndarray of float32, shape (num_classes, N, latent_dim)
             The codes, which are ``encode(x, labels=...)`` to the bit.
         """
-        return np.asarray(super().encode(x, batch_size) * self._class_vectors()[:, np.newaxis])
+        codes = super().encode(x, batch_size, progress=progress)
+        return np.asarray(codes * self._class_vectors()[:, np.newaxis])
 
     def reconstruct(
         self, x: ArrayLike, batch_size: int = 256, labels: ArrayLike | None = None
