@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from latentknn.evaluation import (
     Vote,
     VoteScore,
     best_vote,
+    evaluate,
     find_neighbours,
     hold_out,
     project,
@@ -294,3 +296,42 @@ def test_a_stopwatch_records_the_stages_that_end():
     assert all(stage.seconds > 0 for stage in stopwatch.stages)
     stopwatch.stages[0].seconds = 0.5
     assert str(stopwatch.stages[0]) == "train: 12 images in 0.50 s, 24.0 images/s"
+
+
+def test_a_stopwatch_shows_the_progress_of_its_stages():
+    shown = []
+
+    @contextmanager
+    def show(name):
+        shown.append(name)
+        yield lambda done, total: shown.append((done, total))
+        shown.append(f"end of {name}")
+
+    stopwatch = Stopwatch(show=show)
+    with stopwatch.measure("search", 5, "queries") as stage:
+        stage.progress(5, 5)
+    with stopwatch.measure("train", 5, "images", shows_itself=True) as stage:
+        assert stage.progress is False
+    assert shown == ["search", (5, 5), "end of search"]
+    with Stopwatch().measure("search", 5, "queries") as stage:
+        assert stage.progress is False
+    with pytest.raises(KeyError), stopwatch.measure("fail", 1, "images"):
+        raise KeyError
+    assert [stage.name for stage in stopwatch.stages] == ["search", "train"]
+
+
+def test_an_evaluation_shows_its_stages():
+    told = {}
+
+    @contextmanager
+    def show(name):
+        told[name] = []
+        yield lambda done, total: told[name].append((done, total))
+
+    rng = np.random.default_rng(0)
+    codes, labels = rng.standard_normal((40, 6)), np.arange(40) % 3
+    result = evaluate(codes, labels, stopwatch=Stopwatch(show=show))
+    assert result.to_json() == evaluate(codes, labels).to_json()
+    assert list(told) == ["build index", "search neighbours", "measure retrieval", "find near-duplicates"]
+    for stage in ("search neighbours", "measure retrieval"):
+        assert told[stage][-1] == (40, 40)

@@ -14,6 +14,7 @@ from latentknn.classification.neighbours import Neighbours
 from latentknn.engines import EngineLike
 from latentknn.index import CosineIndex
 from latentknn.labels import as_labels, join_labels
+from latentknn.progress import ProgressLike, part_of
 
 _NEIGHBOURS_AT_ONCE = 1 << 21
 """Neighbours that are in memory at a time: about 60 MiB, however many a measure needs of every item."""
@@ -97,20 +98,26 @@ class EvaluatedCodes:
         """Codes of its class that each item can find, shape (M,)."""
         return self.class_sizes[self.item_classes] - self.leave_one_out
 
-    def nearest(self, items: NDArray[np.intp], k: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def nearest(
+        self, items: NDArray[np.intp], k: int, progress: ProgressLike = False
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return similarities and positions, shape (m, k), of the nearest codes of some items, best first."""
         if not self.leave_one_out:
-            found = self.index.search(self.items[items], k, scores64=True)
+            found = self.index.search(self.items[items], k, scores64=True, progress=progress)
             return found.scores, found.positions
-        found = self.index.search(self.items[items], k + 1, scores64=True)
+        found = self.index.search(self.items[items], k + 1, scores64=True, progress=progress)
         dropped = found.positions == items[:, None]
         # An item that is not among its own nearest has k + 1 others before it, and the last is one too many.
         dropped[~dropped.any(axis=1), -1] = True
         return found.scores[~dropped].reshape(-1, k), found.positions[~dropped].reshape(-1, k)
 
-    def neighbours(self, k: int) -> tuple[Neighbours, NDArray[np.int64]]:
+    def neighbours(self, k: int, progress: ProgressLike = False) -> tuple[Neighbours, NDArray[np.int64]]:
         """Return the k nearest codes of all items, and their positions, shape (M, k)."""
-        parts = [self.nearest(items, k) for items in in_parts(np.arange(len(self.items)), k)]
+        everyone = np.arange(len(self.items))
+        parts = [
+            self.nearest(items, k, part_of(progress, int(items[0]), len(everyone)))
+            for items in in_parts(everyone, k)
+        ]
         similarities, positions = (np.concatenate(each) for each in zip(*parts, strict=True))
         found = Neighbours(similarities, self.database_classes[positions], len(self.class_names))
         return found, positions

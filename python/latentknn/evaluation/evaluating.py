@@ -22,6 +22,7 @@ from latentknn.evaluation.measures.hubs import find_hubs
 from latentknn.evaluation.measures.outliers import find_outliers
 from latentknn.evaluation.measures.retrieval import measure_retrieval
 from latentknn.evaluation.paired import PairedTest
+from latentknn.evaluation.stages import Stopwatch
 from latentknn.index.counts import positive
 
 VOTERS = 10
@@ -44,6 +45,7 @@ def evaluate(
     duplicates_above: float = 0.999,
     engine: EngineLike = "auto",
     threads: int | None = None,
+    stopwatch: Stopwatch | None = None,
 ) -> CodeEvaluation:
     """Measure exactly what codes are worth to their nearest neighbours, and find what is wrong with them.
 
@@ -70,6 +72,8 @@ def evaluate(
         What searches; see `CosineIndex`.
     threads : int, optional
         Threads of the searches; by default every processor that the process may use.
+    stopwatch : Stopwatch, optional
+        Measures the stages, and may show their progress.
 
     Returns
     -------
@@ -111,7 +115,10 @@ def evaluate(
     >>> print(f"{worst.count} items of class {worst.truth} are taken for {worst.predicted}")
     4 items of class 8 are taken for 1
     """
-    evaluated = EvaluatedCodes.of(codes, labels, test, engine, threads)
+    stopwatch = stopwatch or Stopwatch()
+    with stopwatch.measure("build index", 0, "codes") as stage:
+        evaluated = EvaluatedCodes.of(codes, labels, test, engine, threads)
+        stage.items = len(evaluated.index)
     available = evaluated.searchable
     if not 0 < duplicates_above <= 1:
         raise ValueError(f"duplicates_above must be above 0 and at most 1, received {duplicates_above}")
@@ -124,11 +131,17 @@ def evaluate(
     testifying, hub_k, outlier_k = (
         min(k, available) for k in (label_errors.K, _HUB_NEIGHBOURS, _OUTLIER_NEIGHBOURS)
     )
-    found, positions = evaluated.neighbours(max(vote.k, shown, testifying, hub_k, outlier_k))
+    classes, names = evaluated.item_classes, evaluated.class_names
+    with stopwatch.measure("search neighbours", len(classes), "items") as stage:
+        deepest = max(vote.k, shown, testifying, hub_k, outlier_k)
+        found, positions = evaluated.neighbours(deepest, stage.progress)
+    with stopwatch.measure("measure retrieval", len(classes), "items") as stage:
+        retrieval = measure_retrieval(evaluated, depths, stage.progress)
+    with stopwatch.measure("find near-duplicates", len(classes), "items"):
+        duplicates = find_duplicates(evaluated, found.similarities, positions, duplicates_above)
     witnesses = Neighbours(
         found.similarities[:, :testifying], found.classes[:, :testifying], found.class_count
     )
-    classes, names = evaluated.item_classes, evaluated.class_names
     neighbour_classes = found.classes.astype(np.int64, copy=False)
     predictions, nearest = found.predict(vote).astype(np.int64, copy=False), neighbour_classes[:, 0]
     shares = _winning_shares(found, predictions, vote)
@@ -150,12 +163,12 @@ def evaluate(
         unanswerable=int(np.sum(evaluated.relevant == 0)),
         class_scores=score_classes(voted, evaluated.class_sizes),
         confused=confused_pairs(voted),
-        retrieval=measure_retrieval(evaluated, depths),
+        retrieval=retrieval,
         calibration=measure_calibration(shares, predictions == classes),
         hubs=find_hubs(
             positions[:, :hub_k], neighbour_classes[:, :hub_k] == classes[:, None], len(evaluated.index)
         ),
-        duplicates=find_duplicates(evaluated, found.similarities, positions, duplicates_above),
+        duplicates=duplicates,
         label_errors=label_errors.find_label_errors(witnesses, classes, names),
         outliers=outliers,
         items=EvaluatedItems(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from latentknn.classification.neighbours import find_neighbours
 from latentknn.classification.vote import Vote
 from latentknn.datasets import Dataset, LabelledData
-from latentknn.encoders import Encoder, ReadyCodes, TrainableEncoder, as_encoder, name_of
+from latentknn.encoders import Encoder, ReadyCodes, TrainableEncoder, as_encoder, encode_by, name_of
 from latentknn.evaluation.choosing import CANDIDATES, VoteScore, best_vote, score_votes
 from latentknn.evaluation.classification import Classification
 from latentknn.evaluation.splitting import hold_out
@@ -174,7 +174,7 @@ def run_experiment(
         few = kept[:_IMAGES_TO_IMITATE]
         recorder = SampleRecorder(train_items[few], train_labels[few])
         generates = record_samples and not trainable.capabilities.isdisjoint({"generate", "decode"})
-        with stopwatch.measure("train", 0, unit) as stage:
+        with stopwatch.measure("train", 0, unit, shows_itself=True) as stage:
             history = trainable.fit(
                 train_items[kept],
                 train_labels[kept],
@@ -191,10 +191,10 @@ def run_experiment(
     else:
         _refuse_training_options(batch_size=batch_size, checkpoint_dir=checkpoint_dir, resume=resume)
 
-    with stopwatch.measure(f"encode training {unit}", len(train_items), unit):
-        train_codes = encoder.encode_labelled(train_items, train_labels)
-    with stopwatch.measure(f"encode test {unit}", len(dataset.test_items), unit):
-        test_queries = encoder.encode_queries(dataset.test_items)
+    with stopwatch.measure(f"encode training {unit}", len(train_items), unit) as stage:
+        train_codes = encode_by(encoder.encode_labelled, train_items, train_labels, progress=stage.progress)
+    with stopwatch.measure(f"encode test {unit}", len(dataset.test_items), unit) as stage:
+        test_queries = encode_by(encoder.encode_queries, dataset.test_items, progress=stage.progress)
     if not (np.isfinite(train_codes).all() and np.isfinite(test_queries).all()):
         name = name_of(encoder)
         raise FloatingPointError(
@@ -205,18 +205,24 @@ def run_experiment(
     with stopwatch.measure("build index", len(train_codes), "codes"):
         index = CosineIndex.from_codes(train_codes, train_labels, threads=threads)
 
-    with stopwatch.measure("choose vote", len(held_out), "queries"):
+    with stopwatch.measure("choose vote", len(held_out), "queries") as stage:
         among = CosineIndex.from_codes(train_codes[kept], train_labels[kept], threads=threads)
         queries = encoder.encode_queries(train_items[held_out])
         votes = _possible_votes((among, index), queries)
         most = max(vote.k for vote in votes)
-        found = find_neighbours(among, _under_classes(among, queries), most, class_count)
+        found = find_neighbours(
+            among, _under_classes(among, queries), most, class_count, progress=stage.progress
+        )
         vote_scores = score_votes(found, train_labels[held_out], votes)
     chosen_vote = best_vote(vote_scores)
 
-    with stopwatch.measure(f"search codes, k = {chosen_vote.k}", len(dataset.test_labels), "queries"):
+    with stopwatch.measure(
+        f"search codes, k = {chosen_vote.k}", len(dataset.test_labels), "queries"
+    ) as stage:
         under_classes = _under_classes(index, test_queries)
-        neighbours = find_neighbours(index, under_classes, chosen_vote.k, class_count)
+        neighbours = find_neighbours(
+            index, under_classes, chosen_vote.k, class_count, progress=stage.progress
+        )
     with stopwatch.measure("vote", len(dataset.test_labels), "queries"):
         nearest, chosen = (
             Classification(vote, dataset.test_labels, neighbours.predict(vote), dataset.class_names)
@@ -287,8 +293,8 @@ def classify_by_pixels(
     )
     with stopwatch.measure("build index of pixels", len(train_pixels), "images"):
         index = CosineIndex.from_codes(train_pixels, dataset.train_labels, threads=threads)
-    with stopwatch.measure("search pixels, k = 1", len(test_pixels), "queries"):
-        neighbours = find_neighbours(index, test_pixels, 1, len(dataset.class_names))
+    with stopwatch.measure("search pixels, k = 1", len(test_pixels), "queries") as stage:
+        neighbours = find_neighbours(index, test_pixels, 1, len(dataset.class_names), progress=stage.progress)
     return Classification(Vote(1), dataset.test_labels, neighbours.predict(Vote(1)), dataset.class_names)
 
 

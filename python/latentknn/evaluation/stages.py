@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+from latentknn.progress import ProgressLike, Tell
 
 
 @dataclass
@@ -20,12 +22,15 @@ class Stage:
         Name of the items, in the plural.
     seconds : float
         Wall-clock time.
+    progress : bool or callable
+        What the stage passes as ``progress`` to the calls that it consists of; False if nobody wants to know.
     """
 
     name: str
     items: int
     unit: str
     seconds: float = 0.0
+    progress: ProgressLike = field(default=False, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.items:,} {self.unit} in {self.seconds:.2f} s, {self.rate_text}"
@@ -48,6 +53,9 @@ class Stopwatch:
     ----------
     announce : callable, optional
         Called with every `Stage` that ends.
+    show : callable, optional
+        Function of a stage's name that returns a context manager, in which the stage is shown; what it
+        gives is told of the stage's progress. `latentknn.progress.bar` is one.
 
     Attributes
     ----------
@@ -55,19 +63,29 @@ class Stopwatch:
         Stages that have ended, in order.
     """
 
-    def __init__(self, announce: Callable[[Stage], object] | None = None) -> None:
+    def __init__(
+        self,
+        announce: Callable[[Stage], object] | None = None,
+        show: Callable[[str], AbstractContextManager[Tell]] | None = None,
+    ) -> None:
         self.stages: list[Stage] = []
         self._announce = announce
+        self._show = show
 
     @contextmanager
-    def measure(self, name: str, items: int, unit: str) -> Iterator[Stage]:
+    def measure(self, name: str, items: int, unit: str, *, shows_itself: bool = False) -> Iterator[Stage]:
         """Measure the block and add its stage; the block may correct ``stage.items``.
 
-        If the block raises, no stage is added.
+        If the block raises, no stage is added. A block that shows itself is not shown by others.
         """
         stage = Stage(name, items, unit)
         start = time.perf_counter()
-        yield stage
+        if self._show is None or shows_itself:
+            yield stage
+        else:
+            with self._show(name) as stage.progress:
+                yield stage
+            stage.progress = False
         stage.seconds = time.perf_counter() - start
         self.stages.append(stage)
         if self._announce is not None:

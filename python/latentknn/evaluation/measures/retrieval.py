@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.evaluation.evaluated_codes import EvaluatedCodes, in_parts
+from latentknn.progress import ProgressLike, part_of
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ class Retrieval:
     map_at_r: float
 
 
-def measure_retrieval(evaluated: EvaluatedCodes, ks: Sequence[int]) -> Retrieval | None:
+def measure_retrieval(
+    evaluated: EvaluatedCodes, ks: Sequence[int], progress: ProgressLike = False
+) -> Retrieval | None:
     """Rank as many codes for each item as its class has, and average; None if no item has a relevant code.
 
     Parameters
@@ -70,6 +73,8 @@ def measure_retrieval(evaluated: EvaluatedCodes, ks: Sequence[int]) -> Retrieval
         Items and index.
     ks : sequence of int
         Depths, each from 1 to the number of codes that can be found.
+    progress : bool or callable
+        Whom to tell of the items that are ranked.
 
     Returns
     -------
@@ -81,10 +86,12 @@ def measure_retrieval(evaluated: EvaluatedCodes, ks: Sequence[int]) -> Retrieval
     """
     relevant = evaluated.relevant
     values = np.empty((len(relevant), 4 * len(ks) + 2))
+    done, everyone = 0, int(np.count_nonzero(relevant))
     for count in np.unique(relevant[relevant > 0]).tolist():
         depth = max(count, *ks)
         for items in in_parts(np.flatnonzero(relevant == count), depth):
-            _, positions = evaluated.nearest(items, depth)
+            _, positions = evaluated.nearest(items, depth, part_of(progress, done, everyone))
+            done += len(items)
             hits = evaluated.database_classes[positions] == evaluated.item_classes[items, None]
             values[items] = retrieval_of(hits, count, ks)
     measured = relevant > 0
