@@ -1,4 +1,4 @@
-"""The examples, the command and the pictures of the README and the page on evaluation."""
+"""The examples, the command and the pictures of the README and of pages of docs/."""
 
 from __future__ import annotations
 
@@ -44,6 +44,14 @@ def test_the_example_of_the_evaluation_page_runs(tmp_path):
     assert run.returncode == 0, run.stderr
     assert "gets 0.9620 of 500 test items right" in run.stdout
     assert (tmp_path / "results.json").stat().st_size > 0
+
+
+def test_the_example_of_the_command_lines_page_runs():
+    page = README.parent / "docs" / "command-line.md"
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    run = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == "(0, 500) (500, 500)\n"
 
 
 def test_pictures_are_there():

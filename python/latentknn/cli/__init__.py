@@ -1,9 +1,13 @@
 """The command line, ``latentknn``. The file of a command holds its options and its action."""
 
-import argparse
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
+
+import typer
 
 from latentknn import __version__
 from latentknn.cli import compare, datasets, engines, evaluate, models, run
@@ -36,10 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         With status 0 after ``--help`` and ``--version``, and with 2 if arguments cannot be parsed.
     """
     # Otherwise TensorFlow prints at every start for which processors it was built.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    arguments = _parser().parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments.command(arguments)
+        command = _parse(arguments)
+        command()
         sys.stdout.flush()
     except BrokenPipeError:
         # Otherwise Python tries to write the rest of the output when it ends, and prints an error.
@@ -54,12 +59,56 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="latentknn", description="Exact cosine nearest-neighbour classification of learned codes."
+def _parse(arguments: list[str]) -> Any:
+    """Return what the arguments ask for, to be called; SystemExit where the parser has done all there is."""
+    try:
+        command = _app()(arguments, prog_name="latentknn", standalone_mode=False)
+    except typer.TyperException as error:
+        _refuse(error)
+    # The parser returns an exit status where it has printed the help or the version itself.
+    if not callable(command):
+        raise SystemExit(command)
+    return command
+
+
+def _app() -> typer.Typer:
+    app = typer.Typer(
+        help="Exact cosine nearest-neighbour classification of learned codes.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        # Rich draws boxes, which are for people alone.
+        rich_markup_mode="rich" if sys.stdout.isatty() else None,
+        pretty_exceptions_enable=False,
     )
-    parser.add_argument("--version", action="version", version=f"latentknn {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    app.callback()(_common)
     for command in (run, evaluate, compare, models, datasets, engines):
-        command.add_to(commands)
-    return parser
+        command.add_to(app)
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"latentknn {__version__}")
+        raise typer.Exit
+
+
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+
+
+def _refuse(error: typer.TyperException) -> NoReturn:
+    """Print what is wrong with the arguments, and end with status 2."""
+    context = getattr(error, "ctx", None)
+    parameter = getattr(error, "param", None)
+    path = "latentknn" if context is None else context.command_path
+    if context is not None:
+        print(context.get_usage(), file=sys.stderr)
+    if isinstance(error, typer.BadParameter) and parameter is not None:
+        said = f"argument {parameter.opts[0]}: {error.message}"
+    else:
+        said = error.format_message()
+    print(f"{path}: error: {said}", file=sys.stderr)
+    raise SystemExit(2)

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from latentknn.cli.errors import CommandError
 from latentknn.cli.evaluation_folder import EvaluationFolder
+from latentknn.report import RunFolder
 
 if TYPE_CHECKING:
     from latentknn.evaluation import Answers
-
-_RECORD = "report.json"
-_TEST_CODES = "test_codes.safetensors"
-"""Files of `latentknn.report.RunFolder`, whose package needs Matplotlib."""
 
 
 def check_run(path: Path) -> None:
@@ -24,10 +21,10 @@ def check_run(path: Path) -> None:
         raise CommandError(
             f"{path} is no folder; name folders that latentknn run or latentknn evaluate wrote"
         )
-    if not (EvaluationFolder(path).results.exists() or (path / _RECORD).exists()):
+    record, results = RunFolder(path).record, EvaluationFolder(path).results
+    if not (results.exists() or record.exists()):
         raise CommandError(
-            f"{path} holds neither a finished run ({_RECORD}) nor an evaluation "
-            f"({EvaluationFolder(path).results.name})"
+            f"{path} holds neither a finished run ({record.name}) nor an evaluation ({results.name})"
         )
 
 
@@ -77,8 +74,9 @@ def _of_run(path: Path, name: str) -> Answers:
 
     from latentknn.evaluation import Answers, Vote
 
-    record: dict[str, Any] = json.loads((path / _RECORD).read_text(encoding="utf-8"))
-    answers = load_file(path / _TEST_CODES)
+    folder = RunFolder(path)
+    record: dict[str, Any] = json.loads(folder.record.read_text(encoding="utf-8"))
+    answers = load_file(folder.test_codes)
     names = record["dataset"]["class_names"]
     training = record["training"]
     config = {

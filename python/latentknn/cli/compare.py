@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from latentknn.cli.answer_files import check_run, read_answers, short_names
+from latentknn.cli.deferring import deferred
 from latentknn.cli.errors import CommandError, as_command_error
 from latentknn.cli.output_folder import check_output_folder
 from latentknn.cli.table import format_table
@@ -14,57 +16,50 @@ from latentknn.cli.table import format_table
 if TYPE_CHECKING:
     from latentknn.evaluation import ComparedRuns
 
-_DESCRIPTION = """\
-Compare runs that classified the same items in the same order: folders that
-'latentknn run' or 'latentknn evaluate' wrote.
+_HELP = """\
+Compare runs and evaluations: which is better, and whether that tells.
 
-Each pair is compared by McNemar's exact test: who is right where the other is
+They must have classified the same items in the same order; name the folders that 'latentknn run' or
+'latentknn evaluate' wrote. Each pair is compared by McNemar's exact test: who is right where the other is
 wrong. Runs of the same settings with several seeds are also summed up.
 """
 
 
-def add_to(commands: Any) -> None:
+def add_to(app: typer.Typer) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "compare",
-        help="compare runs and evaluations, and say which is better and whether that tells",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(command=_compare)
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a run or an evaluation")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="new or empty folder for the comparison as JSON, CSV and PNG"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace the comparison in DIR")
+    app.command("compare", help=_HELP)(_compare)
 
 
-def _compare(arguments: argparse.Namespace) -> None:
+@deferred
+def _compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of runs or evaluations")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="new or empty folder for the comparison as JSON, CSV and PNG"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the comparison in DIR")] = False,
+) -> None:
     # Wrong arguments are refused before a heavy library is imported.
-    if len(arguments.runs) < 2:
+    if len(runs) < 2:
         raise CommandError("give at least two runs to compare")
-    for run in arguments.runs:
+    for run in runs:
         check_run(run)
-    if arguments.out is not None:
-        last = arguments.out / "comparison.json"
-        check_output_folder(arguments.out, last, "comparison", overwrite=arguments.overwrite)
+    if out is not None:
+        check_output_folder(out, out / "comparison.json", "comparison", overwrite=overwrite)
 
     from latentknn.evaluation import compare_runs
 
     with as_command_error(ValueError):
         compared = compare_runs(
-            [
-                read_answers(run, name)
-                for run, name in zip(arguments.runs, short_names(arguments.runs), strict=True)
-            ]
+            [read_answers(run, name) for run, name in zip(runs, short_names(runs), strict=True)]
         )
     print(_tables(compared))
-    if arguments.out is not None:
+    if out is not None:
         from latentknn.cli.comparison_files import write_comparison
 
         with as_command_error(ImportError, OSError):
-            write_comparison(compared, arguments.out)
-        print(f"\nComparison: {arguments.out}")
+            write_comparison(compared, out)
+        print(f"\nComparison: {out}")
 
 
 def _tables(compared: ComparedRuns) -> str:

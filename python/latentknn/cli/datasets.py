@@ -1,30 +1,54 @@
 """``latentknn datasets`` lists the data sets, or gets one."""
 
-import argparse
-import os
-from typing import Any
+from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
+from latentknn.cli.deferring import deferred
 from latentknn.cli.errors import NO_DATASET, CommandError, as_command_error
+from latentknn.cli.names import completing, did_you_mean
 from latentknn.cli.table import format_table
+from latentknn.progress import bar
 
 
-def add_to(commands: Any) -> None:
+def add_to(app: typer.Typer) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "datasets",
-        help="list the data sets, or get one",
-        description="List the data sets; with 'fetch', make sure that one is there.",
+    group = typer.Typer(
+        help="List the data sets; with 'fetch', make sure that one is there.", invoke_without_command=True
     )
-    parser.set_defaults(command=_list)
-    fetch = parser.add_subparsers(metavar="fetch").add_parser(
-        "fetch",
-        help="find a data set, or download it, or unpack Debian's package of it without root",
-    )
-    fetch.add_argument("name", help="the data set")
-    fetch.set_defaults(command=_fetch)
+    group.callback()(_list)
+    group.command(
+        "fetch", help="Find a data set, or download it, or unpack Debian's package of it without root."
+    )(_fetch)
+    app.add_typer(group, name="datasets")
 
 
-def _list(arguments: argparse.Namespace) -> None:
+def names() -> tuple[str, ...]:
+    """Return the names of the data sets."""
+    from latentknn.datasets import NAMES
+
+    return NAMES
+
+
+def check_dataset(name: str) -> None:
+    """Refuse a name that no data set has.
+
+    Raises
+    ------
+    CommandError
+        If there is no such data set; the message lists those that there are.
+    """
+    if name not in names():
+        raise CommandError(
+            f"unknown data set {name!r}: choose one of {', '.join(names())}, or give your own by --data PATH"
+            f"{did_you_mean(name, names())}"
+        )
+
+
+@deferred
+def _list() -> None:
     from latentknn.datasets import NAMES, cache_folder
     from latentknn.datasets.published import PUBLISHED
 
@@ -46,20 +70,24 @@ def _how_to_get(packaged: bool, name: str) -> str:
     return f"{keras}, or by 'latentknn datasets fetch {name}'" if packaged else keras
 
 
-def _fetch(arguments: argparse.Namespace) -> None:
+@deferred
+def _fetch(
+    name: Annotated[str, typer.Argument(help="the data set", autocompletion=completing(names))],
+) -> None:
+    check_dataset(name)
     from latentknn.datasets import DatasetNotFoundError, fetch, load
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Keras may have to download it
-    with as_command_error(ValueError):  # an unknown name, or damaged files
+    with as_command_error(ValueError):  # damaged files
         try:
-            print(load(arguments.name))
+            print(load(name))
             return
         except DatasetNotFoundError as error:
             nowhere = error
         try:
-            folder = fetch(arguments.name)
+            with bar(f"fetch {name}"):
+                folder = fetch(name)
         except (DatasetNotFoundError, ValueError) as error:
             raise CommandError(
                 f"{nowhere}\nThe package could not be fetched: {error}\n{NO_DATASET}"
             ) from error
-    print(f"{arguments.name} is in {folder}")
+    print(f"{name} is in {folder}")

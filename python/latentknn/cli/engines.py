@@ -1,26 +1,27 @@
 """``latentknn engines`` lists the engines that can search on this machine."""
 
-import argparse
-from typing import Any
+import typer
 
 from latentknn import CosineIndex, _core, engines
+from latentknn.cli.deferring import deferred
 from latentknn.cli.table import format_table
 from latentknn.engines import automatic
 
+_HELP = """\
+List what can run a search on this machine.
 
-def add_to(commands: Any) -> None:
+Each engine stands with what its kernels were made for, or with what is missing where it cannot run.
+The environment variable LATENTKNN_ISA chooses another instruction set of the engine cpu than the best.
+"""
+
+
+def add_to(app: typer.Typer) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "engines",
-        help="list what can run a search on this machine",
-        description="List the engines, what their kernels were made for, and what is missing where one "
-        "cannot run. The environment variable LATENTKNN_ISA chooses another instruction set of the engine "
-        "cpu than the best.",
-    )
-    parser.set_defaults(command=_list)
+    app.command("engines", help=_HELP)(_list)
 
 
-def _list(arguments: argparse.Namespace) -> None:
+@deferred
+def _list() -> None:
     rows: list[tuple[str, ...]] = [("engine", "exact", "available", "kernels, or what is missing")]
     for each in engines.availability():
         answers = ("yes" if yes else "no" for yes in (each.exact, each.available))

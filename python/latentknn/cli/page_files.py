@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,29 +12,26 @@ from numpy.typing import NDArray
 from latentknn.cli.code_files import CodeFiles, read_array
 from latentknn.cli.errors import CommandError, as_command_error
 
-_FILES = ("images", "neighbour_images", "texts", "neighbour_texts")
+
+def check_page_libraries() -> None:
+    """Raise CommandError if a library is missing that pages need."""
+    missing = [name for name in ("bokeh", "jinja2", "PIL") if find_spec(name) is None]
+    if missing:
+        raise CommandError(
+            f'--page needs {", ".join(missing)}; install it with: pip install "latentknn[page]"'
+        )
 
 
-def add_to(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a page to the parser of a command."""
-    page = parser.add_argument_group("page")
-    page.add_argument(
-        "--page", action="store_true", help="also write page.html, which a browser shows without a network"
-    )
-    page.add_argument(
-        "--images",
-        type=Path,
-        metavar="FILE",
-        help="pictures of what is classified, which is the test items with --test: shape (n, h, w) or "
-        "(n, h, w, c) (.npy)",
-    )
-    page.add_argument(
-        "--neighbour-images", type=Path, metavar="FILE", help="with --test: pictures of the codes (.npy)"
-    )
-    page.add_argument(
-        "--texts", type=Path, metavar="FILE", help="texts instead of pictures (.npy, or a text in each line)"
-    )
-    page.add_argument("--neighbour-texts", type=Path, metavar="FILE", help="with --test: texts of the codes")
+@dataclass(frozen=True)
+class PagePaths:
+    """The files that the options of a page name."""
+
+    images: Path | None
+    neighbour_images: Path | None
+    texts: Path | None
+    neighbour_texts: Path | None
+    reconstructions: Path | None
+    samples: Path | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,31 +42,26 @@ class PageFiles:
     neighbour_pictures: NDArray[Any] | None
     texts: list[str] | None
     neighbour_texts: list[str] | None
+    reconstructions: NDArray[Any] | None
+    samples: NDArray[Any] | None
 
     @classmethod
-    def read(cls, arguments: argparse.Namespace, files: CodeFiles) -> PageFiles | None:
-        """Read the files of a page, or return None if none is to be written.
+    def read(cls, paths: PagePaths, files: CodeFiles) -> PageFiles:
+        """Read the files of a page.
 
         Raises
         ------
         CommandError
             If a library or a file is missing, or something does not fit.
         """
-        named = [name for name in _FILES if getattr(arguments, name) is not None]
-        if not arguments.page:
-            if named:
-                raise CommandError(f"--{named[0].replace('_', '-')} is for a page; pass --page too")
-            return None
-        missing = [name for name in ("bokeh", "jinja2", "PIL") if find_spec(name) is None]
-        if missing:
-            raise CommandError(
-                f'--page needs {", ".join(missing)}; install it with: pip install "latentknn[page]"'
-            )
+        check_page_libraries()
         page = cls(
-            _read_pictures(arguments.images),
-            _read_pictures(arguments.neighbour_images),
-            _read_texts(arguments.texts),
-            _read_texts(arguments.neighbour_texts),
+            _read_pictures(paths.images),
+            _read_pictures(paths.neighbour_images),
+            _read_texts(paths.texts),
+            _read_texts(paths.neighbour_texts),
+            _read_pictures(paths.reconstructions),
+            _read_pictures(paths.samples),
         )
         page._check(files)
         return page
@@ -80,9 +71,7 @@ class PageFiles:
 
         items, codes = (files.codes, None) if files.test is None else (files.test[0], len(files.codes))
         with as_command_error(TypeError, ValueError):
-            checked_sources(
-                self.pictures, self.neighbour_pictures, self.texts, self.neighbour_texts, len(items), codes
-            )
+            checked_sources(len(items), codes, **vars(self))
 
 
 def _read_pictures(path: Path | None) -> NDArray[Any] | None:

@@ -2,135 +2,224 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from latentknn.cli import datasets
+from latentknn.cli.deferring import deferred
 from latentknn.cli.errors import NO_DATASET, CommandError, as_command_error
-from latentknn.cli.model_options import check_options, parse_option
-from latentknn.cli.numbers import image_size, integer, number, positive_integer, positive_number
+from latentknn.cli.model_options import check_model, check_options, parse_option
+from latentknn.cli.names import completing
+from latentknn.cli.numbers import image_size as read_size
+from latentknn.cli.numbers import integer, number, positive_integer, positive_number
+from latentknn.cli.page_files import check_page_libraries
+from latentknn.cli.quietness import import_tensorflow
+from latentknn.cli.resuming import ResumingCommand, folder_of
+from latentknn.cli.run_folder import check_folder
+from latentknn.cli.run_settings import RunSettings
 from latentknn.cli.table import format_table
+from latentknn.models import MODELS
+from latentknn.progress import bar
+from latentknn.report import RunFolder
 
 if TYPE_CHECKING:
     from latentknn.datasets import Dataset
     from latentknn.evaluation import Experiment
     from latentknn.models import ImageEncoder
-    from latentknn.report import RunFolder
 
-_DESCRIPTION = """\
+_HELP = """\
 Train a model, index its codes, classify the whole test set and write a report.
 
-A twelfth of the training images is held out: it is not trained on, gives the
-validation loss, and decides whether more neighbours than one vote, how many,
-and with which weights.
-The index then holds the codes of all training images. The test set is used
-once, at the end.
+A twelfth of the training images is held out: it is not trained on, gives the validation loss, and decides
+whether more neighbours than one vote, how many, and with which weights. The index then holds the codes of
+all training images. The test set is used once, at the end.
 """
 
+_DATA, _MODEL, _TRAINING, _OUTPUT = "Data", "Model", "Training", "Output"
+"""Headings of the options."""
 
-def add_to(commands: Any) -> None:
+
+def add_to(app: typer.Typer) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "run",
-        help="train a model, classify the test set by its codes and write a report",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(command=_run)
-
-    data = parser.add_argument_group("data")
-    data.add_argument(
-        "--dataset",
-        default="fashion_mnist",
-        metavar="NAME",
-        help="default: %(default)s; see latentknn datasets",
-    )
-    data.add_argument(
-        "--data",
-        type=Path,
-        metavar="PATH",
-        help="folder of IDX files or of class folders with pictures, .npz file, or table of images",
-    )
-    data.add_argument(
-        "--image-size",
-        type=image_size,
-        metavar="HxW",
-        help="height and width that pictures of a folder or a table are resized to",
-    )
-
-    model = parser.add_argument_group("model")
-    model.add_argument(
-        "--model", default="conv_ae", metavar="NAME", help="default: %(default)s; see latentknn models"
-    )
-    model.add_argument("--latent-dim", type=positive_integer, metavar="N", help="dimensions of a code")
-    model.add_argument("--learning-rate", type=positive_number, metavar="X", help="of the optimizer")
-    model.add_argument(
-        "--dropout", type=number, metavar="X", help="share of values set to zero while training"
-    )
-    model.add_argument(
-        "--option",
-        type=parse_option,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="any other option of the model; may be repeated",
-    )
-
-    training = parser.add_argument_group("training")
-    training.add_argument(
-        "--epochs", type=positive_integer, default=5, metavar="N", help="default: %(default)s"
-    )
-    training.add_argument(
-        "--batch-size",
-        type=positive_integer,
-        metavar="N",
-        help="images of a batch; default: the model's own",
-    )
-    training.add_argument(
-        "--seed", type=integer, default=0, metavar="N", help="seed of everything random; default: %(default)s"
-    )
-    training.add_argument(
-        "--threads", type=positive_integer, metavar="N", help="default: every processor that may be used"
-    )
-
-    output = parser.add_argument_group("output")
-    output.add_argument("--out", type=Path, required=True, metavar="DIR", help="new or empty folder")
-    existing = output.add_mutually_exclusive_group()
-    existing.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on from the last whole epoch of the run in DIR; repeat its other options",
-    )
-    existing.add_argument("--overwrite", action="store_true", help="replace the run in DIR")
+    short = "Train a model, classify the test set by its codes and write a report."
+    app.command("run", help=_HELP, short_help=short, cls=ResumingCommand)(_run)
 
 
-def _run(arguments: argparse.Namespace) -> None:
-    _configure_libraries(arguments.threads)
+@deferred
+def _run(
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="default: fashion_mnist; see latentknn datasets",
+            autocompletion=completing(datasets.names),
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="folder of IDX files or of class folders with pictures, .npz file, or table of images",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    image_size: Annotated[
+        Any,
+        typer.Option(
+            metavar="HxW",
+            parser=read_size,
+            help="height and width that pictures of a folder or a table are resized to",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="default: conv_ae; see latentknn models",
+            autocompletion=completing(lambda: MODELS),
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    latent_dim: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", parser=positive_integer, help="dimensions of a code", rich_help_panel=_MODEL
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(metavar="X", parser=positive_number, help="of the optimizer", rich_help_panel=_MODEL),
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            parser=number,
+            help="share of values set to zero while training",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    option: Annotated[
+        list[Any] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            parser=parse_option,
+            help="any other option of the model, which latentknn models NAME lists; may be repeated",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=positive_integer, help="default: 5", rich_help_panel=_TRAINING),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            parser=positive_integer,
+            help="images of a batch; default: the model's own",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            parser=integer,
+            help="seed of everything random; default: 0",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            parser=positive_integer,
+            help="default: every processor that may be used",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="new or empty folder", rich_help_panel=_OUTPUT)
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="go on from the last whole epoch of the run in DIR, or in that of --out, with its settings",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="replace the run in DIR", rich_help_panel=_OUTPUT)
+    ] = False,
+    page: Annotated[
+        bool,
+        typer.Option(
+            "--page",
+            help="also write page.html, which shows without a network what is wrong, and why",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False,
+) -> None:
+    named = {"latent_dim": latent_dim, "learning_rate": learning_rate, "dropout": dropout}
+    options = {name: value for name, value in named.items() if value is not None} | dict(option or ())
+    given = {
+        "dataset": dataset,
+        "model": model,
+        "options": options,
+        "batch_size": batch_size,
+        "seed": seed,
+        "image_size": image_size,
+        "data": None if data is None else str(data.absolute()),
+        "epochs": epochs,
+        "threads": threads,
+    }
+    # What is wrong is told before a heavy library is imported, and before anything is written.
+    folder = RunFolder(folder_of(out, resume, overwrite=overwrite))
+    check_folder(folder, resume=resume is not None, overwrite=overwrite)
+    if resume and folder.is_empty():
+        raise CommandError(f"--resume {resume} is empty; give the folder of a run")
+    goes_on = resume is not None and not folder.is_empty()
+    settings = RunSettings.resumed(folder, given) if goes_on else RunSettings.of(given)
+    check_model(settings.model)
+    check_options(settings.model, settings.options)
+    if settings.data is None:
+        datasets.check_dataset(settings.dataset)
+    if page:
+        check_page_libraries()
+        _check_one_code(settings.model)
+    _do(settings, folder, resume=goes_on, overwrite=overwrite, page=page)
+
+
+def _check_one_code(model: str) -> None:
+    if "encode_per_class" in MODELS[model].capabilities:
+        raise CommandError(
+            f"--page is for models that give an image one code, and those of {model} depend on the class"
+        )
+
+
+def _do(settings: RunSettings, folder: RunFolder, *, resume: bool, overwrite: bool, page: bool) -> None:
+    _limit_threads(settings.threads)
     with as_command_error(ImportError):
-        from latentknn.report import RunFolder, write_report
-    from latentknn.cli.run_folder import check_folder, prepare_folder
+        from latentknn.report import write_report
     from latentknn.datasets import describe_rare_classes
     from latentknn.evaluation import Stopwatch, run_experiment
 
-    # Wrong arguments are refused before anything is written or takes long.
-    folder = RunFolder(arguments.out)
-    check_folder(folder, resume=arguments.resume, overwrite=arguments.overwrite)
-    stopwatch = Stopwatch(lambda stage: print(stage, flush=True))
-    dataset = _load_dataset(arguments)
-    model = _create_model(arguments, dataset)
-    settings = {
-        "dataset": arguments.dataset,
-        "model": arguments.model,
-        "options": _model_options(arguments),
-        "batch_size": arguments.batch_size,
-        "seed": arguments.seed,
-        "image_size": arguments.image_size,
-    }
-    prepare_folder(folder, settings, resume=arguments.resume, overwrite=arguments.overwrite)
+    stopwatch = Stopwatch(lambda stage: print(stage, flush=True), bar)
+    dataset = _load_dataset(settings)
+    model = _create_model(settings, dataset)
+    if overwrite:
+        folder.clear()
+    settings.write(folder)
 
-    print(f"{dataset}\n{arguments.model}: {model.count_params():,} parameters", flush=True)
+    print(f"{dataset}\n{settings.model}: {model.count_params():,} parameters", flush=True)
     rare = describe_rare_classes(dataset)
     if rare:
         print(f"Note: {rare}.", flush=True)
@@ -139,60 +228,60 @@ def _run(arguments: argparse.Namespace) -> None:
             experiment = run_experiment(
                 dataset,
                 model,
-                epochs=arguments.epochs,
-                batch_size=arguments.batch_size,
-                seed=arguments.seed,
-                threads=arguments.threads,
+                epochs=settings.epochs,
+                batch_size=settings.batch_size,
+                seed=settings.seed,
+                threads=settings.threads,
                 checkpoint_dir=folder.checkpoint,
-                resume=arguments.resume,
+                resume=resume,
                 verbose=1 if sys.stdout.isatty() else 2,
                 stopwatch=stopwatch,
             )
         write_report(experiment, folder, stopwatch)
+        if page:
+            from latentknn.pages import write_experiment_page
+
+            write_experiment_page(experiment, folder.whole_page, stopwatch=stopwatch)
     except KeyboardInterrupt:
-        print("\nThe same command with --resume goes on from the last whole epoch.", file=sys.stderr)
+        print(
+            f"\nlatentknn run --out {folder.path} --resume goes on from the last whole epoch.",
+            file=sys.stderr,
+        )
         raise
     print(f"\n{_summary(experiment, folder)}")
+    if page:
+        print(f"Page: {folder.whole_page}")
 
 
-def _configure_libraries(threads: int | None) -> None:
+def _limit_threads(threads: int | None) -> None:
     """Set the environment variables that TensorFlow and OpenMP read when they are first imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if threads is not None:
         for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
             os.environ[variable] = str(threads)
 
 
-def _load_dataset(arguments: argparse.Namespace) -> Dataset:
+def _load_dataset(settings: RunSettings) -> Dataset:
     from latentknn.datasets import DatasetNotFoundError, load
 
     try:
-        with as_command_error(ValueError, TypeError, ImportError):
-            return load(arguments.dataset, arguments.data, image_size=arguments.image_size)
+        with as_command_error(ValueError, TypeError, ImportError), bar(f"load {settings.dataset}"):
+            return load(settings.dataset, settings.data, image_size=settings.image_size)
     except DatasetNotFoundError as error:
         raise CommandError(f"{error}\n{NO_DATASET}") from error
 
 
-def _create_model(arguments: argparse.Namespace, dataset: Dataset) -> ImageEncoder:
-    from latentknn.models import MODELS, create
+def _create_model(settings: RunSettings, dataset: Dataset) -> ImageEncoder:
+    from latentknn.models import create
 
-    if arguments.model not in MODELS:
-        raise CommandError(f"unknown model {arguments.model!r}: choose one of {', '.join(MODELS)}")
-    options = _model_options(arguments)
     with as_command_error(ImportError):
-        check_options(arguments.model, options)
-    given = {"input_shape": dataset.image_shape, "seed": arguments.seed}
-    if MODELS[arguments.model].uses_labels:
+        import_tensorflow()
+    given = {"input_shape": dataset.image_shape, "seed": settings.seed}
+    if MODELS[settings.model].uses_labels:
         given["num_classes"] = len(dataset.class_names)
     try:
-        return create(arguments.model, **given, **options)
+        return create(settings.model, **given, **settings.options)
     except (TypeError, ValueError) as error:
-        raise CommandError(f"{arguments.model} cannot be made with {options}: {error}") from error
-
-
-def _model_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    named = {name: getattr(arguments, name) for name in ("latent_dim", "learning_rate", "dropout")}
-    return {name: value for name, value in named.items() if value is not None} | dict(arguments.option)
+        raise CommandError(f"{settings.model} cannot be made with {settings.options}: {error}") from error
 
 
 def _summary(experiment: Experiment, folder: RunFolder) -> str:

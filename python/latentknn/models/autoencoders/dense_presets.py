@@ -1,37 +1,8 @@
-"""A table of the published dense autoencoders that share one architecture."""
+"""A table of the published dense autoencoders that share one architecture. It needs no Keras to be read."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
-
-from latentknn.models.backend import keras
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """What the decoder's outputs are, and how they are compared with images.
-
-    Parameters
-    ----------
-    activation : str or None
-        Keras activation of the decoder's last layer; None: linear.
-    make_loss : callable
-        Returns a loss of Keras between images and outputs.
-    to_images : callable
-        From a tensor of outputs to one of images from 0 to 1.
-    """
-
-    activation: str | None
-    make_loss: Callable[[], Any]
-    to_images: Callable[[Any], Any]
-
-
-SIGMOID = Pixels("sigmoid", lambda: keras.losses.BinaryCrossentropy(), lambda outputs: outputs)
-LOGITS = Pixels(None, lambda: keras.losses.BinaryCrossentropy(from_logits=True), keras.ops.sigmoid)
-LINEAR = Pixels(
-    None, lambda: keras.losses.MeanSquaredError(), lambda outputs: keras.ops.clip(outputs, 0.0, 1.0)
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +17,9 @@ class DensePreset:
         Defaults too; None: the model has no such option.
     activates_code : bool
         Whether the code has the activation of the hidden layers; otherwise it is linear.
-    pixels : Pixels
-        Kind of the decoder's outputs.
-    optimizer : type
+    pixels : {"sigmoid", "logits", "linear"}
+        Kind of the decoder's outputs, a name of ``pixels.PIXELS``.
+    optimizer : {"SGD", "Adam"}
         The optimizer of Keras that trains the model.
     batch_size : int
         Images of a batch, where ``fit`` is given no number.
@@ -61,8 +32,8 @@ class DensePreset:
     noise: float | None = None
     dropout: float | None = None
     activates_code: bool
-    pixels: Pixels
-    optimizer: type
+    pixels: str
+    optimizer: str
     batch_size: int
 
     @property
@@ -89,8 +60,8 @@ PRESETS = MappingProxyType(
             activation="selu",
             learning_rate=1.5,
             activates_code=True,
-            pixels=SIGMOID,
-            optimizer=keras.optimizers.SGD,
+            pixels="sigmoid",
+            optimizer="SGD",
             batch_size=32,
         ),
         "denoising_ae": DensePreset(
@@ -100,8 +71,8 @@ PRESETS = MappingProxyType(
             learning_rate=1.0,
             noise=0.2,
             activates_code=True,
-            pixels=SIGMOID,
-            optimizer=keras.optimizers.SGD,
+            pixels="sigmoid",
+            optimizer="SGD",
             batch_size=32,
         ),
         "deep_ae": DensePreset(
@@ -110,8 +81,8 @@ PRESETS = MappingProxyType(
             activation="relu",
             learning_rate=1e-3,
             activates_code=False,
-            pixels=LINEAR,
-            optimizer=keras.optimizers.Adam,
+            pixels="linear",
+            optimizer="Adam",
             batch_size=128,
         ),
         "simple_ae": DensePreset(
@@ -120,8 +91,8 @@ PRESETS = MappingProxyType(
             activation="relu",
             learning_rate=1e-3,
             activates_code=False,
-            pixels=LOGITS,
-            optimizer=keras.optimizers.Adam,
+            pixels="logits",
+            optimizer="Adam",
             batch_size=512,
         ),
         "dropout_ae": DensePreset(
@@ -131,8 +102,8 @@ PRESETS = MappingProxyType(
             learning_rate=1e-3,
             dropout=0.2,
             activates_code=False,
-            pixels=LOGITS,
-            optimizer=keras.optimizers.Adam,
+            pixels="logits",
+            optimizer="Adam",
             batch_size=512,
         ),
     }

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from latentknn.models.autoencoders.dense_autoencoder import DenseAutoencoder
 from latentknn.models.autoencoders.dense_presets import PRESETS, DensePreset
+from latentknn.models.autoencoders.pixels import PIXELS
 from latentknn.models.backend import keras
 
 
@@ -27,21 +28,22 @@ class PresetAutoencoder(DenseAutoencoder):
 
     def __init__(self, **options: Any) -> None:
         preset = self.preset
+        pixels = PIXELS[preset.pixels]
         options = {**preset.options, **options}
         super().__init__(
             code_activation=options["activation"] if preset.activates_code else None,
-            output_activation=preset.pixels.activation,
-            loss=preset.pixels.make_loss(),
+            output_activation=pixels.activation,
+            loss=pixels.make_loss(),
             **options,
         )
 
     def make_optimizer(self) -> Any:
         """Return the optimizer of the preset."""
-        return self.preset.optimizer(self.learning_rate)
+        return getattr(keras.optimizers, self.preset.optimizer)(self.learning_rate)
 
     def to_images(self, outputs: Any) -> Any:
         """Turn the decoder's outputs into pixels."""
-        return self.preset.pixels.to_images(outputs)
+        return PIXELS[self.preset.pixels].to_images(outputs)
 
 
 def constructor(preset: DensePreset) -> Callable[..., None]:
