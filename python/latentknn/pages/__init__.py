@@ -1,6 +1,7 @@
 """A page of an evaluation that a browser shows without a network: its neighbours, errors and measures.
 
-``write_page`` writes it to one file. Jinja2 fills its templates, and Bokeh draws its map and its curves.
+``write_page`` writes it to one file, and ``write_experiment_page`` that of an experiment. Jinja2 fills its
+templates, and Bokeh draws its map and its curves.
 """
 
 try:
@@ -13,6 +14,7 @@ except ImportError as error:
         'pip install "latentknn[page]"'
     ) from error
 
+from latentknn.pages.experiment_page import write_experiment_page
 from latentknn.pages.writing import write_page
 
-__all__ = ["write_page"]
+__all__ = ["write_experiment_page", "write_page"]

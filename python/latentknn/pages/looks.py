@@ -21,6 +21,31 @@ _CHECKED_AT_ONCE = 1024
 Source = NDArray[Any] | list[str] | None
 """Pictures of shape (n, h, w, c), texts, or nothing."""
 
+_RECONSTRUCTION, _SAMPLE = "reconstruction of item", "generated image"
+"""What pictures are called that a model makes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Everything that a page may show.
+
+    Attributes
+    ----------
+    items : ndarray, list of str, or None
+        Pictures or texts of the items.
+    codes : ndarray, list of str, or None
+        Pictures or texts of the codes that are searched; None if these are the items.
+    reconstructions : ndarray or None
+        Reconstructions of the items, of the shape of their pictures.
+    samples : ndarray or None
+        Images that a model generated.
+    """
+
+    items: Source
+    codes: Source
+    reconstructions: NDArray[Any] | None
+    samples: NDArray[Any] | None
+
 
 @dataclass(frozen=True)
 class Look:
@@ -59,26 +84,33 @@ class Looks:
 
     Parameters
     ----------
-    items : ndarray, list of str, or None
-        Pictures or texts of the items.
-    codes : ndarray, list of str, or None
-        Pictures or texts of the codes that are searched; None if these are the items.
+    sources : Sources
+        Pictures or texts.
     item_classes, code_classes : sequence of str
-        Names of their classes; "" if a code's is not known.
+        Names of the classes of items and codes; "" if a code's is not known.
     leave_one_out : bool
         Whether the codes are the items.
     """
 
     def __init__(
         self,
-        items: Source,
-        codes: Source,
+        sources: Sources,
         item_classes: Sequence[str],
         code_classes: Sequence[str],
         leave_one_out: bool,
     ) -> None:
-        self._sources = {"item": items, "code": codes}
-        self._classes = {"item": item_classes, "code": code_classes}
+        self._sources = {
+            "item": sources.items,
+            "code": sources.codes,
+            _RECONSTRUCTION: sources.reconstructions,
+            _SAMPLE: sources.samples,
+        }
+        self._classes = {
+            "item": item_classes,
+            "code": code_classes,
+            _RECONSTRUCTION: item_classes,
+            _SAMPLE: [""] * (0 if sources.samples is None else len(sources.samples)),
+        }
         self._leave_one_out = leave_one_out
         self._numbers: dict[tuple[str, int], int] = {}
 
@@ -89,6 +121,14 @@ class Looks:
     def code(self, position: int) -> Look:
         """Return how a code is shown, which is as an item if every code was left out once."""
         return self._look("item" if self._leave_one_out else "code", position)
+
+    def reconstruction(self, position: int) -> Look:
+        """Return how the reconstruction of an item is shown."""
+        return self._look(_RECONSTRUCTION, position)
+
+    def sample(self, position: int) -> Look:
+        """Return how a generated image is shown."""
+        return self._look(_SAMPLE, position)
 
     def texts(self) -> list[str] | None:
         """Return the texts of all looks so far, or None if they are pictures."""
@@ -122,35 +162,48 @@ class Looks:
 
 
 def checked_sources(
-    pictures: ArrayLike | None,
-    neighbour_pictures: ArrayLike | None,
-    texts: Sequence[str] | None,
-    neighbour_texts: Sequence[str] | None,
     items: int,
     codes: int | None,
-) -> tuple[Source, Source]:
-    """Return what items and codes look like, after a check of all of it.
+    *,
+    pictures: ArrayLike | None = None,
+    neighbour_pictures: ArrayLike | None = None,
+    texts: Sequence[str] | None = None,
+    neighbour_texts: Sequence[str] | None = None,
+    reconstructions: ArrayLike | None = None,
+    samples: ArrayLike | None = None,
+) -> Sources:
+    """Return what a page may show, after a check of all of it.
 
     Parameters
     ----------
-    pictures, neighbour_pictures, texts, neighbour_texts
-        See `latentknn.pages.write_page`, and there for the errors.
     items : int
         Number of items.
     codes : int or None
         Number of codes that are searched; None if these are the items.
+    pictures, neighbour_pictures, texts, neighbour_texts, reconstructions, samples
+        See `latentknn.pages.write_page`, and there for the errors.
     """
     shown = _source(pictures, texts, items, "")
-    if codes is None:
-        if neighbour_pictures is not None or neighbour_texts is not None:
-            raise ValueError(
-                "neighbour_pictures and neighbour_texts are for evaluations of test items; here all codes "
-                "are items, and look as pictures or texts say"
-            )
-        return shown, None
-    others = _source(neighbour_pictures, neighbour_texts, codes, "neighbour_")
-    _check_alike(shown, others)
-    return shown, others
+    others = None
+    if codes is not None:
+        others = _source(neighbour_pictures, neighbour_texts, codes, "neighbour_")
+        _check_alike(shown, others)
+    elif neighbour_pictures is not None or neighbour_texts is not None:
+        raise ValueError(
+            "neighbour_pictures and neighbour_texts are for evaluations of test items; here all codes "
+            "are items, and look as pictures or texts say"
+        )
+    rebuilt = None if reconstructions is None else _as_pictures(reconstructions, items, "reconstructions")
+    if rebuilt is not None and (not isinstance(shown, np.ndarray) or shown.shape != rebuilt.shape):
+        beside = f"pictures of shape {shown.shape}" if isinstance(shown, np.ndarray) else "no pictures"
+        raise ValueError(
+            f"reconstructions of shape {rebuilt.shape} are shown beside pictures of that shape, received "
+            f"{beside}"
+        )
+    generated = None if samples is None else _as_pictures(samples, None, "samples")
+    if generated is not None and isinstance(shown, list):
+        raise ValueError("samples are pictures, and the items are texts; pass one of them")
+    return Sources(shown, others, rebuilt, generated)
 
 
 def _check_alike(shown: Source, others: Source) -> None:
@@ -173,8 +226,8 @@ def _source(pictures: ArrayLike | None, texts: Sequence[str] | None, count: int,
     return None if texts is None else _as_texts(texts, count, f"{prefix}texts")
 
 
-def _as_pictures(pictures: ArrayLike, count: int, name: str) -> NDArray[Any]:
-    """Return pictures as an array of shape (n, h, w, c)."""
+def _as_pictures(pictures: ArrayLike, count: int | None, name: str) -> NDArray[Any]:
+    """Return pictures as an array of shape (n, h, w, c), with n as given unless that is None."""
     array: NDArray[Any] = np.asanyarray(pictures)
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} must be numbers from 0 to 255 or from 0 to 1, received {array.dtype}")
@@ -185,7 +238,7 @@ def _as_pictures(pictures: ArrayLike, count: int, name: str) -> NDArray[Any]:
         raise ValueError(
             f"{name} must have shape (n, h, w) or (n, h, w, c) with 1, 3 or 4 channels, received {shape}"
         )
-    if len(array) != count:
+    if count is not None and len(array) != count:
         raise ValueError(f"{name} must have one picture each of {count:,}, received {len(array):,}")
     if array.dtype != np.uint8:
         for first in range(0, len(array), _CHECKED_AT_ONCE):
@@ -205,6 +258,11 @@ def _check_pixels(pictures: NDArray[Any], name: str) -> None:
 def _brightest(pictures: NDArray[Any]) -> int:
     """Return the value of a white pixel: 255 of whole numbers, 1 of floats and of truth values."""
     return 255 if pictures.dtype.kind in "ui" else 1
+
+
+def as_shares(pictures: NDArray[Any]) -> NDArray[np.float64]:
+    """Return pixels from 0 to 1."""
+    return pictures.astype(np.float64) / _brightest(pictures)
 
 
 def _as_bytes(picture: NDArray[Any]) -> NDArray[np.uint8]:

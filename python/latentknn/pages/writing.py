@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import ArrayLike
 
 from latentknn.atomic_file import atomic_file
-from latentknn.evaluation import CodeEvaluation
+from latentknn.evaluation import CodeEvaluation, Stopwatch
 from latentknn.pages.code_map import make_map
 from latentknn.pages.curves import calibration_figure, vote_curve, vote_figure
 from latentknn.pages.findings import Findings, known_code_classes
-from latentknn.pages.looks import Looks, checked_sources
+from latentknn.pages.looks import Looks, Sources, checked_sources
 from latentknn.pages.placing import PlacedItems, place_items
+from latentknn.pages.rebuilt import MOST_SAMPLES, Reconstructions
 
 _SECTIONS = {
     "summary": "What the codes are worth",
@@ -29,6 +31,8 @@ _SECTIONS = {
     "duplicates": "Near-duplicates",
     "hubs": "Hubs",
     "outliers": "Outliers",
+    "reconstructions": "Reconstructions",
+    "samples": "Generated images",
     "vote": "Neighbours that vote",
     "calibration": "Calibration",
     "classes": "Classes",
@@ -49,8 +53,11 @@ def write_page(
     neighbour_pictures: ArrayLike | None = None,
     texts: Sequence[str] | None = None,
     neighbour_texts: Sequence[str] | None = None,
+    reconstructions: ArrayLike | None = None,
+    samples: ArrayLike | None = None,
     title: str | None = None,
     seed: int = 0,
+    stopwatch: Stopwatch | None = None,
 ) -> None:
     """Write a page of an evaluation: one HTML file, which loads nothing and can be mailed.
 
@@ -73,10 +80,17 @@ def write_page(
         Texts of the items, where they are no pictures; they are shortened to 160 characters.
     neighbour_texts : sequence of n str, optional
         Texts of the n codes, if the evaluation has test items.
+    reconstructions : array-like of the shape of `pictures`, optional
+        What a decoder makes of the items' codes. The page shows them beside the pictures, one of each class
+        and those that differ the most.
+    samples : array-like of shape (s, h, w) or (s, h, w, c), optional
+        Images that a model generated; the first 64 are shown.
     title : str, optional
         Title of the page.
     seed : int
         Seed of the map.
+    stopwatch : Stopwatch, optional
+        Measures the stages, and may show their progress.
 
     Raises
     ------
@@ -84,7 +98,8 @@ def write_page(
         If codes or pictures are no numbers, or texts no strings.
     ValueError
         If the number of codes, pictures or texts, their shape or a pixel is wrong, both pictures and texts
-        are given, or those of neighbours although the items are the codes. Nothing is written then.
+        are given, those of neighbours although the items are the codes, or reconstructions that are not of
+        the pictures' shape. Nothing is written then.
     OSError
         If the file cannot be written; then an older one stays as it was.
 
@@ -109,38 +124,58 @@ def write_page(
     ...     write_page(result, f"{folder}/page.html", pictures=images)  # codes= adds the map
     """
     leave_one_out = evaluation.protocol == "leave-one-out"
-    shown, searched = checked_sources(
-        pictures,
-        neighbour_pictures,
-        texts,
-        neighbour_texts,
+    sources = checked_sources(
         len(evaluation.items),
         None if leave_one_out else evaluation.codes,
+        pictures=pictures,
+        neighbour_pictures=neighbour_pictures,
+        texts=texts,
+        neighbour_texts=neighbour_texts,
+        reconstructions=reconstructions,
+        samples=samples,
     )
     classes = [evaluation.class_names[number] for number in evaluation.items.classes.tolist()]
-    looks = Looks(shown, searched, classes, known_code_classes(evaluation), leave_one_out)
-    placed = None if codes is None else place_items(codes, len(evaluation.items), seed)
-    values = _values(evaluation, placed, looks, title or f"Evaluation of {evaluation.codes:,} codes")
-    page = _environment().get_template("page.html").render(values, sheet=looks.sheet())
-    with atomic_file(Path(path)) as unfinished:
-        unfinished.write_text(page, encoding="utf-8")
+    looks = Looks(sources, classes, known_code_classes(evaluation), leave_one_out)
+    stopwatch = stopwatch or Stopwatch()
+    with stopwatch.measure("place items", len(evaluation.items), "items"):
+        placed = None if codes is None else place_items(codes, len(evaluation.items), seed)
+    with stopwatch.measure("draw page", 1, "pages"):
+        values = _values(
+            evaluation, placed, sources, looks, title or f"Evaluation of {evaluation.codes:,} codes"
+        )
+        page = _environment().get_template("page.html").render(values, sheet=looks.sheet())
+        with atomic_file(Path(path)) as unfinished:
+            unfinished.write_text(page, encoding="utf-8")
 
 
 def _values(
-    evaluation: CodeEvaluation, placed: PlacedItems | None, looks: Looks, title: str
+    evaluation: CodeEvaluation, placed: PlacedItems | None, sources: Sources, looks: Looks, title: str
 ) -> dict[str, Any]:
     """Return what the templates show."""
     # A page has a limited number of looks; the map takes what the findings leave.
     findings = Findings.of(evaluation, looks)
+    rebuilt = None
+    if sources.reconstructions is not None:
+        pictures = np.asanyarray(sources.items)
+        rebuilt = Reconstructions.of(pictures, sources.reconstructions, evaluation.items.classes, looks)
+    generated = () if sources.samples is None else range(min(len(sources.samples), MOST_SAMPLES))
+    samples = [looks.sample(number) for number in generated]
     code_map = None if placed is None else make_map(evaluation, placed, looks)
     curve = vote_curve(evaluation)
     few = len(evaluation.class_names) <= _MOST_CLASSES
+    missing = {
+        name
+        for name, there in (("map", code_map), ("reconstructions", rebuilt), ("samples", samples))
+        if not there
+    }
     return {
         "title": title,
-        "sections": [each for each in _SECTIONS.items() if each[0] != "map" or code_map is not None],
+        "sections": [each for each in _SECTIONS.items() if each[0] not in missing],
         "evaluation": evaluation,
         "findings": findings,
         "map": code_map,
+        "rebuilt": rebuilt,
+        "samples": samples,
         "most_classes": _MOST_CLASSES,
         "confusion": evaluation.classification.confusion_matrix().tolist() if few else None,
         "curve": curve,

@@ -33,6 +33,8 @@ class RunFolder:
         Pictures (PNG); some models lack some of them.
     page : Path
         The page that shows the results (HTML).
+    whole_page : Path
+        The page of the test items that holds everything it shows, where it was asked for (HTML).
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -52,6 +54,7 @@ class RunFolder:
         self.samples = self.path / "samples.png"
         self.code_map = self.path / "code_map.png"
         self.page = self.path / "index.html"
+        self.whole_page = self.path / "page.html"
 
     def is_empty(self) -> bool:
         """Return whether the folder is missing or holds nothing."""
@@ -74,6 +77,7 @@ class RunFolder:
             self.samples,
             self.code_map,
             self.page,
+            self.whole_page,
         ):
             path.unlink(missing_ok=True)
         if self.checkpoint.exists():
