@@ -28,8 +28,8 @@ def test_tables_fit_the_width_of_a_terminal(arguments, width):
     output = on_terminal(*arguments, width=width)
     table = output.split("\n\n")[1 if arguments == ["models", "metric"] else 0]
     assert max(map(len, table.splitlines())) <= width
-    if arguments == ["models"]:
-        # No word is lost.
+    if arguments == ["models"] and width >= 80:
+        # No word is lost, or broken.
         words = set(table.split())
         assert all(set(entry.description.split()) <= words for entry in MODELS.values())
 

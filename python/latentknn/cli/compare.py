@@ -10,6 +10,7 @@ import typer
 from latentknn.cli.answer_files import check_run, read_answers, short_names
 from latentknn.cli.deferring import deferred
 from latentknn.cli.errors import CommandError, as_command_error
+from latentknn.cli.helping import paragraphs
 from latentknn.cli.output_folder import check_output_folder
 from latentknn.cli.table import format_table
 
@@ -27,7 +28,7 @@ wrong. Runs of the same settings with several seeds are also summed up.
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the parser."""
-    app.command("compare", help=_HELP)(_compare)
+    app.command("compare", help=paragraphs(_HELP))(_compare)
 
 
 @deferred
@@ -37,7 +38,9 @@ def _compare(
         Path | None,
         typer.Option(metavar="DIR", help="new or empty folder for the comparison as JSON, CSV and PNG"),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the comparison in DIR")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", metavar="", help="replace the comparison in DIR")
+    ] = False,
 ) -> None:
     # Wrong arguments are refused before a heavy library is imported.
     if len(runs) < 2:

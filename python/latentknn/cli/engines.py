@@ -4,6 +4,7 @@ import typer
 
 from latentknn import CosineIndex, _core, engines
 from latentknn.cli.deferring import deferred
+from latentknn.cli.helping import paragraphs
 from latentknn.cli.table import format_table
 from latentknn.engines import automatic
 
@@ -17,7 +18,7 @@ The environment variable LATENTKNN_ISA chooses another instruction set of the en
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the parser."""
-    app.command("engines", help=_HELP)(_list)
+    app.command("engines", help=paragraphs(_HELP))(_list)
 
 
 @deferred

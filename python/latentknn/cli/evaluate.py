@@ -12,6 +12,7 @@ from latentknn.cli.code_files import CodeFiles
 from latentknn.cli.deferring import deferred
 from latentknn.cli.errors import CommandError, as_command_error
 from latentknn.cli.evaluation_folder import EvaluationFolder
+from latentknn.cli.helping import paragraphs
 from latentknn.cli.names import choice, completing
 from latentknn.cli.numbers import positive_integer, share
 from latentknn.cli.page_files import PageFiles, PagePaths
@@ -40,7 +41,7 @@ _DATA, _MEASURES, _OUTPUT, _PAGE = "Data", "Measures", "Output", "Page"
 def add_to(app: typer.Typer) -> None:
     """Add the command to the parser."""
     short = "Measure any codes, and find what is wrong with them."
-    app.command("evaluate", help=_HELP, short_help=short)(_evaluate)
+    app.command("evaluate", help=paragraphs(_HELP), short_help=short)(_evaluate)
 
 
 @deferred
@@ -57,6 +58,7 @@ def _evaluate(
         bool,
         typer.Option(
             "--leave-one-out",
+            metavar="",
             help="classify every code by all others; what is done without --test",
             rich_help_panel=_DATA,
         ),
@@ -112,7 +114,10 @@ def _evaluate(
         Path | None, typer.Option(metavar="DIR", help="new or empty folder", rich_help_panel=_OUTPUT)
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="replace the evaluation in DIR", rich_help_panel=_OUTPUT)
+        bool,
+        typer.Option(
+            "--overwrite", metavar="", help="replace the evaluation in DIR", rich_help_panel=_OUTPUT
+        ),
     ] = False,
     export: Annotated[
         list[str] | None,
@@ -129,6 +134,7 @@ def _evaluate(
         bool,
         typer.Option(
             "--page",
+            metavar="",
             help="also write page.html, which a browser shows without a network",
             rich_help_panel=_PAGE,
         ),

@@ -12,6 +12,7 @@ import typer
 from latentknn.cli import datasets
 from latentknn.cli.deferring import deferred
 from latentknn.cli.errors import NO_DATASET, CommandError, as_command_error
+from latentknn.cli.helping import paragraphs
 from latentknn.cli.model_options import check_model, check_options, parse_option
 from latentknn.cli.names import completing
 from latentknn.cli.numbers import image_size as read_size
@@ -46,7 +47,7 @@ _DATA, _MODEL, _TRAINING, _OUTPUT = "Data", "Model", "Training", "Output"
 def add_to(app: typer.Typer) -> None:
     """Add the command to the parser."""
     short = "Train a model, classify the test set by its codes and write a report."
-    app.command("run", help=_HELP, short_help=short, cls=ResumingCommand)(_run)
+    app.command("run", help=paragraphs(_HELP), short_help=short, cls=ResumingCommand)(_run)
 
 
 @deferred
@@ -157,12 +158,13 @@ def _run(
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="replace the run in DIR", rich_help_panel=_OUTPUT)
+        bool, typer.Option("--overwrite", metavar="", help="replace the run in DIR", rich_help_panel=_OUTPUT)
     ] = False,
     page: Annotated[
         bool,
         typer.Option(
             "--page",
+            metavar="",
             help="also write page.html, which shows without a network what is wrong, and why",
             rich_help_panel=_OUTPUT,
         ),
