@@ -12,6 +12,7 @@ from PIL import Image
 
 import latentknn as lk
 from latentknn.pages import placing, write_page
+from page_cases import needs_fashion_mnist, write_fashion_mnist
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
 
@@ -114,16 +115,20 @@ def point_at(page, point):
     return x, y
 
 
-def lonely_point(page, points):
-    """Return that of some points whose nearest neighbour on the map is the farthest."""
+def lonely_point(page, points, among=slice(None)):
+    """Return that of some points whose nearest neighbour on the map, among all or some, is the farthest."""
     data = page.evaluate(
         "(() => { const { x, y } = drawn['map-figure'].get_model_by_name('map-points').data;"
         " return [Array.from(x), Array.from(y)]; })()"
     )
     places = np.array(data).T
-    distances = np.linalg.norm(places[:, None] - places, axis=2)
-    np.fill_diagonal(distances, np.inf)
-    return max(points, key=lambda point: distances[point].min())
+    others = places[among]
+
+    def loneliness(point):
+        distances = np.linalg.norm(others - places[point], axis=1)
+        return np.partition(distances, 1)[1]
+
+    return max(points, key=loneliness)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -274,3 +279,35 @@ def test_a_page_of_texts_shows_them_on_pointing(opened, digits, placed, tmp_path
     point_at(page, point)
     page.locator("#map-tip").wait_for(state="visible")
     assert texts[page.evaluate("map.items")[point]] in page.locator("#map-tip").inner_text()
+
+
+@needs_fashion_mnist
+def test_the_page_of_fashion_mnists_test_set_is_used(opened, tmp_path, monkeypatch):
+    """A reader opens it on a narrow screen in the dark, filters, points, chooses, and looks at pictures."""
+    evaluation, _ = write_fashion_mnist(tmp_path, monkeypatch)
+    page = opened(tmp_path / "page.html", width=400, scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.locator("#map-count").inner_text() == "10,000 items"
+    worst = evaluation.confused[0]
+    page.locator("#pairs button").first.click()
+    assert page.locator("#map-count").inner_text() == f"{worst.count} items"
+    shown = np.array(page.evaluate("drawn['map-figure'].get_model_by_name('map-filter').booleans"))
+    point = lonely_point(page, np.flatnonzero(shown)[:50].tolist(), among=shown)
+    item = page.evaluate("map.items")[point]
+    point_at(page, point)
+    page.locator("#map-tip").wait_for(state="visible")
+    assert f"taken for {worst.predicted}" in page.locator("#map-tip").inner_text()
+    page.mouse.move(2, 2)
+    page.locator("#map-number").fill(str(item))
+    page.get_by_role("button", name="Show", exact=True).click()
+    chosen = page.locator("#map-item")
+    chosen.get_by_text(f"item {item}, {worst.truth}").wait_for()
+    assert chosen.locator("li").count() == 5
+    for name, count in (("reconstructions", 64), ("samples", 10)):
+        page.locator(f"nav a[href='#{name}']").click()
+        pictures = page.locator(f"#{name} [role=img]")
+        assert pictures.count() == count
+        pixels = np.asarray(Image.open(io.BytesIO(pictures.last.screenshot())).convert("L"))
+        assert pixels.std() > 5
+    page.locator("#errors summary").nth(1).click()
+    assert page.locator("#errors details[open]").count() >= 1

@@ -14,9 +14,9 @@ from latentknn.cli import main
 from latentknn.datasets import LabelledItems
 from latentknn.evaluation import evaluate, run_experiment
 from latentknn.pages import write_experiment_page, write_page
+from page_cases import CODES, LABELS, PICTURES, TEXTS, tile_of, written
 from page_reader import read_page
 from small_models import small_model
-from test_pages import CODES, LABELS, PICTURES, TEXTS, tile_of, written
 
 REBUILT = np.clip(PICTURES / 255 + np.linspace(-0.3, 0.3, 60)[:, None, None], 0, 1)
 SAMPLES = np.random.default_rng(1).integers(0, 256, (70, 9, 7), dtype=np.uint8)
@@ -70,7 +70,7 @@ def test_reconstructions_stand_beside_their_items(tmp_path, result):
 def test_generated_images_are_shown(tmp_path, result):
     page = written(tmp_path, result, pictures=PICTURES, samples=SAMPLES)
     section = page.one("section", id="samples")
-    assert "64 images that the model made" in section.text
+    assert "64 images that the model generated" in section.text
     pictures = section.all(class_="picture")
     assert [each.attributes["aria-label"] for each in pictures] == [
         f"generated image {number}" for number in range(64)
