@@ -13,6 +13,7 @@ from latentknn.cli.errors import CommandError, as_command_error
 from latentknn.cli.helping import paragraphs
 from latentknn.cli.output_folder import check_output_folder
 from latentknn.cli.table import format_table
+from latentknn.progress import bar
 
 if TYPE_CHECKING:
     from latentknn.evaluation import ComparedRuns
@@ -52,7 +53,7 @@ def _compare(
 
     from latentknn.evaluation import compare_runs
 
-    with as_command_error(ValueError):
+    with as_command_error(ValueError), bar("compare"):
         compared = compare_runs(
             [read_answers(run, name) for run, name in zip(runs, short_names(runs), strict=True)]
         )
@@ -60,7 +61,7 @@ def _compare(
     if out is not None:
         from latentknn.cli.comparison_files import write_comparison
 
-        with as_command_error(ImportError, OSError):
+        with as_command_error(ImportError, OSError), bar("write comparison"):
             write_comparison(compared, out)
         print(f"\nComparison: {out}")
 

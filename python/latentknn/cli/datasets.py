@@ -9,6 +9,7 @@ import typer
 from latentknn.cli.deferring import deferred
 from latentknn.cli.errors import NO_DATASET, CommandError, as_command_error
 from latentknn.cli.names import completing, did_you_mean
+from latentknn.cli.quietness import errors_held_back
 from latentknn.cli.table import format_table
 from latentknn.progress import bar
 
@@ -77,9 +78,12 @@ def _fetch(
     check_dataset(name)
     from latentknn.datasets import DatasetNotFoundError, fetch, load
 
+    # Keras, which may download the data, imports TensorFlow.
     with as_command_error(ValueError):  # damaged files
         try:
-            print(load(name))
+            with errors_held_back() as real, bar(f"load {name}", real):
+                found = load(name)
+            print(found)
             return
         except DatasetNotFoundError as error:
             nowhere = error

@@ -210,7 +210,8 @@ def _evaluate(
             stopwatch=stopwatch,
         )
         folder.prepare()
-        _export(evaluation, files, folder, exports, threads)
+        with stopwatch.measure("write files", len(evaluation.items), "items"):
+            _export(evaluation, files, folder, exports, threads)
         if looks is not None:
             _write_page(evaluation, files, looks, folder, f"Evaluation of {codes.stem}", stopwatch)
         # The results are written last, so that a folder that has them is whole.

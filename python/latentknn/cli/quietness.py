@@ -17,14 +17,14 @@ _ERRORS = 2
 def errors_held_back() -> Iterator[TextIO]:
     """Hold back what is written to the error output in the block; give what leads there all the same.
 
-    If the block fails, what was held back is written then, as it may say why.
+    If a library cannot be imported, what was held back is written then, as it may say why.
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held, os.fdopen(os.dup(_ERRORS), "w") as real:
         os.dup2(held.fileno(), _ERRORS)
         try:
             yield real
-        except BaseException:
+        except ImportError:
             held.seek(0)
             real.buffer.write(held.read())
             raise

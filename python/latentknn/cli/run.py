@@ -18,7 +18,7 @@ from latentknn.cli.names import completing
 from latentknn.cli.numbers import image_size as read_size
 from latentknn.cli.numbers import integer, number, positive_integer, positive_number
 from latentknn.cli.page_files import check_page_libraries
-from latentknn.cli.quietness import import_tensorflow
+from latentknn.cli.quietness import errors_held_back, import_tensorflow
 from latentknn.cli.resuming import ResumingCommand, folder_of
 from latentknn.cli.run_folder import check_folder
 from latentknn.cli.run_settings import RunSettings
@@ -265,9 +265,15 @@ def _limit_threads(threads: int | None) -> None:
 def _load_dataset(settings: RunSettings) -> Dataset:
     from latentknn.datasets import DatasetNotFoundError, load
 
+    what = f"load {settings.dataset}"
     try:
-        with as_command_error(ValueError, TypeError, ImportError), bar(f"load {settings.dataset}"):
-            return load(settings.dataset, settings.data, image_size=settings.image_size)
+        with as_command_error(ValueError, TypeError, ImportError):
+            if settings.data is not None:
+                with bar(what):
+                    return load(settings.dataset, settings.data, image_size=settings.image_size)
+            # Keras, which may download the data, imports TensorFlow.
+            with errors_held_back() as real, bar(what, real):
+                return load(settings.dataset, image_size=settings.image_size)
     except DatasetNotFoundError as error:
         raise CommandError(f"{error}\n{NO_DATASET}") from error
 
