@@ -101,7 +101,18 @@ def test_light_commands_import_no_heavy_library(arguments):
     assert len(output.splitlines()) > 0
 
 
-@pytest.mark.parametrize("command", [["models"], ["engines"], ["datasets"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["models"],
+        ["models", "conv_ae"],
+        ["engines"],
+        ["datasets"],
+        ["--help"],
+        ["run", "--help"],
+        ["--version"],
+    ],
+)
 def test_output_that_nobody_reads_is_no_error(command):
     """The reader closes the pipe before all is written, as in ``latentknn models | head -1``."""
     with subprocess.Popen(

@@ -19,6 +19,9 @@ _INTERRUPTED = 130
 _NOBODY_READS = 141
 """Exit status of a command whose output nobody reads any more: 128 plus the number of SIGPIPE."""
 
+_CLOSED_PIPE = 1
+"""Exit status by which the parser ends where nobody reads the help that it prints."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -65,6 +68,10 @@ def _parse(arguments: list[str]) -> Any:
         command = _app()(arguments, prog_name="latentknn", standalone_mode=False)
     except typer.TyperException as error:
         _refuse(error)
+    except SystemExit as end:
+        if end.code != _CLOSED_PIPE:
+            raise
+        raise BrokenPipeError from end
     # The parser returns an exit status where it has printed the help or the version itself.
     if not callable(command):
         raise SystemExit(command)
