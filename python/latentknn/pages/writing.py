@@ -139,7 +139,7 @@ def write_page(
     stopwatch = stopwatch or Stopwatch()
     with stopwatch.measure("place items", len(evaluation.items), "items"):
         placed = None if codes is None else place_items(codes, len(evaluation.items), seed)
-    with stopwatch.measure("draw page", 1, "pages"):
+    with stopwatch.measure("draw page", len(evaluation.items), "items"):
         values = _values(
             evaluation, placed, sources, looks, title or f"Evaluation of {evaluation.codes:,} codes"
         )
