@@ -8,19 +8,27 @@ import pytest
 
 from cli_cases import QUICK, refused
 from latentknn.cli import main
+from latentknn.report import writing
+
+experiments = []
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Return the folder of a run of one epoch, beside which the tests are."""
+    """Return the folder of a run of one epoch, beside which the tests are; nothing is drawn."""
+
+    def note(experiment, folder, stopwatch):
+        experiments.append(experiment)
+
+    monkeypatch.setattr(writing, "write_report", note)
     monkeypatch.chdir(tmp_path)
     options = ["--latent-dim", "7", "--option", "hidden_units=(20, 10)"]
     assert main(["run", *QUICK, *options, "--epochs", "1", "--out", "before"]) == 0
     return tmp_path / "before"
 
 
-def epochs_of(folder):
-    return len(json.loads((folder / "report.json").read_text())["training"]["history"]["loss"])
+def epochs_of_the_last():
+    return len(experiments[-1].history["loss"])
 
 
 def test_a_run_is_resumed_by_its_folder_alone(capsys, run):
@@ -37,10 +45,10 @@ def test_a_run_is_resumed_by_its_folder_alone(capsys, run):
         "threads": None,
     }
     assert main(["run", "--resume", "before", "--epochs", "2"]) == 0
-    assert epochs_of(run) == 2
+    assert epochs_of_the_last() == 2
     assert json.loads((run / "settings.json").read_text()) == settings | {"epochs": 2}
     assert main(["run", "--resume", "before"]) == 0
-    assert epochs_of(run) == 2
+    assert epochs_of_the_last() == 2
     assert "train: 0 images" in capsys.readouterr().out
     # The settings may be repeated, and the folder may be named by --out, before or after the option.
     same = ["--model", "simple_ae", "--option", "hidden_units=(20, 10)", "--seed", "3"]
@@ -48,7 +56,8 @@ def test_a_run_is_resumed_by_its_folder_alone(capsys, run):
         assert main(["run", *arguments]) == 0
     assert main(["run", "--resume", "before", "--out", "before"]) == 0
 
-    before = (run / "settings.json").read_text()
+    before, count = (run / "settings.json").read_text(), len(experiments)
+    capsys.readouterr()
     for arguments, said in (
         (["--seed", "4"], "seed was 3 and is 4"),
         (["--latent-dim", "8"], "latent_dim was 7 and is 8"),
@@ -63,6 +72,7 @@ def test_a_run_is_resumed_by_its_folder_alone(capsys, run):
         assert "Leave them out to go on with its own" in message
     assert "names before, and --out other" in refused(capsys, "run", "--resume", "before", "--out", "other")
     assert (run / "settings.json").read_text() == before
+    assert len(experiments) == count
 
 
 def test_a_run_of_version_0_1_is_resumed(run):
@@ -71,7 +81,7 @@ def test_a_run_of_version_0_1_is_resumed(run):
     old = {name: settings[name] for name in ("dataset", "model", "options", "batch_size", "seed")}
     (run / "settings.json").write_text(json.dumps(old))
     assert main(["run", "--resume", "before", "--epochs", "2"]) == 0
-    assert epochs_of(run) == 2
+    assert epochs_of_the_last() == 2
 
 
 def test_what_cannot_be_resumed_is_refused(capsys, tmp_path):
