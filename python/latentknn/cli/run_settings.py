@@ -11,8 +11,8 @@ import msgspec
 from latentknn.cli.errors import CommandError
 from latentknn.report import RunFolder
 
-_MAY_CHANGE = ("data", "epochs", "threads")
-"""Settings that a resumed run may have others of; its training checks that the images are the same."""
+_MUST_STAY = ("dataset", "model", "batch_size", "seed", "image_size")
+"""Settings, beside the model's options, that a resumed run cannot change; its training checks the images."""
 
 
 @dataclass(frozen=True)
@@ -101,15 +101,12 @@ class RunSettings:
 
 def _differences(found: RunSettings, asked: RunSettings) -> Iterator[str]:
     """Yield what differs between a run and what is asked for, and must not."""
-    for each in fields(RunSettings):
-        before, now = getattr(found, each.name), getattr(asked, each.name)
-        if each.name == "options":
-            for name in sorted(now):
-                if name not in before or before[name] != _as_tuple(now[name]):
-                    was = f"was {before[name]!r}" if name in before else "was not given"
-                    yield f"{name} {was} and is {now[name]!r}"
-        elif each.name not in _MAY_CHANGE and before != now:
-            yield f"{each.name} was {before!r} and is {now!r}"
+    before = asdict(found) | found.options
+    now = asdict(asked) | asked.options
+    for name in (*_MUST_STAY, *sorted(asked.options)):
+        if _as_tuple(before.get(name)) != _as_tuple(now[name]):
+            was = "was not given" if before.get(name) is None else f"was {before[name]!r}"
+            yield f"{name} {was} and is {now[name]!r}"
 
 
 def _as_tuple(value: Any) -> Any:
