@@ -220,6 +220,8 @@ def _do(settings: RunSettings, folder: RunFolder, *, resume: bool, overwrite: bo
     if overwrite:
         folder.clear()
     settings.write(folder)
+    # An earlier page would show the answers of fewer epochs.
+    folder.whole_page.unlink(missing_ok=True)
 
     print(f"{dataset}\n{settings.model}: {model.count_params():,} parameters", flush=True)
     rare = describe_rare_classes(dataset)
