@@ -42,7 +42,7 @@ def import_tensorflow() -> None:
     ImportError
         If it is missing; the message says what to install.
     """
-    if "tensorflow" in sys.modules:
+    if "latentknn.models.backend" in sys.modules:
         return
     from latentknn.progress import bar
 
