@@ -2,10 +2,10 @@
 
 import platform
 import sys
-from pathlib import Path
 from typing import Any
 
 from latentknn import _core
+from latentknn.doctor import processor_name
 
 _LIBRARIES = (
     "latentknn",
@@ -34,7 +34,7 @@ def describe_environment(threads: int | None) -> dict[str, Any]:
             **{name: sys.modules[name].__version__ for name in _LIBRARIES if name in sys.modules},
         },
         "platform": platform.platform(),
-        "cpu": _processor_name(),
+        "cpu": processor_name(),
         "instruction_set": _core.available_isas()[-1],
         "gpus": _graphics_processors(),
         "threads": _core.usable_processors() if threads is None else threads,
@@ -49,13 +49,3 @@ def _graphics_processors() -> list[str]:
     config = tf.config
     devices = config.list_physical_devices("GPU")
     return [config.experimental.get_device_details(each).get("device_name", each.name) for each in devices]
-
-
-def _processor_name() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()

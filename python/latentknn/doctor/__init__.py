@@ -1,0 +1,6 @@
+"""What a report of a defect needs to know of a machine: `examine` collects it."""
+
+from latentknn.doctor.examination import Examination, examine
+from latentknn.doctor.processor import processor_name
+
+__all__ = ["Examination", "examine", "processor_name"]
