@@ -85,23 +85,21 @@ const char* Database::strategy() const {
 }
 
 Explanation Database::explain() const {
-  Explanation explanation{strategy(),
-                          "float64",
-                          count_,
-                          0,
-                          0,
-                          {},
-                          statistics_->queries.load(),
-                          statistics_->screened_rows.load(),
-                          statistics_->finer_rows.load(),
-                          statistics_->scored_rows.load()};
+  // A search that ends meanwhile counts its queries first: read in this order, the rows are those of counted queries.
+  const std::uint64_t scored = statistics_->scored_rows, finer = statistics_->finer_rows;
+  const std::uint64_t screened = statistics_->screened_rows, queries = statistics_->queries;
+  Explanation explanation{strategy(), "float64", count_, 0, 0, {}, queries, screened, finer, scored};
   const Part* const largest = largest_packed();
   if (largest == nullptr) return explanation;
   explanation.considered = largest->packing->considered;
   explanation.arithmetic = largest->packing->ladder.cheapest().kernel().name;
   explanation.screened_dims = largest->packing->ladder.cheapest().packed_dim();
   for (const Part& part : parts_) {
-    if (part.packing) explanation.unscreened_rows += part.packing->ladder.unscreened_places().size();
+    if (!part.packing) continue;
+    for (const std::uint32_t place : part.packing->ladder.unscreened_places()) {
+      const bool live = !part.live || part.live->flags()[part.packing->layout->order()[place]] != 0;
+      explanation.unscreened_rows += live ? 1 : 0;
+    }
   }
   return explanation;
 }
@@ -117,6 +115,7 @@ void Database::change(const Change& change, std::size_t threads, const ThreadPoo
   }
   const DefaultFloatEnvironment environment;
   const ThreadPool::Background background;
+  auto statistics = std::make_shared<SearchStatistics>();
   std::vector<Part> parts = parts_;
   remove(parts, change);
   if (rows_of(parts) + added > std::numeric_limits<std::uint32_t>::max()) {
@@ -134,6 +133,7 @@ void Database::change(const Change& change, std::size_t threads, const ThreadPoo
   for (Part& part : parts) {
     if (is_sparse(part)) part = part_maker.join(&part, 1, {});
   }
+  if (change.gone_count > 0 || added > 0) statistics_.swap(statistics);
   count_ = rows_of(parts);
   parts_.swap(parts);
   ever_added_ += static_cast<std::int64_t>(added);
@@ -220,28 +220,41 @@ void Database::copy_ids(std::int64_t* out) const {
   }
 }
 
+// Adds what a search has done to the counts of all. Removed rows stay in their cells until these are packed anew, and
+// are compared there with the others, but no query counts more rows than there are.
+void Database::count(const SearchStatistics& search, std::size_t queries) const {
+  const std::uint64_t most = std::uint64_t{queries} * count_;
+  statistics_->queries += queries;
+  statistics_->screened_rows += std::min<std::uint64_t>(search.screened_rows, most);
+  statistics_->finer_rows += std::min<std::uint64_t>(search.finer_rows, most);
+  statistics_->scored_rows += std::min<std::uint64_t>(search.scored_rows, most);
+}
+
 void Database::search(const SearchRequest& request) const {
   const DefaultFloatEnvironment environment;
   const Queries queries(*kernels_, request.queries, request.threads, request.poll);
-  const PartSearch among{*kernels_, parts_, dim_, request, *statistics_};
+  SearchStatistics statistics;
+  const PartSearch among{*kernels_, parts_, dim_, request, statistics};
   among.search(queries);
   if (queries.count() == 0) return;
   count_search(*kernels_);
-  statistics_->queries += queries.count();
+  count(statistics, queries.count());
 }
 
 void Database::search_self(const SearchRequest& request) const {
   const DefaultFloatEnvironment environment;
-  const PartSearch among{*kernels_, parts_, dim_, request, *statistics_};
+  SearchStatistics statistics;
+  const PartSearch among{*kernels_, parts_, dim_, request, statistics};
   among.search_self();
   count_search(*kernels_);
-  statistics_->queries += count_;
+  count(statistics, count_);
 }
 
 void Database::score(const SearchRequest& request, const std::int64_t* positions, std::size_t per_query) const {
   const DefaultFloatEnvironment environment;
   const Queries queries(*kernels_, request.queries, request.threads, request.poll);
-  const PartSearch among{*kernels_, parts_, dim_, request, *statistics_};
+  SearchStatistics statistics;  // What is scored here was not searched for, and counts nowhere.
+  const PartSearch among{*kernels_, parts_, dim_, request, statistics};
   among.score(queries, positions, per_query);
 }
 

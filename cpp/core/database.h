@@ -100,6 +100,7 @@ class Database {
   void remove(std::vector<Part>& parts, const Change& change) const;
   void append(std::vector<Part>& parts, const NewRows& rows, const PartMaker& maker) const;
   const Part* largest_packed() const;
+  void count(const SearchStatistics& search, std::size_t queries) const;
 
   std::size_t dim_;
   const KernelTable* kernels_;
@@ -108,7 +109,7 @@ class Database {
   std::size_t count_ = 0;        // rows that were not removed
   std::int64_t ever_added_ = 0;  // rows that ever came
   bool own_ids_ = false;         // whether some rows came with ids
-  std::shared_ptr<SearchStatistics> statistics_;
+  std::shared_ptr<SearchStatistics> statistics_;  // of the searches among these rows; copies share it
 };
 
 // Counts the searches of this process by instruction set. Tests prove by it that they exercised each set.

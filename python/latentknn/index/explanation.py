@@ -54,12 +54,12 @@ class Explanation:
         What the strategy was chosen from, cheapest first; empty where nothing was predicted: a strategy
         was named, or the codes are too few for a choice to pay.
     queries : int
-        Queries of all searches so far.
+        Queries of all searches so far; with the engine "cpu", since the codes last changed.
     screened_per_query : float or None
-        Rows that the screen compared a query with, over all searches so far; the others were out of its
-        reach. None before the first, and where the engine does not count them.
+        Rows that the screen compared a query with, over these searches, and never more than there are; the
+        others were out of its reach. None before the first, and where the engine does not count them.
     candidates_per_query : float or None
-        Rows scored exactly a query, over all searches so far; None as before.
+        Rows scored exactly a query, over these searches; None as before.
     finer_per_query : float or None
         Of the rows that were screened, those in a finer arithmetic than the one that queries begin with, as
         that left too many; None as before.
