@@ -1,9 +1,10 @@
 #include "gil.h"
 
-#include <pthread.h>
 #include <pybind11/pybind11.h>
 
 #include <atomic>
+
+#include "platform/forks.h"
 
 namespace latentknn::bindings {
 namespace {
@@ -11,8 +12,7 @@ namespace {
 std::atomic<unsigned long> main_thread{0};
 
 // The thread that forks is the main thread of the child.
-[[maybe_unused]] const int registered =
-    pthread_atfork(nullptr, nullptr, [] { main_thread = PyThread_get_thread_ident(); });
+[[maybe_unused]] const int registered = at_fork_in_child([] { main_thread = PyThread_get_thread_ident(); });
 
 }  // namespace
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <Python.h>
-#include <unistd.h>
+
+#include <chrono>
+#include <thread>
 
 namespace latentknn::bindings {
 
@@ -18,7 +20,7 @@ class ReleasedGil {
     try {
       PyEval_RestoreThread(state_);
     } catch (...) {  // nothing but the unwinding by pthread_exit, which must not be caught and left
-      while (true) pause();
+      while (true) std::this_thread::sleep_for(std::chrono::hours(1));
     }
   }
   ReleasedGil(const ReleasedGil&) = delete;

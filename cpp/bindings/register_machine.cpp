@@ -5,7 +5,7 @@
 #include "choice/strategy.h"
 #include "database.h"
 #include "isa.h"
-#include "platform/thread_pool.h"
+#include "platform/processors.h"
 
 namespace py = pybind11;
 

@@ -6,6 +6,9 @@
 
 namespace latentknn {
 
+// Lets every child that a fork makes call a function before it does anything else. Returns 0 where that succeeded.
+int at_fork_in_child(void (*function)());
+
 // Counts the forks that lead from the process in which this library was loaded to this process.
 std::uint64_t forks();
 

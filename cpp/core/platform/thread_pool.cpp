@@ -1,15 +1,8 @@
 #include "platform/thread_pool.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cmath>
-#include <fstream>
-#include <string>
 #include <thread>
 
 #include "platform/float_environment.h"
@@ -25,43 +18,13 @@ constexpr double kLittleWork = 0x1p22;  // about a tenth of a millisecond
 // changes get a share of the processors however many searches there are.
 constexpr std::chrono::milliseconds kBackgroundSlice(5);
 
-// Returns the CPU quota of this process's cgroup (version 2, then version 1), in processors; infinity without a quota.
-double cgroup_quota() {
-  double quota = 0, period = 0;
-  std::ifstream unified("/sys/fs/cgroup/cpu.max");
-  if (!(unified >> quota >> period)) {  // "max" does not parse as a number
-    std::ifstream quota_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-    std::ifstream period_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-    if (!(quota_file >> quota) || !(period_file >> period)) return INFINITY;
-  }
-  return quota > 0 && period > 0 ? quota / period : INFINITY;
-}
-
 std::atomic<ThreadPool*> shared_pool{nullptr};
 
 // Threads do not survive fork(), so a child makes a new pool. It leaves the parent's pool alone, as threads that the
 // child does not have may hold its locks. The handler is registered while the library is loaded; see forks.cpp.
-[[maybe_unused]] const int registered = pthread_atfork(nullptr, nullptr, [] { shared_pool.store(nullptr); });
-
-// The quota, once it is read; until then not a number. A local static would lock, and a child that is forked meanwhile
-// would wait for the lock for ever.
-std::atomic<double> known_quota{NAN};
+[[maybe_unused]] const int registered = at_fork_in_child([] { shared_pool.store(nullptr); });
 
 }  // namespace
-
-std::size_t usable_processors() {
-  double quota = known_quota.load();
-  if (std::isnan(quota)) known_quota = quota = cgroup_quota();
-  cpu_set_t affinity;
-  std::size_t processors = 1;
-  if (sched_getaffinity(0, sizeof affinity, &affinity) == 0) {
-    processors = static_cast<std::size_t>(CPU_COUNT(&affinity));
-  } else {
-    processors = std::max(1u, std::thread::hardware_concurrency());
-  }
-  if (quota < static_cast<double>(processors)) processors = static_cast<std::size_t>(std::ceil(quota));
-  return std::max<std::size_t>(1, processors);
-}
 
 struct ThreadPool::Job {
   const Task* task;

@@ -17,9 +17,6 @@ struct Interrupted : std::exception {
   const char* what() const noexcept override { return "interrupted"; }
 };
 
-// Counts the processors that this process may use: those of its affinity mask, capped by its cgroup's CPU quota.
-std::size_t usable_processors();
-
 class ThreadPool {
  public:
   // The waiting thread calls it after every twentieth of a second of waiting; true asks the work to stop.
