@@ -2,9 +2,11 @@
 
 ``load`` returns a ``Dataset``; ``fetch`` gets Fashion-MNIST from Debian's package archive without root.
 ``from_folder``, ``from_table`` and ``from_arrays`` read data of your own: pictures in folders of their
-classes, tables, arrays.
+classes, tables, arrays. ``from_ann_benchmarks`` reads codes, queries and true neighbours from a file of
+ann-benchmarks.
 """
 
+from latentknn.datasets.ann_benchmarks import SearchProblem, from_ann_benchmarks
 from latentknn.datasets.dataset import Dataset, LabelledData, LabelledItems, describe_rare_classes
 from latentknn.datasets.errors import DatasetCorruptError, DatasetNotFoundError
 from latentknn.datasets.fetching import fetch
@@ -21,9 +23,11 @@ __all__ = [
     "DatasetNotFoundError",
     "LabelledData",
     "LabelledItems",
+    "SearchProblem",
     "cache_folder",
     "describe_rare_classes",
     "fetch",
+    "from_ann_benchmarks",
     "from_arrays",
     "from_folder",
     "from_table",
