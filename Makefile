@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 OUT ?= report
 SECONDS ?= 60
 FUZZ_CXX ?= clang++-19
+PYTHONS ?= $(PYTHON)
 ONLY ?= A,B,C,D,E,F,G
 SOURCES := CMakeLists.txt pyproject.toml $(shell find cpp python -type f -not -name '*.pyc')
 CLANG_FORMATTED := $(shell find cpp tests/cpp tests/fuzz benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu*')
 
-.PHONY: demo data tidy test test-core test-python test-neon sanitize fuzz bench check-results lint format wheel clean
+.PHONY: demo data tidy test test-core test-python test-neon sanitize fuzz bench check-results lint format wheels clean
 
 demo: data
 	$(BIN)/latentknn run --dataset fashion_mnist --model conv_ae --dropout 0 --learning-rate 0.001 \
@@ -93,8 +94,9 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format python tests benchmarks
 	$(BIN)/clang-format -i $(CLANG_FORMATTED)
 
-wheel: $(VENV)/installed-dev
-	$(BIN)/pip wheel --no-deps --wheel-dir dist .
+# A wheel for each of PYTHONS, repaired and tested in an environment of its own, by the commands that public CI uses.
+wheels:
+	packaging/wheels.sh $(PYTHONS)
 
 clean:
 	rm -rf build dist $(VENV) $(OUT)
@@ -104,7 +106,7 @@ $(VENV)/created:
 	touch $@
 
 # One file an extra; a change of any source installs again.
-$(VENV)/installed-demo: EXTRA = tensorflow,report
+$(VENV)/installed-demo: EXTRA = tensorflow-cpu,report
 $(VENV)/installed-test: EXTRA = test
 $(VENV)/installed-dev: EXTRA = dev
 $(VENV)/installed-fuzz: EXTRA = fuzz
