@@ -186,4 +186,5 @@ def _array(file: Any, name: str, path: Path) -> NDArray[Any]:
 def _angular(query: NDArray[Any], codes: NDArray[Any]) -> NDArray[np.float64]:
     a, b = query.astype(np.float64), codes.astype(np.float64)
     norms = np.linalg.norm(b, axis=1) * np.linalg.norm(a)
-    return 1 - np.divide(b @ a, norms, out=np.zeros(len(b)), where=norms > 0)
+    similarities: NDArray[np.float64] = np.divide(b @ a, norms, out=np.zeros(len(b)), where=norms > 0)
+    return 1 - similarities
