@@ -6,6 +6,8 @@
 #if defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace latentknn {
@@ -40,10 +42,17 @@ bool has_neon() { return true; }  // AArch64 always has it; elsewhere the kernel
 
 #if defined(__aarch64__) && defined(__linux__)
 bool has_neon_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+bool has_neon_i8mm() { return has_neon_dotprod() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
 #elif defined(__aarch64__) && defined(__APPLE__)
 bool has_neon_dotprod() { return true; }  // all of Apple's processors that run macOS have it
+bool has_neon_i8mm() {
+  int has = 0;
+  size_t bytes = sizeof has;
+  return sysctlbyname("hw.optional.arm.FEAT_I8MM", &has, &bytes, nullptr, 0) == 0 && has != 0;
+}
 #else
 bool has_neon_dotprod() { return false; }
+bool has_neon_i8mm() { return false; }
 #endif
 
 // The instruction sets, slowest first.
@@ -55,6 +64,7 @@ constexpr InstructionSet kInstructionSets[] = {
     {"avx512_vnni", &avx512_vnni_kernels, &has_avx512_vnni},
     {"neon", &neon_kernels, &has_neon},
     {"neon_dotprod", &neon_dotprod_kernels, &has_neon_dotprod},
+    {"neon_i8mm", &neon_i8mm_kernels, &has_neon_i8mm},
 };
 
 bool available(const InstructionSet& each) { return each.kernels() != nullptr && each.supported(); }

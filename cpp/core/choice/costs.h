@@ -11,7 +11,8 @@ namespace latentknn::costs {
 // Comparing the score with the cutoff is counted as a few more dimensions.
 inline double compared_row(const ScreenKernel& kernel, std::size_t dims) {
   constexpr double kCompareDims = 4.0;
-  return static_cast<double>(dims) / kernel.gain + kCompareDims;
+  const std::size_t padded = (dims + kernel.dim_step - 1) / kernel.dim_step * kernel.dim_step;
+  return static_cast<double>(padded) / kernel.gain + kCompareDims;
 }
 
 // The cost of packing a row for a screen.

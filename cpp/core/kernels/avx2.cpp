@@ -69,7 +69,7 @@ struct Int8 : ShortScores {
 
 #include "table.inl"
 
-constexpr KernelTable kTable = table_of<Fp32, Int16, Int8>();
+constexpr KernelTable kTable = table_of<Fused<Fp32>, Fused<Int16>, Fused<Int8>>();
 
 }  // namespace
 

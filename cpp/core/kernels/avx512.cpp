@@ -8,6 +8,9 @@ namespace latentknn {
 namespace {
 
 constexpr char kName[] = "avx512";
+// A tile is 8 queries x 48 rows, in 24 of the 32 registers.
+constexpr size_t kTileQueries = 8;
+constexpr size_t kTileVectors = 3;
 
 #include "avx512.inl"
 
@@ -58,7 +61,7 @@ struct Int8 : ShortScores {
 
 #include "table.inl"
 
-constexpr KernelTable kTable = table_of<Fp32, Int16, Int8>();
+constexpr KernelTable kTable = table_of<Fused<Fp32>, Fused<Int16>, Fused<Int8>>();
 
 }  // namespace
 

@@ -1,7 +1,5 @@
-// Shared by the tables with sixteen floats a register: tiles of 8 queries x 48 rows, in 24 of the 32 registers.
+// Shared by the tables with sixteen floats a register.
 
-constexpr size_t kTileQueries = 8;
-constexpr size_t kTileVectors = 3;
 constexpr size_t kExactRows = 8;
 
 struct FloatScores {

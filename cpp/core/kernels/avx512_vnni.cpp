@@ -9,6 +9,9 @@ namespace latentknn {
 namespace {
 
 constexpr char kName[] = "avx512_vnni";
+// A tile is 8 queries x 48 rows, in 24 of the 32 registers.
+constexpr size_t kTileQueries = 8;
+constexpr size_t kTileVectors = 3;
 
 #include "avx512.inl"
 
@@ -60,7 +63,7 @@ struct Int8 : LongScores {
 
 #include "table.inl"
 
-constexpr KernelTable kTable = table_of<Fp32, Int16, Int8>();
+constexpr KernelTable kTable = table_of<Fused<Fp32>, Fused<Int16>, Fused<Int8>>();
 
 }  // namespace
 

@@ -68,7 +68,7 @@ struct Int8 : LongScores {
 
 #include "table.inl"
 
-constexpr KernelTable kTable = table_of<Fp32, Int16, Int8>();
+constexpr KernelTable kTable = table_of<Fused<Fp32>, Fused<Int16>, Fused<Int8>>();
 
 }  // namespace
 

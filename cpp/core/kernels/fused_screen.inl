@@ -36,38 +36,6 @@ __attribute__((noinline)) void append_hits(ScreenTask& task, size_t first_query,
   task.hit_count = static_cast<size_t>(hit - task.hits);
 }
 
-template <class Arithmetic>
-void screen(ScreenTask& task) {
-  using T = Tile<Arithmetic>;
-  using Number = typename Arithmetic::Number;
-  const size_t query_bytes = T::query_bytes(task.dim);
-  const size_t row_bytes = T::row_bytes(task.dim);
-  const char* const queries = static_cast<const char*>(task.queries);
-  const char* const rows = static_cast<const char*>(task.rows);
-  for (const TileVisit* visit = task.visits; visit != task.visits + task.visit_count; ++visit) {
-    const size_t first_row = visit->row_tile * T::kRows;
-    for (size_t i = visit->begin; i < visit->end; ++i) {
-      const size_t query = task.query_tiles[i] * T::kQueries;
-      const Number* const cutoffs = static_cast<const Number*>(task.cutoffs) + query;
-      typename T::Scores scores;
-      T::compute(queries + query * query_bytes, rows + first_row * row_bytes, task.dim, scores);
-      typename Arithmetic::Hits hits{};
-#pragma GCC unroll 16
-      for (size_t q = 0; q < T::kQueries; ++q) {
-        typename Arithmetic::Score best = scores.of[q][0];
-#pragma GCC unroll 8
-        for (size_t v = 1; v < T::kVectors; ++v) best = Arithmetic::maximum(best, scores.of[q][v]);
-        hits = Arithmetic::either(hits, Arithmetic::reaches(best, Arithmetic::spread(cutoffs[q])));
-      }
-      if (!Arithmetic::any(hits)) [[likely]]
-        continue;
-      // append_hits() gets a copy, so that the scores themselves need never be in memory.
-      const typename T::Scores copy = scores;
-      append_hits<Arithmetic>(task, query, first_row, copy);
-    }
-  }
-}
-
 inline void store_cutoff(float* cutoff, float value) { *cutoff = value; }
 
 inline void store_cutoff(int32_t* cutoff, float value) {
@@ -80,10 +48,46 @@ inline void store_cutoff(int16_t* cutoff, float value) {
   *cutoff = up >= 32767.0f ? int16_t{32767} : up > -32768.0f ? static_cast<int16_t>(up) : int16_t{-32768};
 }
 
-template <class Number>
-void set_cutoff(void* cutoffs, size_t query, float value) {
-  store_cutoff(static_cast<Number*>(cutoffs) + query, value);
-}
+// The kernel of an arithmetic, for table_of().
+template <class Each>
+struct Fused : Tile<Each> {
+  using T = Tile<Each>;
+  using Number = typename Each::Number;
+  using Numbers = Each;
+
+  static void set_cutoff(void* cutoffs, size_t query, float value) {
+    store_cutoff(static_cast<Number*>(cutoffs) + query, value);
+  }
+
+  static void screen(ScreenTask& task) {
+    const size_t query_bytes = T::query_bytes(task.dim);
+    const size_t row_bytes = T::row_bytes(task.dim);
+    const char* const queries = static_cast<const char*>(task.queries);
+    const char* const rows = static_cast<const char*>(task.rows);
+    for (const TileVisit* visit = task.visits; visit != task.visits + task.visit_count; ++visit) {
+      const size_t first_row = visit->row_tile * T::kRows;
+      for (size_t i = visit->begin; i < visit->end; ++i) {
+        const size_t query = task.query_tiles[i] * T::kQueries;
+        const Number* const cutoffs = static_cast<const Number*>(task.cutoffs) + query;
+        typename T::Scores scores;
+        T::compute(queries + query * query_bytes, rows + first_row * row_bytes, task.dim, scores);
+        typename Each::Hits hits{};
+#pragma GCC unroll 16
+        for (size_t q = 0; q < T::kQueries; ++q) {
+          typename Each::Score best = scores.of[q][0];
+#pragma GCC unroll 8
+          for (size_t v = 1; v < T::kVectors; ++v) best = Each::maximum(best, scores.of[q][v]);
+          hits = Each::either(hits, Each::reaches(best, Each::spread(cutoffs[q])));
+        }
+        if (!Each::any(hits)) [[likely]]
+          continue;
+        // append_hits() gets a copy, so that the scores themselves need never be in memory.
+        const typename T::Scores copy = scores;
+        append_hits<Each>(task, query, first_row, copy);
+      }
+    }
+  }
+};
 
 void mark_reached(const float* products, const Reach* reaches, size_t query_tiles, const float* cosines,
                   const float* sines, size_t count, uint8_t* marks) {

@@ -55,6 +55,7 @@ struct ScreenKernel {
   // is 127. A score is the row's start plus the product, modulo 2^16 where `wraps` is set.
   int query_largest;
   bool wraps;
+  size_t dim_step;                    // dimensions that are multiplied at once: vectors are padded to multiples of it
   size_t query_tile;                  // queries of a tile; the same in all arithmetics of a table
   size_t row_tile;                    // rows of a tile; divides the largest row_tile of the table
   size_t (*query_bytes)(size_t dim);  // bytes of one packed vector, padding of its dimensions included
@@ -110,5 +111,6 @@ const KernelTable* avx512_kernels();
 const KernelTable* avx512_vnni_kernels();
 const KernelTable* neon_kernels();
 const KernelTable* neon_dotprod_kernels();
+const KernelTable* neon_i8mm_kernels();
 
 }  // namespace latentknn
