@@ -34,12 +34,20 @@ def test_engines_are_listed(capsys):
     assert list(found) == list(engines.NAMES)
     assert found["cpu"] == ["yes", "yes"]
     assert found["faiss"] == ["no", "yes"]
-    assert lines[0].endswith(", ".join(_core.available_isas()))
+    assert lines[0].endswith(", ".join(_core.available_isas() + _core.refused_isas()))
     for line, each in zip(lines, engines.availability(), strict=True):
         assert line.endswith(each.kernels or each.missing)
     assert small.startswith("auto takes cpu, here with ")
     assert small.endswith(f" and {_core.usable_processors()} threads,")
     assert large == "and cuda, if it is available, for codes of 8,388,608 numbers or more."
+
+
+def test_engines_name_instruction_sets_that_the_system_refuses(capsys, monkeypatch):
+    refusal = "amx (the operating system refused its tile registers: Operation not permitted)"
+    monkeypatch.setattr(_core, "refused_isas", lambda: [refusal])
+    assert main(["engines"]) == 0
+    cpu = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("cpu "))
+    assert cpu.endswith(f"{_core.available_isas()[-1]}, {refusal}")
 
 
 def test_datasets_are_listed(capsys, monkeypatch, tmp_path):

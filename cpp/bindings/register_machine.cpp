@@ -13,6 +13,8 @@ namespace latentknn::bindings {
 
 void register_machine(py::module_& module) {
   module.def("available_isas", &available_isas, "Instruction sets of this processor with kernels, slowest first.");
+  module.def("refused_isas", &refused_isas,
+             "Instruction sets that this processor has and this process may not use, with the reason.");
   module.def("strategy_names", &strategy_names, "Names of the screening strategies.");
   module.def("usable_processors", &usable_processors,
              "Processors that this process may use, by its affinity and its cgroup's quota.");

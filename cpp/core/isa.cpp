@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "platform/tile_permission.h"
+
 #if defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -31,12 +33,14 @@ bool has_avx_vnni() { return has_avx512_vnni(); }
 #else
 bool has_avx_vnni() { return has_avx2() && __builtin_cpu_supports("avxvnni"); }
 #endif
+bool has_amx() { return has_avx512_vnni() && tile_permission().granted; }
 bool has_neon() { return false; }
 #else
 bool has_avx2() { return false; }
 bool has_avx_vnni() { return false; }
 bool has_avx512() { return false; }
 bool has_avx512_vnni() { return false; }
+bool has_amx() { return false; }
 bool has_neon() { return true; }  // AArch64 always has it; elsewhere the kernels are null
 #endif
 
@@ -57,11 +61,15 @@ bool has_neon_i8mm() { return false; }
 
 // The instruction sets, slowest first.
 constexpr InstructionSet kInstructionSets[] = {
+#ifdef LATENTKNN_AMX_STAND_IN
+    {"amx_stand_in", &amx_stand_in_kernels, [] { return true; }},
+#endif
     {"baseline", &baseline_kernels, [] { return true; }},
     {"avx2", &avx2_kernels, &has_avx2},
     {"avx_vnni", &avx_vnni_kernels, &has_avx_vnni},
     {"avx512", &avx512_kernels, &has_avx512},
     {"avx512_vnni", &avx512_vnni_kernels, &has_avx512_vnni},
+    {"amx", &amx_kernels, &has_amx},
     {"neon", &neon_kernels, &has_neon},
     {"neon_dotprod", &neon_dotprod_kernels, &has_neon_dotprod},
     {"neon_i8mm", &neon_i8mm_kernels, &has_neon_i8mm},
@@ -85,6 +93,11 @@ std::vector<std::string> available_isas() {
   return names;
 }
 
+std::vector<std::string> refused_isas() {
+  if (tile_permission().refusal.empty()) return {};
+  return {"amx (" + tile_permission().refusal + ")"};
+}
+
 const KernelTable& select_kernels() {
   const char* const forced = std::getenv("LATENTKNN_ISA");
   const InstructionSet* chosen = nullptr;
@@ -98,7 +111,8 @@ const KernelTable& select_kernels() {
   throw std::invalid_argument(
       "LATENTKNN_ISA=" + std::string(forced) +
       (known ? " names an instruction set that this processor lacks" : " names no instruction set of latentknn") +
-      "; available here: " + joined(available_isas()));
+      "; available here: " + joined(available_isas()) +
+      (refused_isas().empty() ? "" : "; refused: " + joined(refused_isas())));
 }
 
 }  // namespace latentknn

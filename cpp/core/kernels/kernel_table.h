@@ -109,6 +109,8 @@ const KernelTable* avx2_kernels();
 const KernelTable* avx_vnni_kernels();
 const KernelTable* avx512_kernels();
 const KernelTable* avx512_vnni_kernels();
+const KernelTable* amx_kernels();
+const KernelTable* amx_stand_in_kernels();  // only where there are tests
 const KernelTable* neon_kernels();
 const KernelTable* neon_dotprod_kernels();
 const KernelTable* neon_i8mm_kernels();

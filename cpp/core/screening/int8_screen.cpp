@@ -15,7 +15,7 @@ constexpr double kSlack = 1.0 + 0x1p-40;
 constexpr double kMargin = 1.02;   // factor over the lengths that the sample shows
 constexpr double kOutside = 0.02;  // similarities that may lie outside of the sample's range
 constexpr double kLeftOut = 2e-4;  // share of rows that may stay unscreened
-constexpr double kLeastUnit = 0x1p-27;
+constexpr double kLeastUnit = 9.0 * 0x1p-30;
 
 double product(const double* a, const double* b, std::size_t count) {
   double sum = 0.0;

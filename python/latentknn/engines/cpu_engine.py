@@ -25,8 +25,8 @@ class CpuEngine(Engine):
         return "cpu"
 
     def kernels(self) -> str:
-        """Return the instruction sets that there are kernels for."""
-        return ", ".join(_core.available_isas())
+        """Return the instruction sets that there are kernels for, and those that the system refuses."""
+        return ", ".join(_core.available_isas() + _core.refused_isas())
 
     def make_database(self, dim: int, strategy: str) -> Database:
         """Return an empty database of the core."""
