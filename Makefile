@@ -11,7 +11,7 @@ ONLY ?= A,B,C,D,E,F,G
 SOURCES := CMakeLists.txt pyproject.toml $(shell find cpp python -type f -not -name '*.pyc')
 CLANG_FORMATTED := $(shell find cpp tests/cpp tests/fuzz benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu*')
 
-.PHONY: demo data tidy test test-core test-python test-neon sanitize fuzz bench check-results lint format wheels clean
+.PHONY: demo data tidy test test-core test-python test-neon test-amx sanitize fuzz bench check-results lint format wheels clean
 
 demo: data
 	$(BIN)/latentknn run --dataset fashion_mnist --model conv_ae --dropout 0 --learning-rate 0.001 \
@@ -70,6 +70,10 @@ test-neon:
 	  -DLATENTKNN_TESTS=ON -DLATENTKNN_WARNINGS_AS_ERRORS=ON
 	cmake --build build/neon --parallel 2
 	cd build/neon && ctest --output-on-failure --exclude-regex platform_tests
+
+# Needs Bochs 3 with AMX, which BOCHS names.
+test-amx:
+	tests/emulated_amx/run.sh
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.speed.search --only $(ONLY)
