@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checking.h"
@@ -298,6 +299,71 @@ void bounds_hold() {
   unsetenv("LATENTKNN_ISA");
 }
 
+// Finds where a query's rows lie between their bounds: 0 is the upper one, 1 the lower. Returns the least and the
+// largest.
+std::pair<double, double> places_between_bounds(const latentknn::Screen& screen, const std::vector<float>& query,
+                                                const std::vector<float>& rows, std::size_t dim) {
+  const latentknn::ScreenKernel& kernel = screen.kernel();
+  const double norm = reference_product(query.data(), query.data(), dim);
+  std::vector<char> packed(kernel.query_tile * kernel.query_bytes(screen.packed_dim()));
+  latentknn::ScoreBound bound{};
+  screen.pack_queries(query.data(), &norm, 1, packed.data(), &bound);
+  const std::size_t row_count = rows.size() / dim;
+  const std::vector<float> scores = all_scores(screen, packed, 1, row_count);
+  const std::vector<std::uint32_t> unscreened = screen.unscreened_places();
+  std::pair<double, double> places{INFINITY, -INFINITY};
+  for (std::uint32_t i = 0; i < row_count; ++i) {
+    if (std::binary_search(unscreened.begin(), unscreened.end(), i)) continue;
+    const double similarity = reference_similarity(query.data(), rows.data() + i * dim, dim);
+    const double place =
+        (static_cast<double>(scores[i]) + bound.above - screen.score_scale() * similarity) / bound.width;
+    places = {std::min(places.first, place), std::max(places.second, place)};
+  }
+  return places;
+}
+
+// Climbs from random queries to those whose scores are farthest off: what rounding takes away lies along the rows.
+void bounds_hold_where_scores_are_farthest_off() {
+  constexpr std::size_t kRows = 100;
+  for (const std::string& isa : latentknn::available_isas()) {
+    setenv("LATENTKNN_ISA", isa.c_str(), 1);
+    const latentknn::KernelTable& kernels = latentknn::select_kernels();
+    if (kernels.of(latentknn::Arithmetic::int8).wraps) continue;  // then scores bound from above only
+    for (const std::size_t dim : std::initializer_list<std::size_t>{2, 3, 6}) {
+      const std::vector<float> rows = make_points(kRows, dim, false, 51);
+      std::vector<double> norms(kRows);
+      kernels.squared_norms(rows.data(), kRows, dim, norms.data());
+      const latentknn::Rows sample{rows.data(), norms.data(), nullptr, kRows, dim};
+      latentknn::Int8Screen screen(kernels, std::vector<float>(), dim, sample);
+      screen.reserve_rows(kRows);
+      screen.pack_rows(rows.data(), norms.data(), 0, kRows);
+      std::mt19937 random(52);
+      std::normal_distribution<float> normal;
+      for (const bool up : {true, false}) {
+        const auto distance = [&](const std::vector<float>& query) {
+          const auto [least, largest] = places_between_bounds(screen, query, rows, dim);
+          return up ? least : 1.0 - largest;
+        };
+        std::vector<float> best = make_points(1, dim, false, 53);
+        double nearest = distance(best);
+        for (std::size_t step = 0; step < checking::scaled(600); ++step) {
+          std::vector<float> other = best;
+          for (float& x : other) x += normal(random) * (step % 3 == 0 ? 0.3f : 0.01f);
+          const double reached = distance(other);
+          if (reached < nearest) {
+            nearest = reached;
+            best = other;
+          }
+        }
+        const std::string what = isa + " dim " + std::to_string(dim) + (up ? " above" : " below");
+        check(nearest >= 0.0, what + ": no score is off by more than its bound");
+        check(nearest < 0.2 || checking::scale() < 1, what + ": some score nearly is: " + std::to_string(nearest));
+      }
+    }
+  }
+  unsetenv("LATENTKNN_ISA");
+}
+
 // Compares lists with sorting, with ties, one-sided bounds, and ranks up to the whole list.
 void lists_are_shortened_rightly() {
   std::mt19937 random(9);
@@ -367,6 +433,7 @@ int main() {
   kernels_equal_the_reference();
   cells_out_of_reach_hold_nothing();
   bounds_hold();
+  bounds_hold_where_scores_are_farthest_off();
   lists_are_shortened_rightly();
   unknown_isa_is_refused();
   bad_rows_change_nothing();
