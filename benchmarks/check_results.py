@@ -14,7 +14,7 @@ from benchmarks.gpu import tables as gpu_tables
 from benchmarks.harness.markdown import generated_part
 from benchmarks.harness.paths import RESULTS
 from benchmarks.harness.results import Record
-from benchmarks.speed import hostile_tables
+from benchmarks.speed import hostile_tables, instruction_sets
 from benchmarks.speed import tables as speed_tables
 from benchmarks.zoo import recipes, row_times, rows
 from benchmarks.zoo import tables as zoo_tables
@@ -40,6 +40,12 @@ def test_the_tables_of_searches_show_these_results() -> None:
 def test_the_table_of_hostile_data_shows_these_results() -> None:
     lines = _read(RESULTS / "zen4" / "hostile.json")["lines"]
     assert hostile_tables.summary(list(lines.values())) in speed_tables.README.read_text()
+
+
+def test_the_table_of_instruction_sets_shows_these_results() -> None:
+    content = _read(RESULTS / "zen4" / "instruction_sets.json")
+    shown = instruction_sets.results_table(content["about"], content["lines"])
+    assert shown in speed_tables.README.read_text()
 
 
 @pytest.mark.parametrize("device", ["h100", "h200", "h200-two-warpgroups"])

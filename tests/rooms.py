@@ -19,7 +19,7 @@ CORE, CUDA, PACKAGE, MODELS = "cpp/core", "cpp/cuda", "python/latentknn", "pytho
 ALLOWED = {
     f"{CORE}/platform": [],
     f"{CORE}/kernels": [],
-    f"{CORE}/isa": [f"{CORE}/kernels"],
+    f"{CORE}/isa": [f"{CORE}/kernels", f"{CORE}/platform"],
     f"{CORE}/rows": [f"{CORE}/platform"],
     f"{CORE}/linear": [f"{CORE}/kernels", f"{CORE}/rows"],
     f"{CORE}/layout": [f"{CORE}/linear"],
