@@ -1,15 +1,27 @@
 """Exact, bit-reproducible cosine nearest-neighbour classification of learned codes."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from latentknn._core import __version__
 from latentknn.engines import CudaEngine, FaissEngine
 from latentknn.index import CosineIndex, Explanation, SearchResult, cosine_search
 from latentknn.moved_modules import find_moved_modules
+from latentknn.public_names import importing, listing
 
 if TYPE_CHECKING:
-    from latentknn import datasets, evaluation, exporters, models, pages, shards
+    from latentknn import (
+        classification,
+        datasets,
+        encoders,
+        engines,
+        evaluation,
+        exporters,
+        index,
+        models,
+        pages,
+        report,
+        shards,
+    )
     from latentknn.classification import ClassConditionalKNNClassifier, CosineKNNClassifier
 
 __all__ = [
@@ -21,32 +33,38 @@ __all__ = [
     "FaissEngine",
     "SearchResult",
     "__version__",
+    "classification",
     "cosine_search",
     "datasets",
+    "encoders",
+    "engines",
     "evaluation",
     "exporters",
+    "index",
     "models",
     "pages",
+    "report",
     "shards",
 ]
 
 find_moved_modules()
 
-# A name that needs more than NumPy is imported when it is first asked for.
-_LAZY_CLASSES = {
-    "ClassConditionalKNNClassifier": "latentknn.classification",
-    "CosineKNNClassifier": "latentknn.classification",
+# What needs more than NumPy is imported when it is first asked for.
+_MODULES = {
+    "classification",
+    "datasets",
+    "encoders",
+    "evaluation",
+    "exporters",
+    "models",
+    "pages",
+    "report",
+    "shards",
 }
-_LAZY_MODULES = {"datasets", "evaluation", "exporters", "models", "pages", "shards"}
+_CLASSES = {"ClassConditionalKNNClassifier", "CosineKNNClassifier"}
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY_CLASSES:
-        return getattr(import_module(_LAZY_CLASSES[name]), name)
-    if name in _LAZY_MODULES:
-        return import_module(f"latentknn.{name}")
-    raise AttributeError(f"module 'latentknn' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__dir__ = listing(__all__)
+__getattr__ = importing(
+    __name__,
+    {name: f"{__name__}.{name}" for name in _MODULES} | dict.fromkeys(_CLASSES, f"{__name__}.classification"),
+)

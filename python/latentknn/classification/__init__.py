@@ -8,6 +8,7 @@ from latentknn.classification.class_conditional import ClassConditionalKNNClassi
 from latentknn.classification.classifier import CosineKNNClassifier
 from latentknn.classification.neighbours import Neighbours, find_neighbours
 from latentknn.classification.vote import WEIGHTS, Vote
+from latentknn.public_names import listing
 
 __all__ = [
     "WEIGHTS",
@@ -17,6 +18,8 @@ __all__ = [
     "Vote",
     "find_neighbours",
 ]
+
+__dir__ = listing(__all__)
 
 # Pickles name this module, so that files can move within the package.
 for _pickled in (ClassConditionalKNNClassifier, CosineKNNClassifier, Neighbours, Vote):

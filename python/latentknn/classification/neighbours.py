@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentknn.classification.vote import Vote, class_votes, winning_classes
 from latentknn.index import CosineIndex
 from latentknn.index.class_search import nearest_of_all
+from latentknn.notebook.one_line import one_line
 from latentknn.progress import ProgressLike
 
 
@@ -29,6 +30,8 @@ class Neighbours:
     similarities: NDArray[np.float64]
     classes: NDArray[np.integer[Any]]
     class_count: int
+
+    __repr__ = one_line
 
     def predict(self, vote: Vote) -> NDArray[np.integer[Any]]:
         """Return the class of every query, shape (M,), by a vote of its first ``vote.k`` neighbours.

@@ -15,6 +15,7 @@ from latentknn.datasets.loading import NAMES, load
 from latentknn.datasets.own_arrays import from_arrays
 from latentknn.datasets.sources import cache_folder
 from latentknn.datasets.tables import from_table
+from latentknn.public_names import listing
 
 __all__ = [
     "NAMES",
@@ -33,3 +34,5 @@ __all__ = [
     "from_table",
     "load",
 ]
+
+__dir__ = listing(__all__)

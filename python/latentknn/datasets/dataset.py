@@ -6,6 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from latentknn.datasets.appearance import dataset_html
+
 
 class LabelledData(Protocol):
     """What an experiment needs of a data set: items, such as images, codes or texts, and their classes."""
@@ -94,6 +96,9 @@ class Dataset:
             f"Dataset({self.name!r}, {len(self.train_images)} training and {len(self.test_images)} test "
             f"images of shape {self.image_shape}, {len(self.class_names)} classes)"
         )
+
+    def _repr_html_(self) -> str:
+        return dataset_html(self)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -185,6 +190,9 @@ class LabelledItems:
             f"LabelledItems({self.name!r}, {len(self.train_items)} training and {len(self.test_items)} test "
             f"{self.unit} of shape {self.train_items.shape[1:]}, {len(self.class_names)} classes)"
         )
+
+    def _repr_html_(self) -> str:
+        return dataset_html(self)
 
 
 def check_labels(dataset: Dataset | LabelledItems, part: str) -> None:

@@ -8,5 +8,8 @@ imported here; whoever passes a model of theirs has imported them.
 from latentknn.encoders.encoder import Encoder, TrainableEncoder, encode_by, name_of, operations_of
 from latentknn.encoders.making import as_encoder
 from latentknn.encoders.ready_codes import ReadyCodes
+from latentknn.public_names import listing
 
 __all__ = ["Encoder", "ReadyCodes", "TrainableEncoder", "as_encoder", "encode_by", "name_of", "operations_of"]
+
+__dir__ = listing(__all__)

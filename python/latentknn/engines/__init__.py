@@ -9,6 +9,7 @@ from latentknn.engines.database import Database
 from latentknn.engines.engine import Availability, Engine, EngineRequestError
 from latentknn.engines.faiss_engine import FaissEngine, FaissRequestError
 from latentknn.engines.table import ENGINES, NAMES, EngineLike, availability, find_engine, make_database
+from latentknn.public_names import listing
 
 __all__ = [
     "ENGINES",
@@ -26,3 +27,5 @@ __all__ = [
     "find_engine",
     "make_database",
 ]
+
+__dir__ = listing(__all__)

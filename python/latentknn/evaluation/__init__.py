@@ -10,11 +10,11 @@ and ``SampleRecorder`` are Keras callbacks; TensorFlow is imported when they or 
 asked for.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from latentknn.classification.neighbours import Neighbours, find_neighbours
 from latentknn.classification.vote import Vote
+from latentknn.evaluation import measures
 from latentknn.evaluation.accuracy import Accuracy
 from latentknn.evaluation.choosing import CANDIDATES, VoteScore, best_vote, score_votes
 from latentknn.evaluation.classification import Classification
@@ -28,6 +28,7 @@ from latentknn.evaluation.projection import project
 from latentknn.evaluation.splitting import hold_out
 from latentknn.evaluation.stages import Stage, Stopwatch
 from latentknn.evaluation.summary import Comparison, compare_results
+from latentknn.public_names import importing, listing
 
 if TYPE_CHECKING:
     from latentknn.evaluation.knn_accuracy import KNNAccuracy
@@ -59,18 +60,20 @@ __all__ = [
     "find_neighbours",
     "generate_images",
     "hold_out",
+    "measures",
     "project",
     "run_experiment",
     "sample_like",
     "score_votes",
 ]
 
-
-# A name that needs TensorFlow is imported when it is asked for.
-_MODULES = {"KNNAccuracy": "knn_accuracy", "SampleRecorder": "samples", "generate_images": "samples"}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(import_module(f"latentknn.evaluation.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# What needs TensorFlow is imported when it is first asked for.
+__dir__ = listing(__all__)
+__getattr__ = importing(
+    __name__,
+    {
+        "KNNAccuracy": f"{__name__}.knn_accuracy",
+        "SampleRecorder": f"{__name__}.samples",
+        "generate_images": f"{__name__}.samples",
+    },
+)

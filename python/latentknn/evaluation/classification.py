@@ -9,6 +9,7 @@ from sklearn import metrics
 
 from latentknn.classification.vote import Vote
 from latentknn.evaluation.accuracy import Accuracy
+from latentknn.notebook.one_line import one_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,8 @@ class Classification:
     truth: NDArray[np.integer[Any]]
     predictions: NDArray[np.integer[Any]]
     class_names: tuple[str, ...]
+
+    __repr__ = one_line
 
     @property
     def accuracy(self) -> Accuracy:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from latentknn.atomic_file import atomic_file
 from latentknn.classification import Vote
 from latentknn.evaluation.accuracy import Accuracy
+from latentknn.evaluation.appearance import evaluation_html, evaluation_text
 from latentknn.evaluation.classification import Classification
 from latentknn.evaluation.json_text import from_json, to_json
 from latentknn.evaluation.measures import (
@@ -26,6 +27,7 @@ from latentknn.evaluation.measures import (
     Retrieval,
 )
 from latentknn.evaluation.paired import PairedTest
+from latentknn.notebook.one_line import one_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,8 @@ class EvaluatedItems:
     neighbours: NDArray[np.int64]
     neighbour_classes: NDArray[np.int64]
     similarities: NDArray[np.float64]
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         shape = self.neighbours.shape
@@ -149,8 +153,14 @@ class CodeEvaluation:
     items: EvaluatedItems
     format: Literal[1] = 1
 
+    def __repr__(self) -> str:
+        return evaluation_text(self)
+
     def __str__(self) -> str:
         return self.summary()
+
+    def _repr_html_(self) -> str:
+        return evaluation_html(self)
 
     @property
     def classification(self) -> Classification:

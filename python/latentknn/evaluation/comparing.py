@@ -13,6 +13,7 @@ import numpy as np
 from latentknn.evaluation.accuracy import Accuracy
 from latentknn.evaluation.json_text import from_json, to_json
 from latentknn.evaluation.paired import PairedTest
+from latentknn.notebook.one_line import one_line
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Answers:
     settings: str
     seed: int | None = None
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.predictions) or not self.labels:

@@ -14,6 +14,7 @@ from latentknn.classification.neighbours import find_neighbours
 from latentknn.classification.vote import Vote
 from latentknn.datasets import Dataset, LabelledData
 from latentknn.encoders import Encoder, ReadyCodes, TrainableEncoder, as_encoder, encode_by, name_of
+from latentknn.evaluation.appearance import experiment_html, experiment_text
 from latentknn.evaluation.choosing import CANDIDATES, VoteScore, best_vote, score_votes
 from latentknn.evaluation.classification import Classification
 from latentknn.evaluation.splitting import hold_out
@@ -84,6 +85,12 @@ class Experiment:
     nearest: Classification
     chosen: Classification
     pixels: Classification | None
+
+    def __repr__(self) -> str:
+        return experiment_text(self)
+
+    def _repr_html_(self) -> str:
+        return experiment_html(self)
 
     @property
     def results(self) -> dict[str, Classification]:

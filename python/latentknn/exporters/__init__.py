@@ -9,5 +9,8 @@ from latentknn.exporters.atlas import write_atlas
 from latentknn.exporters.code_table import CodeTable
 from latentknn.exporters.items import write_items
 from latentknn.exporters.projector import write_projector
+from latentknn.public_names import listing
 
 __all__ = ["CodeTable", "write_atlas", "write_items", "write_projector"]
+
+__dir__ = listing(__all__)

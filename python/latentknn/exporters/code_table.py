@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentknn.arrays import as_rows
 from latentknn.evaluation import CodeEvaluation
 from latentknn.labels import as_labels
+from latentknn.notebook.one_line import one_line
 
 Cell = str | int | float | bool | None
 
@@ -45,6 +46,8 @@ class CodeTable:
 
     codes: NDArray[np.float32]
     columns: Mapping[str, Sequence[Cell]]
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         for name, column in self.columns.items():

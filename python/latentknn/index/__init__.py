@@ -9,8 +9,11 @@ from latentknn.index.contents import _restored
 from latentknn.index.cosine_index import CosineIndex, cosine_search
 from latentknn.index.explanation import Consideration, Explanation
 from latentknn.index.search_result import SearchResult
+from latentknn.public_names import listing
 
 __all__ = ["Consideration", "CosineIndex", "Explanation", "SearchResult", "cosine_search"]
+
+__dir__ = listing(__all__)
 
 # Pickles name this module, so that files can move within the package.
 for _pickled in (Consideration, CosineIndex, Explanation, SearchResult, _restored):

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from latentknn import _core
 from latentknn.arrays import as_flags, as_similarities
 from latentknn.engines.database import Answer, Database
+from latentknn.index.appearance import index_html
 from latentknn.index.class_search import queries_of_classes
 from latentknn.index.counts import IN_INDEX, neighbour_count
 from latentknn.index.explanation import Explanation
@@ -117,6 +118,9 @@ class CosineIndex(SavableIndex):
             f"CosineIndex({len(self)} codes of dimension {self.dim}{labels}, engine={self.engine!r}, "
             f"strategy={self.strategy!r}, isa={self.isa!r})"
         )
+
+    def _repr_html_(self) -> str:
+        return index_html(self, self._held.rows.labels)
 
     def search(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from latentknn.engines import Database
+from latentknn.index.appearance import explanation_html
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,12 @@ class Explanation:
             repeats=found.get("repeats", ""),
             method=database.engine.method,
         )
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return explanation_html(self)
 
     def __str__(self) -> str:
         lines = [f"{self.rows:,} codes of {self.dim} dimensions, strategy {self.strategy!r} on {self.isa}"]

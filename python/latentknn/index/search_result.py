@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentknn.index.appearance import result_html, result_text
+
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
@@ -32,6 +34,12 @@ class SearchResult:
     ids: NDArray[np.int64]
     positions: NDArray[np.int64]
     scores64: NDArray[np.float64] | None = None
+
+    def __repr__(self) -> str:
+        return result_text(self)
+
+    def _repr_html_(self) -> str:
+        return result_html(self)
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return iter((self.similarities, self.ids))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from latentknn.models.errors import UnsupportedOperationError
 from latentknn.models.registry import MODELS, OPERATIONS, ModelEntry
+from latentknn.public_names import importing, listing
 
 if TYPE_CHECKING:
     from latentknn.models.autoencoders.conv_ae import ConvAutoencoder
@@ -143,16 +144,13 @@ def load(path: str | PathLike[str]) -> "ImageEncoder":
     return model
 
 
-def __getattr__(name: str) -> Any:
-    for entry in MODELS.values():
-        if entry.class_name == name:
-            return entry.load_class()
-    if name == "Autoencoder":
-        from latentknn.models.base.autoencoder import Autoencoder
-
-        return Autoencoder
-    if name == "ImageEncoder":
-        from latentknn.models.base.image_encoder import ImageEncoder
-
-        return ImageEncoder
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# The classes need TensorFlow, and are imported when they are first asked for.
+__dir__ = listing(__all__)
+__getattr__ = importing(
+    __name__,
+    {
+        "Autoencoder": f"{__name__}.base.autoencoder",
+        "ImageEncoder": f"{__name__}.base.image_encoder",
+    }
+    | {entry.class_name: f"{__name__}.{entry.module}" for entry in MODELS.values()},
+)

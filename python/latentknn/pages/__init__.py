@@ -16,5 +16,8 @@ except ImportError as error:
 
 from latentknn.pages.experiment_page import write_experiment_page
 from latentknn.pages.writing import write_page
+from latentknn.public_names import listing
 
 __all__ = ["write_experiment_page", "write_page"]
+
+__dir__ = listing(__all__)

@@ -6,6 +6,7 @@ it is first asked for.
 
 from typing import TYPE_CHECKING, Any
 
+from latentknn.public_names import listing
 from latentknn.report.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunFolder", "write_report"]
 
+__dir__ = listing(__all__)
 
 def __getattr__(name: str) -> Any:
     if name != "write_report":

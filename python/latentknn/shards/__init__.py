@@ -6,6 +6,7 @@ ask first. `asking` holds what was found so far, by `merging`; both need no shar
 serve those who ask shards elsewhere. `writer` writes a folder, from `sources`, with `distinct_ids`.
 """
 
+from latentknn.public_names import listing
 from latentknn.shards.shard import Searchable
 from latentknn.shards.sharded_index import ShardedIndex
 from latentknn.shards.stored_index import StoredIndex
@@ -13,6 +14,8 @@ from latentknn.shards.stored_index import open_index as open  # noqa: A004 - use
 from latentknn.shards.writer import Writer
 
 __all__ = ["Searchable", "ShardedIndex", "StoredIndex", "Writer", "open"]
+
+__dir__ = listing(__all__)
 
 # Messages and pickles name this module, so that files can move within the package.
 for _public in (Searchable, ShardedIndex, StoredIndex, Writer, open):

@@ -20,6 +20,7 @@ from latentknn.index import SearchResult
 from latentknn.index.counts import IN_INDEX, neighbour_count
 from latentknn.index.explanation import Explanation
 from latentknn.labels import join_labels
+from latentknn.notebook.tables import facts_table, together
 from latentknn.shards.asking import Asking
 from latentknn.shards.class_rounds import ask_per_class
 from latentknn.shards.homes import Homes
@@ -145,6 +146,10 @@ class ShardedIndex:
         return (
             f"{type(self).__name__}({len(self)} codes of dimension {self.dim} in {len(self._shards)} shards)"
         )
+
+    def _repr_html_(self) -> str:
+        facts = {"codes": f"{len(self):,}", "dimensions": f"{self.dim:,}", "shards": f"{len(self._shards):,}"}
+        return together(facts_table(type(self).__name__, facts))
 
     def explain(self) -> Explanation:
         """Say how the shards are searched, why, and what their searches together took so far.

@@ -7,6 +7,7 @@ from latentknn.evaluation.measures.hubs import Hubs
 from latentknn.evaluation.measures.label_errors import LabelErrors
 from latentknn.evaluation.measures.outliers import Outliers
 from latentknn.evaluation.measures.retrieval import Retrieval
+from latentknn.public_names import listing
 
 __all__ = [
     "Calibration",
@@ -19,3 +20,5 @@ __all__ = [
     "Outliers",
     "Retrieval",
 ]
+
+__dir__ = listing(__all__)

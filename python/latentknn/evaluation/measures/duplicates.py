@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.evaluation.evaluated_codes import EvaluatedCodes, in_parts
+from latentknn.notebook.one_line import one_line
 
 _Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 """Items, codes and similarities of some pairs."""
@@ -46,6 +47,8 @@ class Duplicates:
     codes: NDArray[np.int64]
     similarities: NDArray[np.float64]
     same_class: NDArray[np.bool_]
+
+    __repr__ = one_line
 
 
 def find_duplicates(

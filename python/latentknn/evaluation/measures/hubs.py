@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import skew  # type: ignore[import-untyped]  # a dependency of scikit-learn
 
+from latentknn.notebook.one_line import one_line
+
 LISTED = 20
 """As many hubs are listed."""
 
@@ -45,6 +47,8 @@ class Hubs:
     codes: NDArray[np.int64]
     occurrences: NDArray[np.int64]
     misleading: NDArray[np.int64]
+
+    __repr__ = one_line
 
 
 def find_hubs(positions: NDArray[np.int64], same_class: NDArray[np.bool_], code_count: int) -> Hubs:

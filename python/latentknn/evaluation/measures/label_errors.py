@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from latentknn.classification.neighbours import Neighbours
 from latentknn.classification.vote import winning_classes
+from latentknn.notebook.one_line import one_line
 
 K = 15
 """Neighbours that testify against a label: enough to outvote some wrong labels among them."""
@@ -54,6 +55,8 @@ class LabelErrors:
     items: NDArray[np.int64]
     suspicions: NDArray[np.float64]
     suggestions: tuple[str, ...]
+
+    __repr__ = one_line
 
 
 def suspicion(neighbours: Neighbours, classes: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from latentknn.notebook.one_line import one_line
+
 LISTED = 20
 """As many outliers are listed."""
 
@@ -38,6 +40,8 @@ class Outliers:
     median: float
     items: NDArray[np.int64]
     distances: NDArray[np.float64]
+
+    __repr__ = one_line
 
 
 def find_outliers(similarities: NDArray[np.float64]) -> Outliers:
