@@ -8,10 +8,11 @@ SECONDS ?= 60
 FUZZ_CXX ?= clang++-19
 PYTHONS ?= $(PYTHON)
 ONLY ?= A,B,C,D,E,F,G
+SITE_CODE := docs/conf.py docs/_extensions
 SOURCES := CMakeLists.txt pyproject.toml $(shell find cpp python -type f -not -name '*.pyc')
 CLANG_FORMATTED := $(shell find cpp tests/cpp tests/fuzz benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu*')
 
-.PHONY: demo data tidy test test-core test-python test-neon test-amx sanitize fuzz bench check-results lint format wheels clean
+.PHONY: demo data tidy test test-core test-python test-neon test-amx sanitize fuzz bench check-results docs lint format wheels clean
 
 demo: data
 	$(BIN)/latentknn run --dataset fashion_mnist --model conv_ae --dropout 0 --learning-rate 0.001 \
@@ -83,9 +84,15 @@ bench: $(VENV)/installed-dev
 check-results: $(VENV)/installed-test
 	$(BIN)/python -m pytest benchmarks/check_results.py
 
+# The documentation site, build/site/index.html. Notebooks are executed; a warning, a dead link or a request to another
+# host fails.
+docs: $(VENV)/installed-docs
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . build/site
+	$(BIN)/python docs/_extensions/check_site.py build/site
+
 lint: $(VENV)/installed-dev
-	$(BIN)/ruff check python tests benchmarks
-	$(BIN)/ruff format --check python tests benchmarks
+	$(BIN)/ruff check python tests benchmarks $(SITE_CODE)
+	$(BIN)/ruff format --check python tests benchmarks $(SITE_CODE)
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(CLANG_FORMATTED)
 
@@ -94,8 +101,8 @@ tidy: $(VENV)/installed-dev
 	find cpp/core cpp/cuda -name '*.cpp' | xargs -n 4 -P 2 $(BIN)/clang-tidy -p build/tidy --quiet
 
 format: $(VENV)/installed-dev
-	$(BIN)/ruff check --fix python tests benchmarks
-	$(BIN)/ruff format python tests benchmarks
+	$(BIN)/ruff check --fix python tests benchmarks $(SITE_CODE)
+	$(BIN)/ruff format python tests benchmarks $(SITE_CODE)
 	$(BIN)/clang-format -i $(CLANG_FORMATTED)
 
 # A wheel for each of PYTHONS, repaired and tested in an environment of its own, by the commands that public CI uses.
@@ -113,6 +120,7 @@ $(VENV)/created:
 $(VENV)/installed-demo: EXTRA = tensorflow-cpu,report
 $(VENV)/installed-test: EXTRA = test
 $(VENV)/installed-dev: EXTRA = dev
+$(VENV)/installed-docs: EXTRA = docs
 $(VENV)/installed-fuzz: EXTRA = fuzz
 $(VENV)/installed-%: $(VENV)/created $(SOURCES)
 	$(BIN)/pip install ".[$(EXTRA)]"

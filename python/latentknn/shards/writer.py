@@ -136,7 +136,7 @@ class Writer:
 
         Parameters
         ----------
-        codes : array-like of shape (n, dim)
+        codes : array-like of shape (n, d)
             Rounded once to float32.
         labels : array-like of shape (n,), optional
             One label a code, a number or a string, for all batches or for none. Numbers must fit the type of
