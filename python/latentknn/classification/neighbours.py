@@ -25,6 +25,14 @@ class Neighbours:
         Class of every neighbour, in [0, `class_count`).
     class_count : int
         Number of classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.classification import Neighbours, Vote
+    >>> neighbours = Neighbours(np.array([[0.9, 0.8, 0.7]]), np.array([[2, 0, 0]]), class_count=3)
+    >>> neighbours.predict(Vote(1)).tolist(), neighbours.predict(Vote(3)).tolist()
+    ([2], [0])
     """
 
     similarities: NDArray[np.float64]
@@ -92,6 +100,14 @@ def find_neighbours(
     ------
     ValueError
         If the index has no labels; see also `CosineIndex.search` and `CosineIndex.search_per_class`.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> from latentknn.classification import Vote, find_neighbours
+    >>> index = lk.CosineIndex.from_codes([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]], labels=[0, 0, 1])
+    >>> find_neighbours(index, [[2.0, 1.0]], 3, class_count=2).predict(Vote(3)).tolist()
+    [0]
     """
     labels = index.labels
     if labels is None:

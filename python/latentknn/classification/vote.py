@@ -10,6 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 WEIGHTS = ("uniform", "similarity", "softmax")
+"""The weights that a `Vote` may give its neighbours.
+
+>>> from latentknn.classification import WEIGHTS
+>>> WEIGHTS
+('uniform', 'similarity', 'softmax')
+"""
 
 # The votes of this many (query, class) pairs are in memory at a time: 32 MiB, whatever the number of classes.
 _VOTES_AT_ONCE = 1 << 22
@@ -27,6 +33,15 @@ class Vote:
         Weight of a neighbour's vote.
     temperature : float
         Temperature of ``weights="softmax"``, in units of cosine similarity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.classification import Vote
+    >>> print(Vote(3, "softmax"))
+    k = 3, softmax votes
+    >>> Vote(3, "similarity").weigh(np.array([[0.9, 0.5, -0.1]])).tolist()
+    [[0.9, 0.5, 0.0]]
     """
 
     k: int

@@ -10,7 +10,16 @@ from latentknn.datasets.appearance import dataset_html
 
 
 class LabelledData(Protocol):
-    """What an experiment needs of a data set: items, such as images, codes or texts, and their classes."""
+    """What an experiment needs of a data set: items, such as images, codes or texts, and their classes.
+
+    Examples
+    --------
+    >>> from latentknn.datasets import LabelledData, load
+    >>> def train_count(data: LabelledData) -> int:
+    ...     return len(data.train_items)
+    >>> train_count(load("digits"))
+    1297
+    """
 
     @property
     def name(self) -> str:
@@ -65,6 +74,17 @@ class Dataset:
         If images are not uint8 or labels not int64.
     ValueError
         If shapes or lengths do not fit together, a set is empty, or a label has no class name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.datasets import Dataset
+    >>> images, labels = np.zeros((4, 28, 28), np.uint8), np.array([0, 1, 0, 1])
+    >>> data = Dataset("blank", images, labels, images[:2], labels[:2], ("shirt", "shoe"))
+    >>> data
+    Dataset('blank', 4 training and 2 test images of shape (28, 28, 1), 2 classes)
+    >>> data.image_shape
+    (28, 28, 1)
     """
 
     name: str
@@ -160,6 +180,14 @@ class LabelledItems:
         If labels are not int64.
     ValueError
         If shapes or lengths do not fit together, a set is empty, or a label has no class name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.datasets import LabelledItems
+    >>> codes, labels = np.eye(4), np.array([0, 1, 0, 1])
+    >>> LabelledItems("axes", codes, labels, codes[:2], labels[:2], ("even", "odd"), unit="codes")
+    LabelledItems('axes', 4 training and 2 test codes of shape (4,), 2 classes)
     """
 
     name: str
@@ -231,6 +259,15 @@ def describe_rare_classes(dataset: LabelledData) -> str:
 
     No item of a class without training items can be classified right, and a class with a single one is
     never measured on held-out items.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.datasets import LabelledItems, describe_rare_classes
+    >>> codes, labels = np.eye(3), np.array([0, 0, 1])
+    >>> data = LabelledItems("three", codes, labels, codes, labels, ("often", "once"), unit="codes")
+    >>> describe_rare_classes(data)
+    'a single one of the training codes is of once'
     """
     counts = np.bincount(dataset.train_labels, minlength=len(dataset.class_names))
     told = [

@@ -35,6 +35,15 @@ def fetch(name: str) -> Path:
         If a tool is missing or the download fails; the message says which and why.
     DatasetCorruptError
         If the files, new or already there, are not the published ones.
+
+    Examples
+    --------
+    >>> from latentknn.datasets import fetch
+    >>> try:
+    ...     fetch("digits")
+    ... except ValueError as error:
+    ...     print(error)
+    no Debian package holds the data set 'digits'; there is one for fashion_mnist
     """
     published = PUBLISHED.get(name)
     if published is None or published.debian_package is None:

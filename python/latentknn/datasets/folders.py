@@ -63,6 +63,21 @@ def from_folder(
         file or the folder.
     ModuleNotFoundError
         If Pillow is not installed; the message names the extra to install.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> from latentknn.datasets import from_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for label in ("shirt", "shoe"):
+    ...         os.mkdir(os.path.join(folder, label))
+    ...         for number in range(5):
+    ...             picture = Image.fromarray(np.full((6, 4), 40 * number, np.uint8))
+    ...             picture.save(os.path.join(folder, label, f"{number}.png"))
+    ...     from_folder(folder, name="pictures")
+    Dataset('pictures', 8 training and 2 test images of shape (6, 4, 1), 2 classes)
     """
     path = Path(folder)
     if not path.is_dir():

@@ -16,7 +16,12 @@ from latentknn.datasets.sources import find
 from latentknn.datasets.tables import TABLE_SUFFIXES, from_table
 
 NAMES = (*PUBLISHED, "digits")
-"""The data sets that ``load`` knows by name."""
+"""The data sets that ``load`` knows by name.
+
+>>> from latentknn.datasets import NAMES
+>>> NAMES
+('fashion_mnist', 'mnist', 'digits')
+"""
 
 
 def load(
@@ -59,6 +64,12 @@ def load(
         If no source has the data set; the message lists every way to get it.
     DatasetCorruptError
         If a file is damaged or not the published one.
+
+    Examples
+    --------
+    >>> from latentknn.datasets import load
+    >>> load("digits")
+    Dataset('digits', 1297 training and 500 test images of shape (8, 8, 1), 10 classes)
     """
     if name == "digits":
         if path is not None:

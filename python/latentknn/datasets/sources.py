@@ -14,6 +14,12 @@ def cache_folder(name: str) -> Path:
 
     It lies in ``$XDG_CACHE_HOME``, or ``~/.cache`` where that is unset or relative (XDG Base Directory
     Specification). It need not exist.
+
+    Examples
+    --------
+    >>> from latentknn.datasets import cache_folder
+    >>> cache_folder("fashion_mnist").name
+    'fashion_mnist'
     """
     configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
     base = configured if configured.is_absolute() else Path.home() / ".cache"

@@ -71,7 +71,14 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class TrainableEncoder(Encoder, Protocol):
-    """An encoder that ``run_experiment`` can train, as it can the models of ``latentknn.models``."""
+    """An encoder that ``run_experiment`` can train, as it can the models of ``latentknn.models``.
+
+    Examples
+    --------
+    >>> from latentknn.encoders import TrainableEncoder, as_encoder
+    >>> isinstance(as_encoder(lambda batch: batch), TrainableEncoder)
+    False
+    """
 
     default_batch_size: int
     """Items of a training batch where the caller names no number."""
@@ -104,12 +111,26 @@ class TrainableEncoder(Encoder, Protocol):
 
 
 def name_of(encoder: Encoder) -> str:
-    """Return the name of an encoder for reports: its ``registry_name``, otherwise the name of its class."""
+    """Return the name of an encoder for reports: its ``registry_name``, otherwise the name of its class.
+
+    Examples
+    --------
+    >>> from latentknn.encoders import as_encoder, name_of
+    >>> name_of(as_encoder(lambda batch: batch))
+    'function'
+    """
     return str(getattr(encoder, "registry_name", type(encoder).__name__))
 
 
 def operations_of(encoder: Encoder) -> frozenset[str]:
-    """Return which of ``latentknn.models.OPERATIONS`` an encoder has; every one has ``encode``."""
+    """Return which of ``latentknn.models.OPERATIONS`` an encoder has; every one has ``encode``.
+
+    Examples
+    --------
+    >>> from latentknn.encoders import as_encoder, operations_of
+    >>> sorted(operations_of(as_encoder(lambda batch: batch)))
+    ['encode']
+    """
     return frozenset(getattr(encoder, "capabilities", ("encode",)))
 
 

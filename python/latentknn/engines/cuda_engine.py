@@ -51,6 +51,14 @@ class CudaEngine(Engine):
         If there is no device among them, or no memory.
     TypeError
         If a number is not an integer.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> lk.CudaEngine([0, 1])
+    CudaEngine(devices=(0, 1), memory=None)
+    >>> lk.CudaEngine(memory=2**30).memory
+    1073741824
     """
 
     exact = True
@@ -106,6 +114,13 @@ class CudaDatabase(StoredDatabase):
     ------
     ImportError, RuntimeError
         If the engine is not built, or there is no such device.
+
+    Examples
+    --------
+    >>> from latentknn.engines import CudaDatabase, availability, make_database
+    >>> cuda = next(engine for engine in availability() if engine.name == "cuda")
+    >>> not cuda.available or isinstance(make_database("cuda", 4, "auto"), CudaDatabase)
+    True
     """
 
     strategy = "int8 or fp16"

@@ -26,6 +26,13 @@ class Database(Protocol):
     Rows are what ``arrays.as_rows`` returns, queries what `as_queries` does. A change happens whole or not at
     all. One thread at a time may change a database, while others search it: a search sees it before the
     change or after.
+
+    Examples
+    --------
+    >>> from latentknn.engines import Database, make_database
+    >>> database: Database = make_database("cpu", 4, "auto")
+    >>> len(database), database.dim, database.engine.name
+    (0, 4, 'cpu')
     """
 
     def __len__(self) -> int:

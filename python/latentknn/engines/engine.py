@@ -26,6 +26,14 @@ class Availability:
         What its kernels were made for; empty where it cannot run.
     missing : str
         What is missing and what to do, empty where nothing is.
+
+    Examples
+    --------
+    >>> from latentknn.engines import Availability, availability
+    >>> next(engine for engine in availability() if engine.name == "cpu").available
+    True
+    >>> Availability("mine", exact=True, kernels="", missing="a device").available
+    False
     """
 
     name: str
@@ -40,7 +48,18 @@ class Availability:
 
 
 class EngineRequestError(ValueError):
-    """An engine cannot do what it was asked for, as the message says."""
+    """An engine cannot do what it was asked for, as the message says.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> from latentknn.engines import EngineRequestError
+    >>> try:
+    ...     lk.CosineIndex.from_codes([[1.0, 0.0]], engine=lk.FaissEngine("no such index"))
+    ... except EngineRequestError as error:
+    ...     print("no such index" in str(error))
+    True
+    """
 
 
 class Engine(ABC):
@@ -59,6 +78,13 @@ class Engine(ABC):
         Whether its databases can be told how to screen.
     method : str
         Who searches and in which arithmetic, for `Explanation`; empty where rows are screened and scored.
+
+    Examples
+    --------
+    >>> from latentknn.engines import Engine, find_engine
+    >>> engine = find_engine("cpu")
+    >>> isinstance(engine, Engine), engine.name, engine.exact
+    (True, 'cpu', True)
     """
 
     exact: ClassVar[bool]

@@ -25,7 +25,18 @@ _parallel_process: int | None = None
 
 
 class FaissRequestError(EngineRequestError):
-    """FAISS cannot do what it was asked for, as its message says."""
+    """FAISS cannot do what it was asked for, as its message says.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> from latentknn.engines import FaissRequestError
+    >>> try:
+    ...     lk.CosineIndex.from_codes([[1.0, 0.0]], engine=lk.FaissEngine("no such index"))
+    ... except FaissRequestError as error:
+    ...     print("no such index" in str(error))
+    True
+    """
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,15 @@ class FaissEngine(Engine):
     References
     ----------
     M. Douze et al., "The Faiss library", 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import latentknn as lk
+    >>> codes = np.random.default_rng(0).standard_normal((1000, 8))
+    >>> index = lk.CosineIndex.from_codes(codes, engine=lk.FaissEngine("IVF8,Flat", {"nprobe": 8}))
+    >>> index.exact, index.strategy, index.recall(codes[:100], k=5)
+    (False, 'IVF8,Flat', 1.0)
     """
 
     exact = False

@@ -12,14 +12,32 @@ from latentknn.engines.engine import Availability, Engine
 from latentknn.engines.faiss_engine import FaissEngine
 
 EngineLike = str | Engine
-"""What users name an engine by."""
+"""What users name an engine by.
+
+>>> import latentknn as lk
+>>> from latentknn.engines import EngineLike
+>>> chosen: EngineLike = "cpu"
+>>> lk.CosineIndex(4, engine=chosen).engine
+'cpu'
+"""
 
 ENGINES: MappingProxyType[str, Engine] = MappingProxyType(
     {each.name: each for each in (CpuEngine(), CudaEngine(), FaissEngine(), FaissEngine(gpu=True))}
 )
-"""Every engine by its name, which stands for it with its defaults."""
+"""Every engine by its name, which stands for it with its defaults.
+
+>>> from latentknn.engines import ENGINES
+>>> ENGINES["cpu"].exact
+True
+"""
 
 NAMES = tuple(ENGINES)
+"""The names of the engines, the first of which is always there.
+
+>>> from latentknn.engines import NAMES
+>>> NAMES
+('cpu', 'cuda', 'faiss', 'faiss-gpu')
+"""
 
 
 def find_engine(engine: EngineLike, strategy: str = "auto") -> Engine:
@@ -36,6 +54,12 @@ def find_engine(engine: EngineLike, strategy: str = "auto") -> Engine:
     ------
     ValueError
         For an unknown engine, or a strategy that the engine does not have.
+
+    Examples
+    --------
+    >>> from latentknn.engines import find_engine
+    >>> find_engine("cpu").exact
+    True
     """
     if engine == "auto":
         return AutomaticEngine() if strategy == "auto" else ENGINES["cpu"]
@@ -59,10 +83,23 @@ def make_database(engine: EngineLike, dim: int, strategy: str) -> Database:
         Where what a named engine needs is missing; nothing else takes its place.
     ValueError
         As `find_engine`, or for settings that the engine does not have.
+
+    Examples
+    --------
+    >>> from latentknn.engines import make_database
+    >>> len(make_database("cpu", 4, "auto"))
+    0
     """
     return find_engine(engine, strategy).make_database(dim, strategy)
 
 
 def availability() -> list[Availability]:
-    """Say of every engine whether it can run here."""
+    """Say of every engine whether it can run here.
+
+    Examples
+    --------
+    >>> from latentknn.engines import availability
+    >>> [engine.name for engine in availability()]
+    ['cpu', 'cuda', 'faiss', 'faiss-gpu']
+    """
     return [engine.availability() for engine in ENGINES.values()]

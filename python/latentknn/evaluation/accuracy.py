@@ -32,6 +32,15 @@ class Accuracy:
     ------
     ValueError
         If the numbers are out of range.
+
+    Examples
+    --------
+    >>> from latentknn.evaluation import Accuracy
+    >>> accuracy = Accuracy(correct=481, total=500)
+    >>> accuracy.value
+    0.962
+    >>> print(accuracy)
+    0.9620 [0.9414, 0.9755]
     """
 
     correct: int

@@ -19,6 +19,10 @@ CANDIDATES = (
 """The votes among which an experiment chooses, fewest neighbours first.
 
 With one neighbour all weights give the same vote.
+
+>>> from latentknn.evaluation import CANDIDATES
+>>> print(len(CANDIDATES), CANDIDATES[0], CANDIDATES[-1], sep="; ")
+25; k = 1; k = 31, softmax votes
 """
 
 
@@ -32,6 +36,14 @@ class VoteScore:
     accuracy : Accuracy
     gained, lost : int
         Queries that this vote gets right and the first vote wrong, and the other way round.
+
+    Examples
+    --------
+    >>> from latentknn.evaluation import Accuracy, Vote, VoteScore
+    >>> score = VoteScore(Vote(5), Accuracy(90, 100), gained=12, lost=2)
+    >>> low, high = score.gain()
+    >>> low > 0
+    True
     """
 
     vote: Vote
@@ -86,6 +98,18 @@ def score_votes(
     -------
     tuple of VoteScore
         Scores in the order of `votes`.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> from latentknn.evaluation import find_neighbours, score_votes
+    >>> digits = lk.datasets.load("digits")
+    >>> codes = digits.train_images.reshape(-1, 64)
+    >>> index = lk.CosineIndex.from_codes(codes[:1000], digits.train_labels[:1000])
+    >>> neighbours = find_neighbours(index, codes[1000:], 31, class_count=10)
+    >>> scores = score_votes(neighbours, digits.train_labels[1000:])
+    >>> print(scores[0].vote, scores[0].accuracy)
+    k = 1 0.9865 [0.9659, 0.9948]
     """
     votes = tuple(votes)
     right = [neighbours.predict(vote) == truth for vote in votes]
@@ -116,6 +140,18 @@ def best_vote(scores: Sequence[VoteScore]) -> Vote:
     -------
     Vote
         The first of equally accurate votes; the first of all if none is better.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> from latentknn.evaluation import best_vote, find_neighbours, score_votes
+    >>> digits = lk.datasets.load("digits")
+    >>> codes = digits.train_images.reshape(-1, 64)
+    >>> index = lk.CosineIndex.from_codes(codes[:1000], digits.train_labels[:1000])
+    >>> neighbours = find_neighbours(index, codes[1000:], 31, class_count=10)
+    >>> scores = score_votes(neighbours, digits.train_labels[1000:])
+    >>> print(best_vote(scores))
+    k = 1
     """
     better = [score for score in scores if score.gain()[0] > 0]
     return max(better or scores[:1], key=lambda score: score.accuracy.value).vote

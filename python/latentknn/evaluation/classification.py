@@ -24,6 +24,15 @@ class Classification:
         True and predicted classes, in [0, C).
     class_names : tuple of str
         Names of the C classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.classification import Vote
+    >>> from latentknn.evaluation import Classification
+    >>> result = Classification(Vote(1), np.array([0, 1, 1]), np.array([0, 1, 0]), ("cat", "dog"))
+    >>> result.accuracy.correct, result.confusion_matrix().tolist()
+    (2, [[1, 0], [1, 1]])
     """
 
     vote: Vote

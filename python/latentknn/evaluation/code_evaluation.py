@@ -54,6 +54,18 @@ class EvaluatedItems:
         Their classes.
     similarities : ndarray of shape (M, e), float64
         Their similarities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.evaluation import evaluate
+    >>> codes = np.random.default_rng(0).standard_normal((40, 4))
+    >>> codes[:20] += 2
+    >>> evaluation = evaluate(codes, ["near"] * 20 + ["far"] * 20)
+    >>> items = evaluation.items
+    >>> wrong = np.flatnonzero(items.predictions != items.classes)
+    >>> items.neighbours[wrong].shape == (len(wrong), 10)
+    True
     """
 
     classes: NDArray[np.int64]
@@ -128,6 +140,18 @@ class CodeEvaluation:
         What was found out about each item.
     format : int
         Version of the format of files.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.evaluation import evaluate
+    >>> codes = np.random.default_rng(0).standard_normal((40, 4))
+    >>> codes[:20] += 2
+    >>> evaluation = evaluate(codes, ["near"] * 20 + ["far"] * 20)
+    >>> print(evaluation.voted)
+    0.8500 [0.7093, 0.9294]
+    >>> len(evaluation.items), evaluation.class_names
+    (40, ('far', 'near'))
     """
 
     protocol: Literal["test", "leave-one-out"]

@@ -34,6 +34,13 @@ def sample_like(codes: NDArray[np.floating[Any]], n: int, seed: int = 0) -> NDAr
     ------
     ValueError
         If codes are not finite, there are fewer than two, or n is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.evaluation import sample_like
+    >>> sample_like(np.random.default_rng(0).standard_normal((100, 4)), 3).shape
+    (3, 4)
     """
     if n < 0 or len(codes) < 2 or not np.isfinite(codes).all():
         raise ValueError(

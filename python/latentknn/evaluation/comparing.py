@@ -41,6 +41,14 @@ class Answers:
     ------
     ValueError
         If there are no items, or not as many predictions as labels.
+
+    Examples
+    --------
+    >>> from latentknn.evaluation import Answers
+    >>> truth = ["cat", "dog"] * 20
+    >>> first = Answers("first", truth, truth, "k = 1", "10 epochs")
+    >>> print(first.accuracy)
+    1.0000 [0.9124, 1.0000]
     """
 
     name: str
@@ -147,6 +155,16 @@ class ComparedRuns:
         Runs that differ by their seeds, where there are at least two.
     curves : tuple of CurvePoint
         Their losses and metrics over the epochs.
+
+    Examples
+    --------
+    >>> from latentknn.evaluation import Answers, compare_runs
+    >>> truth = ["cat", "dog"] * 20
+    >>> first = Answers("first", truth, truth, "k = 1", "10 epochs")
+    >>> second = Answers("second", truth, ["cat"] * 40, "k = 1", "5 epochs")
+    >>> compared = compare_runs([first, second])
+    >>> compared.best.name, len(compared.pairs)
+    ('first', 1)
     """
 
     runs: tuple[Answers, ...]

@@ -54,14 +54,34 @@ class KNNAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
 
     Examples
     --------
-    >>> accuracy = KNNAccuracy(images, labels, validation_images, validation_labels)
+    >>> import keras
+    >>> from latentknn.datasets import load
+    >>> from latentknn.evaluation import KNNAccuracy
+    >>> from latentknn.models import create
+    >>> digits = load("digits")
+    >>> images, labels = digits.train_images[:1000], digits.train_labels[:1000]
+    >>> validation = digits.train_images[1000:], digits.train_labels[1000:]
+    >>> accuracy = KNNAccuracy(images, labels, *validation)
     >>> stopping = keras.callbacks.EarlyStopping("val_knn_accuracy", mode="max", patience=3)
-    >>> model.fit(images, epochs=50, callbacks=[accuracy, stopping])
+    >>> model = create("simple_ae", input_shape=digits.image_shape, latent_dim=4, hidden_units=(8,))
+    >>> history = model.fit(images, epochs=2, verbose=0, callbacks=[accuracy, stopping]).history
+    >>> len(history["val_knn_accuracy"])
+    2
 
     A classifier of Keras's own, whose codes are what its layer "features" computes:
 
-    >>> accuracy = KNNAccuracy(images, labels, validation_images, validation_labels, encoder="features")
-    >>> classifier.fit(images, labels, epochs=5, callbacks=[accuracy])
+    >>> layers = [
+    ...     keras.Input((8, 8)),
+    ...     keras.layers.Flatten(),
+    ...     keras.layers.Dense(16, name="features"),
+    ...     keras.layers.Dense(10, activation="softmax"),
+    ... ]
+    >>> classifier = keras.Sequential(layers)
+    >>> classifier.compile("adam", "sparse_categorical_crossentropy")
+    >>> accuracy = KNNAccuracy(images, labels, *validation, encoder="features")
+    >>> history = classifier.fit(images, labels, epochs=1, verbose=0, callbacks=[accuracy]).history
+    >>> len(history["val_knn_accuracy"])
+    1
     """
 
     def __init__(

@@ -38,6 +38,13 @@ def project(codes: NDArray[Any], seed: int) -> NDArray[np.float32]:
     ----------
     L. van der Maaten, G. Hinton, "Visualizing Data using t-SNE", Journal of Machine Learning Research 9,
     2008.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.evaluation import project
+    >>> project(np.random.default_rng(0).standard_normal((50, 8)), seed=0).shape
+    (50, 2)
     """
     if len(codes) < 3:
         raise ValueError(f"t-SNE needs at least 3 codes, received {len(codes)}")

@@ -39,6 +39,16 @@ def generate_images(
     ------
     ValueError
         If codes are not finite.
+
+    Examples
+    --------
+    >>> from latentknn.datasets import load
+    >>> from latentknn.evaluation import generate_images
+    >>> from latentknn.models import create
+    >>> digits = load("digits")
+    >>> model = create("simple_ae", input_shape=digits.image_shape, latent_dim=4, hidden_units=(8,))
+    >>> generate_images(model, 3, digits.train_images[:100], digits.train_labels[:100]).shape
+    (3, 8, 8, 1)
     """
     if "generate" in model.capabilities:
         return model.generate(n, seed=seed)
@@ -67,6 +77,18 @@ class SampleRecorder(keras.callbacks.Callback):  # type: ignore[misc]
     samples : dict of int to ndarray of float32, shape (count, H, W, C)
         The images by epoch, counted from 1. Epochs before a resumed checkpoint and epochs whose loss is not
         finite have none.
+
+    Examples
+    --------
+    >>> from latentknn.datasets import load
+    >>> from latentknn.evaluation import SampleRecorder
+    >>> from latentknn.models import create
+    >>> digits = load("digits")
+    >>> recorder = SampleRecorder(digits.train_images[:100], digits.train_labels[:100], count=4)
+    >>> model = create("simple_ae", input_shape=digits.image_shape, latent_dim=4, hidden_units=(8,))
+    >>> _ = model.fit(digits.train_images[:100], epochs=2, verbose=0, callbacks=[recorder])
+    >>> {epoch: images.shape for epoch, images in recorder.samples.items()}
+    {1: (4, 8, 8, 1), 2: (4, 8, 8, 1)}
     """
 
     def __init__(self, images: ArrayLike, labels: ArrayLike, count: int = 10, seed: int = 0) -> None:

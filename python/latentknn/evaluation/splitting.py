@@ -32,6 +32,14 @@ def hold_out(
     ------
     ValueError
         If `count` is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.evaluation import hold_out
+    >>> kept, held_out = hold_out(np.array([0, 0, 0, 1, 1, 1]), count=2, seed=0)
+    >>> len(kept), len(held_out)
+    (4, 2)
     """
     if not 1 <= count < len(labels):
         raise ValueError(

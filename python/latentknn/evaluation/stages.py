@@ -24,6 +24,12 @@ class Stage:
         Wall-clock time.
     progress : bool or callable
         What the stage passes as ``progress`` to the calls that it consists of; False if nobody wants to know.
+
+    Examples
+    --------
+    >>> from latentknn.evaluation import Stage
+    >>> print(Stage("encode", 10_000, "images", seconds=2.0))
+    encode: 10,000 images in 2.00 s, 5,000 images/s
     """
 
     name: str
@@ -61,6 +67,15 @@ class Stopwatch:
     ----------
     stages : list of Stage
         Stages that have ended, in order.
+
+    Examples
+    --------
+    >>> from latentknn.evaluation import Stopwatch
+    >>> stopwatch = Stopwatch()
+    >>> with stopwatch.measure("count", 1000, "numbers"):
+    ...     _ = sum(range(1000))
+    >>> stopwatch.stages[0].name, stopwatch.stages[0].items
+    ('count', 1000)
     """
 
     def __init__(

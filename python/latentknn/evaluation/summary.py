@@ -20,6 +20,14 @@ class Comparison(NamedTuple):
         Who is right where the other is wrong.
     sentence : str
         Which of the two is better, and whether the test images tell.
+
+    Examples
+    --------
+    >>> from latentknn.datasets import load
+    >>> from latentknn.evaluation import compare_results, run_experiment
+    >>> experiment = run_experiment(load("digits"), lambda images: images.reshape(len(images), -1))
+    >>> [(each.first, each.second) for each in compare_results(experiment)]
+    [('nearest', 'pixels')]
     """
 
     first: str
@@ -48,6 +56,14 @@ def compare_results(experiment: Experiment) -> list[Comparison]:
     list of Comparison
         Where there are no pixels, the nearest code is compared with nothing. A vote that was chosen for a
         single neighbour is the nearest code, and compared with nothing.
+
+    Examples
+    --------
+    >>> from latentknn.datasets import load
+    >>> from latentknn.evaluation import compare_results, run_experiment
+    >>> experiment = run_experiment(load("digits"), lambda images: images.reshape(len(images), -1))
+    >>> print(compare_results(experiment)[0].sentence)
+    The nearest code and the nearest image by raw pixels get the same items right.
     """
     compared = [] if experiment.pixels is None else [("nearest", "pixels")]
     if experiment.chosen.vote != experiment.nearest.vote:

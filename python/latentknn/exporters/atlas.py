@@ -55,6 +55,19 @@ def write_atlas(
     References
     ----------
     Embedding Atlas, "Command Line Utility", https://apple.github.io/embedding-atlas/tool.html
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import latentknn as lk
+    >>> codes, labels = [[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], ["east", "east", "north"]
+    >>> evaluation = lk.evaluation.evaluate(codes, labels)
+    >>> table = lk.exporters.CodeTable.of(evaluation, codes, labels)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "atlas.parquet")
+    ...     lk.exporters.write_atlas(table, path)
+    ...     os.path.getsize(path) > 0
+    True
     """
     pyarrow, parquet = _pyarrow()
     added: dict[str, Any] = {"vector": _lists(pyarrow, table.codes)}

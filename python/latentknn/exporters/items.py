@@ -30,6 +30,19 @@ def write_items(evaluation: CodeEvaluation, path: str | os.PathLike[str]) -> Non
     ------
     OSError
         If the file cannot be written; then nothing is.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import latentknn as lk
+    >>> codes, labels = [[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], ["east", "east", "north"]
+    >>> evaluation = lk.evaluation.evaluate(codes, labels)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "items.csv")
+    ...     lk.exporters.write_items(evaluation, path)
+    ...     with open(path) as file:
+    ...         len(file.readlines())
+    4
     """
     items = evaluation.items
     columns: dict[str, Iterable[Any]] = {

@@ -37,6 +37,18 @@ def write_projector(table: CodeTable, folder: str | os.PathLike[str]) -> None:
     ------
     OSError
         If a file cannot be written.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import latentknn as lk
+    >>> codes, labels = [[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], ["east", "east", "north"]
+    >>> evaluation = lk.evaluation.evaluate(codes, labels)
+    >>> table = lk.exporters.CodeTable.of(evaluation, codes, labels)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lk.exporters.write_projector(table, folder)
+    ...     sorted(os.listdir(folder))
+    ['metadata.tsv', 'projector_config.pbtxt', 'vectors.tsv']
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -338,6 +338,13 @@ def cosine_search(
     ------
     TypeError, ValueError
         As `CosineIndex.add` and `CosineIndex.search` do.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> similarities, ids = lk.cosine_search([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]], [[3.0, 4.0]], k=2)
+    >>> ids.tolist()
+    [[1, 2]]
     """
     return CosineIndex.from_codes(codes, engine="cpu", threads=threads).search(queries, k)
 

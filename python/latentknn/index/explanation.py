@@ -22,6 +22,12 @@ class Consideration:
         Rows that it was predicted to leave for a query of 30 neighbours, to be scored exactly.
     cost : float
         Predicted time of a query, relative to "fp32" in all dimensions.
+
+    Examples
+    --------
+    >>> from latentknn.index import Consideration
+    >>> Consideration("int8", dims=64, candidates=40.0, cost=0.4).arithmetic
+    'int8'
     """
 
     arithmetic: str
@@ -72,6 +78,14 @@ class Explanation:
         Who searches and in which arithmetic, if codes are not screened and scored.
     origin : str
         Whether the file that the index was loaded from had digests, if it was loaded from any.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> index = lk.CosineIndex.from_codes([[1.0, 0.0], [0.0, 1.0]], engine="cpu", strategy="float64")
+    >>> explanation = index.explain()
+    >>> explanation.rows, explanation.dim, explanation.strategy, explanation.queries
+    (2, 2, 'float64', 0)
     """
 
     engine: str

@@ -28,6 +28,18 @@ class SearchResult:
         The neighbours' positions in the index, in order of insertion.
     scores64 : ndarray of shape (M, k), float64, or None
         The similarities before rounding, by which the neighbours are ordered, where asked for.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> result = lk.cosine_search([[1.0, 0.0], [0.0, 1.0]], [[3.0, 4.0]], k=2)
+    >>> result
+    SearchResult(1 query, 2 neighbours each, similarities from 0.6000 to 0.8000)
+    >>> similarities, ids = result
+    >>> ids.tolist()
+    [[1, 0]]
+    >>> print(similarities.round(2))
+    [[0.8 0.6]]
     """
 
     similarities: NDArray[np.float32]

@@ -94,6 +94,13 @@ def create(name: str, **options: Any) -> "ImageEncoder":
         If there is no model of that name.
     ModuleNotFoundError
         If TensorFlow is not installed; the message names the extra to install.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> model = lk.models.create("deep_ae", input_shape=(8, 8, 1), latent_dim=6, hidden_units=(24, 16))
+    >>> model.latent_dim
+    6
     """
     if name not in MODELS:
         raise ValueError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}")
@@ -124,6 +131,19 @@ def load(path: str | PathLike[str]) -> "ImageEncoder":
         If it cannot be read.
     ValueError
         If the file is damaged, claims more than it can hold, or holds something else; it is named.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import latentknn as lk
+    >>> model = lk.models.create("simple_ae", input_shape=(8, 8, 1), latent_dim=4, hidden_units=(8,))
+    >>> images = np.zeros((2, 8, 8), np.uint8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.keras")
+    ...     model.save(path)
+    ...     np.array_equal(lk.models.load(path).encode(images), model.encode(images))
+    True
     """
     path = Path(path)
     if not path.is_file():

@@ -9,7 +9,12 @@ if TYPE_CHECKING:
     from latentknn.models.base.image_encoder import ImageEncoder
 
 OPERATIONS = ("encode", "encode_per_class", "decode", "reconstruct", "generate")
-"""Every operation that a model may have; the ``capabilities`` of a model are some of these."""
+"""Every operation that a model may have; the ``capabilities`` of a model are some of these.
+
+>>> from latentknn.models import OPERATIONS
+>>> OPERATIONS
+('encode', 'encode_per_class', 'decode', 'reconstruct', 'generate')
+"""
 
 _ENCODER = frozenset({"encode"})
 _AUTOENCODER = frozenset({"encode", "decode", "reconstruct"})
@@ -35,6 +40,12 @@ class ModelEntry:
         The ``OPERATIONS`` that the model has.
     uses_labels : bool
         Whether the model learns from labels.
+
+    Examples
+    --------
+    >>> from latentknn.models import MODELS
+    >>> MODELS["conv_ae"].class_name, sorted(MODELS["conv_ae"].capabilities)
+    ('ConvAutoencoder', ['decode', 'encode', 'reconstruct'])
     """
 
     name: str
@@ -181,3 +192,9 @@ MODELS = MappingProxyType(
         )
     }
 )
+"""Every model by its name, with what is known of it before its file is imported.
+
+>>> from latentknn.models import MODELS
+>>> MODELS["vae"].description
+'variational autoencoder 784-150-100-10, dense or convolutional'
+"""

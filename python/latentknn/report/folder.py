@@ -35,6 +35,14 @@ class RunFolder:
         The page that shows the results (HTML).
     whole_page : Path
         The page of the test items that holds everything it shows, where it was asked for (HTML).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from latentknn.report import RunFolder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     RunFolder(folder).path.name in folder
+    True
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:

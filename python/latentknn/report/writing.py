@@ -38,6 +38,18 @@ def write_report(experiment: Experiment, folder: RunFolder, stopwatch: Stopwatch
     stopwatch : Stopwatch, optional
         Stopwatch with the stages of the experiment, which the report lists; the stages of the report are
         added.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from latentknn.datasets import load
+    >>> from latentknn.evaluation import run_experiment
+    >>> from latentknn.report import RunFolder, write_report
+    >>> experiment = run_experiment(load("digits"), lambda images: images.reshape(len(images), -1))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_report(experiment, RunFolder(os.path.join(folder, "report")))
+    ...     "index.html" in os.listdir(os.path.join(folder, "report"))
+    True
     """
     stopwatch = stopwatch or Stopwatch()
     folder.path.mkdir(parents=True, exist_ok=True)

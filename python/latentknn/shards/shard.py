@@ -20,7 +20,16 @@ from latentknn.index.labelled_rows import LabelledRows
 
 
 class Searchable(Protocol):
-    """What a shard's rows are searched by: a `CosineIndex`, or what has these of its methods."""
+    """What a shard's rows are searched by: a `CosineIndex`, or what has these of its methods.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> def nearest(index: lk.shards.Searchable) -> list[list[int]]:
+    ...     return index.search([[3.0, 1.0]], k=1).ids.tolist()
+    >>> nearest(lk.CosineIndex.from_codes([[1.0, 0.0], [0.0, 1.0]]))
+    [[0]]
+    """
 
     def __len__(self) -> int:
         """Return the number of codes."""

@@ -34,6 +34,18 @@ class StoredIndex(ShardedIndex):
         The folder.
     generation : int
         Number of the manifest that was opened.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import latentknn as lk
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lk.CosineIndex.from_codes([[1.0, 0.0], [0.0, 1.0]]).save(folder)
+    ...     stored = lk.shards.open(folder, mmap=True)
+    ...     stored
+    ...     stored.search([[3.0, 1.0]], k=1).ids.tolist()
+    StoredIndex(2 codes of dimension 2 in 1 shards)
+    [[0]]
     """
 
     def __init__(self, path: Path, manifest: Manifest, shards: Sequence[Shard], all_stay: bool) -> None:

@@ -24,6 +24,13 @@ class CalibrationBin:
         Mean share of these items' predicted class.
     accuracy : Accuracy
         How many of them are right, with an interval.
+
+    Examples
+    --------
+    >>> from latentknn.evaluation import Accuracy
+    >>> from latentknn.evaluation.measures import CalibrationBin
+    >>> CalibrationBin(0.8, 0.9, mean_share=0.86, accuracy=Accuracy(41, 50)).accuracy.value
+    0.82
     """
 
     low: float
@@ -48,6 +55,17 @@ class Calibration:
     ----------
     .. [1] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural Networks", ICML 2017,
        after M. P. Naeini, G. F. Cooper, M. Hauskrecht, AAAI 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.evaluation import evaluate
+    >>> codes = np.random.default_rng(0).standard_normal((40, 4))
+    >>> codes[:20] += 2
+    >>> evaluation = evaluate(codes, ["near"] * 20 + ["far"] * 20)
+    >>> calibration = evaluation.calibration
+    >>> sum(each.accuracy.total for each in calibration.bins), 0 <= calibration.expected_error <= 1
+    (40, True)
     """
 
     bins: tuple[CalibrationBin, ...]

@@ -27,6 +27,16 @@ class ClassScore:
         Harmonic mean of the two; 0 if both are.
     items, codes : int
         Items of this class, and codes of it that are searched.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.evaluation import evaluate
+    >>> codes = np.random.default_rng(0).standard_normal((40, 4))
+    >>> codes[:20] += 2
+    >>> evaluation = evaluate(codes, ["near"] * 20 + ["far"] * 20)
+    >>> [score.name for score in evaluation.class_scores]
+    ['far', 'near']
     """
 
     name: str
@@ -49,6 +59,16 @@ class ConfusedPair:
         Number of such items.
     share : float
         Their share of the items of the true class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.evaluation import evaluate
+    >>> codes = np.random.default_rng(0).standard_normal((40, 4))
+    >>> codes[:20] += 2
+    >>> evaluation = evaluate(codes, ["near"] * 20 + ["far"] * 20)
+    >>> sum(pair.count for pair in evaluation.confused) == evaluation.voted.total - evaluation.voted.correct
+    True
     """
 
     truth: str

@@ -38,6 +38,14 @@ class Duplicates:
     same_class : ndarray of shape (p,), bool
         Whether both have the same class; otherwise one label is wrong, or the codes cannot tell the two
         apart.
+
+    Examples
+    --------
+    >>> from latentknn.evaluation import evaluate
+    >>> codes = [[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
+    >>> duplicates = evaluate(codes, ["a", "b", "a", "b"]).duplicates
+    >>> duplicates.items.tolist(), duplicates.codes.tolist(), duplicates.same_class.tolist()
+    ([0], [1], [False])
     """
 
     threshold: float

@@ -39,6 +39,17 @@ class Hubs:
     ----------
     .. [1] M. Radovanović, A. Nanopoulos, M. Ivanović, "Hubs in Space: Popular Nearest Neighbors in
        High-Dimensional Data", Journal of Machine Learning Research 11, 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.evaluation import evaluate
+    >>> codes = np.random.default_rng(0).standard_normal((40, 4))
+    >>> codes[:20] += 2
+    >>> evaluation = evaluate(codes, ["near"] * 20 + ["far"] * 20)
+    >>> hubs = evaluation.hubs
+    >>> hubs.k, len(hubs.codes), bool((hubs.occurrences[:-1] >= hubs.occurrences[1:]).all())
+    (10, 20, True)
     """
 
     k: int

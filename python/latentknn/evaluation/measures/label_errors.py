@@ -48,6 +48,16 @@ class LabelErrors:
        Labels", Journal of Artificial Intelligence Research 70, 2021.
     .. [2] Z. Zhu, Z. Dong, Y. Liu, "Detecting Corrupted Labels Without Training a Model to Predict", ICML
        2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.evaluation import evaluate
+    >>> codes = np.random.default_rng(0).standard_normal((40, 4))
+    >>> codes[:20] += 2
+    >>> evaluation = evaluate(codes + [10, 0, 0, 0], ["far"] + ["near"] * 39)
+    >>> evaluation.label_errors.items.tolist(), evaluation.label_errors.suggestions
+    ([0], ('near',))
     """
 
     k: int

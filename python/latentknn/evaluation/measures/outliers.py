@@ -34,6 +34,17 @@ class Outliers:
     ----------
     .. [1] S. Ramaswamy, R. Rastogi, K. Shim, "Efficient Algorithms for Mining Outliers from Large Data Sets",
        SIGMOD 2000.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.evaluation import evaluate
+    >>> codes = np.random.default_rng(0).standard_normal((40, 4))
+    >>> codes[:20] += 2
+    >>> evaluation = evaluate(codes, ["near"] * 20 + ["far"] * 20)
+    >>> outliers = evaluation.outliers
+    >>> bool(outliers.distances[0] >= outliers.median)
+    True
     """
 
     k: int

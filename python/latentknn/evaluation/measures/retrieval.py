@@ -49,6 +49,17 @@ class Retrieval:
     .. [2] K. Musgrave, S. Belongie, S.-N. Lim, "A Metric Learning Reality Check", ECCV 2020.
     .. [3] K. Järvelin, J. Kekäläinen, "Cumulated gain-based evaluation of IR techniques", ACM Transactions on
        Information Systems 20, 2002.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.evaluation import evaluate
+    >>> codes = np.random.default_rng(0).standard_normal((40, 4))
+    >>> codes[:20] += 2
+    >>> evaluation = evaluate(codes, ["near"] * 20 + ["far"] * 20)
+    >>> retrieval = evaluation.retrieval
+    >>> retrieval.ks, retrieval.items, 0 <= retrieval.map_at_r <= 1
+    ((1, 5, 10), 40, True)
     """
 
     items: int

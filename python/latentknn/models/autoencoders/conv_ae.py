@@ -60,6 +60,16 @@ class ConvAutoencoder(Autoencoder):
     References
     ----------
     D. Foster, "Generative Deep Learning", chapter 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import ConvAutoencoder
+    >>> model = ConvAutoencoder(
+    ...     input_shape=(8, 8, 1), latent_dim=6, filters=(4, 4), strides=(1, 2)
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "conv_ae"

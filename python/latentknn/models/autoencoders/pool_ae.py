@@ -39,6 +39,16 @@ class PoolAutoencoder(Autoencoder):
     References
     ----------
     A. Géron, "Hands-On Machine Learning with Scikit-Learn, Keras, and TensorFlow", chapter 17.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import PoolAutoencoder
+    >>> model = PoolAutoencoder(
+    ...     input_shape=(8, 8, 1), filters=(4, 8)
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 32)
     """
 
     registry_name = "pool_ae"

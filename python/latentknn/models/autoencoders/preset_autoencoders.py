@@ -88,6 +88,16 @@ class StackedAutoencoder(PresetAutoencoder):
     ----------
     A. Géron, "Hands-On Machine Learning with Scikit-Learn, Keras, and TensorFlow", chapter 17.
     G. Klambauer et al., "Self-Normalizing Neural Networks", 2017 (SELU).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import StackedAutoencoder
+    >>> model = StackedAutoencoder(
+    ...     input_shape=(8, 8, 1), latent_dim=6, hidden_units=(16,)
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "stacked_ae"
@@ -122,6 +132,16 @@ class DeepAutoencoder(PresetAutoencoder):
     References
     ----------
     G. E. Hinton, R. R. Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import DeepAutoencoder
+    >>> model = DeepAutoencoder(
+    ...     input_shape=(8, 8, 1), latent_dim=6, hidden_units=(24, 16)
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "deep_ae"
@@ -156,6 +176,16 @@ class SimpleAutoencoder(PresetAutoencoder):
     References
     ----------
     G. E. Hinton, R. R. Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import SimpleAutoencoder
+    >>> model = SimpleAutoencoder(
+    ...     input_shape=(8, 8, 1), latent_dim=6, hidden_units=(24, 16)
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "simple_ae"
@@ -193,6 +223,16 @@ class DenoisingAutoencoder(PresetAutoencoder):
     References
     ----------
     P. Vincent et al., "Extracting and Composing Robust Features with Denoising Autoencoders", 2008.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import DenoisingAutoencoder
+    >>> model = DenoisingAutoencoder(
+    ...     input_shape=(8, 8, 1), latent_dim=6, hidden_units=(16,)
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "denoising_ae"
@@ -229,6 +269,16 @@ class DropoutAutoencoder(PresetAutoencoder):
     References
     ----------
     N. Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import DropoutAutoencoder
+    >>> model = DropoutAutoencoder(
+    ...     input_shape=(8, 8, 1), latent_dim=6, hidden_units=(24, 16)
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "dropout_ae"

@@ -52,6 +52,16 @@ class SparseAutoencoder(DenseAutoencoder):
     ----------
     A. Ng, "Sparse Autoencoder", lecture notes CS294A, 2011 (KL).
     A. Géron, "Hands-On Machine Learning with Scikit-Learn, Keras, and TensorFlow", chapter 17.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import SparseAutoencoder
+    >>> model = SparseAutoencoder(
+    ...     input_shape=(8, 8, 1), latent_dim=6, hidden_units=(16,)
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "sparse_ae"

@@ -25,6 +25,14 @@ class Autoencoder(ImageEncoder):
         From codes to outputs (N, H, W, C), which ``to_images`` turns into images.
     input_shape, latent_dim, learning_rate, seed, **kwargs
         See ``ImageEncoder``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import Autoencoder, create
+    >>> model = create("simple_ae", input_shape=(8, 8, 1), latent_dim=4, hidden_units=(8,))
+    >>> isinstance(model, Autoencoder), model.reconstruct(np.zeros((2, 8, 8), np.uint8)).shape
+    (True, (2, 8, 8, 1))
     """
 
     def __init__(

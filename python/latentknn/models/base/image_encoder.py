@@ -51,6 +51,16 @@ class ImageEncoder(ImageModel):
         ``name``, ``trainable`` and ``dtype`` of ``keras.Model``. With ``"mixed_float16"`` or
         ``"mixed_bfloat16"``, for hardware that is faster at them, layers compute in float16 or bfloat16;
         weights, codes, images and losses are of float32 all the same.
+
+    Examples
+    --------
+    >>> from latentknn.datasets import load
+    >>> from latentknn.models import ImageEncoder, create
+    >>> digits = load("digits")
+    >>> model = create("simple_ae", input_shape=digits.image_shape, latent_dim=4, hidden_units=(8,))
+    >>> history = model.fit(digits.train_images, epochs=1, verbose=0).history
+    >>> isinstance(model, ImageEncoder), model.encode(digits.test_images).shape
+    (True, (500, 4))
     """
 
     def __init__(

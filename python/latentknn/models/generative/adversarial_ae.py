@@ -49,6 +49,16 @@ class AdversarialAutoencoder(AdversarialModel, Autoencoder):
     References
     ----------
     A. Makhzani et al., "Adversarial Autoencoders", 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import AdversarialAutoencoder
+    >>> model = AdversarialAutoencoder(
+    ...     input_shape=(8, 8, 1), latent_dim=6, hidden_units=(24, 16), critic_units=(8,)
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "adversarial_ae"

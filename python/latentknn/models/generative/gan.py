@@ -45,6 +45,16 @@ class GenerativeAdversarialNetwork(ImageGAN):
     I. Goodfellow et al., "Generative Adversarial Nets", 2014.
     A. Radford, L. Metz, S. Chintala, "Unsupervised Representation Learning with Deep Convolutional Generative
     Adversarial Networks", 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import GenerativeAdversarialNetwork
+    >>> model = GenerativeAdversarialNetwork(
+    ...     input_shape=(8, 8, 1), latent_dim=6, noise_dim=5, filters=(4, 8), kernel_size=3
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "gan"

@@ -62,6 +62,16 @@ class VariationalAutoencoder(Autoencoder):
     ----------
     D. P. Kingma, M. Welling, "Auto-Encoding Variational Bayes", 2014.
     A. Géron, "Hands-On Machine Learning with Scikit-Learn, Keras, and TensorFlow", chapter 17.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import VariationalAutoencoder
+    >>> model = VariationalAutoencoder(
+    ...     input_shape=(8, 8, 1), latent_dim=6, hidden_units=(24, 16)
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "vae"

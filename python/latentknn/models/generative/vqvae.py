@@ -59,6 +59,16 @@ class VectorQuantizedAutoencoder(Autoencoder):
     References
     ----------
     A. van den Oord et al., "Neural Discrete Representation Learning", 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import VectorQuantizedAutoencoder
+    >>> model = VectorQuantizedAutoencoder(
+    ...     input_shape=(8, 8, 1), embedding_dim=3, codebook_size=32, filters=(8,)
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 48)
     """
 
     registry_name = "vqvae"

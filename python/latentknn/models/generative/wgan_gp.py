@@ -47,6 +47,16 @@ class WassersteinGAN(ImageGAN):
     ----------
     M. Arjovsky, S. Chintala, L. Bottou, "Wasserstein Generative Adversarial Networks", 2017.
     I. Gulrajani et al., "Improved Training of Wasserstein GANs", 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import WassersteinGAN
+    >>> model = WassersteinGAN(
+    ...     input_shape=(8, 8, 1), latent_dim=6, noise_dim=5, filters=(4, 8), kernel_size=3
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "wgan_gp"

@@ -57,6 +57,14 @@ class ConditionalAutoencoder(Autoencoder):
     ----------
     K. Sohn et al., "Learning Structured Output Representation using Deep Conditional Generative Models",
     2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import ConditionalAutoencoder
+    >>> model = ConditionalAutoencoder(input_shape=(8, 8, 1), latent_dim=6, filters=(4, 4), strides=(1, 2))
+    >>> model.encode_per_class(np.zeros((2, 8, 8), np.uint8)).shape
+    (10, 2, 6)
     """
 
     registry_name = "conditional_ae"

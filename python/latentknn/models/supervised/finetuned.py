@@ -84,6 +84,18 @@ class FinetunedEncoder(SupervisedEncoder):
     References
     ----------
     A. Géron, "Hands-On Machine Learning with Scikit-Learn, Keras, and TensorFlow", chapter 17.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import FinetunedEncoder
+    >>> model = FinetunedEncoder(
+    ...     input_shape=(8, 8, 1),
+    ...     autoencoder_options={"latent_dim": 6, "hidden_units": [16]},
+    ...     hidden_units=(8,),
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "finetuned"

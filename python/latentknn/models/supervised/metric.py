@@ -85,6 +85,16 @@ class MetricEncoder(SupervisedEncoder):
     K. He et al., "Deep Residual Learning for Image Recognition", 2016.
     F. Wang et al., "NormFace: L2 Hypersphere Embedding for Face Verification", 2017.
     P. Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import MetricEncoder
+    >>> model = MetricEncoder(
+    ...     input_shape=(8, 8, 1), latent_dim=6, filters=(4, 8)
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "metric"

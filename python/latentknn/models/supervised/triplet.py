@@ -70,6 +70,16 @@ class TripletEncoder(SupervisedEncoder):
     ----------
     F. Schroff et al., "FaceNet: A Unified Embedding for Face Recognition and Clustering", 2015.
     A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person Re-Identification", 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentknn.models import TripletEncoder
+    >>> model = TripletEncoder(
+    ...     input_shape=(8, 8, 1), latent_dim=6, filters=(4, 4), strides=(1, 2)
+    ... )
+    >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
+    (2, 6)
     """
 
     registry_name = "triplet"
