@@ -87,7 +87,8 @@ check-results: $(VENV)/installed-test
 # The documentation site, build/site/index.html. Notebooks are executed; a warning, a dead link or a request to another
 # host fails.
 docs: $(VENV)/installed-docs
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . build/site
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto \
+	  -c docs . build/site
 	$(BIN)/python docs/_extensions/check_site.py build/site
 
 lint: $(VENV)/installed-dev

@@ -156,8 +156,11 @@ def test_a_data_set_shows_pictures_of_every_class(shape):
 
 
 def pictures_size(shape: tuple[int, ...]) -> tuple[int, int]:
-    width, height = 8 * shape[1] + 7, shape[0]
-    return (width, height) if height <= 96 else (width * 96 // height, 96)
+    """Return the size of eight images, of which so many pixels are shown that a side has at most 96."""
+    step = -(-max(shape[:2]) // 96)
+    height, width = (len(range(0, side, step)) for side in shape[:2])
+    assert max(height, width) <= 96
+    return 8 * width + 7, height
 
 
 def page_of_any_length(thing: object) -> Page:
@@ -166,6 +169,13 @@ def page_of_any_length(thing: object) -> Page:
 
 def test_channels_that_no_picture_has_are_left_out():
     assert page(images(6, 5, 5, 2)).pictures == []
+
+
+def test_codes_of_8_bits_are_no_pictures():
+    codes = np.random.default_rng(0).integers(0, 256, (40, 6), dtype=np.uint8)
+    items = from_arrays(codes, np.arange(40) % 2)
+    assert page(items).pictures == []
+    assert page(run_experiment(items)).pictures == []
 
 
 def test_pictures_are_left_out_where_pillow_is_missing(monkeypatch):

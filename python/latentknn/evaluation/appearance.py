@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from latentknn.datasets import Dataset
 from latentknn.encoders import name_of
 from latentknn.evaluation.accuracy import Accuracy
 from latentknn.notebook.pictures import picture_strip
@@ -102,13 +103,17 @@ def _errors(experiment: Experiment) -> str:
     first = np.flatnonzero(result.predictions != result.truth)[:_ERRORS_SHOWN]
     if len(first) == 0:
         return ""
-    images = dataset.test_items.dtype == np.uint8
-    rows: list[list[object]] = []
-    for position in first.tolist():
-        names = [dataset.class_names[int(each[position])] for each in (result.truth, result.predictions)]
-        strip = picture_strip(dataset.test_items[position : position + 1], f"test image {position}")
-        rows.append([position, *names, *([strip or ""] if images else [])])
-    columns = ["test item", "class", "taken for", *([""] if images else [])]
+    names = dataset.class_names
+    rows: list[list[object]] = [
+        [position, names[int(result.truth[position])], names[int(result.predictions[position])]]
+        for position in first.tolist()
+    ]
+    columns = ["test item", "class", "taken for"]
+    if isinstance(dataset, Dataset):
+        columns.append("")
+        for row, position in zip(rows, first.tolist(), strict=True):
+            picture = picture_strip(dataset.test_images[[position]], f"test image {position}")
+            row.append(picture or "")
     more = int(np.count_nonzero(result.predictions != result.truth)) - len(first)
     return rows_table(
         "Wrong by the chosen vote", columns, rows, left_out=f"… and {more:,} more" if more > 0 else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 _LONGEST_TEXT = 80
+_CELL = "text-align:left;padding:0.2em 0.8em"
 
 
 class Markup(str):
@@ -17,8 +18,7 @@ class Markup(str):
 def facts_table(title: str, facts: Mapping[str, object]) -> str:
     """Return a table with a line for each fact, under a title."""
     lines = "".join(
-        f'<tr><th scope="row" style="text-align:left">{_cell(name)}</th>'
-        f'<td style="text-align:left">{_cell(value)}</td></tr>'
+        f'<tr><th scope="row" style="{_CELL}">{_cell(name)}</th><td style="{_CELL}">{_cell(value)}</td></tr>'
         for name, value in facts.items()
     )
     return _table(title, "", lines)
@@ -28,9 +28,9 @@ def rows_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, left_out: str = ""
 ) -> str:
     """Return a table with a row of names above it, and below it what was left out, if anything was."""
-    head = "".join(f'<th scope="col" style="text-align:left">{_cell(column)}</th>' for column in columns)
+    head = "".join(f'<th scope="col" style="{_CELL}">{_cell(column)}</th>' for column in columns)
     lines = "".join(
-        "<tr>" + "".join(f'<td style="text-align:left">{_cell(value)}</td>' for value in row) + "</tr>"
+        "<tr>" + "".join(f'<td style="{_CELL}">{_cell(value)}</td>' for value in row) + "</tr>"
         for row in rows
     )
     below = paragraphs([left_out] if left_out else [])
