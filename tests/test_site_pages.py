@@ -164,5 +164,12 @@ def test_notebooks_are_executed_by_the_build():
     assert "nb_execution_raise_on_error = True" in conf
     cells = [block for block in BLOCKS if block.language.startswith("{code-cell}")]
     assert "tutorial.md" in {block.page for block in cells}
+    # IPython goes on after a command that fails, unless a page says otherwise.
+    commands = {
+        block.page for block in cells if any(line.startswith("!") for line in block.code.splitlines())
+    }
+    assert commands
+    for page in commands:
+        assert "get_ipython().system = checked" in (ROOT / "docs" / page).read_text(encoding="utf-8")
     for page in {block.page for block in cells}:
         assert (ROOT / "docs" / page).read_text(encoding="utf-8").startswith("---\njupytext:\n")
