@@ -81,7 +81,7 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 # Pages that a part of the project brings; where that is absent, they are not listed.
-OPTIONAL_PAGES = ("distributed", "migration")
+OPTIONAL_PAGES = ("ann-benchmarks", "command-line", "distributed", "doctor", "migration", "wheels")
 
 
 def leave_out_absent_pages(app: Sphinx, docname: str, source: list[str]) -> None:
