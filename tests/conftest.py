@@ -21,6 +21,7 @@ from keras_download import forbid_keras
 from latentknn import _core, datasets, engines
 from latentknn.datasets import published
 from latentknn.datasets.idx import idx_checksum
+from ray_cluster import RayCluster
 
 # Every run tests the same cases; --hypothesis-profile=explore draws new ones.
 settings.register_profile("reproducible", deadline=None, derandomize=True, database=None)
@@ -100,6 +101,14 @@ def without_umap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let maps be placed by t-SNE, as where UMAP is not installed; it compiles itself for half a minute."""
     placing = import_module("latentknn.pages.placing")
     monkeypatch.setattr(placing, "find_spec", lambda name: None)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[RayCluster]:
+    """Give a Ray cluster of this machine, for all tests of a process."""
+    cluster = RayCluster()
+    yield cluster
+    cluster.shutdown()
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ ALLOWED = {
     ],
     f"{PACKAGE}/classification": [f"{PACKAGE}/index"],
     f"{PACKAGE}/shards": [f"{PACKAGE}/index", f"{PACKAGE}/files"],
+    f"{PACKAGE}/distributed": [f"{PACKAGE}/shards", f"{PACKAGE}/classification", f"{PACKAGE}/encoders"],
     PACKAGE: [f"{PACKAGE}/index", f"{PACKAGE}/moved_modules"],
     f"{PACKAGE}/datasets": [
         f"{PACKAGE}/labels",
@@ -89,7 +90,12 @@ ALLOWED = {
     f"{PACKAGE}/report": [f"{PACKAGE}/evaluation", f"{PACKAGE}/doctor"],
     f"{PACKAGE}/exporters": [f"{PACKAGE}/evaluation"],
     f"{PACKAGE}/pages": [f"{PACKAGE}/evaluation"],
-    f"{PACKAGE}/cli": [f"{PACKAGE}/report", f"{PACKAGE}/exporters", f"{PACKAGE}/pages"],
+    f"{PACKAGE}/cli": [
+        f"{PACKAGE}/report",
+        f"{PACKAGE}/exporters",
+        f"{PACKAGE}/pages",
+        f"{PACKAGE}/distributed",
+    ],
     f"{PACKAGE}/__main__": [f"{PACKAGE}/cli"],
 }
 """The other rooms that the files of each room may use.

@@ -12,7 +12,7 @@ def test_import_needs_only_numpy():
         import sys
         import latentknn
         loaded = {name.partition(".")[0] for name in sys.modules}
-        heavy = {"sklearn", "scipy", "tensorflow", "keras", "faiss", "matplotlib", "joblib", "rich", "typer"}
+        heavy = {"ray", "rich", "typer", "sklearn", "scipy", "tensorflow", "keras", "faiss", "matplotlib", "joblib"}
         print(*sorted(loaded & heavy))
     """
     assert run_script(script) == "\n"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from latentknn import (
         classification,
         datasets,
+        distributed,
         encoders,
         engines,
         evaluation,
@@ -36,6 +37,7 @@ __all__ = [
     "classification",
     "cosine_search",
     "datasets",
+    "distributed",
     "encoders",
     "engines",
     "evaluation",
@@ -53,6 +55,7 @@ find_moved_modules()
 _MODULES = {
     "classification",
     "datasets",
+    "distributed",
     "encoders",
     "evaluation",
     "exporters",

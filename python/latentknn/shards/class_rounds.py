@@ -39,7 +39,8 @@ def ask_per_class(
         Shape (C, M, k).
     """
     askings = [
-        Asking.of_queries(rows, k) for rows in _rounded(queries_of_classes(queries, dim, classes), classes)
+        Asking.of_queries(rows, k)
+        for rows in rounded_queries(queries_of_classes(queries, dim, classes), classes)
     ]
     for part in parts:
         _ask_part(part, classes, askings, k)
@@ -73,7 +74,7 @@ def _ask(part: Part, apart: ClassSearch, number: int, asking: Asking, k: int) ->
     return placed(SearchResult(similarities, ids, positions, scores), part.first, part.numbered)
 
 
-def _rounded(queries: list[NDArray[Any]], classes: NDArray[Any]) -> list[NDArray[np.float32]]:
+def rounded_queries(queries: list[NDArray[Any]], classes: NDArray[Any]) -> list[NDArray[np.float32]]:
     """Return the queries of every class as float32; ValueError names the class and the first bad row."""
     rounded: dict[int, NDArray[np.float32]] = {}
     for rows, label in zip(queries, classes.tolist(), strict=True):

@@ -262,7 +262,7 @@ class ShardedIndex:
         with self._turn():
             self._ask(self._parts(None), askings, k + 1)
         found = [asking.found(scores64) for asking in askings]
-        return _without_themselves(found, k)
+        return without_themselves(found, k)
 
     def search_per_class(self, queries: ArrayLike, k: int = 1, *, scores64: bool = False) -> SearchResult:
         """Find each query's k most cosine-similar codes of every class, as `CosineIndex.search_per_class`.
@@ -367,7 +367,7 @@ def _check_distinct(ids: NDArray[np.int64]) -> None:
         raise ValueError(f"id {distinct[counts > 1][0]} occurs twice; ids of all shards must be distinct")
 
 
-def _without_themselves(found: Sequence[SearchResult], k: int) -> SearchResult:
+def without_themselves(found: Sequence[SearchResult], k: int) -> SearchResult:
     """Return the neighbours of all codes, in order of position, without the codes themselves."""
     positions = np.concatenate([each.positions for each in found])
     others = others_of(positions, np.arange(len(positions)))

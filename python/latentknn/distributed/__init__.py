@@ -1,0 +1,33 @@
+"""Shards on the nodes of a Ray cluster: exact answers from more than one machine; docs/distributed.md.
+
+`starting` starts an index and connects to one, and `index` is what users ask. `client` knows the workers of a
+generation, which `serving` begins where `placement` says; `calls` asks them, by `rounds`, and `messages` is
+what they send. A `worker` is the process of a node. `publishing` goes over to the next generation, `masks`
+stay on the shards, `columns` are fetched from them, and `status` says how they are. `runtime` is the
+connection to Ray, `head_watch` tells when it is lost, and `records` where this user's clusters are.
+"""
+
+from latentknn.distributed.errors import (
+    AnswerTimeoutError,
+    ClusterLostError,
+    GenerationError,
+    IncompleteAnswerError,
+    UnknownMaskError,
+)
+from latentknn.distributed.index import DistributedIndex
+from latentknn.distributed.starting import connect, start, stop
+from latentknn.distributed.status import ClusterStatus, WorkerStatus
+
+__all__ = [
+    "AnswerTimeoutError",
+    "ClusterLostError",
+    "ClusterStatus",
+    "DistributedIndex",
+    "GenerationError",
+    "IncompleteAnswerError",
+    "UnknownMaskError",
+    "WorkerStatus",
+    "connect",
+    "start",
+    "stop",
+]

@@ -1,0 +1,332 @@
+"""An index whose shards are searched by other processes, on one machine or many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from latentknn import _core
+from latentknn.arrays import as_rows, as_similarities
+from latentknn.distributed.calls import Calls
+from latentknn.distributed.client import Client, seconds
+from latentknn.distributed.columns import class_counts, fetch_ids, fetch_labels
+from latentknn.distributed.rounds import ask_by_codes, ask_in_two_rounds, ask_per_class_once, shared
+from latentknn.distributed.runtime import Attachment
+from latentknn.distributed.serving import Serving
+from latentknn.distributed.status import ClusterStatus, status_of
+from latentknn.index import SearchResult
+from latentknn.index.class_search import queries_of_classes
+from latentknn.index.counts import IN_INDEX, neighbour_count
+from latentknn.shards.asking import Asking
+from latentknn.shards.class_rounds import rounded_queries
+from latentknn.shards.sharded_index import without_themselves
+
+TIMEOUT = 60.0
+"""Seconds that an answer is waited for where the caller names none."""
+
+_SELF_ROWS = 16_384
+"""Codes of a shard that are queries together when an index is searched by itself."""
+
+
+class DistributedIndex:
+    """The shards of a folder, searched by the nodes of a Ray cluster; `start` and `connect` return one.
+
+    Answers are the same bytes as those of one `CosineIndex` of all codes, or an error: every shard of the
+    manifest has answered, with its generation, number, digest and rows, or there is no answer.
+
+    Notes
+    -----
+    Safe to use from several threads. At most four batches of a client are under way at once; others wait, as
+    long as their time-out allows. For ``with``: leaving the block is `stop`. A pickle of it, in a task of the
+    same cluster, asks the same workers.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __reduce__(self) -> tuple[Callable[..., DistributedIndex], tuple[Any, ...]]:
+        serving = self._client.serving
+        known = serving.folder, serving.manifest, serving.groups, serving.members
+        return _attached, (known, self._client.replicas, self._client.name)
+
+    @property
+    def name(self) -> str | None:
+        """The name by which others connect, if there is one."""
+        return self._client.name
+
+    @property
+    def path(self) -> str:
+        """The folder, as every node sees it."""
+        return self._client.serving.folder
+
+    @property
+    def generation(self) -> int:
+        """Number of the manifest that is served."""
+        return self._client.serving.manifest.generation
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of a code."""
+        return self._client.serving.manifest.dim
+
+    @property
+    def exact(self) -> bool:
+        """Whether the answers keep the exactness contract: they do."""
+        return True
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The ids, shape (n,), int64, in order of position; they are fetched each time."""
+        return self._client.answered(TIMEOUT, fetch_ids)
+
+    @property
+    def labels(self) -> NDArray[Any] | None:
+        """The labels, shape (n,), in order of position, or None; they are fetched each time."""
+        return self._client.answered(TIMEOUT, fetch_labels)
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        """The distinct labels, sorted; ValueError where the index has no labels."""
+        return self._client.answered(TIMEOUT, class_counts)[0]
+
+    def __len__(self) -> int:
+        return self._client.serving.manifest.rows
+
+    def __repr__(self) -> str:
+        serving = self._client.serving
+        manifest = serving.manifest
+        return (
+            f"DistributedIndex({manifest.rows} codes of dimension {manifest.dim} in {len(manifest.shards)} "
+            f"shards, {len(serving.members)} workers, generation {manifest.generation})"
+        )
+
+    def search(
+        self,
+        queries: ArrayLike,
+        k: int = 10,
+        *,
+        allowed: ArrayLike | str | None = None,
+        at_least: ArrayLike | None = None,
+        scores64: bool = False,
+        timeout: float = TIMEOUT,
+    ) -> SearchResult:
+        """Find each query's k most cosine-similar codes, as `CosineIndex.search` does.
+
+        Parameters
+        ----------
+        queries : array-like of shape (M, d)
+            Rounded once to float32.
+        k : int
+            Neighbours a query, from 1 to the number of (allowed) codes, of all shards together.
+        allowed : array-like of shape (n,), bool, or str, optional
+            Search only the codes whose flag is true; or the name of a mask, which `set_mask` has left on the
+            shards.
+        at_least : array-like of shape (M,), optional
+            Find only codes whose float64 similarity to the query is at least this.
+        scores64 : bool
+            Whether to return the float64 similarities too.
+        timeout : float
+            Seconds after which a shard that has not answered is an error.
+
+        Returns
+        -------
+        SearchResult
+            Similarities and ids of shape (M, k).
+
+        Raises
+        ------
+        AnswerTimeoutError
+            Where shards have not answered in time; they are named. Also an `IncompleteAnswerError` and a
+            `TimeoutError`.
+        ClusterLostError
+            Where the head of the cluster is gone.
+        IncompleteAnswerError
+            Where a shard cannot answer, or did not answer as the manifest has it; it is named.
+        OSError, ValueError
+            Where a shard that a worker has to read again is damaged or gone; nothing is asked again then.
+        TypeError, ValueError
+            As `CosineIndex.search`.
+        UnknownMaskError
+            For a name of no mask.
+        """
+        rows = as_rows(queries, "queries", self.dim)
+        lowest = None if at_least is None else as_similarities(at_least, "at_least", len(rows))
+        rounded = _core.round_rows(rows, "queries")
+
+        def answer(calls: Calls) -> SearchResult:
+            masks, available = self._client.allowed(calls, allowed)
+            of_what = IN_INDEX if masks is None else "allowed codes"
+            count = neighbour_count(k, sum(available.values()), of_what)
+            asking = Asking.of_queries(rounded, count, lowest)
+            if len(rounded) > 0:
+                ask_in_two_rounds(calls, shared(rounded), asking, count, masks, available)
+            return asking.found(scores64)
+
+        return self._client.answered(timeout, answer, allowed if isinstance(allowed, str) else None)
+
+    def search_self(
+        self, k: int = 10, *, scores64: bool = False, timeout: float = 60 * TIMEOUT
+    ) -> SearchResult:
+        """Find the k nearest other codes of every code, as `CosineIndex.search_self` does.
+
+        Parameters
+        ----------
+        k : int
+            Neighbours a code, from 1 to the number of codes less one.
+        scores64 : bool
+            Whether to return the float64 similarities too.
+        timeout : float
+            Seconds for all codes together.
+
+        Returns
+        -------
+        SearchResult
+            Similarities and ids of shape (n, k), in order of position. `latentknn.distributed.self_join`
+            writes them to files instead.
+
+        Raises
+        ------
+        AnswerTimeoutError, ClusterLostError, IncompleteAnswerError, OSError
+            See `search`.
+        ValueError
+            For a k out of range, and see `search`.
+        """
+        k = neighbour_count(k, len(self) - 1, "other codes in the index")
+
+        def answer(calls: Calls) -> SearchResult:
+            found = [
+                ask_by_codes(calls, number, slice(begin, begin + _SELF_ROWS), k + 1).found(scores64)
+                for number, entry in enumerate(calls.serving.manifest.shards)
+                for begin in range(0, entry.rows, _SELF_ROWS)
+            ]
+            return without_themselves(found, k)
+
+        return self._client.answered(timeout, answer)
+
+    def search_per_class(
+        self, queries: ArrayLike, k: int = 1, *, scores64: bool = False, timeout: float = TIMEOUT
+    ) -> SearchResult:
+        """Find each query's k most cosine-similar codes of every class, as `CosineIndex.search_per_class`.
+
+        Parameters
+        ----------
+        queries : array-like of shape (M, d), or (C, M, d)
+            Rounded once to float32. In three dimensions, what is looked for in each class, in the order of
+            `classes`.
+        k : int
+            Neighbours a query and class, from 1 to the number of codes of the smallest class, of all shards
+            together.
+        scores64 : bool
+            Whether to return the float64 similarities too.
+        timeout : float
+            Seconds after which a shard that has not answered is an error.
+
+        Returns
+        -------
+        SearchResult
+            Similarities and ids of shape (C, M, k).
+
+        Raises
+        ------
+        AnswerTimeoutError, ClusterLostError, IncompleteAnswerError, OSError
+            See `search`.
+        TypeError, ValueError
+            As `CosineIndex.search_per_class`, and see `search`.
+        """
+
+        def answer(calls: Calls) -> SearchResult:
+            classes, counts = class_counts(calls)
+            smallest = int(counts.argmin())
+            count = neighbour_count(
+                k, int(counts[smallest]), f"codes of class {classes.tolist()[smallest]!r}, the smallest"
+            )
+            rounded = rounded_queries(queries_of_classes(queries, self.dim, classes), classes)
+            same = all(rows is rounded[0] for rows in rounded)
+            sent = shared(rounded[0] if same else np.stack(rounded))
+            return ask_per_class_once(calls, sent, len(rounded[0]), classes, count, scores64)
+
+        return self._client.answered(timeout, answer)
+
+    def set_mask(self, name: str, flags: ArrayLike, *, timeout: float = TIMEOUT) -> None:
+        """Leave a mask on the shards, so that searches name it and do not send it.
+
+        Parameters
+        ----------
+        name : str
+            Any; a mask of the same name is replaced. Other clients may use the name too.
+        flags : array-like of shape (n,), bool
+            Which codes may be found.
+        timeout : float
+            Seconds to wait.
+
+        Raises
+        ------
+        IncompleteAnswerError
+            Where no worker of some shards has taken it.
+        TypeError, ValueError
+            For a mask that is not boolean, or of another length.
+
+        Notes
+        -----
+        Masks belong to a generation: after `publish` they have to be set again. A worker that begins again is
+        given the mask again by the client that set it.
+        """
+        self._client.set_mask(name, flags, timeout)
+
+    def forget_mask(self, name: str) -> None:
+        """Free the memory of a mask; one that is not there is none."""
+        self._client.forget_mask(name)
+
+    def publish(self, generation: int | None = None, *, timeout: float = 10 * TIMEOUT) -> None:
+        """Serve the newest manifest of the folder, without a gap.
+
+        The new workers read their shards while the old ones answer. Then batches go to the new ones, and the
+        old ones end when the last batch that they answer is done. Both are in memory until then.
+
+        Parameters
+        ----------
+        generation : int, optional
+            The number that the newest manifest must have.
+        timeout : float
+            Seconds for the new workers to read their shards.
+
+        Raises
+        ------
+        IncompleteAnswerError, MemoryError, OSError
+            Where the new generation cannot be served; the old one still is.
+        ValueError
+            Where the folder holds another generation, or a damaged shard, which is named; the same.
+        """
+        self._client.publish(generation, timeout)
+
+    def status(self, *, timeout: float = 10.0) -> ClusterStatus:
+        """Return what each worker holds and does; one that does not answer in time is listed as such."""
+        return status_of(self._client.serving, self._client.replicas, self.name, seconds(timeout))
+
+    def stop(self) -> None:
+        """End the workers, and the cluster, where `start` began one for this process alone."""
+        self._client.end(workers=True)
+
+    def disconnect(self) -> None:
+        """Leave the workers to other clients, for an index that has a name."""
+        self._client.end(workers=False)
+
+
+def _attached(known: tuple[Any, ...], replicas: int, name: str | None) -> DistributedIndex:
+    """Return an index in another process of the cluster, such as that of a task."""
+    return DistributedIndex(Client(Serving(*known), Attachment("auto"), replicas, name))
