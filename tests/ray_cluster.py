@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,6 +20,14 @@ from latentknn.files.shard import write_shard
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
 
+HEALTH = {
+    "health_check_initial_delay_ms": 500,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 1000,
+    "health_check_failure_threshold": 6,
+}
+"""Ray's defaults tell of a dead node after 15 seconds or more; these after three."""
+
 
 class RayCluster:
     """A head without processors to give away, and nodes that come and go; this process is connected to it."""
@@ -30,24 +39,52 @@ class RayCluster:
         self._cluster = Cluster(
             initialize_head=True,
             # The head holds no shards, as workers have memory on nodes alone.
-            head_node_args={**NODE, "num_cpus": 0, "memory": 0, "include_dashboard": False},
+            head_node_args={
+                **NODE,
+                "num_cpus": 0,
+                "memory": 0,
+                "include_dashboard": False,
+                "_system_config": HEALTH,
+            },
         )
         self.nodes: list[Any] = []
         self.address = self._cluster.address
         ray.init(address=self.address, log_to_driver=False, logging_level="error")
 
     def have(self, count: int, **settings: Any) -> None:
-        """Add or remove nodes until there are as many."""
+        """Add or remove nodes until there are as many, and Ray knows of it."""
         while len(self.nodes) > count:
             self.remove(self.nodes[-1])
         while len(self.nodes) < count:
-            self.nodes.append(self._cluster.add_node(**{**NODE, "memory": 1 << 30, **settings}))
-        self._cluster.wait_for_nodes()
+            self.add(**settings)
+        self.settle()
+
+    def add(self, **settings: Any) -> Any:
+        """Add a node."""
+        self.nodes.append(self._cluster.add_node(**{**NODE, "memory": 1 << 30, **settings}))
+        return self.nodes[-1]
 
     def remove(self, node: Any) -> None:
         """End a node and all of its processes at once."""
+        for pid in self.processes_of(node):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.nodes.remove(node)
         self._cluster.remove_node(node, allow_graceful=False)
+
+    def settle(self) -> None:
+        """Wait until Ray knows which nodes live."""
+        import ray
+
+        wanted = {node.node_id for node in self.nodes} | {self._cluster.head_node.node_id}
+        alive: set[str] = set()
+
+        def known() -> bool:
+            alive.clear()
+            alive.update(each["NodeID"] for each in ray.nodes() if each["Alive"])
+            return alive == wanted
+
+        assert eventually(known), (alive, wanted)
 
     def processes_of(self, node: Any) -> list[int]:
         """Return the processes of a node: its raylet and what descends from that."""
