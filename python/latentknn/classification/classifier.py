@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,24 @@ from latentknn.labels import labels_for_scikit_learn
 
 # scikit-learn checks the shape and the feature names; the index checks the values and rounds them once.
 _VALIDATION: dict[str, Any] = {"dtype": None, "ensure_all_finite": False}
+
+
+class SearchedIndex(Protocol):
+    """What `CosineKNNClassifier.from_index` asks."""
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of a code."""
+
+    @property
+    def labels(self) -> NDArray[Any] | None:
+        """The labels, in order of position, or None."""
+
+    def search(self, queries: ArrayLike, k: int, *, scores64: bool) -> SearchResult:
+        """Find each query's k most similar codes."""
+
+    def search_self(self, k: int, *, scores64: bool) -> SearchResult:
+        """Find the k most similar other codes of every code."""
 
 
 class CosineKNNClassifier(NeighbourClassifier):
@@ -49,7 +67,7 @@ class CosineKNNClassifier(NeighbourClassifier):
     classes_ : ndarray of shape (C,)
         The labels seen by `fit`, sorted.
     index_ : CosineIndex
-        The training codes.
+        The training codes; or the index that `from_index` was given.
     n_features_in_ : int
         Dimension of the codes.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -69,6 +87,9 @@ class CosineKNNClassifier(NeighbourClassifier):
     >>> clf.predict([[5.0, 1.0]]).tolist()
     ['right']
     """
+
+    index_: SearchedIndex
+    _of_index = False
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Keep the training codes and their labels.
@@ -97,10 +118,70 @@ class CosineKNNClassifier(NeighbourClassifier):
         labels = None if y is None else labels_for_scikit_learn(y)
         codes, labels = validate_data(self, for_scikit_learn(X, "codes"), labels, **_VALIDATION)
         check_classification_targets(labels)
+        self._of_index = False
         self._build_index(codes)
-        self.n_samples_fit_ = len(self.index_)
+        self.n_samples_fit_ = len(codes)
         self.classes_, self._class_of_row = np.unique(labels, return_inverse=True)
         return self
+
+    @classmethod
+    def from_index(
+        cls,
+        index: SearchedIndex,
+        n_neighbors: int = 1,
+        *,
+        weights: str = "uniform",
+        temperature: float = 0.07,
+    ) -> Self:
+        """Return a classifier that asks an index, whose codes are not copied.
+
+        Parameters
+        ----------
+        index : CosineIndex, ShardedIndex or DistributedIndex
+            With labels: integers, strings or booleans. It must not change while it is used.
+        n_neighbors : int, default 1
+            Number of neighbours that vote.
+        weights : {"uniform", "similarity", "softmax"}, default "uniform"
+            Weight of a neighbour's vote.
+        temperature : float, default 0.07
+            Temperature of ``weights="softmax"``.
+
+        Returns
+        -------
+        CosineKNNClassifier
+            As `fit` would return it for the same codes and labels; equal similarities are in the order of the
+            index's ids. `engine` and `n_jobs` are those of the index. Memory: one number a code for its
+            class, of 1 byte for up to 256 classes. `fit` and `sklearn.base.clone` leave the index.
+
+        Raises
+        ------
+        TypeError
+            For something that is no index.
+        ValueError
+            For an index without labels or codes, or with continuous ones, or a parameter out of its range.
+
+        Examples
+        --------
+        >>> import latentknn as lk
+        >>> index = lk.CosineIndex.from_codes([[1.0, 0.0], [0.0, 1.0]], ["right", "up"])
+        >>> lk.CosineKNNClassifier.from_index(index).predict([[5.0, 1.0]]).tolist()
+        ['right']
+        """
+        if isinstance(index, type) or not hasattr(index, "search_self"):
+            raise TypeError(f"from_index takes an index, received {index!r}; pass codes and labels to fit()")
+        classifier = cls(n_neighbors, weights=weights, temperature=temperature)
+        classifier._check_voting()
+        labels = index.labels
+        if labels is None or len(labels) == 0:
+            raise ValueError("the index has no labels; make it of codes with labels=")
+        check_classification_targets(labels)
+        classifier.index_ = index
+        classifier.n_samples_fit_ = len(labels)
+        classifier.n_features_in_ = index.dim
+        classifier.classes_, class_of_row = np.unique(labels, return_inverse=True)
+        classifier._class_of_row = class_of_row.astype(np.min_scalar_type(len(classifier.classes_) - 1))
+        classifier._of_index = True
+        return classifier
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the class of every query; the nearest neighbour decides between equal votes.
@@ -179,14 +260,16 @@ class CosineKNNClassifier(NeighbourClassifier):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        if "index_" in state:
+        if "index_" in state and not self._of_index:
             # The machine that loads the pickle decides on threads and kernels.
             state["index_"] = state["index_"].codes
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "index_" in state:
+        # Pickles of older versions say nothing of it.
+        self._of_index = state.get("_of_index", False)
+        if "index_" in state and not self._of_index:
             self._build_index(state["index_"])
 
     def _build_index(self, codes: NDArray[Any]) -> None:
