@@ -4,7 +4,8 @@
 generation, which `serving` begins where `placement` says; `calls` asks them, by `rounds`, and `messages` is
 what they send. A `worker` is the process of a node. `publishing` goes over to the next generation, `masks`
 stay on the shards, `columns` are fetched from them, and `status` says how they are. `runtime` is the
-connection to Ray, `head_watch` tells when it is lost, and `records` where this user's clusters are.
+connection to Ray, `head_watch` tells when it is lost, and `records` where this user's clusters are. `jobs`
+encode and classify the files of `tables`, and join an index with itself by `joining`, as `tasks` of Ray.
 """
 
 from latentknn.distributed.errors import (
@@ -15,8 +16,10 @@ from latentknn.distributed.errors import (
     UnknownMaskError,
 )
 from latentknn.distributed.index import DistributedIndex
+from latentknn.distributed.jobs import classify, encode, self_join
 from latentknn.distributed.starting import connect, start, stop
 from latentknn.distributed.status import ClusterStatus, WorkerStatus
+from latentknn.distributed.tasks import Progress
 
 __all__ = [
     "AnswerTimeoutError",
@@ -25,9 +28,13 @@ __all__ = [
     "DistributedIndex",
     "GenerationError",
     "IncompleteAnswerError",
+    "Progress",
     "UnknownMaskError",
     "WorkerStatus",
+    "classify",
     "connect",
+    "encode",
+    "self_join",
     "start",
     "stop",
 ]

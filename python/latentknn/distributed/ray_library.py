@@ -48,7 +48,7 @@ def on_loopback() -> Iterator[None]:
 
 def _ask_for_tokens() -> None:
     """Use the token in ``~/.ray/auth_token``, unless the environment says what to do."""
-    from ray._raylet import Config
+    from ray._raylet import Config  # type: ignore[attr-defined]  # it is made by Cython
 
     if _TOKENS not in os.environ:
         os.environ[_TOKENS] = "token"

@@ -1,0 +1,210 @@
+"""Encoding and classifying files, and joining an index with itself, by all nodes of a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentknn.arrays import as_rows
+from latentknn.classification import CosineKNNClassifier
+from latentknn.distributed.calls import Calls
+from latentknn.distributed.index import DistributedIndex
+from latentknn.distributed.joining import ids_of_rows, nearest_others, similar_others
+from latentknn.distributed.tables import column_values, list_column, read_table, with_column, write_table
+from latentknn.distributed.tasks import Progress, Task, described, input_files, run_job
+from latentknn.encoders import as_encoder
+from latentknn.index import SearchResult
+from latentknn.index.counts import neighbour_count
+
+Inputs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+Report = Callable[[Progress], None]
+
+_JOIN_ROWS = 16_384
+"""Codes of one file of a join."""
+
+_SECONDS = 3600.0
+"""Time that the codes of one file may take."""
+
+
+def encode(
+    encoder: Any,
+    inputs: Inputs,
+    output: str | os.PathLike[str],
+    *,
+    items: str = "items",
+    progress: Report | None = None,
+    address: str = "auto",
+) -> None:
+    """Encode the items of Parquet files, one task a file.
+
+    Parameters
+    ----------
+    encoder
+        Whatever `latentknn.encoders.as_encoder` takes, and pickle.
+    inputs : str, path or sequence of them
+        Patterns or names of Parquet files, each of which fits into memory.
+    output : str or path
+        A folder that every node sees. A file of each input's name has its columns, but for `items`, and the
+        codes as ``codes``; `latentknn.shards.Writer.extend` reads it.
+    items : str
+        The column of the items: lists of numbers, numbers or strings.
+    progress : callable, optional
+        Is given a `Progress` after every file.
+    address : str
+        The cluster; see `start`.
+
+    Raises
+    ------
+    ConnectionError
+        Where there is no cluster.
+    FileNotFoundError
+        Where no file is named.
+    RuntimeError
+        Where a file cannot be read, encoded or written; it is named. Files that were finished stay.
+    ValueError
+        For a folder of another job, or inputs of one name.
+
+    Notes
+    -----
+    A job that is begun again, after whatever ended it, writes the files that are missing: those that were
+    under way are done anew. The same encoder and inputs give the same bytes, if the encoder does.
+    """
+    files = input_files(inputs)
+    settings = {"job": "encode", "items": items, "inputs": [described(path) for path in files]}
+    tasks = [Task(path.name, (str(path), items)) for path in files]
+    run_job(output, settings, tasks, _encode_file, [as_encoder(encoder)], progress, address)
+
+
+def classify(
+    classifier: CosineKNNClassifier,
+    inputs: Inputs,
+    output: str | os.PathLike[str],
+    *,
+    codes: str = "codes",
+    progress: Report | None = None,
+    address: str = "auto",
+) -> None:
+    """Classify the codes of Parquet files, one task a file.
+
+    Parameters
+    ----------
+    classifier : CosineKNNClassifier
+        Fitted, or `from_index` of an index: that of a cluster is asked by the tasks.
+    inputs, output, progress, address
+        See `encode`. A file of the output has the columns of its input, but for `codes`, and the class as
+        ``label``.
+    codes : str
+        The column of the codes, lists of numbers.
+
+    Raises
+    ------
+    ConnectionError, FileNotFoundError, RuntimeError, ValueError
+        See `encode`.
+    """
+    files = input_files(inputs)
+    settings = {
+        "job": "classify",
+        "codes": codes,
+        "voters": classifier.n_neighbors,
+        "weights": classifier.weights,
+        "temperature": classifier.temperature,
+        "index": _described_index(classifier.index_),
+        "inputs": [described(path) for path in files],
+    }
+    tasks = [Task(path.name, (str(path), codes)) for path in files]
+    run_job(output, settings, tasks, _classify_file, [classifier], progress, address)
+
+
+def self_join(
+    index: DistributedIndex,
+    output: str | os.PathLike[str],
+    *,
+    k: int | None = None,
+    similarity: float | None = None,
+    progress: Report | None = None,
+) -> None:
+    """Write the neighbours of every code of an index among the others, one task for some thousand codes.
+
+    Parameters
+    ----------
+    index : DistributedIndex
+    output : str or path
+        A folder that every node sees. Its Parquet files have, in order of position, the columns ``id``,
+        ``neighbours`` (ids, best first) and ``similarities``.
+    k : int, optional
+        Neighbours of each code.
+    similarity : float, optional
+        Or all neighbours whose float64 similarity is at least this.
+    progress : callable, optional
+        Is given a `Progress` after every file.
+
+    Raises
+    ------
+    RuntimeError
+        Where a file cannot be written; it is named. Files that were finished stay, as for `encode`.
+    ValueError
+        For neither or both of `k` and `similarity`, one out of range, or a folder of another job.
+    """
+    if (k is None) == (similarity is None):
+        raise ValueError(f"give k or similarity, and not both; received k = {k}, similarity = {similarity}")
+    if k is not None:
+        k = neighbour_count(k, len(index) - 1, "other codes in the index")
+    elif not -1.0 <= float(similarity or 0.0) <= 1.0:
+        raise ValueError(f"similarity must be from -1 to 1, received {similarity}")
+    manifest = index._client.serving.manifest
+    settings = {"job": "self_join", "k": k, "similarity": similarity, "index": _described_index(index)}
+    tasks = [
+        Task(f"join-{number:06d}-{begin:012d}.parquet", (number, begin, k, similarity))
+        for number, entry in enumerate(manifest.shards)
+        for begin in range(0, entry.rows, _JOIN_ROWS)
+    ]
+    run_job(output, settings, tasks, _join_rows, [index], progress, "auto")
+
+
+def _described_index(index: Any) -> Any:
+    """Return by what the index of a job is told from another one, as far as its files tell."""
+    if isinstance(index, DistributedIndex):
+        return [entry.digest for entry in index._client.serving.manifest.shards]
+    return len(index)
+
+
+def _encode_file(unfinished: Path, encoder: Any, source: str, items: str) -> None:
+    table = read_table(source)
+    codes = np.asarray(encoder.encode(column_values(table, items, source)))
+    write_table(unfinished, with_column(table, items, "codes", as_rows(codes, "codes")))
+
+
+def _classify_file(unfinished: Path, classifier: Any, source: str, codes: str) -> None:
+    table = read_table(source)
+    labels = classifier.predict(column_values(table, codes, source))
+    write_table(unfinished, with_column(table, codes, "label", labels))
+
+
+def _join_rows(
+    unfinished: Path,
+    index: DistributedIndex,
+    number: int,
+    begin: int,
+    k: int | None,
+    similarity: float | None,
+) -> None:
+    rows = slice(begin, begin + _JOIN_ROWS)
+
+    def answer(calls: Calls) -> tuple[NDArray[np.int64], list[SearchResult]]:
+        ids = ids_of_rows(calls, number, rows)
+        if similarity is None:
+            return ids, nearest_others(calls, number, rows, k or 0)
+        return ids, similar_others(calls, number, rows, float(similarity))
+
+    ids, found = index._client.answered(_SECONDS, answer)
+    columns = {
+        "id": ids,
+        "neighbours": list_column([each.ids for each in found], np.int64),
+        "similarities": list_column([each.similarities for each in found], np.float32),
+    }
+    write_table(unfinished, columns)
