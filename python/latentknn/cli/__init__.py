@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from latentknn import __version__
-from latentknn.cli import compare, datasets, doctor, engines, evaluate, models, run
+from latentknn.cli import cluster, compare, datasets, doctor, engines, evaluate, models, run, shards
 from latentknn.cli.errors import CommandError
 
 _INTERRUPTED = 130
@@ -87,7 +87,7 @@ def _app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_common)
-    for command in (run, evaluate, compare, models, datasets, engines, doctor):
+    for command in (run, evaluate, compare, models, datasets, engines, doctor, shards, cluster):
         command.add_to(app)
     return app
 

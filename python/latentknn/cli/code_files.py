@@ -72,7 +72,7 @@ class CodeFiles:
 
 
 def _read_pair(codes_path: Path, labels_path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
-    codes, labels = read_array(codes_path), _read_labels(labels_path)
+    codes, labels = read_array(codes_path), read_labels(labels_path)
     if codes.ndim != 2 or 0 in codes.shape:
         raise CommandError(f"{codes_path} must hold codes of shape (n, d), it holds shape {codes.shape}")
     if codes.dtype.kind not in "biuf":
@@ -84,7 +84,14 @@ def _read_pair(codes_path: Path, labels_path: Path) -> tuple[NDArray[Any], NDArr
     return codes, labels
 
 
-def _read_labels(path: Path) -> NDArray[Any]:
+def read_labels(path: Path) -> NDArray[Any]:
+    """Return the labels of a .npy file, or of a text file with one a line.
+
+    Raises
+    ------
+    CommandError
+        If the file is missing or damaged, or a line is empty; the message names it.
+    """
     if path.suffix == ".npy" or not path.is_file():
         return read_array(path)
     try:

@@ -6,6 +6,7 @@ what they send. A `worker` is the process of a node. `publishing` goes over to t
 stay on the shards, `columns` are fetched from them, and `status` says how they are. `runtime` is the
 connection to Ray, `head_watch` tells when it is lost, and `records` where this user's clusters are. `jobs`
 encode and classify the files of `tables`, and join an index with itself by `joining`, as `tasks` of Ray.
+`head` begins a cluster that outlives a command.
 """
 
 from latentknn.distributed.errors import (
@@ -15,6 +16,7 @@ from latentknn.distributed.errors import (
     IncompleteAnswerError,
     UnknownMaskError,
 )
+from latentknn.distributed.head import start_apart, stop_apart
 from latentknn.distributed.index import DistributedIndex
 from latentknn.distributed.jobs import classify, encode, self_join
 from latentknn.distributed.starting import connect, start, stop
@@ -36,5 +38,7 @@ __all__ = [
     "encode",
     "self_join",
     "start",
+    "start_apart",
     "stop",
+    "stop_apart",
 ]

@@ -61,7 +61,6 @@ def remember(name: str, record: Record) -> None:
     folder = _folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with atomic_file(folder / f"{name}.json") as unfinished:
-        unfinished.chmod(0o600)
         unfinished.write_bytes(msgspec.json.encode(record))
     (folder / f"{name}.json").chmod(0o600)
 
@@ -77,8 +76,15 @@ def recall(name: str) -> Record | None:
 
 def forget(name: str) -> None:
     """Delete what is written of a cluster."""
-    with suppress(FileNotFoundError):
-        (_folder() / f"{name}.json").unlink()
+    for suffix in ("json", "log"):
+        with suppress(FileNotFoundError):
+            (_folder() / f"{name}.{suffix}").unlink()
+
+
+def log_of(name: str) -> Path:
+    """Return where a process that serves an index writes its errors; the folder is there."""
+    _folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+    return _folder() / f"{name}.log"
 
 
 def _folder() -> Path:

@@ -1,0 +1,100 @@
+"""Shards and clusters on the command line, as a new user tries them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+import latentknn as lk
+from cli_cases import refused
+from latentknn.cli import main
+from new_interpreter import HANG
+
+CODES = np.random.default_rng(6).standard_normal((200, 7)).astype(np.float32)
+LABELS = np.array(["shoe", "bag"])[np.arange(200) % 2]
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    np.save(tmp_path / "codes.npy", CODES)
+    np.save(tmp_path / "labels.npy", LABELS)
+    parquet.write_table(pa.table({"id": np.arange(50), "codes": list(CODES[:50])}), tmp_path / "q.parquet")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_shards_are_written_verified_and_described(files, capsys):
+    write = ["shards", "write", "codes.npy", "db", "--labels", "labels.npy", "--rows-per-shard", "80"]
+    assert main(write) == 0
+    assert (
+        "200 codes of 7 dimensions are in db, generation 1: 200 codes in 3 shards" in capsys.readouterr().out
+    )
+    assert main(["shards", "verify", "db"]) == 0
+    assert "generation 1 is whole: 200 codes" in capsys.readouterr().out
+    assert main(["shards", "info", "db"]) == 0
+    output = capsys.readouterr().out
+    assert "labels: <U4; ids: positions" in output
+    assert "shard-000001-0002.safetensors  40" in output
+    index = lk.shards.open("db")
+    assert np.array_equal(index.codes, CODES)
+    assert index.labels.tolist() == LABELS.tolist()
+    assert main(["shards", "write", "q.parquet", "other", "--ids", "id"]) == 0
+    assert lk.shards.open("other").ids.tolist() == list(range(50))
+    assert lk.shards.verify("other").rows == 50
+    (path,) = (files / "db").glob("shard-*-0001*")
+    content = bytearray(path.read_bytes())
+    content[-2000] ^= 1
+    path.write_bytes(content)
+    assert main(["shards", "verify", "db"]) == 2
+    assert path.name in capsys.readouterr().err
+
+
+def test_what_cannot_be_written_is_refused(files, capsys):
+    assert "codes.txt" in refused(capsys, "shards", "write", "codes.txt", "db")
+    assert "no manifest" in refused(capsys, "shards", "info", str(files))
+    assert "there is no 'x'" in refused(capsys, "shards", "write", "q.parquet", "db", "--codes", "x")
+    assert not (files / "db").exists()
+    with pytest.raises(ValueError, match=r"one \.npy file"):
+        lk.shards.write_files("db", ["q.parquet"], label_array=LABELS)
+    with pytest.raises(ValueError, match="at least one file"):
+        lk.shards.write_files("db", [])
+
+
+def test_a_new_user_starts_searches_classifies_and_stops(files):
+    def command(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "latentknn", *arguments], capture_output=True, text=True, timeout=HANG
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    command("shards", "write", "codes.npy", "db", "--labels", "labels.npy", "--rows-per-shard", "80")
+    assert "lk.distributed.connect('latentknn')" in command("cluster", "start", "db")
+    try:
+        script = """
+import numpy as np, latentknn as lk
+index = lk.distributed.connect("latentknn")
+print(index.search(np.load("codes.npy"), 1).ids.ravel().tolist() == list(range(200)))
+"""
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=HANG)
+        assert done.stdout == "True\n", done.stderr
+        status = command("cluster", "status")
+        assert "generation 1, 200 codes of 7 dimensions in 3 shards, replicas: 1, restarts: 0" in status
+        assert "0,1,2" in status
+        command("cluster", "search", "codes.npy", "found.npz", "-k", "3")
+        with np.load("found.npz") as found:
+            assert np.array_equal(found["ids"], lk.cosine_search(CODES, CODES, 3).ids)
+        command("cluster", "classify", "q.parquet", "out", "-k", "3")
+        fitted = lk.CosineKNNClassifier(3).fit(CODES, LABELS)
+        labels = parquet.read_table("out/q.parquet")["label"].to_pylist()
+        assert labels == fitted.predict(CODES[:50]).tolist()
+    finally:
+        assert "latentknn is stopped" in command("cluster", "stop")
+    assert os.listdir(files / "state" / "latentknn" / "clusters") == []
