@@ -80,8 +80,9 @@ def _status(name: Name = "latentknn", address: Address = None) -> None:
     with as_command_error(*_ERRORS):
         status = lk.distributed.connect(name, address=address).status()
     print(
-        f"{status.name}: {status.path}, generation {status.generation}, {status.rows:,} codes of {status.dim} "
-        f"dimensions in {status.shards} shards, replicas: {status.replicas}, restarts: {status.restarts}"
+        f"{status.name}: {status.path}, generation {status.generation}, {status.rows:,} codes of "
+        f"{status.dim} dimensions in {status.shards} shards, replicas: {status.replicas}, "
+        f"restarts: {status.restarts}"
     )
     rows = [("node", "process", "shards", "codes", "memory, MiB", "queries/s", "answers")]
     for each in status.workers:
