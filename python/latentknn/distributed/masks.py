@@ -8,7 +8,7 @@ from latentknn.distributed.calls import Patience
 from latentknn.distributed.errors import IncompleteAnswerError, UnknownMaskError
 from latentknn.distributed.messages import Allowed, MaskBits, MaskName
 from latentknn.distributed.ray_library import import_ray
-from latentknn.distributed.serving import CONTROL, Serving
+from latentknn.distributed.serving import Serving
 from latentknn.files.digests import digest_of
 
 
@@ -61,10 +61,7 @@ def find_mask(serving: Serving, name: str, patience: Patience) -> NamedMask:
     """Return a mask that another client has set."""
     ray = import_ray()
     found = [
-        ray.get(
-            member.handle.find_mask.options(concurrency_group=CONTROL).remote(name), timeout=patience.left
-        )
-        for member in serving.members
+        ray.get(member.handle.find_mask.remote(name), timeout=patience.left) for member in serving.members
     ]
     digests = {each[0] for each in found if each is not None}
     available = {group: count for each in found if each is not None for group, count in each[1].items()}
@@ -79,7 +76,7 @@ def find_mask(serving: Serving, name: str, patience: Patience) -> NamedMask:
 def forget_mask(serving: Serving, name: str) -> None:
     """Tell all workers to hold a mask no longer."""
     for member in serving.members:
-        member.handle.forget_mask.options(concurrency_group=CONTROL).remote(name)
+        member.handle.forget_mask.remote(name)
 
 
 def _send(serving: Serving, name: str, digest: str, bits: dict[int, MaskBits], patience: Patience) -> None:
@@ -87,7 +84,7 @@ def _send(serving: Serving, name: str, digest: str, bits: dict[int, MaskBits], p
     calls = {}
     for member in serving.members:
         own = {group: bits[group] for group in member.groups}
-        calls[member.handle.set_mask.options(concurrency_group=CONTROL).remote(name, digest, own)] = member
+        calls[member.handle.set_mask.remote(name, digest, own)] = member
     waiting = set(range(len(serving.groups)))
     left = list(calls)
     while left and waiting:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from latentknn.distributed.ray_library import import_ray
 from latentknn.distributed.runtime import live_nodes
-from latentknn.distributed.serving import CONTROL, Serving, begin_serving
+from latentknn.distributed.serving import Serving, begin_serving
 from latentknn.files.manifest import read_newest
 
 _OTHERS_SECONDS = 30.0
@@ -50,7 +50,7 @@ def withdraw(old: Serving) -> None:
         # From now on the worker refuses new searches, and other clients go over to the new generation.
         with suppress(ray.exceptions.RayError):
             while time.monotonic() < deadline:
-                under_way = member.handle.retire.options(concurrency_group=CONTROL).remote()
+                under_way = member.handle.retire.remote()
                 if ray.get(under_way, timeout=_OTHERS_SECONDS) == 0:
                     break
                 time.sleep(0.02)

@@ -24,6 +24,9 @@ _REACH_SECONDS = 5.0
 _lock = Lock()
 _own_users = 0
 _own = False
+_through = ""
+"""The address ``ray://`` that this process is connected through, which Ray does not tell."""
+
 _watch: HeadWatch | None = None
 
 
@@ -49,7 +52,7 @@ class Attachment:
     """
 
     def __init__(self, address: str) -> None:
-        global _own, _own_users, _watch
+        global _own, _own_users, _through, _watch
         ray = import_ray()
         if not isinstance(address, str):
             raise TypeError(f"address must be a string, received a {type(address).__name__}")
@@ -69,6 +72,7 @@ class Attachment:
                 )
             if not connected:
                 _connect(ray, address)
+                _through = address
                 _own = address == "local"
             self.own = _own
             _own_users += self.own
@@ -112,7 +116,7 @@ def connected_address() -> str | None:
 
 def _address(ray: Any) -> str:
     if ray.util.client.ray.is_connected():
-        return "ray://"
+        return _through
     return str(ray.get_runtime_context().gcs_address)
 
 

@@ -21,8 +21,11 @@ from latentknn.files.manifest import Manifest
 _CALLS_AT_ONCE = 4
 """Searches that a worker has under way at once; others wait at the worker."""
 
-CONTROL = "control"
+_CONTROL = "control"
 """The threads of a worker that answer while searches occupy the others."""
+
+_CONTROLS = ("describe", "set_mask", "forget_mask", "find_mask", "retire", "status")
+"""The methods that these threads run."""
 
 _DEAD_AFTER = 10.0
 """Seconds that the end of a worker's process is waited for."""
@@ -125,7 +128,7 @@ class Serving:
         for member in self.members:
             while time.monotonic() < deadline:
                 try:
-                    ended = member.handle.describe.options(concurrency_group=CONTROL, max_task_retries=0)
+                    ended = member.handle.describe.options(max_task_retries=0)
                     ray.get(ended.remote(), timeout=0.5)
                 except ray.exceptions.GetTimeoutError:
                     continue
@@ -176,6 +179,8 @@ def _begin(
     ray = import_ray()
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+    for method in _CONTROLS:
+        ray.method(concurrency_group=_CONTROL)(getattr(ShardWorker, method))
     # A worker takes no processor from Ray: where a node ends, its worker begins again on another one, whose
     # processors a worker has already. Both then share them.
     actor = ray.remote(
@@ -184,7 +189,7 @@ def _begin(
         max_restarts=-1,
         max_task_retries=-1,
         max_concurrency=_CALLS_AT_ONCE,
-        concurrency_groups={CONTROL: 2},
+        concurrency_groups={_CONTROL: 2},
         scheduling_strategy=NodeAffinitySchedulingStrategy(seat.node.node_id, soft=True),
         namespace=NAMESPACE,
     )(ShardWorker)
@@ -254,9 +259,7 @@ def _served(names: Sequence[str]) -> Serving | None:
     for each in names:
         try:
             handle = ray.get_actor(each, namespace=NAMESPACE)
-            described = ray.get(
-                handle.describe.options(concurrency_group=CONTROL).remote(), timeout=_DEAD_AFTER
-            )
+            described = ray.get(handle.describe.remote(), timeout=_DEAD_AFTER)
         except (ValueError, ray.exceptions.RayError):
             return None
         _, _, own, _ = described

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from latentknn.distributed.ray_library import import_ray
-from latentknn.distributed.serving import CONTROL, Serving
+from latentknn.distributed.serving import Serving
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def status_of(serving: Serving, replicas: int, name: str | None, timeout: float)
     """Ask every worker, and wait at most `timeout` seconds for all of them."""
     ray = import_ray()
     deadline = time.monotonic() + timeout
-    calls = [member.handle.status.options(concurrency_group=CONTROL).remote() for member in serving.members]
+    calls = [member.handle.status.remote() for member in serving.members]
     workers = []
     for call, member in zip(calls, serving.members, strict=True):
         try:
