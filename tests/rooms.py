@@ -78,7 +78,7 @@ ALLOWED = {
     f"{MODELS}/autoencoders": [f"{MODELS}/base"],
     f"{MODELS}/generative": [f"{MODELS}/base"],
     f"{MODELS}/supervised": [f"{MODELS}/base", f"{PACKAGE}/stratifying"],
-    MODELS: [f"{MODELS}/base", f"{PACKAGE}/public_names"],
+    MODELS: [f"{MODELS}/autoencoders", f"{PACKAGE}/public_names"],
     f"{PACKAGE}/evaluation": [
         f"{PACKAGE}/classification",
         f"{PACKAGE}/datasets",

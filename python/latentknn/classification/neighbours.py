@@ -116,5 +116,7 @@ def find_neighbours(
         found = index.search_per_class(queries, k, scores64=True)
         scores, class_numbers = nearest_of_all(found.scores, found.ids)
         return Neighbours(scores, index.classes[class_numbers], class_count)
-    found = index.search(queries, k, scores64=True, progress=progress)
+    # Indexes of shards do not tell how far a search is.
+    told = {} if progress is False else {"progress": progress}
+    found = index.search(queries, k, scores64=True, **told)
     return Neighbours(found.scores, labels[found.positions], class_count)

@@ -22,6 +22,7 @@ from latentknn.distributed.jobs import classify, encode, self_join
 from latentknn.distributed.starting import connect, start, stop
 from latentknn.distributed.status import ClusterStatus, WorkerStatus
 from latentknn.distributed.tasks import Progress
+from latentknn.public_names import listing
 
 __all__ = [
     "AnswerTimeoutError",
@@ -42,3 +43,5 @@ __all__ = [
     "stop",
     "stop_apart",
 ]
+
+__dir__ = listing(__all__)

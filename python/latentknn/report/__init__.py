@@ -16,6 +16,7 @@ __all__ = ["RunFolder", "write_report"]
 
 __dir__ = listing(__all__)
 
+
 def __getattr__(name: str) -> Any:
     if name != "write_report":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
