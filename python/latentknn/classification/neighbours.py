@@ -117,6 +117,6 @@ def find_neighbours(
         scores, class_numbers = nearest_of_all(found.scores, found.ids)
         return Neighbours(scores, index.classes[class_numbers], class_count)
     # Indexes of shards do not tell how far a search is.
-    told = {} if progress is False else {"progress": progress}
+    told: dict[str, Any] = {} if progress is False else {"progress": progress}
     found = index.search(queries, k, scores64=True, **told)
     return Neighbours(found.scores, labels[found.positions], class_count)
