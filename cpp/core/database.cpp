@@ -221,8 +221,9 @@ void Database::copy_ids(std::int64_t* out) const {
 }
 
 // Adds what a search has done to the counts of all. Removed rows stay in their cells until these are packed anew, and
-// are compared there with the others, but no query counts more rows than there are.
-void Database::count(const SearchStatistics& search, std::size_t queries) const {
+// are compared there with the others, and a query may meet a row again, after a first look or a guess that was too
+// high; but no query counts more rows than there are.
+void Database::add_to_counts(const SearchStatistics& search, std::size_t queries) const {
   const std::uint64_t most = std::uint64_t{queries} * count_;
   statistics_->queries += queries;
   statistics_->screened_rows += std::min<std::uint64_t>(search.screened_rows, most);
@@ -238,7 +239,7 @@ void Database::search(const SearchRequest& request) const {
   among.search(queries);
   if (queries.count() == 0) return;
   count_search(*kernels_);
-  count(statistics, queries.count());
+  add_to_counts(statistics, queries.count());
 }
 
 void Database::search_self(const SearchRequest& request) const {
@@ -247,7 +248,7 @@ void Database::search_self(const SearchRequest& request) const {
   const PartSearch among{*kernels_, parts_, dim_, request, statistics};
   among.search_self();
   count_search(*kernels_);
-  count(statistics, count_);
+  add_to_counts(statistics, count_);
 }
 
 void Database::score(const SearchRequest& request, const std::int64_t* positions, std::size_t per_query) const {

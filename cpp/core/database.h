@@ -100,7 +100,7 @@ class Database {
   void remove(std::vector<Part>& parts, const Change& change) const;
   void append(std::vector<Part>& parts, const NewRows& rows, const PartMaker& maker) const;
   const Part* largest_packed() const;
-  void count(const SearchStatistics& search, std::size_t queries) const;
+  void add_to_counts(const SearchStatistics& search, std::size_t queries) const;
 
   std::size_t dim_;
   const KernelTable* kernels_;

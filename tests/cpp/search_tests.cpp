@@ -301,8 +301,14 @@ void shards_answer_as_one() {
 
 void answers_of_any_length_are_sorted() {
   std::mt19937 random(13);
-  // Similarities that are apart, that are few, that are equal, and that are as near to zero as numbers can be.
-  for (const double step : {0x1p-20, 0.25, 0.0, 0x1p-1074}) {
+  // Similarities that are apart, few, equal, as near to zero as numbers can be, and all but one nearly equal.
+  struct Kind {
+    double step;
+    unsigned distinct;
+    bool outlier;
+  };
+  for (const Kind kind : {Kind{0x1p-20, 5000, false}, Kind{0.25, 3, false}, Kind{0.0, 5000, false},
+                          Kind{0x1p-1074, 5000, false}, Kind{0x1p-45, 5000, true}}) {
     for (const std::size_t k : {1, 127, 128, 1000, 5000}) {
       std::vector<std::int64_t> ids(2 * k);
       std::iota(ids.begin(), ids.end(), std::int64_t{-7});
@@ -310,7 +316,9 @@ void answers_of_any_length_are_sorted() {
       TopK best(k, ids.data());
       std::vector<ScoredRow> all;
       for (std::uint32_t row = 0; row < ids.size(); ++row) {
-        all.push_back({step * static_cast<double>(random() % 5000) - 4 * step, row});
+        const double similarity = kind.step * (static_cast<double>(random() % kind.distinct) - 4.0);
+        // Similarities of zero have either sign.
+        all.push_back({kind.outlier && row == 5 ? 1.0 : similarity == 0.0 && row % 2 == 0 ? -0.0 : similarity, row});
         best.push(all.back().score, row);
       }
       std::sort(all.begin(), all.end(), ContractOrder(ids.data()));
@@ -409,6 +417,8 @@ void refuted_guesses_lose_no_neighbour() {
     }
     Search search = *problem.search;
     search.guesses = guesses.data();
+    const SearchPlan plan = plan_screened(search, ladder, *problem.layout);
+    check(threads == 1 || plan.shards > 1, "rows are searched in shards too");
     screened_search(search, ladder, *problem.layout);
     check(problem.answers_are_right(queries), "queries whose guesses were too high are searched for again");
 
@@ -427,6 +437,31 @@ void refuted_guesses_lose_no_neighbour() {
       named = named && std::binary_search(refuted.begin(), refuted.end(), q) == (q % 6 < 2 || q % 18 == 17);
     }
     check(named, "answers know which guesses were too high");
+  }
+}
+
+// A look finds rows of the part, and never more of it than there are: k may be nearly half of the rows.
+void looks_find_rows_that_are_near() {
+  for (const std::size_t k : {5, 300, 2499}) {
+    for (const std::size_t begins_on : {0, 1}) {
+      Problem problem(5000, 12, 24, k, 0.5f);
+      Ladder ladder = problem.make_ladder();
+      ladder.begins_on = begins_on;
+      look_near(*problem.search, ladder, *problem.layout);
+      bool real = true, many = true;
+      for (std::size_t query = 0; query < 12; ++query) {
+        std::size_t found = 0;
+        for (; found < k && problem.found.positions[query * k + found] >= 0; ++found) {
+          const std::size_t at = query * k + found;
+          const auto row = static_cast<std::size_t>(problem.found.positions[at]);
+          real = real && problem.found.scores[at] == problem.similarity_of(query, row) &&
+                 (found == 0 || problem.found.scores[at] <= problem.found.scores[at - 1]);
+        }
+        many = many && found == k;
+      }
+      check(real, "a look gives rows with their similarities, in order");
+      check(many, "and k of them, where it visits twice as many, k = " + std::to_string(k));
+    }
   }
 }
 
@@ -606,6 +641,7 @@ int main() {
     values_of_a_rank_are_found_by_counting();
     guesses_are_reached();
     refuted_guesses_lose_no_neighbour();
+    looks_find_rows_that_are_near();
     scorers_give_the_contracts_similarities();
     tiles_stand_on_rungs();
     comparison_leaves_whatever_is_near();

@@ -17,12 +17,12 @@ namespace latentknn {
 namespace {
 
 constexpr std::size_t kMergedBytes = std::size_t{64} << 20;  // bytes of a batch's answers, before they are merged
-constexpr std::size_t kSmallestBatch = 1024;                 // queries that are searched for together at least
+constexpr std::size_t kSmallestBatch = 128;                  // queries that are searched for together at least
 constexpr std::size_t kMergedPerTask = 256;
 constexpr std::size_t kScoredPerTask = 16;
 
 // The largest part comes first, and where it has this share of all rows, what it gives spares the others enough.
-constexpr double kMostRows = 0.75;
+constexpr double kNearlyAll = 0.75;
 
 // Returns a request whose query 0 is query `query` of this one.
 SearchRequest from_query(const SearchRequest& request, std::size_t query) {
@@ -83,6 +83,7 @@ class PartSearch::BestSoFar {
 
   // Makes room for the answer of one part.
   AnswerArrays room_for(std::size_t k) {
+    found_ = {};  // gives its memory back first
     found_ = Found(queries_, k);
     return found_.arrays();
   }
@@ -265,7 +266,7 @@ void PartSearch::look_first(const Batch& batch, const std::vector<PartRequest>& 
                             std::vector<double>& lowest) const {
   std::size_t available = 0;
   for (const PartRequest& asked : requests) available += asked.available;
-  if (static_cast<double>(requests[0].available) > kMostRows * static_cast<double>(available)) return;
+  if (static_cast<double>(requests[0].available) > kNearlyAll * static_cast<double>(available)) return;
   BestSoFar near(batch.queries.count(), batch.request);
   for (const PartRequest& asked : requests) {
     SearchRequest of_part = batch.request;

@@ -28,8 +28,8 @@ class Answers {
   // Returns the queries whose guesses were too high, ascending, once all answers are written.
   std::vector<std::size_t> refuted() const;
 
-  // A similarity that k rows of some shard reach, so that no row below it is among the query's best. It is minus
-  // infinity where there is only one shard, which knows its own threshold.
+  // A similarity that k rows of some shard reach, or the query's guess: no row below it is among the query's best
+  // unless the guess is refuted. It is minus infinity where there is only one shard, which knows its own threshold.
   double threshold(std::size_t query) const {
     return shards_ == 1 ? -std::numeric_limits<double>::infinity() : thresholds_[query].load(std::memory_order_relaxed);
   }

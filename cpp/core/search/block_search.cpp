@@ -36,7 +36,7 @@ BlockSearch::BlockSearch(const Search& search, const Ladder& ladder, const Layou
 void BlockSearch::look(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells,
                        Answers& answers) {
   start(placed, begin, end, cells);
-  visit(first_width(search_.request.k, layout_.cell_rows()), answers);
+  visit(std::min(first_width(search_.request.k, layout_.cell_rows()), cells.end - cells.begin), answers);
   rescoring_.score_likeliest();
   hand_over(0, answers);
 }

@@ -5,6 +5,7 @@
 #include "search/value_of_rank.h"
 
 namespace latentknn {
+
 void CandidateLists::start(std::size_t queries, std::size_t capacity) {
   capacity_ = capacity;
   uppers_.resize(queries * capacity);

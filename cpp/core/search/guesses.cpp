@@ -15,13 +15,14 @@
 namespace latentknn {
 namespace {
 
-constexpr double kLogChance = 11.5;  // a guess is too high for one query in 100,000
+constexpr double kLogChance = 11.5;  // a guess is too high for one query in 100,000, on average over samples
 constexpr std::size_t kSmallestSample = 512, kLargestSample = 16384;
-constexpr std::size_t kSampledShare = 4;  // a sample has at most a quarter of the rows
-constexpr std::size_t kTilesAtOnce = 4;   // tiles of queries whose products stay in a cache
+constexpr std::size_t kSampledShare = 4;                     // a sample has at most a quarter of the rows
+constexpr std::size_t kSampleBytes = std::size_t{32} << 20;  // bytes of a sample, at most
+constexpr std::size_t kTilesAtOnce = 4;                      // tiles of queries that are multiplied by a task
 
-// Without guesses, about so many times as many rows are left as are among the k best of those before them, as bounds
-// are wide; and this share of them is scored where guesses would spare it.
+// Without guesses a screen leaves about kLeftInVain times the rows that are among the k best of those before them,
+// because its bounds are wide. Guesses spare the scoring of a share of them, kScored.
 constexpr double kLeftInVain = 2.0, kScored = 0.2;
 
 // Returns m + t for a sample in which m of the k best are expected.
@@ -35,9 +36,10 @@ std::size_t sample_size(const Search& search, const Layout& layout, std::size_t 
   const auto rows = static_cast<double>(row_count), k = static_cast<double>(search.request.k);
   const std::size_t dim = search.rows.dim;
   const double left = layout.reached() * (costs::left_row(dim) + kScored * costs::scored_row(dim));
+  const std::size_t most = std::min({kLargestSample, row_count / kSampledShare, kSampleBytes / (dim * sizeof(float))});
   double least = left * kLeftInVain * k * (1.0 + std::log(std::max(1.0, layout.reached() * rows / (2.0 * k))));
   std::size_t best = 0;
-  for (std::size_t size = kSmallestSample; size <= std::min(kLargestSample, row_count / kSampledShare); size *= 2) {
+  for (std::size_t size = kSmallestSample; size <= most; size *= 2) {
     const auto sample = static_cast<double>(size);
     const double packed = costs::packed_row(dim) / static_cast<double>(search.queries.count());
     const double cost =
@@ -62,10 +64,17 @@ class Sample {
  public:
   Sample(const Search& search, const std::vector<std::uint32_t>& rows)
       : kernels_(search.kernels), kernel_(kernels_.of(Arithmetic::fp32)), dim_(search.rows.dim), size_(rows.size()) {
-    const GatheredRows gathered(search.rows, rows.data(), size_);
-    const std::vector<double> scales = unit_scales(gathered.squared_norms.data(), size_, 1.0);
     packed_.resize(stride() * kernel_.row_bytes(dim_));
-    kernel_.pack_rows(gathered.values.data(), size_, dim_, scales.data(), nullptr, packed_.data());
+    const auto task = [&](std::size_t index) {
+      const std::size_t begin = index * kRowsAtOnce, count = std::min(kRowsAtOnce, size_ - begin);
+      const GatheredRows some(search.rows, rows.data() + begin, count);
+      const std::vector<double> scales = unit_scales(some.squared_norms.data(), count, 1.0);
+      kernel_.pack_rows(some.values.data(), count, dim_, scales.data(), nullptr,
+                        packed_.data() + begin * kernel_.row_bytes(dim_));
+    };
+    const double work = costs::packed_row(dim_) * static_cast<double>(size_);
+    ThreadPool::shared().run_sized(work, (size_ + kRowsAtOnce - 1) / kRowsAtOnce, search.request.threads, task,
+                                   search.request.poll);
   }
 
   // Guesses for queries [begin, begin + count): the similarities that `rank` rows of the sample reach.
@@ -82,14 +91,15 @@ class Sample {
     const double rounding = static_cast<double>(dim_ + 16) * 0x1p-24;
     for (std::size_t q = 0; q < count; ++q) {
       guesses[q] =
-          static_cast<double>(value_of_rank(kernels_, products.data() + q * stride(), size_, rank, kLowest)) - rounding;
+          static_cast<double>(value_of_rank(kernels_, products.data() + q * stride(), size_, rank, kAnySimilarity)) -
+          rounding;
     }
   }
 
   std::size_t queries_at_once() const { return kTilesAtOnce * kernel_.query_tile; }
 
  private:
-  static constexpr double kLowest = -2.0;  // a similarity that every row reaches
+  static constexpr double kAnySimilarity = -2.0;  // every row reaches it
 
   std::size_t stride() const { return (size_ + kernel_.row_tile - 1) / kernel_.row_tile * kernel_.row_tile; }
 
@@ -103,7 +113,12 @@ class Sample {
 }  // namespace
 
 std::vector<double> guess_thresholds(const Search& search, const Layout& layout) {
-  if (search.request.at_least != nullptr) return {};
+  const std::size_t count = search.queries.count();
+  const double* const known = search.request.at_least;
+  if (known != nullptr && std::any_of(known, known + count, [](double value) { return std::isfinite(value); }))
+    return {};
+  // Listing what a mask admits takes time, and fewer rows need no larger sample.
+  if (sample_size(search, layout, search.rows.count) == 0) return {};
   const bool all = search.request.allowed == nullptr;
   const std::vector<std::uint32_t> admitted = all ? std::vector<std::uint32_t>() : admitted_rows(search);
   const std::size_t rows = all ? search.rows.count : admitted.size();
@@ -122,7 +137,7 @@ std::vector<double> guess_thresholds(const Search& search, const Layout& layout)
   const auto rank = static_cast<std::size_t>(rank_for(expected)) + (search.own_rows == nullptr ? 0 : 1);
 
   const Sample sample(search, drawn);
-  const std::size_t count = search.queries.count(), at_once = sample.queries_at_once();
+  const std::size_t at_once = sample.queries_at_once();
   std::vector<double> guesses(count);
   const auto task = [&](std::size_t index) {
     const std::size_t begin = index * at_once;

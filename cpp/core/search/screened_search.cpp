@@ -15,6 +15,8 @@
 namespace latentknn {
 namespace {
 
+constexpr std::size_t kAgainAtOnce = 1024;  // queries whose answers are copied when they are searched for again
+
 // Does each task of a plan with a BlockSearch that no other thread uses: work(block, first, last, index).
 template <class Work>
 void for_each_block(const Search& search, const Ladder& ladder, const Layout& layout, const SearchPlan& plan,
@@ -63,10 +65,10 @@ std::vector<std::size_t> search_blocks(const Search& search, const Ladder& ladde
   return answers.refuted();
 }
 
-// Searches for some of the queries without guesses.
-void search_some(const Search& search, const std::vector<std::size_t>& which, const Ladder& ladder,
+// Searches without guesses for `count` of the queries, by their numbers.
+void search_some(const Search& search, const std::size_t* which, std::size_t count, const Ladder& ladder,
                  const Layout& layout) {
-  const std::size_t count = which.size(), k = search.request.k, dim = search.queries.dim();
+  const std::size_t k = search.request.k, dim = search.queries.dim();
   std::vector<float> vectors(count * dim), similarities(count * k);
   std::vector<double> squared_norms(count), at_least(count), scores(count * k);
   std::vector<std::int64_t> positions(count * k), ids(count * k);
@@ -106,7 +108,9 @@ void screened_search(const Search& search, const Ladder& ladder, const Layout& l
     if (!guesses.empty()) guessed.guesses = guesses.data();
   }
   const std::vector<std::size_t> refuted = search_blocks(guessed, ladder, layout);
-  if (!refuted.empty()) search_some(search, refuted, ladder, layout);
+  for (std::size_t begin = 0; begin < refuted.size(); begin += kAgainAtOnce) {
+    search_some(search, refuted.data() + begin, std::min(kAgainAtOnce, refuted.size() - begin), ladder, layout);
+  }
 }
 
 void look_near(const Search& search, const Ladder& ladder, const Layout& layout) {

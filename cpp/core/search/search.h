@@ -19,7 +19,7 @@ struct Search {
   const SearchRequest& request;
   const std::uint32_t* own_rows;  // the row that each query is, and that it does not find; null where there are none
   SearchStatistics& statistics;
-  // By query: a similarity that k rows probably reach (guesses.h). Null where there are no guesses.
+  // Each query has a guess, a similarity that k rows probably reach (guesses.h), unless this is null.
   const double* guesses = nullptr;
 
   // The similarity that neighbours of a query have at least.

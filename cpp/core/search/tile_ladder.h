@@ -44,7 +44,7 @@ class TileLadder {
   void set_cutoffs(std::size_t tile, std::size_t rung);
 
   const std::vector<double>& thresholds() const { return thresholds_; }
-  // Raises the threshold of a query: no row below `similarity` is among its k best.
+  // Raises the threshold of a query: no row below `similarity` is among its k best, or is thought to be.
   void raise_threshold(std::size_t q, double similarity);
 
   // Whether the scores of the rung on which a query stands bound similarities from below.
