@@ -32,6 +32,16 @@ class SearchProblem:
         Their distances.
     metric : str
         How the distances are measured: "angular" is 1 minus the cosine similarity; latentknn knows no other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import latentknn as lk
+    >>> codes, queries = np.eye(2), np.array([[2.0, 1.0]])
+    >>> found = lk.cosine_search(codes, queries, k=2)
+    >>> problem = lk.datasets.SearchProblem(codes, queries, found.ids, 1.0 - found.similarities, "angular")
+    >>> problem.recall(found.ids)
+    1.0
     """
 
     codes: NDArray[Any]

@@ -12,6 +12,12 @@ class IncompleteAnswerError(RuntimeError):
     ----------
     shards : tuple of int
         Numbers of the shards that did not answer, or whose answers are not those of the manifest.
+
+    Examples
+    --------
+    >>> from latentknn.distributed import IncompleteAnswerError
+    >>> IncompleteAnswerError("shard 3 has not answered", [3]).shards
+    (3,)
     """
 
     def __init__(self, message: str, shards: Sequence[int] = ()) -> None:
@@ -23,16 +29,53 @@ class IncompleteAnswerError(RuntimeError):
 
 
 class AnswerTimeoutError(IncompleteAnswerError, TimeoutError):
-    """Some shards did not answer in the time that the caller gave."""
+    """Some shards did not answer in the time that the caller gave.
+
+    Examples
+    --------
+    >>> from latentknn.distributed import AnswerTimeoutError
+    >>> error = AnswerTimeoutError("shard 3 has not answered in 5 s", [3])
+    >>> isinstance(error, TimeoutError), error.shards
+    (True, (3,))
+    """
 
 
 class ClusterLostError(ConnectionError):
-    """The head of the Ray cluster does not answer any more."""
+    """The head of the Ray cluster does not answer any more.
+
+    Examples
+    --------
+    >>> from latentknn.distributed import ClusterLostError
+    >>> issubclass(ClusterLostError, ConnectionError)
+    True
+    """
 
 
 class GenerationError(RuntimeError):
-    """A worker was asked for another generation than it serves."""
+    """A worker was asked for another generation than it serves.
+
+    Examples
+    --------
+    >>> from latentknn.distributed import GenerationError
+    >>> issubclass(GenerationError, RuntimeError)
+    True
+    """
 
 
 class UnknownMaskError(LookupError):
-    """A worker does not hold a mask of that name, or holds another of the same name."""
+    """A worker does not hold a mask of that name, or holds another of the same name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import latentknn as lk
+    >>> folder = tempfile.mkdtemp()
+    >>> with lk.shards.Writer(folder, dim=2) as writer:
+    ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+    >>> with lk.distributed.start(folder) as index:
+    ...     try:
+    ...         index.search([[3.0, 4.0]], k=1, allowed="recent")
+    ...     except lk.distributed.UnknownMaskError as error:
+    ...         print(error)
+    there is no mask 'recent' on all shards of generation 1; set it by set_mask()
+    """

@@ -45,6 +45,21 @@ def start_apart(path: str | os.PathLike[str], name: str, replicas: int, timeout:
         Where this user has begun one of that name.
     RuntimeError
         Where it could not be started; the message is that of `start`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import latentknn as lk
+    >>> folder = tempfile.mkdtemp()
+    >>> with lk.shards.Writer(folder, dim=2) as writer:
+    ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+    >>> from latentknn.distributed import start_apart, stop_apart
+    >>> record = start_apart(folder, "three-codes", replicas=1, timeout=60.0)
+    >>> record.alive
+    True
+    >>> stop_apart("three-codes")
+    >>> record.alive
+    False
     """
     check_name(name)
     if recall(name) is not None:
@@ -80,6 +95,21 @@ def stop_apart(name: str, address: str | None = None) -> None:
     ------
     ConnectionError, FileNotFoundError
         Where there is none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import latentknn as lk
+    >>> folder = tempfile.mkdtemp()
+    >>> with lk.shards.Writer(folder, dim=2) as writer:
+    ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+    >>> from latentknn.distributed import start_apart, stop_apart
+    >>> record = start_apart(folder, "three-codes", replicas=1, timeout=60.0)
+    >>> record.alive
+    True
+    >>> stop_apart("three-codes")
+    >>> record.alive
+    False
     """
     record = recall(name) if address is None else None
     if record is None:

@@ -43,6 +43,19 @@ class DistributedIndex:
     Safe to use from several threads. At most four batches of a client are under way at once; others wait, as
     long as their time-out allows. For ``with``: leaving the block is `stop`. A pickle of it, in a task of the
     same cluster, asks the same workers.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import latentknn as lk
+    >>> folder = tempfile.mkdtemp()
+    >>> with lk.shards.Writer(folder, dim=2) as writer:
+    ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]], labels=["right", "both", "up"])
+    >>> with lk.distributed.start(folder) as index:
+    ...     index.set_mask("recent", [False, True, True])
+    ...     found = index.search([[1.0, 0.0]], k=2, allowed="recent")
+    ...     print(index.labels[found.ids].tolist())
+    [['both', 'up']]
     """
 
     def __init__(self, client: Client) -> None:

@@ -73,6 +73,19 @@ def encode(
     -----
     A job that is begun again, after whatever ended it, writes the files that are missing: those that were
     under way are done anew. The same encoder and inputs give the same bytes, if the encoder does.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import pyarrow as pa
+    >>> from pyarrow import parquet
+    >>> import latentknn as lk
+    >>> folder = tempfile.mkdtemp()
+    >>> parquet.write_table(pa.table({"items": [[1.0, 0.0], [0.0, 2.0]]}), f"{folder}/a.parquet")
+    >>> output = os.path.join(folder, "codes")
+    >>> lk.distributed.encode(lambda items: 2 * items, f"{folder}/*.parquet", output, address="local")
+    >>> parquet.read_table(f"{output}/a.parquet")["codes"].to_pylist()
+    [[2.0, 0.0], [0.0, 4.0]]
     """
     files = input_files(inputs)
     settings = {"job": "encode", "items": items, "inputs": [described(path) for path in files]}
@@ -105,6 +118,20 @@ def classify(
     ------
     ConnectionError, FileNotFoundError, RuntimeError, ValueError
         See `encode`.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import pyarrow as pa
+    >>> from pyarrow import parquet
+    >>> import latentknn as lk
+    >>> folder = tempfile.mkdtemp()
+    >>> parquet.write_table(pa.table({"codes": [[3.0, 1.0], [1.0, 3.0]]}), f"{folder}/a.parquet")
+    >>> classifier = lk.CosineKNNClassifier(1).fit([[1.0, 0.0], [0.0, 2.0]], ["right", "up"])
+    >>> output = os.path.join(folder, "classes")
+    >>> lk.distributed.classify(classifier, f"{folder}/*.parquet", output, address="local")
+    >>> parquet.read_table(f"{output}/a.parquet")["label"].to_pylist()
+    ['right', 'up']
     """
     files = input_files(inputs)
     settings = {
@@ -149,6 +176,21 @@ def self_join(
         Where a file cannot be written; it is named. Files that were finished stay, as for `encode`.
     ValueError
         For neither or both of `k` and `similarity`, one out of range, or a folder of another job.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from glob import glob
+    >>> from pyarrow import parquet
+    >>> import latentknn as lk
+    >>> folder = tempfile.mkdtemp()
+    >>> with lk.shards.Writer(os.path.join(folder, "db"), dim=2) as writer:
+    ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+    >>> with lk.distributed.start(os.path.join(folder, "db")) as index:
+    ...     lk.distributed.self_join(index, os.path.join(folder, "pairs"), k=1)
+    >>> (file,) = glob(os.path.join(folder, "pairs", "*.parquet"))
+    >>> parquet.read_table(file)["neighbours"].to_pylist()
+    [[1], [0], [1]]
     """
     if (k is None) == (similarity is None):
         raise ValueError(f"give k or similarity, and not both; received k = {k}, similarity = {similarity}")

@@ -71,7 +71,7 @@ def start(
     >>> folder = tempfile.mkdtemp()
     >>> with lk.shards.Writer(folder, dim=2, rows_per_shard=2) as writer:
     ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
-    >>> with lk.distributed.start(folder) as index:  # doctest: +SKIP
+    >>> with lk.distributed.start(folder) as index:
     ...     index.search([[3.0, 4.0]], k=2).ids.tolist()
     [[1, 2]]
     """
@@ -123,6 +123,19 @@ def connect(name: str, *, address: str | None = None) -> DistributedIndex:
         Where no index of that name is served.
     ImportError
         Where Ray is missing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import latentknn as lk
+    >>> folder = tempfile.mkdtemp()
+    >>> with lk.shards.Writer(folder, dim=2) as writer:
+    ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+    >>> with lk.distributed.start(folder, name="three-codes"):
+    ...     index = lk.distributed.connect("three-codes")  # as other processes do
+    ...     print(index.search([[3.0, 4.0]], k=2).ids.tolist())
+    ...     index.disconnect()
+    [[1, 2]]
     """
     check_name(name)
     import_ray()
@@ -148,6 +161,18 @@ def connect(name: str, *, address: str | None = None) -> DistributedIndex:
 
 
 def stop(name: str, *, address: str | None = None) -> None:
-    """End an index that was started under a name, for everybody; the parameters and errors of `connect`."""
+    """End an index that was started under a name, for everybody; the parameters and errors of `connect`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import latentknn as lk
+    >>> folder = tempfile.mkdtemp()
+    >>> with lk.shards.Writer(folder, dim=2) as writer:
+    ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+    >>> index = lk.distributed.start(folder, name="three-codes")
+    >>> lk.distributed.stop("three-codes")
+    >>> index.stop()
+    """
     connect(name, address=address).stop()
     forget(name)

@@ -35,6 +35,18 @@ class WorkerStatus:
         Queries that it has answered since its process began, each group of shards counted.
     queries_per_second : float
         Of the last minute.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import latentknn as lk
+    >>> folder = tempfile.mkdtemp()
+    >>> with lk.shards.Writer(folder, dim=2) as writer:
+    ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+    >>> with lk.distributed.start(folder) as index:
+    ...     (worker,) = index.status().workers
+    >>> worker.shards, worker.rows, worker.answers, worker.restarted
+    ((0,), 3, True, False)
     """
 
     shards: tuple[int, ...]
@@ -62,6 +74,18 @@ class ClusterStatus:
     rows, dim, shards, replicas : int
         Codes, their dimensions, shards of the manifest, and workers that hold each.
     workers : tuple of WorkerStatus
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import latentknn as lk
+    >>> folder = tempfile.mkdtemp()
+    >>> with lk.shards.Writer(folder, dim=2) as writer:
+    ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+    >>> with lk.distributed.start(folder) as index:
+    ...     status = index.status()
+    >>> status.generation, status.rows, status.shards, status.replicas, status.restarts
+    (1, 3, 1, 1, 0)
     """
 
     name: str | None

@@ -30,6 +30,12 @@ class Progress:
         Files a second, since the job began or was begun again.
     left : float
         Seconds that the others will take at that rate; infinity as long as none is done.
+
+    Examples
+    --------
+    >>> from latentknn.distributed import Progress
+    >>> print(Progress(done=3, total=12, rate=0.5, left=18.0))
+    3 of 12 files, 0.50 a second, 18 s left
     """
 
     done: int

@@ -135,7 +135,28 @@ def operations_of(encoder: Encoder) -> frozenset[str]:
 
 
 def encode_by(method: Callable[..., NDArray[Any]], *arguments: Any, progress: ProgressLike) -> NDArray[Any]:
-    """Call a method of an encoder, and tell it whom to tell of its progress if it takes that."""
+    """Call a method of an encoder, and tell it whom to tell of its progress if it takes that.
+
+    Parameters
+    ----------
+    method : callable
+        Such as the ``encode`` of an encoder, or its ``decode``.
+    *arguments
+        What it is called with.
+    progress : bool, callable or None
+        The argument ``progress`` of the method, if it has one.
+
+    Returns
+    -------
+    ndarray
+        What the method returns.
+
+    Examples
+    --------
+    >>> from latentknn.encoders import encode_by
+    >>> encode_by(lambda items: [2 * item for item in items], [1, 2], progress=True)
+    [2, 4]
+    """
     if "progress" in inspect.signature(method).parameters:
         return method(*arguments, progress=progress)
     return method(*arguments)

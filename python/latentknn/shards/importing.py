@@ -48,6 +48,19 @@ def write_files(
     ------
     FileNotFoundError, OSError, TypeError, ValueError
         See `Writer` and its `extend`; the folder is what it was.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import latentknn as lk
+    >>> folder = tempfile.mkdtemp()
+    >>> codes = os.path.join(folder, "codes.npy")
+    >>> np.save(codes, np.float32([[1, 0], [1, 1], [0, 2]]))
+    >>> lk.shards.write_files(os.path.join(folder, "db"), [codes], label_array=["right", "both", "up"])
+    3
+    >>> lk.shards.open(os.path.join(folder, "db")).labels.tolist()
+    ['right', 'both', 'up']
     """
     if not sources:
         raise ValueError("name at least one file of codes")

@@ -27,6 +27,17 @@ def verify(path: str | os.PathLike[str], checked: Callable[[ShardEntry], None] |
         Where something cannot be read.
     ValueError
         For the first file that is damaged; it is named.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import latentknn as lk
+    >>> folder = tempfile.mkdtemp()
+    >>> with lk.shards.Writer(folder, dim=2) as writer:
+    ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+    >>> manifest = lk.shards.verify(folder)
+    >>> manifest.rows, manifest.dim, len(manifest.shards)
+    (3, 2, 1)
     """
     folder = Path(path)
     manifest = read_newest(folder)
