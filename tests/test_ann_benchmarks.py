@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 from pathlib import Path
 
@@ -45,6 +46,15 @@ def test_file_is_read_as_it_was_written(path):
     assert problem.neighbours.tobytes() == neighbours.astype(np.int64).tobytes()
     assert problem.distances.tobytes() == distances.tobytes()
     assert problem.metric == "angular"
+
+
+def test_the_example_of_the_page_runs_as_printed(path, capsys, monkeypatch):
+    page = Path(__file__).parents[1] / "docs" / "ann-benchmarks.md"
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    path.rename(path.with_name("random-s-100-angular.hdf5"))
+    monkeypatch.chdir(path.parent)
+    exec(example, {})
+    assert capsys.readouterr().out == "1.0\n"
 
 
 def test_exact_search_has_the_recall_1_and_others_what_they_found(path):
