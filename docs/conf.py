@@ -9,8 +9,6 @@ import os
 import sys
 from pathlib import Path
 
-from sphinx.application import Sphinx
-
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow tells of its start otherwise
 sys.path[:0] = [str(Path(__file__).parent / "_extensions"), str(ROOT)]
@@ -79,18 +77,3 @@ html_theme_options = {
 html_sidebars = {page: [] for page in ("docs/index", "docs/why", "docs/tutorial")}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
-
-# Pages that a part of the project brings; where that is absent, they are not listed.
-OPTIONAL_PAGES = ("ann-benchmarks", "command-line", "distributed", "doctor", "migration", "wheels")
-
-
-def leave_out_absent_pages(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Take optional pages that are absent out of lists of pages."""
-    absent = [page for page in OPTIONAL_PAGES if not (ROOT / "docs" / f"{page}.md").is_file()]
-    if "{toctree}" in source[0]:
-        source[0] = "\n".join(line for line in source[0].splitlines() if line not in absent)
-
-
-def setup(app: Sphinx) -> None:
-    """Let Sphinx ask for that."""
-    app.connect("source-read", leave_out_absent_pages)
