@@ -39,7 +39,7 @@ struct Tiles {
       uint32_t sums[16];
       __builtin_memcpy(sums, registers[kSums] + i * 64, sizeof sums);
       for (size_t j = 0; j < 64; ++j) {
-        const auto left = static_cast<int32_t>(registers[kLeft][i * 64 + j]);
+        const int8_t left = registers[kLeft][i * 64 + j];
         const int8_t* const right = registers[kRight] + j / 4 * 64 + j % 4;
         for (size_t n = 0; n < 16; ++n) sums[n] += static_cast<uint32_t>(left * right[4 * n]);
       }
