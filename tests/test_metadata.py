@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -105,6 +107,25 @@ def test_a_writer_of_shards_streams_metadata(tmp_path, mmap):
     assert index.metadata.equals(TABLE)
     found = index.search(CODES[:3], 1)
     assert index.metadata.take(found.positions[:, 0])["file"].to_pylist() == [None, "1.png", "2.png"]
+
+
+def test_a_search_from_the_disk_neither_reads_metadata_nor_needs_pyarrow(tmp_path, monkeypatch):
+    notes = np.random.default_rng(1).bytes(8 << 20)
+    with lk.shards.Writer(tmp_path, 5) as writer:
+        writer.add(CODES, metadata={"notes": [notes[at :: len(CODES)] for at in range(len(CODES))]})
+    index = lk.shards.open(tmp_path, mmap=True)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "pyarrow", None)
+        tracemalloc.start()
+        try:
+            found = index.search(CODES, 1)
+            assert tracemalloc.get_traced_memory()[1] < 4 << 20
+        finally:
+            tracemalloc.stop()
+        with pytest.raises(ImportError, match=r"latentknn\[tables\]"):
+            _ = index.metadata
+    assert found.ids.ravel().tolist() == list(range(60))
+    assert index.metadata["notes"][7].as_py() == notes[7 :: len(CODES)]
 
 
 def test_columns_of_a_table_become_metadata(tmp_path):
@@ -210,8 +231,6 @@ def test_the_same_rows_give_the_same_bytes():
 
 
 def test_missing_pyarrow_is_named(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ImportError, match=r"latentknn\[tables\]"):
         lk.CosineIndex.from_codes(CODES[:1], metadata={"a": [1]})

@@ -92,7 +92,12 @@ class ColumnFile:
         os.close(self._file)
 
     def read(
-        self, *, mapped: bool = False, verified: bool = True, into: NDArray[np.float32] | None = None
+        self,
+        *,
+        mapped: bool = False,
+        verified: bool = True,
+        metadata: bool = True,
+        into: NDArray[np.float32] | None = None,
     ) -> Columns:
         """Return all columns.
 
@@ -102,6 +107,8 @@ class ColumnFile:
             Whether the codes are mapped, so that they take memory only while they are used.
         verified : bool
             Whether every byte is compared with its digest, where the file has any.
+        metadata : bool
+            Whether metadata are returned, and take memory; else they are only compared.
         into : ndarray of shape (n, d), float32, optional
             Where codes go that are not mapped, in C order; it may be filled in part where this raises.
 
@@ -119,10 +126,13 @@ class ColumnFile:
         arrays: dict[str, NDArray[Any]] = {} if into is None else {"codes": into}
         if mapped:
             arrays["codes"] = self._mapped_codes()
-        elif into is None:
-            check_memory(self._path, sum(each.end - each.begin for each in self._columns.values()))
+        passed_by = {"codes"} if mapped else set()
+        passed_by |= set() if metadata else {"metadata"}
+        held = [each for name, each in self._columns.items() if name not in passed_by]
+        if not mapped and into is None:
+            check_memory(self._path, sum(each.end - each.begin for each in held))
         for name, tensor in self._columns.items():
-            if name == "codes" and mapped:
+            if name in passed_by:
                 self._verify(tensor, check)
                 continue
             if name not in arrays:

@@ -148,7 +148,7 @@ def _opened(
         for entry, stay in zip(manifest.shards, stays, strict=True)
     ]
     if budget is None:
-        loaded = [IndexShard(shard.load(), number) for number, shard in enumerate(stored)]
+        loaded = [IndexShard(shard.load(metadata=True), number) for number, shard in enumerate(stored)]
         return StoredIndex(folder, manifest, loaded, True)
     for shard in stored:
         shard.check()

@@ -90,7 +90,7 @@ class StoredShard:
 
     def metadata(self) -> Any:
         """Return the metadata, if there are any."""
-        return self._read(codes=False).metadata if self._index is None else self._index.metadata
+        return self._read(codes=False, metadata=True).metadata
 
     def core_rows(self) -> tuple[CpuDatabase, int] | None:
         """Return the rows and the number of threads, where they stay and the core searches them."""
@@ -106,9 +106,12 @@ class StoredShard:
         """Give the classes, which are set apart each time."""
         yield set_classes_apart(self.codes(), self.ids(), self.labels())
 
-    def load(self) -> CosineIndex:
-        """Return an index of the shard, with ids and labels."""
-        columns = self._read()
+    def load(self, *, metadata: bool = False) -> CosineIndex:
+        """Return an index of the shard, with ids and labels; `metadata` says whether with those too.
+
+        No search needs metadata: those that are not asked for take no memory, and need no pyarrow.
+        """
+        columns = self._read(metadata=metadata)
         index = CosineIndex(self._manifest.dim, **self._settings)
         index.add(columns.codes, self._labels_of(columns), self._ids_of(columns), metadata=columns.metadata)
         return index
@@ -119,11 +122,11 @@ class StoredShard:
             self._index = index
         return index
 
-    def _read(self, *, codes: bool = True) -> Columns:
+    def _read(self, *, codes: bool = True, metadata: bool = False) -> Columns:
         """Read the columns; without `codes`, those are not to be touched."""
         with open_shard(self._folder, self._entry) as file:
             check_shard(file.header, self._manifest)
-            columns = file.read(mapped=not codes, verified=not self._verified)
+            columns = file.read(mapped=not codes, verified=not self._verified, metadata=metadata)
         self._verified = True
         return columns
 
