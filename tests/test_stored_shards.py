@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ import pytest
 import latentknn as lk
 from checking import assert_same_results
 from latentknn.files.manifest import Manifest, ShardEntry
+from latentknn.files.shard import open_shard
+from latentknn.shards import stored_shard
 from latentknn.shards.stored_index import those_that_stay
 from latentknn.shards.stored_shard import bytes_to_search
 from shard_cases import DIM, assert_answers_as, problem
@@ -92,6 +96,30 @@ def test_searches_of_several_threads_answer_as_one(tmp_path, memory):
         assert_same_results(answer, one.search(queries, 9, scores64=True))
     for answer in per_class:
         assert_same_results(answer, one.search_per_class(queries, 4, scores64=True))
+
+
+def test_first_searches_at_once_read_every_shard_once(tmp_path, monkeypatch):
+    codes, queries, labels, _ = problem(400)
+    with lk.shards.Writer(tmp_path, DIM, 60) as writer:
+        writer.add(codes, labels)
+    index = lk.shards.open(tmp_path, mmap=True)
+    opened = []
+    meeting = threading.Barrier(2)
+
+    def open_slowly(folder, entry):
+        opened.append(entry.file)
+        # Two threads that read at once meet here; where one waits for the other, nobody comes.
+        with suppress(threading.BrokenBarrierError):
+            meeting.wait(0.5)
+        return open_shard(folder, entry)
+
+    monkeypatch.setattr(stored_shard, "open_shard", open_slowly)
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(lambda _: index.search(queries, 9, scores64=True), range(2)))
+    one = lk.CosineIndex.from_codes(codes, labels)
+    for answer in answers:
+        assert_same_results(answer, one.search(queries, 9, scores64=True))
+    assert sorted(opened) == sorted(path.name for path in tmp_path.glob("shard*"))
 
 
 def test_shards_that_stay_leave_room_for_any_other():

@@ -18,6 +18,7 @@ from latentknn.files.shard import check_shard, open_shard
 from latentknn.index import CosineIndex
 from latentknn.index.class_search import ClassSearch
 from latentknn.index.contents import core_rows
+from latentknn.locks import ForkAwareLock
 from latentknn.shards.shard import set_classes_apart
 
 _BYTES_OF_ROW = 64
@@ -65,6 +66,7 @@ class StoredShard:
         self._stays = stays
         self._verified = False
         self._index: CosineIndex | None = None
+        self._making = ForkAwareLock()
 
     def __len__(self) -> int:
         return self._entry.rows
@@ -117,10 +119,14 @@ class StoredShard:
         return index
 
     def _made(self) -> CosineIndex:
-        index = self.load() if self._index is None else self._index
-        if self._stays:
-            self._index = index
-        return index
+        if not self._stays:
+            return self.load()
+        if self._index is None:
+            # Of several first searches one reads the shard, and the others wait for it.
+            with self._making:
+                if self._index is None:
+                    self._index = self.load()
+        return self._index
 
     def _read(self, *, codes: bool = True, metadata: bool = False) -> Columns:
         """Read the columns; without `codes`, those are not to be touched."""
