@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from pyarrow import parquet
 import latentknn as lk
 from cli_cases import refused
 from latentknn.cli import main
+from latentknn.shards import sources
 from new_interpreter import HANG
 
 CODES = np.random.default_rng(6).standard_normal((200, 7)).astype(np.float32)
@@ -65,6 +67,78 @@ def test_what_cannot_be_written_is_refused(files, capsys):
         lk.shards.write_files("db", ["q.parquet"], label_array=LABELS)
     with pytest.raises(ValueError, match="at least one file"):
         lk.shards.write_files("db", [])
+
+
+def test_labels_are_a_column_of_tables_and_a_file_of_files_without_columns(files, capsys):
+    np.save(files / "label.npy", np.arange(50))
+    (files / "label").write_text("another\n" * 50)
+    table = pa.table({"codes": list(CODES[:50]), "label": LABELS[:50]})
+    parquet.write_table(table, files / "labelled.parquet")
+    assert main(["shards", "write", "labelled.parquet", "db", "--labels", "label"]) == 0
+    assert lk.shards.open("db").labels.tolist() == LABELS[:50].tolist()
+    vectors = np.empty((50, 8), np.float32)
+    vectors[:, 0], vectors[:, 1:] = np.full(50, 7, np.int32).view(np.float32), CODES[:50]
+    vectors.tofile(files / "codes.fvecs")
+    assert main(["shards", "write", "codes.fvecs", "vectors", "--labels", "label"]) == 0
+    assert lk.shards.open("vectors").labels.tolist() == ["another"] * 50
+    capsys.readouterr()
+    assert "there is no 'label.npy' in labelled.parquet" in refused(
+        capsys, "shards", "write", "labelled.parquet", "other", "--labels", "label.npy"
+    )
+    assert "missing.txt cannot be read" in refused(
+        capsys, "shards", "write", "codes.npy", "other", "--labels", "missing.txt"
+    )
+    assert list(files.glob("other/*")) == []
+
+
+def test_metadata_are_written_and_appended_to(files, capsys):
+    columns = {"id": np.arange(50), "codes": list(CODES[:50]), "name": [f"{i}.png" for i in range(50)]}
+    parquet.write_table(pa.table(columns), files / "named.parquet")
+    write = ["shards", "write", "named.parquet", "db", "--metadata", "name", "--metadata", "id"]
+    assert main(write) == 0
+    assert main([*write, "--append"]) == 0
+    capsys.readouterr()
+    assert "the codes before have metadata" in refused(capsys, *write[:4], "--append")
+    assert "codes.npy' holds codes alone" in refused(
+        capsys, "shards", "write", "codes.npy", "other", "--metadata", "name"
+    )
+    metadata = lk.shards.open("db").metadata
+    assert metadata.column_names == ["name", "id"]
+    assert metadata["name"].to_pylist() == columns["name"] * 2
+
+
+@pytest.mark.parametrize("named", [["--ids", "id"], ["--codes", "vectors"]])
+def test_columns_of_a_file_without_columns_are_refused_with_labels_too(files, capsys, named):
+    write = ["shards", "write", "codes.npy", "db", "--labels", "labels.npy", *named]
+    assert "'codes.npy' holds codes alone" in refused(capsys, *write)
+    assert list(files.glob("db/*")) == []
+
+
+def test_codes_with_labels_of_their_own_are_read_in_batches(files, monkeypatch):
+    monkeypatch.setattr(sources, "_BATCH_BYTES", 30 * 4 * CODES.shape[1])
+    added = []
+    add = lk.shards.Writer.add
+
+    def told(writer, codes, *arguments, **named):
+        added.append(len(codes))
+        add(writer, codes, *arguments, **named)
+
+    monkeypatch.setattr(lk.shards.Writer, "add", told)
+    numbers = [float(i) if i % 40 == 39 else i for i in range(200)]
+    strings = np.where(np.arange(200) < 150, "a", "much longer")
+    for labels in (LABELS, np.array(numbers, object), np.array(strings, object), strings.tolist()):
+        assert lk.shards.write_files("db", ["codes.npy"], label_array=labels, rows_per_shard=64) == 200
+        index = lk.shards.open("db")
+        assert np.array_equal(index.codes, CODES)
+        assert index.labels.tolist() == list(labels)
+        shutil.rmtree("db")
+    assert max(added) == 30
+    for count, message in ((199, "more codes than labels were given, which are 199"), (201, "201 labels")):
+        with pytest.raises(ValueError, match=message):
+            lk.shards.write_files("db", ["codes.npy"], label_array=np.arange(count))
+    with pytest.raises(ValueError, match="one a code"):
+        lk.shards.write_files("db", ["codes.npy"], label_array=np.zeros((200, 1)))
+    assert list(files.glob("db/*")) == []
 
 
 def test_a_new_user_starts_searches_classifies_and_stops(files):

@@ -13,6 +13,7 @@ from latentknn.cli.deferring import deferred
 from latentknn.cli.errors import as_command_error
 from latentknn.cli.table import format_table
 from latentknn.files.manifest import read_newest
+from latentknn.shards.sources import holds_codes_alone
 
 _ERRORS = (OSError, ValueError, TypeError, ImportError)
 
@@ -38,23 +39,32 @@ def _write(
     codes: Annotated[str, typer.Option(metavar="COLUMN", help="the column of the codes")] = "codes",
     labels: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="the column of the labels, or their .npy or text file"),
+        typer.Option(
+            metavar="COLUMN",
+            help="the column of the labels; for .npy and .fvecs files, which have no columns, a .npy or text "
+            "file of them",
+        ),
     ] = None,
     ids: Annotated[str | None, typer.Option(metavar="COLUMN", help="the column of the ids")] = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="a column that is kept beside the codes; may be repeated"),
+    ] = None,
     rows_per_shard: Annotated[int, typer.Option(metavar="N", help="codes of a shard, at most")] = 1 << 20,
     append: Annotated[
         bool, typer.Option("--append", metavar="", help="add to an index that is there")
     ] = False,
 ) -> None:
-    own = labels is not None and Path(labels).is_file()
+    without_columns = labels is not None and all(map(holds_codes_alone, files))
     with as_command_error(*_ERRORS):
         rows = lk.shards.write_files(
             folder,
             files,
             codes=codes,
-            labels=None if own else labels,
+            labels=None if without_columns else labels,
             ids=ids,
-            label_array=read_labels(Path(str(labels))) if own else None,
+            metadata=metadata or (),
+            label_array=read_labels(Path(str(labels))) if without_columns else None,
             rows_per_shard=rows_per_shard,
             append=append,
         )

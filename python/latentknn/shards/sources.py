@@ -41,6 +41,11 @@ class Batch:
     metadata: Any = None
 
 
+def holds_codes_alone(path: str | os.PathLike[str]) -> bool:
+    """Say whether a file has, by the ending of its name, no columns beside the codes."""
+    return Path(path).suffix in (".npy", ".fvecs")
+
+
 Reader = Callable[[Path, Columns, int, int], Iterator[Batch]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from latentknn.files.shard import ShardWriter, read_shard
 from latentknn.index.counts import positive
 from latentknn.labels import as_labels
 from latentknn.shards.distinct_ids import DistinctIds
-from latentknn.shards.sources import Columns, batches_of
+from latentknn.shards.sources import Batch, Columns, batches_of
 
 _ROWS_PER_SHARD = 1 << 20
 
@@ -226,15 +226,9 @@ class Writer:
             For another kind of source, or a name that is not there; and as `add`, naming the rows of the
             batch, where those before it have been added, as `rows` tells.
         """
-        begin = 0
-        for batch in batches_of(source, Columns(codes, labels, ids, tuple(metadata)), self._next.dim):
-            before = self.rows
-            try:
-                self.add(batch.codes, batch.labels, batch.ids, metadata=batch.metadata)
-            except (TypeError, ValueError) as error:
-                name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else type(source).__name__
-                raise type(error)(f"{name}, in the rows from {begin:,} on: {error}") from error
-            begin += self.rows - before
+        name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else type(source).__name__
+        columns = Columns(codes, labels, ids, tuple(metadata))
+        add_batches(self, batches_of(source, columns, self._next.dim), name)
 
     def close(self) -> None:
         """Finish the last shard and write the manifest by which all is seen."""
@@ -339,6 +333,18 @@ class Writer:
                     known = known if read is None else read
                 self._ids.add(known)
         return self._ids
+
+
+def add_batches(writer: Writer, batches: Iterable[Batch], name: str) -> None:
+    """Add the batches of a source to a writer; an error names the source and the rows of its batch."""
+    begin = 0
+    for batch in batches:
+        before = writer.rows
+        try:
+            writer.add(batch.codes, batch.labels, batch.ids, metadata=batch.metadata)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name}, in the rows from {begin:,} on: {error}") from error
+        begin += writer.rows - before
 
 
 def _manifest_before(folder: WritableFolder, dim: int, append: bool) -> Manifest:
