@@ -141,6 +141,20 @@ def test_codes_with_labels_of_their_own_are_read_in_batches(files, monkeypatch):
     assert list(files.glob("db/*")) == []
 
 
+def test_a_reader_that_goes_away_ends_the_verification_in_silence(files):
+    lk.shards.write_files("db", ["codes.npy"])
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "latentknn", "shards", "verify", "db"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.close()
+        errors = process.stderr.read()
+        assert process.wait(HANG) == 141
+    assert errors == ""
+
+
 def test_a_new_user_starts_searches_classifies_and_stops(files):
     def command(*arguments):
         done = subprocess.run(

@@ -15,8 +15,13 @@ class CommandError(Exception):
 
 @contextmanager
 def as_command_error(*errors: type[Exception]) -> Iterator[None]:
-    """Turn errors of these types, raised in the block, into a `CommandError` of the same message."""
+    """Turn errors of these types, raised in the block, into a `CommandError` of the same message.
+
+    A closed pipe is no error of the user, though it is an OSError: `main` ends the command for it.
+    """
     try:
         yield
+    except BrokenPipeError:
+        raise
     except errors as error:
         raise CommandError(error) from error
