@@ -164,7 +164,7 @@ def test_a_new_user_starts_searches_classifies_and_stops(files):
         return done.stdout
 
     command("shards", "write", "codes.npy", "db", "--labels", "labels.npy", "--rows-per-shard", "80")
-    assert "lk.distributed.connect('latentknn')" in command("cluster", "start", "db")
+    assert "lk.distributed.connect('latentknn')" in command("cluster", "start", "db", "--address", "local")
     try:
         script = """
 import numpy as np, latentknn as lk
@@ -173,7 +173,7 @@ print(index.search(np.load("codes.npy"), 1).ids.ravel().tolist() == list(range(2
 """
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=HANG)
         assert done.stdout == "True\n", done.stderr
-        status = command("cluster", "status")
+        status = command("cluster", "status", "--address", "local")
         assert "generation 1, 200 codes of 7 dimensions in 3 shards, replicas: 1, restarts: 0" in status
         assert "0,1,2" in status
         command("cluster", "search", "codes.npy", "found.npz", "-k", "3")

@@ -27,12 +27,19 @@ Serve a folder of shards from one machine or many.
 A cluster of this machine listens on its loopback address alone; another one is named by --address.
 """
 
+
+def _address(text: str) -> str | None:
+    """Read an address; "local" is None, for the index of a command has to outlive the command."""
+    return None if text == "local" else text
+
+
 Name = Annotated[str, typer.Option(metavar="NAME", help="of the index")]
 Address = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        help="of the cluster, such as auto or ray://host:10001; by default this machine",
+        parser=_address,
+        help="of the cluster, such as auto or ray://host:10001; by default local, this machine",
     ),
 ]
 Seconds = typer.Option(metavar="SECONDS", help="how long to wait")
