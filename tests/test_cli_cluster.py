@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,16 @@ def test_a_reader_that_goes_away_ends_the_verification_in_silence(files):
         errors = process.stderr.read()
         assert process.wait(HANG) == 141
     assert errors == ""
+
+
+def test_every_argument_of_shards_and_clusters_has_help(capsys):
+    for command in ("shards write", "shards verify", "shards info", "cluster start", "cluster search"):
+        with pytest.raises(SystemExit):
+            main([*command.split(), "--help"])
+        arguments = capsys.readouterr().out.partition("Arguments:\n")[2].partition("\n\n")[0]
+        begun = re.findall(r"<.+?>\s+(\S)", arguments)
+        assert len(begun) == arguments.count("[required]") > 0
+        assert "[" not in begun, arguments
 
 
 def test_a_new_user_starts_searches_classifies_and_stops(files):

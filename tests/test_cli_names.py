@@ -24,6 +24,10 @@ MISSPELT = [
     (["evaluate", "a", "b", "--out", "out", "--weights", "unifrm"], "did you mean uniform?"),
     (["evaluate", "a", "b", "--out", "out", "--engine", "cudda"], "did you mean cuda?"),
     (["evaluate", "a", "b", "--out", "out", "--export", "atals"], "did you mean atlas?"),
+    (
+        ["cluster", "classify", "a", "b", "--weights", "softmx"],
+        "invalid choice: 'softmx' (choose from uniform, similarity, softmax); did you mean softmax?",
+    ),
 ]
 
 

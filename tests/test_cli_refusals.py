@@ -97,8 +97,33 @@ def test_an_unknown_command_is_refused(capsys):
     assert "No such command 'bench'" in refused(capsys, "bench")
 
 
-def test_no_command_is_refused(capsys):
-    assert "COMMAND" in refused(capsys)
+@pytest.mark.parametrize("group", [[], ["shards"], ["cluster"]])
+def test_no_command_is_refused_in_a_sentence(capsys, group):
+    path = " ".join(["latentknn", *group])
+    usage, said = refused(capsys, *group).splitlines()
+    assert usage == f"Usage: {path} [OPTIONS] COMMAND [ARGS]..."
+    assert said == f"{path}: error: Missing command."
+
+
+def test_a_missing_argument_is_named(capsys):
+    assert "error: Missing argument" in refused(capsys, "shards", "info")
+    assert "error: Missing argument" in refused(capsys, "datasets", "fetch")
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value", "said"),
+    [
+        ("shards write a.npy db", "--rows-per-shard", "0", "must be at least 1, received 0"),
+        ("cluster start db", "--replicas", "0", "must be at least 1, received 0"),
+        ("cluster start db", "--timeout", "nan", "must be finite, received nan"),
+        ("cluster search q.npy out.npz", "-k", "ten", "must be an integer, received 'ten'"),
+        ("cluster search q.npy out.npz", "--timeout", "0", "must be above 0, received 0"),
+        ("cluster classify q.parquet out", "-k", "-1", "must be at least 1, received -1"),
+    ],
+)
+def test_numbers_of_shards_and_clusters_are_refused_in_a_sentence(capsys, command, option, value, said):
+    errors = refused(capsys, *command.split(), option, value).splitlines()
+    assert errors[-1].endswith(f"error: argument {option}: {said}")
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,8 @@ def _refuse(error: typer.TyperException) -> NoReturn:
     path = "latentknn" if context is None else context.command_path
     if context is not None:
         print(context.get_usage(), file=sys.stderr)
-    if isinstance(error, typer.BadParameter) and parameter is not None:
+    # What is said of a missing argument is in no message of its own.
+    if isinstance(error, typer.BadParameter) and parameter is not None and error.message:
         said = f"argument {parameter.opts[0]}: {error.message}"
     else:
         said = error.format_message()

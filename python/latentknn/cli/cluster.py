@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,10 @@ from latentknn.atomic_file import atomic_file
 from latentknn.cli.code_files import read_array
 from latentknn.cli.deferring import deferred
 from latentknn.cli.errors import as_command_error
+from latentknn.cli.evaluate import WEIGHTS
 from latentknn.cli.helping import paragraphs
+from latentknn.cli.names import choice, completing
+from latentknn.cli.numbers import positive_integer, positive_number
 from latentknn.cli.table import format_table
 
 _ERRORS = (OSError, ValueError, TypeError, ImportError, RuntimeError, MemoryError, LookupError)
@@ -42,20 +44,12 @@ Address = Annotated[
         help="of the cluster, such as auto or ray://host:10001; by default local, this machine",
     ),
 ]
-Seconds = typer.Option(metavar="SECONDS", help="how long to wait")
-
-
-class Weights(StrEnum):
-    """How neighbours are weighed."""
-
-    uniform = "uniform"
-    similarity = "similarity"
-    softmax = "softmax"
+Seconds = typer.Option(metavar="SECONDS", parser=positive_number, help="how long to wait")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the parser."""
-    group = typer.Typer(help=paragraphs(_HELP), no_args_is_help=True)
+    group = typer.Typer(help=paragraphs(_HELP))
     group.command("start", help="Have the nodes of a cluster read a folder.")(_start)
     group.command("status", help="Say what each worker holds and does.")(_status)
     group.command("search", help="Find the neighbours of the queries in a .npy file.")(_search)
@@ -66,10 +60,12 @@ def add_to(app: typer.Typer) -> None:
 
 @deferred
 def _start(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="of the shards")],
     name: Name = "latentknn",
     address: Address = None,
-    replicas: Annotated[int, typer.Option(metavar="N", help="nodes that hold each shard")] = 1,
+    replicas: Annotated[
+        int, typer.Option(metavar="N", parser=positive_integer, help="nodes that hold each shard")
+    ] = 1,
     timeout: Annotated[float, Seconds] = 600.0,
 ) -> None:
     with as_command_error(*_ERRORS):
@@ -101,13 +97,15 @@ def _status(name: Name = "latentknn", address: Address = None) -> None:
 
 @deferred
 def _search(
-    queries: Annotated[Path, typer.Argument(metavar="QUERIES")],
+    queries: Annotated[Path, typer.Argument(metavar="QUERIES", help="a .npy file of a matrix")],
     output: Annotated[
         Path, typer.Argument(metavar="OUTPUT", help="a .npz file of ids, positions and similarities")
     ],
     name: Name = "latentknn",
     address: Address = None,
-    k: Annotated[int, typer.Option("-k", metavar="K", help="neighbours of a query")] = 10,
+    k: Annotated[
+        int, typer.Option("-k", metavar="K", parser=positive_integer, help="neighbours of a query")
+    ] = 10,
     timeout: Annotated[float, Seconds] = 60.0,
 ) -> None:
     asked = read_array(queries)
@@ -127,13 +125,23 @@ def _classify(
     name: Name = "latentknn",
     address: Address = None,
     codes: Annotated[str, typer.Option(metavar="COLUMN", help="the column of the codes")] = "codes",
-    k: Annotated[int, typer.Option("-k", metavar="K", help="neighbours that vote")] = 1,
-    weights: Annotated[Weights, typer.Option(help="how neighbours are weighed")] = Weights.uniform,
+    k: Annotated[
+        int, typer.Option("-k", metavar="K", parser=positive_integer, help="neighbours that vote")
+    ] = 1,
+    weights: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(WEIGHTS),
+            parser=choice(*WEIGHTS),
+            help="weights of their votes",
+            autocompletion=completing(lambda: WEIGHTS),
+        ),
+    ] = "uniform",
 ) -> None:
     with as_command_error(*_ERRORS):
         index = lk.distributed.connect(name, address=address)
         lk.distributed.classify(
-            lk.CosineKNNClassifier.from_index(index, k, weights=weights.value),
+            lk.CosineKNNClassifier.from_index(index, k, weights=weights),
             files,
             output,
             codes=codes,

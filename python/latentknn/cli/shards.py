@@ -11,6 +11,7 @@ import latentknn as lk
 from latentknn.cli.code_files import read_labels
 from latentknn.cli.deferring import deferred
 from latentknn.cli.errors import as_command_error
+from latentknn.cli.numbers import positive_integer
 from latentknn.cli.table import format_table
 from latentknn.files.manifest import read_newest
 from latentknn.shards.sources import holds_codes_alone
@@ -20,14 +21,14 @@ _ERRORS = (OSError, ValueError, TypeError, ImportError)
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the parser."""
-    group = typer.Typer(help="Write, verify and describe folders of shards.", no_args_is_help=True)
+    group = typer.Typer(help="Write, verify and describe folders of shards.")
     group.command("write", help="Write files of codes to a folder of shards.")(_write)
     group.command("verify", help="Compare every byte of a folder with its digest.")(_verify)
     group.command("info", help="Say what a folder holds.")(_info)
     app.add_typer(group, name="shards")
 
 
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER")]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="of the shards")]
 
 
 @deferred
@@ -50,7 +51,9 @@ def _write(
         list[str] | None,
         typer.Option(metavar="COLUMN", help="a column that is kept beside the codes; may be repeated"),
     ] = None,
-    rows_per_shard: Annotated[int, typer.Option(metavar="N", help="codes of a shard, at most")] = 1 << 20,
+    rows_per_shard: Annotated[
+        int, typer.Option(metavar="N", parser=positive_integer, help="codes of a shard, at most")
+    ] = 1 << 20,
     append: Annotated[
         bool, typer.Option("--append", metavar="", help="add to an index that is there")
     ] = False,
