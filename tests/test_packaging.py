@@ -36,6 +36,14 @@ UNDECLARED = {"torch", "datasets"}
 """Modules that encoders and data sets of others come with, and that nothing of ours imports before."""
 
 
+def test_the_readme_names_every_package_that_an_installation_brings():
+    (line,) = re.findall(
+        r"^pip install \. +# .*: (.+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M
+    )
+    named = {name.strip().lower() for name in line.split(",")}
+    assert named == {Requirement(each).name for each in PROJECT["project"]["dependencies"]}
+
+
 def _packages(extra, platform):
     """Return the names of the packages that pip installs for an extra, with those of the extras in it."""
     names = set()

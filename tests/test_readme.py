@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+import latentknn as lk
+
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -52,6 +56,13 @@ def test_the_example_of_the_command_lines_page_runs():
     run = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout == "(0, 500) (500, 500)\n"
+
+
+@pytest.mark.parametrize("room", [lk.shards, lk.distributed])
+def test_the_page_of_a_room_names_all_that_is_public_there(room):
+    name = room.__name__.rpartition(".")[2]
+    page = (README.parent / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    assert [each for each in room.__all__ if not re.search(rf"\b{each}\b", page)] == []
 
 
 def test_pictures_are_there():
