@@ -32,12 +32,11 @@ def verify(path: str | os.PathLike[str], checked: Callable[[ShardEntry], None] |
     --------
     >>> import tempfile
     >>> import latentknn as lk
-    >>> folder = tempfile.mkdtemp()
-    >>> with lk.shards.Writer(folder, dim=2) as writer:
-    ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
-    >>> manifest = lk.shards.verify(folder)
-    >>> manifest.rows, manifest.dim, len(manifest.shards)
-    (3, 2, 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lk.CosineIndex.from_codes([[1.0, 0.0], [0.0, 1.0]]).save(folder)
+    ...     lk.shards.verify(folder, lambda entry: print(entry.rows)).generation
+    2
+    1
     """
     folder = Path(path)
     manifest = read_newest(folder)
