@@ -35,6 +35,14 @@ void* operator new(std::size_t bytes) { return allocate(std::max<std::size_t>(by
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return allocate(std::max<std::size_t>(bytes, 1), static_cast<std::size_t>(alignment));
 }
+// The standard library's sorts ask for memory in this way, and do without where there is none.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  try {
+    return operator new(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
