@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from latentknn.distributed.errors import AnswerTimeoutError, IncompleteAnswerError
@@ -70,7 +71,6 @@ class Calls:
     serving: Serving
     watch: HeadWatch
     patience: Patience
-    _members: dict[Any, tuple[_Group, Member]] = field(default_factory=dict)
 
     def ask(self, method: str, arguments: Mapping[int, tuple[Any, ...]]) -> dict[int, Reply]:
         """Ask for some groups at once, and return the reply of each.
@@ -93,47 +93,59 @@ class Calls:
         """
         groups = {number: _Group(number, self.serving.members_of(number)) for number in arguments}
         replies: dict[int, Reply] = {}
+        # What is under way belongs to this question alone: a replica that answers late answers nothing else.
+        under_way: dict[Any, tuple[_Group, Member]] = {}
 
         def send(group: _Group) -> None:
             member = group.untried.pop(0)
             call = getattr(member.handle, method)
             reference = call.remote(group.number, self.serving.manifest.generation, *arguments[group.number])
             group.waiting += 1
-            self._members[reference] = group, member
+            under_way[reference] = group, member
 
-        for group in groups.values():
-            send(group)
-        hedge_at = time.monotonic() + self.patience.hedge_after
-        while len(replies) < len(groups):
-            self._wait(replies, send, hedge_at)
-            if time.monotonic() >= hedge_at:
-                hedge_at = time.monotonic() + self.patience.hedge_after
-                for group in groups.values():
-                    if group.number not in replies and group.untried:
-                        send(group)
-            missing = [group for group in groups.values() if group.number not in replies]
-            if missing and self.patience.left == 0.0:
-                raise AnswerTimeoutError(
-                    f"{self._named(missing)} did not answer within {self.patience.seconds:g} s; of "
-                    f"{len(groups)} groups of shards {len(replies)} did, and no answer is given from those",
-                    self._shards(missing),
-                )
+        try:
+            for group in groups.values():
+                send(group)
+            hedge_at = time.monotonic() + self.patience.hedge_after
+            while len(replies) < len(groups):
+                self._wait(under_way, replies, send, hedge_at)
+                if time.monotonic() >= hedge_at:
+                    hedge_at = time.monotonic() + self.patience.hedge_after
+                    for group in groups.values():
+                        if group.number not in replies and group.untried:
+                            send(group)
+                missing = [group for group in groups.values() if group.number not in replies]
+                if missing and self.patience.left == 0.0:
+                    raise AnswerTimeoutError(
+                        f"{self._named(missing)} did not answer within {self.patience.seconds:g} s; "
+                        f"of {len(groups)} groups of shards {len(replies)} did, and no answer is given from "
+                        "those",
+                        self._shards(missing),
+                    )
+        finally:
+            _give_up(under_way)
         return replies
 
-    def _wait(self, replies: dict[int, Reply], send: Callable[[_Group], None], hedge_at: float) -> None:
+    def _wait(
+        self,
+        under_way: dict[Any, tuple[_Group, Member]],
+        replies: dict[int, Reply],
+        send: Callable[[_Group], None],
+        hedge_at: float,
+    ) -> None:
         """Wait for the next answer, and sort it in."""
         ray = import_ray()
         self.watch.check()
         now = time.monotonic()
         seconds = max(0.0, min(_SLICE_SECONDS, self.patience.deadline - now, hedge_at - now))
         try:
-            ready, _ = ray.wait(list(self._members), num_returns=1, timeout=seconds)
+            ready, _ = ray.wait(list(under_way), num_returns=1, timeout=seconds)
         except Exception:
             # Disconnected: the watch knows why.
             self.watch.check()
             raise
         for reference in ready:
-            group, member = self._members.pop(reference)
+            group, member = under_way.pop(reference)
             group.waiting -= 1
             try:
                 reply = ray.get(reference, timeout=self.patience.left + _SLICE_SECONDS)
@@ -172,6 +184,14 @@ class Calls:
         more = ", …" if len(numbers) > 3 else ""
         listed = ", ".join(map(str, numbers[:20])) + (", …" if len(numbers) > 20 else "")
         return f"shard{'s' if len(numbers) > 1 else ''} {listed} ({', '.join(files)}{more})"
+
+
+def _give_up(references: Iterable[Any]) -> None:
+    """Tell workers that nobody waits for these answers; a search that has begun ends all the same."""
+    ray = import_ray()
+    for reference in references:
+        with suppress(Exception):
+            ray.cancel(reference)
 
 
 def _cause(error: Any) -> BaseException:
