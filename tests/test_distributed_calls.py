@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from latentknn.distributed import calls
+import ray_stub
 from latentknn.distributed.calls import Calls, Patience
 from latentknn.distributed.errors import AnswerTimeoutError, UnknownMaskError
 from latentknn.distributed.messages import Receipt, Reply
@@ -15,27 +15,6 @@ from latentknn.distributed.serving import Member, Serving
 from latentknn.files.manifest import Manifest, ShardEntry
 
 GENERATION = 4
-
-
-class Ray:
-    """The part of Ray that asks, over futures that the test completes."""
-
-    def __init__(self):
-        from ray import exceptions
-
-        self.exceptions = exceptions
-        self.cancelled = []
-
-    def wait(self, references, *, num_returns, timeout):
-        futures.wait(references, timeout, futures.FIRST_COMPLETED)
-        ready = [each for each in references if each.done()][:num_returns]
-        return ready, [each for each in references if each not in ready]
-
-    def get(self, reference, *, timeout):
-        return reference.result(timeout)
-
-    def cancel(self, reference):
-        self.cancelled.append(reference)
 
 
 class Worker:
@@ -68,9 +47,7 @@ def reply(group, content):
 
 @pytest.fixture
 def ray(monkeypatch):
-    stub = Ray()
-    monkeypatch.setattr(calls, "import_ray", lambda: stub)
-    return stub
+    return ray_stub.use(monkeypatch)
 
 
 def asking(*groups, hedge_after=0.0, seconds=30.0):
@@ -80,7 +57,7 @@ def asking(*groups, hedge_after=0.0, seconds=30.0):
     )
     manifest = Manifest(3, shards, 10 * len(groups), generation=GENERATION)
     members = [Member(worker, (group,)) for group, workers in enumerate(groups) for worker in workers]
-    serving = Serving("folder", manifest, [(group,) for group in range(len(groups))], members)
+    serving = Serving("folder", manifest, [(group,) for group in range(len(groups))], members, 1)
     return Calls(serving, SimpleNamespace(check=lambda: None), Patience.of(seconds, hedge_after))
 
 

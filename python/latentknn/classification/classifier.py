@@ -138,7 +138,9 @@ class CosineKNNClassifier(NeighbourClassifier):
         Parameters
         ----------
         index : CosineIndex, ShardedIndex or DistributedIndex
-            With labels: integers, strings or booleans. It must not change while it is used.
+            With labels: integers, strings or booleans. It must not change while it is used. A
+            DistributedIndex is bound to the generation that it serves, and raises GenerationError after
+            another one was published.
         n_neighbors : int, default 1
             Number of neighbours that vote.
         weights : {"uniform", "similarity", "softmax"}, default "uniform"
@@ -171,6 +173,9 @@ class CosineKNNClassifier(NeighbourClassifier):
             raise TypeError(f"from_index takes an index, received {index!r}; pass codes and labels to fit()")
         classifier = cls(n_neighbors, weights=weights, temperature=temperature)
         classifier._check_voting()
+        if hasattr(index, "pinned"):
+            # The classes of the rows are those of one generation.
+            index = index.pinned()
         labels = index.labels
         if labels is None or len(labels) == 0:
             raise ValueError("the index has no labels; make it of codes with labels=")

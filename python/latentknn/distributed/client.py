@@ -43,14 +43,12 @@ class Client:
     ----------
     serving : Serving
     attachment : Attachment
-    replicas : int
     name : str, optional
         By which other clients, and this one after a change, find the workers.
     """
 
-    def __init__(self, serving: Serving, attachment: Attachment, replicas: int, name: str | None) -> None:
+    def __init__(self, serving: Serving, attachment: Attachment, name: str | None) -> None:
         self.serving = serving
-        self.replicas = replicas
         self.name = name
         self.hedge_after = HEDGE_AFTER
         self._attachment = attachment
@@ -61,7 +59,11 @@ class Client:
         self._stopped = False
 
     def answered(
-        self, timeout: float, answer: Callable[[Calls], _Answer], mask_name: str | None = None
+        self,
+        timeout: float,
+        answer: Callable[[Calls], _Answer],
+        mask_name: str | None = None,
+        only: Serving | None = None,
     ) -> _Answer:
         """Return an answer of one generation, which is asked for again where another client has published.
 
@@ -72,14 +74,29 @@ class Client:
             Asks by the `Calls` that it is given.
         mask_name : str, optional
             The mask that it uses, which a worker that has begun again is given again.
+        only : Serving, optional
+            The generation that may answer.
+
+        Raises
+        ------
+        GenerationError
+            Where another generation than `only` is served by now.
         """
+        patience = Patience.of(seconds(timeout), self.hedge_after)
         while True:
+            if only is not None and self.serving is not only:
+                raise _other_generation(only)
+            serving = only
             try:
-                with self._calls(timeout) as calls:
+                with self._calls(only, patience) as calls:
+                    serving = calls.serving
                     return self._with_mask(calls, answer, mask_name)
             except (GenerationError, IncompleteAnswerError) as error:
-                if isinstance(error, AnswerTimeoutError) or not self._moved(calls.serving):
+                late = isinstance(error, AnswerTimeoutError)
+                if late or serving is None or not self._moved(serving, patience):
                     raise
+                if only is not None:
+                    raise _other_generation(only) from error
 
     def allowed(
         self, calls: Calls, given: ArrayLike | str | None
@@ -110,7 +127,7 @@ class Client:
         """Serve the newest manifest of the folder; see `DistributedIndex.publish`."""
         with self._publishing:
             old = self.serving
-            new = raise_generation(old, generation, self.replicas, self.name, seconds(timeout))
+            new = raise_generation(old, generation, self.name, seconds(timeout))
             if new is None:
                 return
             with self._lock:
@@ -128,12 +145,11 @@ class Client:
         self._attachment.release()
 
     @contextmanager
-    def _calls(self, timeout: float) -> Iterator[Calls]:
+    def _calls(self, only: Serving | None, patience: Patience) -> Iterator[Calls]:
         """Give what asks the workers, for the time of a batch."""
-        patience = Patience.of(seconds(timeout), self.hedge_after)
         if self._stopped:
             raise RuntimeError("the index has been stopped, or left; start it or connect again")
-        if not self._batches.acquire(timeout=patience.seconds):
+        if not self._batches.acquire(timeout=patience.left):
             raise AnswerTimeoutError(
                 f"{_BATCHES} batches of this client were under way for {patience.seconds:g} s, and this one "
                 "was not begun",
@@ -142,7 +158,7 @@ class Client:
         try:
             self._attachment.watch.check()
             with self._lock:
-                serving = self.serving
+                serving = self.serving if only is None else only
                 serving.begin_batch()
             try:
                 yield Calls(serving, self._attachment.watch, patience)
@@ -155,24 +171,26 @@ class Client:
         try:
             return answer(calls)
         except UnknownMaskError:
-            mask = None if mask_name is None else self._masks.pop(mask_name, None)
+            mask = None if mask_name is None else self._masks.get(mask_name)
             if mask is None:
                 raise
-            if mask.bits is not None:
-                send_again(calls.serving, mask, calls.patience)
-                self._masks[mask.name.name] = mask
+            if not send_again(calls.serving, mask, calls.patience):
+                # Another client has replaced the mask: it is looked for as one that this client never set.
+                self._masks.pop(mask.name.name, None)
             return answer(calls)
 
-    def _moved(self, serving: Serving) -> bool:
+    def _moved(self, serving: Serving, patience: Patience) -> bool:
         """Look whether another generation is served by now, and go over to it."""
-        with self._lock:
-            if self.serving is not serving:
-                return True
-            newest = None if self.name is None else find_serving(self.name)
-            if newest is None or newest.manifest.generation <= serving.manifest.generation:
-                return False
-            self._masks, self.serving = {}, newest
+        if self.serving is not serving:
             return True
+        # The lock is free meanwhile: other searches do not wait for workers that do not answer.
+        newest = None if self.name is None else find_serving(self.name, patience.left)
+        if newest is None or newest.manifest.generation <= serving.manifest.generation:
+            return False
+        with self._lock:
+            if self.serving is serving:
+                self._masks, self.serving = {}, newest
+        return True
 
 
 def seconds(timeout: float) -> float:
@@ -180,6 +198,13 @@ def seconds(timeout: float) -> float:
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0.0 < timeout < math.inf:
         raise ValueError(f"timeout must be a positive number of seconds, received {timeout!r}")
     return float(timeout)
+
+
+def _other_generation(serving: Serving) -> GenerationError:
+    return GenerationError(
+        f"this is bound to generation {serving.manifest.generation}, and another one is served by now; make "
+        "the classifier, the job or the pinned index again"
+    )
 
 
 def _bits(serving: Serving, flags: ArrayLike) -> dict[int, MaskBits]:

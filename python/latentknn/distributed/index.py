@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,8 @@ from latentknn.shards.sharded_index import without_themselves
 
 TIMEOUT = 60.0
 """Seconds that an answer is waited for where the caller names none."""
+
+_Answer = TypeVar("_Answer")
 
 _SELF_ROWS = 16_384
 """Codes of a shard that are queries together when an index is searched by itself."""
@@ -58,8 +60,9 @@ class DistributedIndex:
     [['both', 'up']]
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, only: Serving | None = None) -> None:
         self._client = client
+        self._only = only
 
     def __enter__(self) -> Self:
         return self
@@ -73,9 +76,18 @@ class DistributedIndex:
         self.stop()
 
     def __reduce__(self) -> tuple[Callable[..., DistributedIndex], tuple[Any, ...]]:
-        serving = self._client.serving
-        known = serving.folder, serving.manifest, serving.groups, serving.members
-        return _attached, (known, self._client.replicas, self._client.name)
+        serving = self._serving
+        known = serving.folder, serving.manifest, serving.groups, serving.members, serving.replicas
+        return _attached, (known, self._client.name, self._only is not None)
+
+    @property
+    def _serving(self) -> Serving:
+        return self._client.serving if self._only is None else self._only
+
+    def _answered(
+        self, timeout: float, answer: Callable[[Calls], _Answer], mask_name: str | None = None
+    ) -> _Answer:
+        return self._client.answered(timeout, answer, mask_name, self._only)
 
     @property
     def name(self) -> str | None:
@@ -85,17 +97,17 @@ class DistributedIndex:
     @property
     def path(self) -> str:
         """The folder, as every node sees it."""
-        return self._client.serving.folder
+        return self._serving.folder
 
     @property
     def generation(self) -> int:
         """Number of the manifest that is served."""
-        return self._client.serving.manifest.generation
+        return self._serving.manifest.generation
 
     @property
     def dim(self) -> int:
         """Dimensions of a code."""
-        return self._client.serving.manifest.dim
+        return self._serving.manifest.dim
 
     @property
     def exact(self) -> bool:
@@ -105,23 +117,23 @@ class DistributedIndex:
     @property
     def ids(self) -> NDArray[np.int64]:
         """The ids, shape (n,), int64, in order of position; they are fetched each time."""
-        return self._client.answered(TIMEOUT, fetch_ids)
+        return self._answered(TIMEOUT, fetch_ids)
 
     @property
     def labels(self) -> NDArray[Any] | None:
         """The labels, shape (n,), in order of position, or None; they are fetched each time."""
-        return self._client.answered(TIMEOUT, fetch_labels)
+        return self._answered(TIMEOUT, fetch_labels)
 
     @property
     def classes(self) -> NDArray[Any]:
         """The distinct labels, sorted; ValueError where the index has no labels."""
-        return self._client.answered(TIMEOUT, class_counts)[0]
+        return self._answered(TIMEOUT, class_counts)[0]
 
     def __len__(self) -> int:
-        return self._client.serving.manifest.rows
+        return self._serving.manifest.rows
 
     def __repr__(self) -> str:
-        serving = self._client.serving
+        serving = self._serving
         manifest = serving.manifest
         return (
             f"DistributedIndex({manifest.rows} codes of dimension {manifest.dim} in {len(manifest.shards)} "
@@ -190,7 +202,7 @@ class DistributedIndex:
                 ask_in_two_rounds(calls, shared(rounded), asking, count, masks, available)
             return asking.found(scores64)
 
-        return self._client.answered(timeout, answer, allowed if isinstance(allowed, str) else None)
+        return self._answered(timeout, answer, allowed if isinstance(allowed, str) else None)
 
     def search_self(
         self, k: int = 10, *, scores64: bool = False, timeout: float = 60 * TIMEOUT
@@ -229,7 +241,7 @@ class DistributedIndex:
             ]
             return without_themselves(found, k)
 
-        return self._client.answered(timeout, answer)
+        return self._answered(timeout, answer)
 
     def search_per_class(
         self, queries: ArrayLike, k: int = 1, *, scores64: bool = False, timeout: float = TIMEOUT
@@ -273,7 +285,7 @@ class DistributedIndex:
             sent = shared(rounded[0] if same else np.stack(rounded))
             return ask_per_class_once(calls, sent, len(rounded[0]), classes, count, scores64)
 
-        return self._client.answered(timeout, answer)
+        return self._answered(timeout, answer)
 
     def set_mask(self, name: str, flags: ArrayLike, *, timeout: float = TIMEOUT) -> None:
         """Leave a mask on the shards, so that searches name it and do not send it.
@@ -305,6 +317,25 @@ class DistributedIndex:
         """Free the memory of a mask; one that is not there is none."""
         self._client.forget_mask(name)
 
+    def pinned(self) -> DistributedIndex:
+        """Return this index, bound to the generation that it serves now.
+
+        Searches that belong together, and what is told of positions, such as the labels, are then of one
+        generation: after a `publish`, by whomever, what is returned raises `GenerationError` and does not go
+        over to the new one. `latentknn.CosineKNNClassifier.from_index` and the jobs bind what they are given.
+
+        Returns
+        -------
+        DistributedIndex
+            Of the same workers and client: `stop` and `disconnect` are those of the index itself.
+
+        Examples
+        --------
+        >>> fixed = index.pinned()  # doctest: +SKIP
+        >>> fixed.labels[fixed.search(queries, k=1).positions]  # doctest: +SKIP
+        """
+        return DistributedIndex(self._client, self._serving)
+
     def publish(self, generation: int | None = None, *, timeout: float = 10 * TIMEOUT) -> None:
         """Serve the newest manifest of the folder, without a gap.
 
@@ -329,7 +360,7 @@ class DistributedIndex:
 
     def status(self, *, timeout: float = 10.0) -> ClusterStatus:
         """Return what each worker holds and does; one that does not answer in time is listed as such."""
-        return status_of(self._client.serving, self._client.replicas, self.name, seconds(timeout))
+        return status_of(self._serving, self.name, seconds(timeout))
 
     def stop(self) -> None:
         """End the workers, and the cluster, where `start` began one for this process alone."""
@@ -340,6 +371,7 @@ class DistributedIndex:
         self._client.end(workers=False)
 
 
-def _attached(known: tuple[Any, ...], replicas: int, name: str | None) -> DistributedIndex:
+def _attached(known: tuple[Any, ...], name: str | None, pinned: bool) -> DistributedIndex:
     """Return an index in another process of the cluster, such as that of a task."""
-    return DistributedIndex(Client(Serving(*known), Attachment("auto"), replicas, name))
+    index = DistributedIndex(Client(Serving(*known), Attachment("auto"), name))
+    return index.pinned() if pinned else index

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from latentknn.distributed.calls import Patience
-from latentknn.distributed.errors import IncompleteAnswerError, UnknownMaskError
+from latentknn.distributed.errors import AnswerTimeoutError, IncompleteAnswerError, UnknownMaskError
 from latentknn.distributed.messages import Allowed, MaskBits, MaskName
 from latentknn.distributed.ray_library import import_ray
 from latentknn.distributed.serving import Serving
@@ -43,28 +44,40 @@ def set_mask(serving: Serving, name: str, bits: dict[int, MaskBits], patience: P
         Where none has it in time; the shards are named.
     """
     digest = digest_of(*(each.bits.data for each in bits.values())).hex()
-    _send(serving, name, digest, bits, patience)
+    _send(serving, MaskName(name, digest), bits, patience, replace=True)
     return NamedMask(MaskName(name, digest), {group: each.available for group, each in bits.items()}, bits)
 
 
-def send_again(serving: Serving, mask: NamedMask, patience: Patience) -> None:
-    """Give a mask to workers that have begun again since it was set."""
+def send_again(serving: Serving, mask: NamedMask, patience: Patience) -> bool:
+    """Give a mask to workers that have begun again since it was set, and return whether it is theirs now.
+
+    It is not where this client has not set it, or where another client has replaced it since: what that one
+    has set stays.
+
+    Raises
+    ------
+    AnswerTimeoutError, IncompleteAnswerError
+        See `find_mask` and `set_mask`.
+    """
     if mask.bits is None:
-        raise UnknownMaskError(
-            f"a worker that has begun again does not hold the mask {mask.name.name!r}, and this client did "
-            "not set it; set it again by set_mask()"
-        )
-    _send(serving, mask.name.name, mask.name.digest, mask.bits, patience)
+        return False
+    digests, _ = _held(serving, mask.name.name, patience)
+    if digests - {mask.name.digest}:
+        return False
+    return _send(serving, mask.name, mask.bits, patience, replace=False)
 
 
 def find_mask(serving: Serving, name: str, patience: Patience) -> NamedMask:
-    """Return a mask that another client has set."""
-    ray = import_ray()
-    found = [
-        ray.get(member.handle.find_mask.remote(name), timeout=patience.left) for member in serving.members
-    ]
-    digests = {each[0] for each in found if each is not None}
-    available = {group: count for each in found if each is not None for group, count in each[1].items()}
+    """Return a mask that another client has set.
+
+    Raises
+    ------
+    AnswerTimeoutError, IncompleteAnswerError
+        Where no worker of some shards has answered, in time or at all; the shards are named.
+    UnknownMaskError
+        Where there is no such mask, or not on all shards.
+    """
+    digests, available = _held(serving, name, patience)
     if len(digests) != 1 or len(available) < len(serving.groups):
         raise UnknownMaskError(
             f"there is no mask {name!r} on all shards of generation {serving.manifest.generation}; set it by "
@@ -73,31 +86,73 @@ def find_mask(serving: Serving, name: str, patience: Patience) -> NamedMask:
     return NamedMask(MaskName(name, digests.pop()), available)
 
 
+def _held(serving: Serving, name: str, patience: Patience) -> tuple[set[str], dict[int, int]]:
+    """Return the digests of the masks of a name, and how many codes each group has in them."""
+    ray = import_ray()
+    calls = {member.handle.find_mask.remote(name): member for member in serving.members}
+    left, waiting = list(calls), set(range(len(serving.groups)))
+    digests: set[str] = set()
+    available: dict[int, int] = {}
+    failure: BaseException | None = None
+    replicas_until = time.monotonic() + patience.hedge_after
+    while left and len(available) < len(serving.groups):
+        seconds = patience.left
+        if not waiting:
+            # A replica that does not hold the mask has answered for each group; another one may hold it.
+            seconds = min(seconds, max(0.0, replicas_until - time.monotonic()))
+        ready, left = ray.wait(left, num_returns=1, timeout=seconds)
+        if not ready:
+            break
+        try:
+            found = ray.get(ready[0], timeout=patience.left)
+        except ray.exceptions.RayError as error:
+            failure = error
+            continue
+        waiting -= set(calls[ready[0]].groups)
+        if found is not None:
+            digests.add(found[0])
+            available.update(found[1])
+    if waiting:
+        numbers = sorted(number for group in waiting for number in serving.groups[group])
+        listed = (
+            f"no worker of shards {', '.join(map(str, numbers))} has said whether it holds the mask {name!r}"
+        )
+        if failure is None or patience.left == 0.0:
+            raise AnswerTimeoutError(f"{listed} within {patience.seconds:g} s", numbers)
+        raise IncompleteAnswerError(f"{listed}: {failure}", numbers) from failure
+    return digests, available
+
+
 def forget_mask(serving: Serving, name: str) -> None:
     """Tell all workers to hold a mask no longer."""
     for member in serving.members:
         member.handle.forget_mask.remote(name)
 
 
-def _send(serving: Serving, name: str, digest: str, bits: dict[int, MaskBits], patience: Patience) -> None:
+def _send(
+    serving: Serving, mask: MaskName, bits: dict[int, MaskBits], patience: Patience, *, replace: bool
+) -> bool:
+    """Give a mask to all workers; return whether those who have answered hold it."""
     ray = import_ray()
     calls = {}
     for member in serving.members:
         own = {group: bits[group] for group in member.groups}
-        calls[member.handle.set_mask.remote(name, digest, own)] = member
+        calls[member.handle.set_mask.remote(mask.name, mask.digest, own, replace)] = member
     waiting = set(range(len(serving.groups)))
     left = list(calls)
+    held = True
     while left and waiting:
         ready, left = ray.wait(left, num_returns=1, timeout=patience.left)
         if not ready:
             break
         try:
-            ray.get(ready[0])
+            held = ray.get(ready[0], timeout=patience.left) and held
         except ray.exceptions.RayError:
             continue
         waiting -= set(calls[ready[0]].groups)
     if waiting:
         numbers = [number for group in sorted(waiting) for number in serving.groups[group]]
         raise IncompleteAnswerError(
-            f"no worker of shards {', '.join(map(str, numbers))} has taken the mask {name!r}", numbers
+            f"no worker of shards {', '.join(map(str, numbers))} has taken the mask {mask.name!r}", numbers
         )
+    return held

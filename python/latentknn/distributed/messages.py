@@ -8,7 +8,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentknn.files.manifest import Manifest
 from latentknn.index import SearchResult
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a worker says of itself to those who connect.
+
+    Parameters
+    ----------
+    folder : str
+    manifest : Manifest
+    groups : dict of int to tuple of int
+        Numbers of the shards of each group that it holds.
+    replicas : int
+        Workers that were begun for each group.
+    serves : bool
+        Whether it has read its shards, and has not been told to serve no more.
+    """
+
+    folder: str
+    manifest: Manifest
+    groups: dict[int, tuple[int, ...]]
+    replicas: int
+    serves: bool
 
 
 @dataclass(frozen=True)

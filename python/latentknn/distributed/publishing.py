@@ -16,7 +16,7 @@ _OTHERS_SECONDS = 30.0
 
 
 def raise_generation(
-    old: Serving, generation: int | None, replicas: int, name: str | None, timeout: float
+    old: Serving, generation: int | None, name: str | None, timeout: float
 ) -> Serving | None:
     """Begin workers of the newest manifest; None where that is served already.
 
@@ -38,7 +38,7 @@ def raise_generation(
         )
     if manifest == old.manifest:
         return None
-    return begin_serving(old.folder, manifest, live_nodes(), replicas, name, timeout)
+    return begin_serving(old.folder, manifest, live_nodes(), old.replicas, name, timeout)
 
 
 def withdraw(old: Serving) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from latentknn import _core
 from latentknn.distributed.errors import IncompleteAnswerError
-from latentknn.distributed.messages import Receipt
+from latentknn.distributed.messages import Description, Receipt
 from latentknn.distributed.placement import Node, Seat, group_shards, seats
 from latentknn.distributed.ray_library import import_ray
 from latentknn.distributed.runtime import NAMESPACE
@@ -28,7 +28,7 @@ _CONTROLS = ("describe", "set_mask", "forget_mask", "find_mask", "retire", "stat
 """The methods that these threads run."""
 
 _DEAD_AFTER = 10.0
-"""Seconds that the end of a worker's process is waited for."""
+"""Seconds that the end of a worker's process is waited for, and what workers say of themselves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +50,15 @@ class Serving:
     groups : list of tuple of int
         Numbers of the shards of each group.
     members : list of Member
+    replicas : int
+        Workers that were begun for each group.
     """
 
     folder: str
     manifest: Manifest
     groups: list[tuple[int, ...]]
     members: list[Member]
+    replicas: int
     _preferred: dict[int, int] = field(default_factory=dict)
     _under_way: int = 0
     _changed: Condition = field(default_factory=Condition)
@@ -120,20 +123,7 @@ class Serving:
 
     def end(self) -> None:
         """End the workers, and wait until their processes are gone."""
-        ray = import_ray()
-        for member in self.members:
-            with suppress(Exception):
-                ray.kill(member.handle, no_restart=True)
-        deadline = time.monotonic() + _DEAD_AFTER
-        for member in self.members:
-            while time.monotonic() < deadline:
-                try:
-                    ended = member.handle.describe.options(max_task_retries=0)
-                    ray.get(ended.remote(), timeout=0.5)
-                except ray.exceptions.GetTimeoutError:
-                    continue
-                except Exception:
-                    break
+        end_workers([member.handle for member in self.members])
 
 
 def member_name(name: str, generation: int, number: int) -> str:
@@ -155,11 +145,10 @@ def begin_serving(
     """
     groups = group_shards(manifest, len(nodes))
     seated = seats(manifest, groups, nodes, replicas)
-    members = [
-        _begin(folder, manifest, groups, seat, replicas, name, number) for number, seat in enumerate(seated)
-    ]
-    serving = Serving(folder, manifest, groups, members)
+    serving = Serving(folder, manifest, groups, [], replicas)
     try:
+        for number, seat in enumerate(seated):
+            serving.members.append(_begin(folder, manifest, groups, seat, replicas, name, number))
         _wait_for_shards(serving, seated, timeout)
     except BaseException:
         serving.end()
@@ -232,43 +221,88 @@ def _wait_for_shards(serving: Serving, seated: Sequence[Seat], timeout: float) -
             serving.check(group, of_group)
 
 
-def find_serving(name: str) -> Serving | None:
-    """Return the newest generation that is served under a name, and whole; None where there is none."""
-    ray = import_ray()
-    prefix = f"{name}/"
-    listed = [
-        each["name"]
-        for each in ray.util.list_named_actors(all_namespaces=True)
-        if each["namespace"] == NAMESPACE and str(each["name"]).startswith(prefix)
-    ]
+def find_serving(name: str, seconds: float = _DEAD_AFTER) -> Serving | None:
+    """Return the newest generation that is served under a name, and whole; None where there is none.
+
+    Parameters
+    ----------
+    name : str
+    seconds : float
+        How long all workers together are waited for. One that is silent or dead is left out where others hold
+        its shards.
+    """
+    deadline = time.monotonic() + seconds
     generations: dict[int, list[str]] = {}
-    for each in listed:
+    for each in named_workers(name):
         generations.setdefault(int(each.split("/")[-2]), []).append(each)
     for generation in sorted(generations, reverse=True):
-        found = _served(sorted(generations[generation], key=lambda each: int(each.split("/")[-1])))
+        names = sorted(generations[generation], key=lambda each: int(each.split("/")[-1]))
+        found = _served(names, deadline)
         if found is not None:
             return found
     return None
 
 
-def _served(names: Sequence[str]) -> Serving | None:
-    """Return the workers of a generation, unless one is missing: then they are ending, or begin."""
+def named_workers(name: str) -> list[str]:
+    """Return the names of all workers of an index, of whatever generation and state."""
     ray = import_ray()
-    members, groups = [], {}
-    described = None
+    return [
+        str(each["name"])
+        for each in ray.util.list_named_actors(all_namespaces=True)
+        if each["namespace"] == NAMESPACE and str(each["name"]).startswith(f"{name}/")
+    ]
+
+
+def end_named(name: str) -> bool:
+    """End all workers of an index, whether they are whole or not; return whether there were any."""
+    ray = import_ray()
+    handles = []
+    for each in named_workers(name):
+        # One that has ended meanwhile has no name any more.
+        with suppress(ValueError):
+            handles.append(ray.get_actor(each, namespace=NAMESPACE))
+    end_workers(handles)
+    return len(handles) > 0
+
+
+def end_workers(handles: Sequence[Any]) -> None:
+    """End workers, and wait until their processes are gone."""
+    ray = import_ray()
+    for handle in handles:
+        with suppress(Exception):
+            ray.kill(handle, no_restart=True)
+    deadline = time.monotonic() + _DEAD_AFTER
+    for handle in handles:
+        while time.monotonic() < deadline:
+            try:
+                ended = handle.describe.options(max_task_retries=0)
+                ray.get(ended.remote(), timeout=0.5)
+            except ray.exceptions.GetTimeoutError:
+                continue
+            except Exception:
+                break
+
+
+def _served(names: Sequence[str], deadline: float) -> Serving | None:
+    """Return the workers of a generation, unless they are ending, or begin, or hold not all shards."""
+    ray = import_ray()
+    calls = {}
     for each in names:
-        try:
+        with suppress(ValueError):
             handle = ray.get_actor(each, namespace=NAMESPACE)
-            described = ray.get(handle.describe.remote(), timeout=_DEAD_AFTER)
-        except (ValueError, ray.exceptions.RayError):
-            return None
-        _, _, own, _ = described
-        members.append(Member(handle, tuple(own)))
-        groups.update(own)
-    if described is None:
+            calls[handle.describe.remote()] = handle
+    found: list[tuple[Any, Description]] = []
+    for call, handle in calls.items():
+        with suppress(ray.exceptions.RayError):
+            found.append((handle, ray.get(call, timeout=max(0.0, deadline - time.monotonic()))))
+    if not found or not all(each.serves for _, each in found):
         return None
-    folder, manifest, _, replicas = described
-    listed = [groups[group] for group in sorted(groups)]
-    whole = sorted(number for group in listed for number in group) == list(range(len(manifest.shards)))
-    counts = [sum(group in each.groups for each in members) for group in groups]
-    return Serving(folder, manifest, listed, members) if whole and min(counts) == replicas else None
+    _, first = found[0]
+    groups = {group: numbers for _, each in found for group, numbers in each.groups.items()}
+    if sorted(groups) != list(range(len(groups))):
+        return None
+    listed = [groups[group] for group in range(len(groups))]
+    if sorted(number for numbers in listed for number in numbers) != list(range(len(first.manifest.shards))):
+        return None
+    members = [Member(handle, tuple(each.groups)) for handle, each in found]
+    return Serving(first.folder, first.manifest, listed, members, first.replicas)

@@ -97,7 +97,7 @@ def start(
     except BaseException:
         attachment.release()
         raise
-    return DistributedIndex(Client(serving, attachment, replicas, name))
+    return DistributedIndex(Client(serving, attachment, name))
 
 
 def connect(name: str, *, address: str | None = None) -> DistributedIndex:
@@ -154,10 +154,7 @@ def connect(name: str, *, address: str | None = None) -> DistributedIndex:
     except BaseException:
         attachment.release()
         raise
-    copies = min(
-        sum(group in each.groups for each in serving.members) for group in range(len(serving.groups))
-    )
-    return DistributedIndex(Client(serving, attachment, copies, name))
+    return DistributedIndex(Client(serving, attachment, name))
 
 
 def stop(name: str, *, address: str | None = None) -> None:

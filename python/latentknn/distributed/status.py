@@ -103,7 +103,7 @@ class ClusterStatus:
         return sum(each.restarted for each in self.workers)
 
 
-def status_of(serving: Serving, replicas: int, name: str | None, timeout: float) -> ClusterStatus:
+def status_of(serving: Serving, name: str | None, timeout: float) -> ClusterStatus:
     """Ask every worker, and wait at most `timeout` seconds for all of them."""
     ray = import_ray()
     deadline = time.monotonic() + timeout
@@ -124,6 +124,6 @@ def status_of(serving: Serving, replicas: int, name: str | None, timeout: float)
         manifest.rows,
         manifest.dim,
         len(manifest.shards),
-        replicas,
+        serving.replicas,
         tuple(workers),
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from latentknn import _core
 from latentknn.distributed.errors import GenerationError, UnknownMaskError
-from latentknn.distributed.messages import Allowed, MaskBits, MaskName, Receipt, Reply
+from latentknn.distributed.messages import Allowed, Description, MaskBits, MaskName, Receipt, Reply
 from latentknn.distributed.ray_library import import_ray
 from latentknn.files.manifest import Manifest
 from latentknn.shards.asking import Asking
@@ -96,9 +96,10 @@ class ShardWorker:
         self._began = time.monotonic()
         self._under_way = 0
 
-    def describe(self) -> tuple[str, Manifest, dict[int, tuple[int, ...]], int]:
-        """Return what this worker was made with."""
-        return self._folder, self._manifest, self._numbers, self._replicas
+    def describe(self) -> Description:
+        """Return what this worker was made with, and whether it serves."""
+        serves = not self._retired and (len(self._groups) == len(self._numbers) or _begun_again())
+        return Description(self._folder, self._manifest, self._numbers, self._replicas, serves)
 
     def load(self) -> tuple[str, tuple[Receipt, ...]]:
         """Read every shard, and return the version of this package and receipts of all of them."""
@@ -183,9 +184,11 @@ class ShardWorker:
             return Reply(held.receipts, None)
         return Reply(held.receipts, np.unique(np.concatenate(labels), return_counts=True))
 
-    def set_mask(self, name: str, digest: str, bits: dict[int, MaskBits]) -> None:
-        """Hold a mask under a name; one of the same name is replaced."""
-        self._masks[name] = digest, bits
+    def set_mask(self, name: str, digest: str, bits: dict[int, MaskBits], replace: bool) -> bool:
+        """Hold a mask under a name, unless one of that name shall stay; return whether this one is held."""
+        if replace:
+            self._masks[name] = digest, bits
+        return self._masks.setdefault(name, (digest, bits))[0] == digest
 
     def forget_mask(self, name: str) -> None:
         """Hold a mask no longer."""
@@ -213,7 +216,7 @@ class ShardWorker:
         context = import_ray().get_runtime_context()
         return {
             "shards": tuple(sorted(number for group in self._numbers.values() for number in group)),
-            "restarted": bool(context.was_current_actor_reconstructed),
+            "restarted": _begun_again(),
             "node": context.get_node_id(),
             "pid": os.getpid(),
             "rows": sum(receipt.rows for receipt in loaded),
@@ -245,6 +248,11 @@ class ShardWorker:
                 raise UnknownMaskError(f"this worker does not hold the mask {allowed.name!r}")
             allowed = bits[group]
         return None if allowed is None else allowed.flags()
+
+
+def _begun_again() -> bool:
+    """Return whether Ray has begun this process again: then it reads its shards when they are asked for."""
+    return bool(import_ray().get_runtime_context().was_current_actor_reconstructed)
 
 
 class _Counted:

@@ -1,0 +1,98 @@
+"""The part of Ray that asks workers, over futures that a test completes; no cluster is begun for it."""
+
+from __future__ import annotations
+
+from concurrent import futures
+from types import SimpleNamespace
+
+from latentknn.distributed import calls, masks
+from latentknn.distributed.calls import Patience
+from latentknn.distributed.client import Client
+from latentknn.distributed.index import DistributedIndex
+from latentknn.distributed.placement import group_shards
+from latentknn.distributed.serving import Member, Serving
+from latentknn.distributed.worker import ShardWorker
+
+
+class Ray:
+    """What `import_ray` returns to `use`."""
+
+    def __init__(self):
+        from ray import exceptions
+
+        self.exceptions = exceptions
+        self.cancelled = []
+
+    def wait(self, references, *, num_returns, timeout):
+        futures.wait(references, timeout, futures.FIRST_COMPLETED)
+        ready = [each for each in references if each.done()][:num_returns]
+        return ready, [each for each in references if each not in ready]
+
+    def get(self, reference, *, timeout):
+        try:
+            return reference.result(timeout)
+        except (TimeoutError, futures.TimeoutError):
+            raise self.exceptions.GetTimeoutError("late") from None
+
+    def cancel(self, reference):
+        self.cancelled.append(reference)
+
+
+def use(monkeypatch):
+    """Have the modules that ask workers ask by a stub, and return it."""
+    stub = Ray()
+    for module in (calls, masks):
+        monkeypatch.setattr(module, "import_ray", lambda: stub)
+    return stub
+
+
+class Handle:
+    """A worker in this process; one that is silent leaves its calls without an answer, a dead one fails."""
+
+    def __init__(self, worker):
+        self.worker = worker
+        self.silent = False
+        self.dead = False
+
+    def __getattr__(self, method):
+        return SimpleNamespace(remote=lambda *arguments: self._called(method, arguments))
+
+    def _called(self, method, arguments):
+        from ray.exceptions import RayActorError, RayTaskError
+
+        reference = futures.Future()
+        if self.dead:
+            reference.set_exception(RayActorError())
+        elif not self.silent:
+            try:
+                reference.set_result(getattr(self.worker, method)(*arguments))
+            except Exception as error:
+                reference.set_exception(RayTaskError(method, "trace", error))
+        return reference
+
+
+def local_serving(folder, manifest, groups=2, replicas=1):
+    """Return the workers of a folder, each replica of all groups in a worker of its own."""
+    grouped = group_shards(manifest, groups)
+    numbers = tuple(range(len(grouped)))
+    members = [
+        Member(Handle(ShardWorker(str(folder), manifest, dict(enumerate(grouped)), replicas)), numbers)
+        for _ in range(replicas)
+    ]
+    return Serving(str(folder), manifest, grouped, members, replicas)
+
+
+def begun_again(handle):
+    """Let the process of a worker begin again, without what it held."""
+    worker = handle.worker
+    handle.worker = ShardWorker(worker._folder, worker._manifest, worker._numbers, worker._replicas)
+
+
+def local_index(serving, name=None):
+    """Return an index that asks these workers."""
+    attachment = SimpleNamespace(watch=SimpleNamespace(check=lambda: None), release=lambda: None, own=False)
+    return DistributedIndex(Client(serving, attachment, name))
+
+
+def patience(seconds=30.0, hedge_after=0.0):
+    return Patience.of(seconds, hedge_after)
