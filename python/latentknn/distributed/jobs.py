@@ -18,6 +18,7 @@ from latentknn.distributed.joining import ids_of_rows, nearest_others, similar_o
 from latentknn.distributed.tables import column_values, list_column, read_table, with_column, write_table
 from latentknn.distributed.tasks import Progress, Task, described, input_files, run_job
 from latentknn.encoders import as_encoder
+from latentknn.files.digests import digest_of
 from latentknn.index import SearchResult
 from latentknn.index.counts import neighbour_count
 
@@ -107,7 +108,8 @@ def classify(
     Parameters
     ----------
     classifier : CosineKNNClassifier
-        Fitted, or `from_index` of an index: that of a cluster is asked by the tasks.
+        Fitted, or `from_index` of an index: that of a cluster is asked by the tasks, as long as its
+        generation is served.
     inputs, output, progress, address
         See `encode`. A file of the output has the columns of its input, but for `codes`, and the class as
         ``label``.
@@ -140,7 +142,8 @@ def classify(
         "voters": classifier.n_neighbors,
         "weights": classifier.weights,
         "temperature": classifier.temperature,
-        "index": _described_index(classifier.index_),
+        "index": _digests_of(classifier.index_),
+        "classes": _digest_of_classes(classifier),
         "inputs": [described(path) for path in files],
     }
     tasks = [Task(path.name, (str(path), codes)) for path in files]
@@ -173,7 +176,8 @@ def self_join(
     Raises
     ------
     RuntimeError
-        Where a file cannot be written; it is named. Files that were finished stay, as for `encode`.
+        Where a file cannot be written, or another generation of the index is published meanwhile; the file is
+        named. Files that were finished stay, as for `encode`.
     ValueError
         For neither or both of `k` and `similarity`, one out of range, or a folder of another job.
 
@@ -192,27 +196,38 @@ def self_join(
     >>> parquet.read_table(file)["neighbours"].to_pylist()
     [[1], [0], [1]]
     """
+    # The files of a job are of one generation, or it ends.
+    index = index.pinned()
     if (k is None) == (similarity is None):
         raise ValueError(f"give k or similarity, and not both; received k = {k}, similarity = {similarity}")
     if k is not None:
         k = neighbour_count(k, len(index) - 1, "other codes in the index")
     elif not -1.0 <= float(similarity or 0.0) <= 1.0:
         raise ValueError(f"similarity must be from -1 to 1, received {similarity}")
-    manifest = index._client.serving.manifest
-    settings = {"job": "self_join", "k": k, "similarity": similarity, "index": _described_index(index)}
+    settings = {"job": "self_join", "k": k, "similarity": similarity, "index": _digests_of(index)}
     tasks = [
         Task(f"join-{number:06d}-{begin:012d}.parquet", (number, begin, k, similarity))
-        for number, entry in enumerate(manifest.shards)
+        for number, entry in enumerate(index._serving.manifest.shards)
         for begin in range(0, entry.rows, _JOIN_ROWS)
     ]
     run_job(output, settings, tasks, _join_rows, [index], progress, "auto")
 
 
-def _described_index(index: Any) -> Any:
-    """Return by what the index of a job is told from another one, as far as its files tell."""
+def _digests_of(index: Any) -> list[str]:
+    """Return by what the codes of an index are told from others: the digests of its shards, or its own."""
     if isinstance(index, DistributedIndex):
-        return [entry.digest for entry in index._client.serving.manifest.shards]
-    return len(index)
+        return [entry.digest for entry in index._serving.manifest.shards]
+    return [digest_of(_bytes_of(index.codes), _bytes_of(index.ids)).hex()]
+
+
+def _digest_of_classes(classifier: CosineKNNClassifier) -> str:
+    """Return by what the labels of a classifier are told from others."""
+    names = "\n".join(map(repr, classifier.classes_.tolist()))
+    return digest_of(names.encode(), _bytes_of(classifier._class_of_row)).hex()
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return np.ascontiguousarray(array).data.cast("B")
 
 
 def _encode_file(unfinished: Path, encoder: Any, source: str, items: str) -> None:
@@ -243,7 +258,7 @@ def _join_rows(
             return ids, nearest_others(calls, number, rows, k or 0)
         return ids, similar_others(calls, number, rows, float(similarity))
 
-    ids, found = index._client.answered(_SECONDS, answer)
+    ids, found = index._answered(_SECONDS, answer)
     columns = {
         "id": ids,
         "neighbours": list_column([each.ids for each in found], np.int64),

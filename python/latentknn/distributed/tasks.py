@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from latentknn.atomic_file import atomic_file
+from latentknn.distributed.errors import GenerationError
 from latentknn.distributed.ray_library import import_ray
 from latentknn.distributed.runtime import Attachment
 
 _JOB = "job.json"
+
+_TRIES = 4
+"""Processes that a file may end before the job does: it may be the file that ends them."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def run_job(
     ray = import_ray()
     attachment = Attachment(address)
     try:
-        remote = ray.remote(num_cpus=1, max_retries=-1)(_write)
+        remote = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_write)
         sent = [ray.put(each) for each in shared]
         at_once = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting: dict[Any, Task] = {}
@@ -140,10 +144,12 @@ def _finish(reference: Any, task: Task, waiting: Mapping[Any, Task]) -> None:
     ray = import_ray()
     try:
         ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
+    except ray.exceptions.RayError as error:
         for other in waiting:
             ray.cancel(other)
-        cause = error.cause if isinstance(error.cause, (OSError, ValueError, TypeError)) else error
+        cause = getattr(error, "cause", None)
+        if not isinstance(cause, (OSError, ValueError, TypeError, GenerationError)):
+            cause = error
         raise RuntimeError(f"{task.name} could not be written: {cause}") from cause
 
 
