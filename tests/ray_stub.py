@@ -5,12 +5,13 @@ from __future__ import annotations
 from concurrent import futures
 from types import SimpleNamespace
 
-from latentknn.distributed import calls, masks
+from latentknn.distributed import calls, masks, serving, worker
 from latentknn.distributed.calls import Patience
 from latentknn.distributed.client import Client
 from latentknn.distributed.index import DistributedIndex
 from latentknn.distributed.placement import group_shards
-from latentknn.distributed.serving import Member, Serving
+from latentknn.distributed.runtime import NAMESPACE
+from latentknn.distributed.serving import Member, Serving, member_name
 from latentknn.distributed.worker import ShardWorker
 
 
@@ -21,7 +22,10 @@ class Ray:
         from ray import exceptions
 
         self.exceptions = exceptions
+        self.reconstructed = False
         self.cancelled = []
+        self.actors = {}
+        self.util = SimpleNamespace(list_named_actors=self._listed)
 
     def wait(self, references, *, num_returns, timeout):
         futures.wait(references, timeout, futures.FIRST_COMPLETED)
@@ -34,6 +38,24 @@ class Ray:
         except (TimeoutError, futures.TimeoutError):
             raise self.exceptions.GetTimeoutError("late") from None
 
+    def get_actor(self, name, *, namespace):
+        assert namespace == NAMESPACE
+        if name not in self.actors:
+            raise ValueError(name)
+        return self.actors[name]
+
+    def kill(self, handle, *, no_restart):
+        assert no_restart
+        handle.dead = True
+        self.actors = {name: each for name, each in self.actors.items() if each is not handle}
+
+    def get_runtime_context(self):
+        return SimpleNamespace(was_current_actor_reconstructed=self.reconstructed)
+
+    def _listed(self, *, all_namespaces):
+        assert all_namespaces
+        return [{"name": name, "namespace": NAMESPACE} for name in self.actors]
+
     def cancel(self, reference):
         self.cancelled.append(reference)
 
@@ -41,7 +63,7 @@ class Ray:
 def use(monkeypatch):
     """Have the modules that ask workers ask by a stub, and return it."""
     stub = Ray()
-    for module in (calls, masks):
+    for module in (calls, masks, serving, worker):
         monkeypatch.setattr(module, "import_ray", lambda: stub)
     return stub
 
@@ -55,7 +77,9 @@ class Handle:
         self.dead = False
 
     def __getattr__(self, method):
-        return SimpleNamespace(remote=lambda *arguments: self._called(method, arguments))
+        called = SimpleNamespace(remote=lambda *arguments: self._called(method, arguments))
+        called.options = lambda **_: called
+        return called
 
     def _called(self, method, arguments):
         from ray.exceptions import RayActorError, RayTaskError
@@ -80,6 +104,13 @@ def local_serving(folder, manifest, groups=2, replicas=1):
         for _ in range(replicas)
     ]
     return Serving(str(folder), manifest, grouped, members, replicas)
+
+
+def have_names(stub, name, members):
+    """Let Ray know workers by name, as those of the generation that they serve."""
+    for number, member in enumerate(members):
+        generation = member.handle.worker._manifest.generation
+        stub.actors[member_name(name, generation, number)] = member.handle
 
 
 def begun_again(handle):

@@ -6,7 +6,7 @@ what they send. A `worker` is the process of a node. `publishing` goes over to t
 stay on the shards, `columns` are fetched from them, and `status` says how they are. `runtime` is the
 connection to Ray, `head_watch` tells when it is lost, and `records` where this user's clusters are. `jobs`
 encode and classify the files of `tables`, and join an index with itself by `joining`, as `tasks` of Ray.
-`head` begins a cluster that outlives a command.
+`head` begins a cluster that outlives a command, and `stopping` ends what was started under a name.
 """
 
 from latentknn.distributed.errors import (
@@ -16,11 +16,12 @@ from latentknn.distributed.errors import (
     IncompleteAnswerError,
     UnknownMaskError,
 )
-from latentknn.distributed.head import start_apart, stop_apart
+from latentknn.distributed.head import start_apart
 from latentknn.distributed.index import DistributedIndex
 from latentknn.distributed.jobs import classify, encode, self_join
-from latentknn.distributed.starting import connect, start, stop
+from latentknn.distributed.starting import connect, start
 from latentknn.distributed.status import ClusterStatus, WorkerStatus
+from latentknn.distributed.stopping import stop, stop_apart
 from latentknn.distributed.tasks import Progress
 from latentknn.public_names import listing
 

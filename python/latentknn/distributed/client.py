@@ -23,6 +23,7 @@ from latentknn.distributed.masks import NamedMask, find_mask, forget_mask, send_
 from latentknn.distributed.messages import Allowed, MaskBits
 from latentknn.distributed.publishing import raise_generation, withdraw
 from latentknn.distributed.ray_library import import_ray
+from latentknn.distributed.records import forget
 from latentknn.distributed.rounds import masks_of_groups
 from latentknn.distributed.runtime import Attachment
 from latentknn.distributed.serving import Serving, find_serving
@@ -142,6 +143,9 @@ class Client:
             self._stopped = True
         if workers and import_ray().is_initialized():
             self.serving.end()
+        if workers and self.name is not None and self._attachment.own:
+            # Nothing of that name is served by the cluster of this process any more.
+            forget(self.name)
         self._attachment.release()
 
     @contextmanager

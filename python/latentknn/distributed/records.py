@@ -56,6 +56,15 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_system() -> None:
+    """Raise NotImplementedError where processes are not told from each other by ``/proc``."""
+    if _began(os.getpid()) is None:
+        raise NotImplementedError(
+            "an index with a name in a cluster of this machine needs /proc, which this system does not have: "
+            "leave out the name, or begin a cluster by `ray start --head` and pass address='auto'"
+        )
+
+
 def remember(name: str, record: Record) -> None:
     """Write down where a cluster is; only this user can read it."""
     folder = _folder()

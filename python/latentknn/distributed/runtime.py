@@ -58,7 +58,8 @@ class Attachment:
             raise TypeError(f"address must be a string, received a {type(address).__name__}")
         with _lock:
             connected = ray.is_initialized()
-            if not connected:
+            if not connected or _watch is None or _watch.address != _address(ray):
+                # Whoever has connected this process since does not lend it a cluster of its own.
                 _own, _own_users = False, 0
             if connected and address == "local" and not _own:
                 raise RuntimeError(
@@ -76,7 +77,7 @@ class Attachment:
                 _own = address == "local"
             self.own = _own
             _own_users += self.own
-            if _watch is None or _watch.address != _address(ray) or _watch.lost:
+            if not connected or _watch is None or _watch.address != _address(ray) or _watch.lost:
                 _watch = HeadWatch(_address(ray), connected_address)
             self.watch = _watch
         self._released = False
@@ -88,7 +89,8 @@ class Attachment:
             if self._released:
                 return
             self._released = True
-            if not self.own:
+            # A cluster that was begun since is not the one of this use.
+            if not self.own or self.watch is not _watch or connected_address() != self.watch.address:
                 return
             _own_users -= 1
             if _own_users == 0:

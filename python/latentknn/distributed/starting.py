@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 
 from latentknn.distributed.client import Client, seconds
+from latentknn.distributed.errors import IncompleteAnswerError
 from latentknn.distributed.index import TIMEOUT, DistributedIndex
 from latentknn.distributed.placement import check_replicas
 from latentknn.distributed.ray_library import import_ray
-from latentknn.distributed.records import Record, check_name, forget, recall, remember
+from latentknn.distributed.records import Record, check_name, check_system, recall, remember
 from latentknn.distributed.runtime import Attachment, connected_address, live_nodes
-from latentknn.distributed.serving import begin_serving, find_serving
+from latentknn.distributed.serving import Serving, begin_serving, find_serving, named_workers
 from latentknn.files.manifest import read_newest
 
 
@@ -50,13 +51,15 @@ def start(
     ConnectionError
         Where there is no cluster at the address.
     FileExistsError
-        Where an index of that name is served.
+        Where an index of that name is served, or begins.
     FileNotFoundError
         Where there is no index in the folder.
     ImportError
         Where Ray is missing.
     IncompleteAnswerError
         Where shards were not read in time; they are named, and no process is left.
+    NotImplementedError
+        For a name in a cluster of this process, where the system has no ``/proc``.
     MemoryError
         Where a node has no room for its shards; the first of them is named.
     OSError, ValueError
@@ -80,16 +83,18 @@ def start(
     allowed = seconds(timeout)
     if name is not None:
         check_name(name)
+        if address == "local":
+            check_system()
     import_ray()
     manifest = read_newest(Path(folder))
     if not manifest.shards:
         raise ValueError(f"{folder!r} holds an index of no shards; write codes to it first")
     attachment = Attachment(address)
     try:
-        if name is not None and find_serving(name) is not None:
+        if name is not None and named_workers(name):
             raise FileExistsError(
-                f"an index named {name!r} is served by this cluster; connect to it, stop it, or choose "
-                "another name"
+                f"an index named {name!r} is served by this cluster, or begins there; connect to it, stop "
+                "it, or choose another name"
             )
         serving = begin_serving(folder, manifest, live_nodes(), replicas, name, allowed)
         if name is not None and attachment.own:
@@ -123,6 +128,10 @@ def connect(name: str, *, address: str | None = None) -> DistributedIndex:
         Where no index of that name is served.
     ImportError
         Where Ray is missing.
+    IncompleteAnswerError
+        Where workers of that name begin or end, or are not enough to answer; `stop` ends them.
+    TypeError, ValueError
+        For a name that is none.
 
     Examples
     --------
@@ -139,37 +148,34 @@ def connect(name: str, *, address: str | None = None) -> DistributedIndex:
     """
     check_name(name)
     import_ray()
-    record = recall(name)
-    if address is None:
-        connected = connected_address()
-        address = record.address if record is not None and connected in (None, record.address) else "auto"
-    attachment = Attachment(address)
+    attachment = attached_to(name, address)
     try:
-        serving = find_serving(name)
-        if serving is None:
-            raise FileNotFoundError(
-                f"no index named {name!r} is served by the cluster at {connected_address()}; start it by "
-                f"start(path, name={name!r}), or name another address"
-            )
+        serving = _found(name)
     except BaseException:
         attachment.release()
         raise
     return DistributedIndex(Client(serving, attachment, name))
 
 
-def stop(name: str, *, address: str | None = None) -> None:
-    """End an index that was started under a name, for everybody; the parameters and errors of `connect`.
+def attached_to(name: str, address: str | None) -> Attachment:
+    """Return the connection to the cluster where an index of a name is; see `connect`."""
+    record = recall(name)
+    if address is None:
+        connected = connected_address()
+        address = record.address if record is not None and connected in (None, record.address) else "auto"
+    return Attachment(address)
 
-    Examples
-    --------
-    >>> import tempfile
-    >>> import latentknn as lk
-    >>> folder = tempfile.mkdtemp()
-    >>> with lk.shards.Writer(folder, dim=2) as writer:
-    ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
-    >>> index = lk.distributed.start(folder, name="three-codes")
-    >>> lk.distributed.stop("three-codes")
-    >>> index.stop()
-    """
-    connect(name, address=address).stop()
-    forget(name)
+
+def _found(name: str) -> Serving:
+    serving = find_serving(name)
+    if serving is not None:
+        return serving
+    if named_workers(name):
+        raise IncompleteAnswerError(
+            f"the workers of the index named {name!r} begin or end, or too few of them answer; try again, or "
+            f"end them by stop({name!r})"
+        )
+    raise FileNotFoundError(
+        f"no index named {name!r} is served by the cluster at {connected_address()}; start it by "
+        f"start(path, name={name!r}), or name another address"
+    )

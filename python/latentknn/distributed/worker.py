@@ -212,7 +212,6 @@ class ShardWorker:
         with self._lock:
             recent = sum(count for at, count in self._recent if at > now - _RECENT_SECONDS)
         loaded = [receipt for group in self._groups.values() for receipt in group.receipts]
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
         context = import_ray().get_runtime_context()
         return {
             "shards": tuple(sorted(number for group in self._numbers.values() for number in group)),
@@ -220,7 +219,7 @@ class ShardWorker:
             "node": context.get_node_id(),
             "pid": os.getpid(),
             "rows": sum(receipt.rows for receipt in loaded),
-            "memory": pages * os.sysconf("SC_PAGE_SIZE"),
+            "memory": _resident_bytes(),
             "threads": _core.usable_processors(),
             "queries": self._queries,
             "queries_per_second": recent / max(1e-9, min(_RECENT_SECONDS, now - self._began)),
@@ -248,6 +247,15 @@ class ShardWorker:
                 raise UnknownMaskError(f"this worker does not hold the mask {allowed.name!r}")
             allowed = bits[group]
         return None if allowed is None else allowed.flags()
+
+
+def _resident_bytes() -> int:
+    """Return the memory of this process; 0 where the system does not tell by ``/proc``."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _begun_again() -> bool:
