@@ -23,7 +23,6 @@ class Ray:
 
         self.exceptions = exceptions
         self.reconstructed = False
-        self.cancelled = []
         self.actors = {}
         self.util = SimpleNamespace(list_named_actors=self._listed)
 
@@ -55,9 +54,6 @@ class Ray:
     def _listed(self, *, all_namespaces):
         assert all_namespaces
         return [{"name": name, "namespace": NAMESPACE} for name in self.actors]
-
-    def cancel(self, reference):
-        self.cancelled.append(reference)
 
 
 def use(monkeypatch):
@@ -121,7 +117,9 @@ def begun_again(handle):
 
 def local_index(serving, name=None):
     """Return an index that asks these workers."""
-    attachment = SimpleNamespace(watch=SimpleNamespace(check=lambda: None), release=lambda: None, own=False)
+    attachment = SimpleNamespace(
+        watch=SimpleNamespace(check=lambda: None, lost=False), release=lambda: None, own=False
+    )
     return DistributedIndex(Client(serving, attachment, name))
 
 

@@ -40,7 +40,9 @@ def test_votes_of_a_cluster_are_those_of_fit(ray_cluster, tmp_path):
     ray_cluster.have(max(2, len(ray_cluster.nodes)))
     write_folder(tmp_path / "db", CODES, [100, 100, 250], LABELS)
     with lk.distributed.start(tmp_path / "db", address="auto") as index:
-        assert_votes_as_fitted(index)
+        assert_votes_as_fitted(index.pinned())
+        asked = lk.CosineKNNClassifier.from_index(index).index_
+        assert (asked.generation, asked.path, len(asked)) == (1, index.path, len(index))
 
 
 def assert_votes_as_fitted(index):

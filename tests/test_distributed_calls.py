@@ -9,7 +9,7 @@ import pytest
 
 import ray_stub
 from latentknn.distributed.calls import Calls, Patience
-from latentknn.distributed.errors import AnswerTimeoutError, UnknownMaskError
+from latentknn.distributed.errors import UnknownMaskError
 from latentknn.distributed.messages import Receipt, Reply
 from latentknn.distributed.serving import Member, Serving
 from latentknn.files.manifest import Manifest, ShardEntry
@@ -98,14 +98,3 @@ def task_error():
     from ray.exceptions import RayTaskError
 
     return RayTaskError("search", "trace", UnknownMaskError("mine"))
-
-
-def test_what_nobody_waits_for_is_cancelled(ray):
-    late = Worker(silent)
-    call = asking([late, Worker(says(0, "first"))])
-    call.ask("search", {0: ()})
-    assert ray.cancelled == late.asked
-    dumb = Worker(silent)
-    with pytest.raises(AnswerTimeoutError, match="shard 0"):
-        asking([dumb], seconds=0.01).ask("search", {0: ()})
-    assert ray.cancelled == late.asked + dumb.asked

@@ -61,10 +61,13 @@ def test_a_replaced_mask_is_not_given_to_a_worker_that_begins_again(serving):
     first, second = ray_stub.local_index(serving), ray_stub.local_index(serving)
     first.set_mask("recent", THIRDS)
     second.set_mask("recent", HALVES)
-    for member in serving.members:
-        ray_stub.begun_again(member.handle)
-        assert masked(second) == found(HALVES)
-        assert masked(first) == found(HALVES)
+    worker = serving.members[0].handle
+    ray_stub.begun_again(worker)
+    with pytest.raises(lk.distributed.UnknownMaskError):
+        masked(first)
+    assert worker.worker.find_mask("recent") is None
+    assert masked(second) == found(HALVES)
+    assert masked(first) == found(HALVES)
 
 
 def test_a_worker_that_begins_again_is_given_the_mask_of_its_client(serving):
@@ -73,6 +76,16 @@ def test_a_worker_that_begins_again_is_given_the_mask_of_its_client(serving):
     for member in serving.members:
         ray_stub.begun_again(member.handle)
     assert masked(index) == found(THIRDS)
+
+
+def test_a_worker_gives_up_no_mask_that_shall_stay(serving):
+    worker = serving.members[0].handle.worker
+    assert worker.set_mask("recent", "first", {}, True)
+    assert not worker.set_mask("recent", "second", {}, False)
+    assert worker.find_mask("recent") == ("first", {})
+    assert worker.set_mask("recent", "second", {}, True)
+    assert worker.set_mask("recent", "second", {}, False)
+    assert worker.find_mask("recent") == ("second", {})
 
 
 def test_a_mask_is_found_where_a_replica_is_dead_or_silent(serving):
@@ -129,9 +142,15 @@ def test_a_time_out_is_that_of_all_generations_together(serving, newer, monkeypa
 def test_a_pinned_index_goes_over_to_no_other_generation(serving, newer, monkeypatch):
     monkeypatch.setattr(client, "find_serving", lambda name, seconds: newer)
     index = ray_stub.local_index(serving, "index")
-    fixed = index.pinned()
+    fixed, other = index.pinned(), ray_stub.local_index(serving)
+    fixed_too = other.pinned()
+    assert fixed.pinned() is fixed
     expected = index.search(QUERIES, 4).ids.tolist()
     assert fixed.search(QUERIES, 4).ids.tolist() == expected
+    # The client has gone over, and the old workers answer still.
+    other._client.serving = newer
+    with pytest.raises(lk.distributed.GenerationError, match="bound to generation 1"):
+        fixed_too.search(QUERIES, 4)
     retire(serving)
     # Whoever asks first, and after the client has gone over.
     with pytest.raises(lk.distributed.GenerationError, match="bound to generation 1"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from pyarrow import parquet
 
 import latentknn as lk
+from latentknn.distributed import jobs
 from ray_cluster import write_folder
 
 RNG = np.random.default_rng(2)
@@ -93,6 +95,32 @@ def test_a_task_whose_process_is_killed_is_done_again(nodes, inputs, tmp_path):
     lk.distributed.encode(doubled, f"{inputs}/part-[01].parquet", tmp_path / "wanted")
     assert content(tmp_path / "out") == content(tmp_path / "wanted")
     assert len(list(marks.iterdir())) == 2
+
+
+def test_a_file_that_always_ends_its_process_is_named(nodes, inputs, tmp_path):
+    def deadly(items, first=CODES[50, 0]):
+        if items[0, 0] == first:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return items
+
+    with pytest.raises(RuntimeError, match=r"part-1\.parquet could not be written"):
+        lk.distributed.encode(deadly, f"{inputs}/part-[01].parquet", tmp_path / "out")
+
+
+def test_a_job_knows_the_codes_and_labels_of_its_classifier(inputs, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(jobs, "run_job", lambda output, settings, *others: told.append(settings))
+
+    def settings(codes, labels):
+        classifier = lk.CosineKNNClassifier(3).fit(codes, labels)
+        lk.distributed.classify(classifier, f"{inputs}/*.parquet", tmp_path / "out", codes="items")
+        return json.dumps(told[-1])
+
+    first = settings(CODES, LABELS)
+    assert settings(CODES.copy(), LABELS.tolist()) == first
+    assert settings(CODES[::-1], LABELS) != first
+    assert settings(CODES, LABELS[::-1]) != first
+    assert settings(CODES, np.char.add(LABELS, "x")) != first
 
 
 def test_what_cannot_be_encoded_is_named_and_the_rest_stays(nodes, inputs, tmp_path):

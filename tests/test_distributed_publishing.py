@@ -91,6 +91,20 @@ def test_what_cannot_be_published_changes_nothing(served, codes):
     assert served.search(codes[899:900], 1).ids.tolist() == [[899]]
 
 
+def test_a_job_of_a_generation_ends_where_another_one_is_served(served, codes, tmp_path):
+    fixed = lk.distributed.connect(served.name).pinned()
+    append(served, codes[600:])
+    served.publish(2)
+    with pytest.raises(RuntimeError, match=r"join-\S+ could not be written: .*bound to generation 1"):
+        lk.distributed.self_join(fixed, tmp_path / "out", k=1)
+    lk.distributed.self_join(served, tmp_path / "newer", k=1)
+    assert len(list((tmp_path / "newer").glob("*.parquet"))) == 3
+    with pytest.raises(ValueError, match="another job"):
+        lk.distributed.self_join(served, tmp_path / "out", k=1)
+    with pytest.raises(lk.distributed.GenerationError, match="bound to generation 1"):
+        fixed.search(codes[:2], 1)
+
+
 def test_masks_belong_to_a_generation(served, codes):
     served.set_mask("some", np.arange(600) < 10)
     append(served, codes[600:])

@@ -211,9 +211,10 @@ class Connection:
 
 
 @pytest.fixture
-def connection(monkeypatch):
+def connection(request, monkeypatch):
+    """Return the connection of this process to two clusters, one after the other, maybe at one address."""
     found = Connection()
-    addresses = iter(["first", "second"])
+    addresses = iter(["first", getattr(request, "param", "second")])
     monkeypatch.setattr(runtime, "import_ray", lambda: found)
     monkeypatch.setattr(runtime, "_connect", lambda ray, address: setattr(ray, "address", next(addresses)))
     monkeypatch.setattr(
@@ -226,12 +227,13 @@ def connection(monkeypatch):
     return found
 
 
+@pytest.mark.parametrize("connection", ["first", "second"], indirect=True)
 def test_a_use_of_a_cluster_that_is_gone_does_not_end_the_next(connection):
     old = runtime.Attachment("local")
     connection.shutdown()
     new = runtime.Attachment("local")
     old.release()
-    assert (connection.address, connection.shutdowns) == ("second", 1)
+    assert (connection.address is None, connection.shutdowns) == (False, 1)
     new.release()
     assert (connection.address, connection.shutdowns) == (None, 2)
 
@@ -243,6 +245,13 @@ def test_the_last_use_ends_the_cluster(connection):
     assert connection.address == "first"
     second.release()
     assert connection.address is None
+
+
+def test_a_use_does_not_end_what_this_process_was_connected_to_since(connection):
+    use = runtime.Attachment("local")
+    connection.address = "theirs"
+    use.release()
+    assert (connection.address, connection.shutdowns) == ("theirs", 0)
 
 
 def test_a_cluster_that_somebody_else_has_begun_since_is_left_alone(connection):

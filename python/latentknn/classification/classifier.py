@@ -67,7 +67,7 @@ class CosineKNNClassifier(NeighbourClassifier):
     classes_ : ndarray of shape (C,)
         The labels seen by `fit`, sorted.
     index_ : CosineIndex
-        The training codes; or the index that `from_index` was given.
+        The training codes; or the index that `from_index` was given, of a cluster bound to its generation.
     n_features_in_ : int
         Dimension of the codes.
     feature_names_in_ : ndarray of shape (n_features_in_,)

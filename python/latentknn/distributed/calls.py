@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from latentknn.distributed.messages import Reply
 from latentknn.distributed.ray_library import import_ray
 from latentknn.distributed.serving import Member, Serving
 
-_SLICE_SECONDS = 0.25
+SLICE_SECONDS = 0.25
 """How often somebody who waits looks whether the head of the cluster is alive."""
 
 
@@ -103,27 +102,24 @@ class Calls:
             group.waiting += 1
             under_way[reference] = group, member
 
-        try:
-            for group in groups.values():
-                send(group)
-            hedge_at = time.monotonic() + self.patience.hedge_after
-            while len(replies) < len(groups):
-                self._wait(under_way, replies, send, hedge_at)
-                if time.monotonic() >= hedge_at:
-                    hedge_at = time.monotonic() + self.patience.hedge_after
-                    for group in groups.values():
-                        if group.number not in replies and group.untried:
-                            send(group)
-                missing = [group for group in groups.values() if group.number not in replies]
-                if missing and self.patience.left == 0.0:
-                    raise AnswerTimeoutError(
-                        f"{self._named(missing)} did not answer within {self.patience.seconds:g} s; "
-                        f"of {len(groups)} groups of shards {len(replies)} did, and no answer is given from "
-                        "those",
-                        self._shards(missing),
-                    )
-        finally:
-            _give_up(under_way)
+        for group in groups.values():
+            send(group)
+        hedge_at = time.monotonic() + self.patience.hedge_after
+        while len(replies) < len(groups):
+            self._wait(under_way, replies, send, hedge_at)
+            if time.monotonic() >= hedge_at:
+                hedge_at = time.monotonic() + self.patience.hedge_after
+                for group in groups.values():
+                    if group.number not in replies and group.untried:
+                        send(group)
+            missing = [group for group in groups.values() if group.number not in replies]
+            if missing and self.patience.left == 0.0:
+                raise AnswerTimeoutError(
+                    f"{self._named(missing)} did not answer within {self.patience.seconds:g} s; "
+                    f"of {len(groups)} groups of shards {len(replies)} did, and no answer is given from "
+                    "those",
+                    self._shards(missing),
+                )
         return replies
 
     def _wait(
@@ -137,7 +133,7 @@ class Calls:
         ray = import_ray()
         self.watch.check()
         now = time.monotonic()
-        seconds = max(0.0, min(_SLICE_SECONDS, self.patience.deadline - now, hedge_at - now))
+        seconds = max(0.0, min(SLICE_SECONDS, self.patience.deadline - now, hedge_at - now))
         try:
             ready, _ = ray.wait(list(under_way), num_returns=1, timeout=seconds)
         except Exception:
@@ -148,7 +144,7 @@ class Calls:
             group, member = under_way.pop(reference)
             group.waiting -= 1
             try:
-                reply = ray.get(reference, timeout=self.patience.left + _SLICE_SECONDS)
+                reply = ray.get(reference, timeout=self.patience.left + SLICE_SECONDS)
             except ray.exceptions.RayTaskError as error:
                 if group.number in replies:
                     continue
@@ -184,14 +180,6 @@ class Calls:
         more = ", …" if len(numbers) > 3 else ""
         listed = ", ".join(map(str, numbers[:20])) + (", …" if len(numbers) > 20 else "")
         return f"shard{'s' if len(numbers) > 1 else ''} {listed} ({', '.join(files)}{more})"
-
-
-def _give_up(references: Iterable[Any]) -> None:
-    """Tell workers that nobody waits for these answers; a search that has begun ends all the same."""
-    ray = import_ray()
-    for reference in references:
-        with suppress(Exception):
-            ray.cancel(reference)
 
 
 def _cause(error: Any) -> BaseException:

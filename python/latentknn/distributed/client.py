@@ -96,8 +96,6 @@ class Client:
                 late = isinstance(error, AnswerTimeoutError)
                 if late or serving is None or not self._moved(serving, patience):
                     raise
-                if only is not None:
-                    raise _other_generation(only) from error
 
     def allowed(
         self, calls: Calls, given: ArrayLike | str | None
@@ -107,7 +105,7 @@ class Client:
         if given is None:
             return None, {group: serving.rows_of(group) for group in range(len(serving.groups))}
         if isinstance(given, str):
-            mask = self._masks.get(given) or find_mask(serving, given, calls.patience)
+            mask = self._masks.get(given) or find_mask(calls, given)
             self._masks[given] = mask
             return mask.by_group(), mask.available
         bits = _bits(serving, given)
@@ -141,7 +139,8 @@ class Client:
             if self._stopped:
                 return
             self._stopped = True
-        if workers and import_ray().is_initialized():
+        # Workers without a head end by themselves, and asking them would have Ray begin another cluster.
+        if workers and not self._attachment.watch.lost and import_ray().is_initialized():
             self.serving.end()
         if workers and self.name is not None and self._attachment.own:
             # Nothing of that name is served by the cluster of this process any more.
@@ -178,7 +177,7 @@ class Client:
             mask = None if mask_name is None else self._masks.get(mask_name)
             if mask is None:
                 raise
-            if not send_again(calls.serving, mask, calls.patience):
+            if not send_again(calls, mask):
                 # Another client has replaced the mask: it is looked for as one that this client never set.
                 self._masks.pop(mask.name.name, None)
             return answer(calls)

@@ -180,6 +180,8 @@ class DistributedIndex:
             `TimeoutError`.
         ClusterLostError
             Where the head of the cluster is gone.
+        GenerationError
+            Where another generation is served, and this index is `pinned`, has no name or finds no newer one.
         IncompleteAnswerError
             Where a shard cannot answer, or did not answer as the manifest has it; it is named.
         OSError, ValueError
@@ -327,14 +329,15 @@ class DistributedIndex:
         Returns
         -------
         DistributedIndex
-            Of the same workers and client: `stop` and `disconnect` are those of the index itself.
+            This one where it is bound already, or one of the same workers and client: `stop` and
+            `disconnect` are those of the index itself.
 
         Examples
         --------
         >>> fixed = index.pinned()  # doctest: +SKIP
         >>> fixed.labels[fixed.search(queries, k=1).positions]  # doctest: +SKIP
         """
-        return DistributedIndex(self._client, self._serving)
+        return self if self._only is not None else DistributedIndex(self._client, self._serving)
 
     def publish(self, generation: int | None = None, *, timeout: float = 10 * TIMEOUT) -> None:
         """Serve the newest manifest of the folder, without a gap.

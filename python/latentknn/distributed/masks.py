@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from latentknn.distributed.calls import Patience
+from latentknn.distributed.calls import SLICE_SECONDS, Calls, Patience
 from latentknn.distributed.errors import AnswerTimeoutError, IncompleteAnswerError, UnknownMaskError
 from latentknn.distributed.messages import Allowed, MaskBits, MaskName
 from latentknn.distributed.ray_library import import_ray
@@ -48,7 +48,7 @@ def set_mask(serving: Serving, name: str, bits: dict[int, MaskBits], patience: P
     return NamedMask(MaskName(name, digest), {group: each.available for group, each in bits.items()}, bits)
 
 
-def send_again(serving: Serving, mask: NamedMask, patience: Patience) -> bool:
+def send_again(calls: Calls, mask: NamedMask) -> bool:
     """Give a mask to workers that have begun again since it was set, and return whether it is theirs now.
 
     It is not where this client has not set it, or where another client has replaced it since: what that one
@@ -61,13 +61,13 @@ def send_again(serving: Serving, mask: NamedMask, patience: Patience) -> bool:
     """
     if mask.bits is None:
         return False
-    digests, _ = _held(serving, mask.name.name, patience)
+    digests, _ = _held(calls, mask.name.name)
     if digests - {mask.name.digest}:
         return False
-    return _send(serving, mask.name, mask.bits, patience, replace=False)
+    return _send(calls.serving, mask.name, mask.bits, calls.patience, replace=False)
 
 
-def find_mask(serving: Serving, name: str, patience: Patience) -> NamedMask:
+def find_mask(calls: Calls, name: str) -> NamedMask:
     """Return a mask that another client has set.
 
     Raises
@@ -77,7 +77,8 @@ def find_mask(serving: Serving, name: str, patience: Patience) -> NamedMask:
     UnknownMaskError
         Where there is no such mask, or not on all shards.
     """
-    digests, available = _held(serving, name, patience)
+    serving = calls.serving
+    digests, available = _held(calls, name)
     if len(digests) != 1 or len(available) < len(serving.groups):
         raise UnknownMaskError(
             f"there is no mask {name!r} on all shards of generation {serving.manifest.generation}; set it by "
@@ -86,29 +87,32 @@ def find_mask(serving: Serving, name: str, patience: Patience) -> NamedMask:
     return NamedMask(MaskName(name, digests.pop()), available)
 
 
-def _held(serving: Serving, name: str, patience: Patience) -> tuple[set[str], dict[int, int]]:
+def _held(calls: Calls, name: str) -> tuple[set[str], dict[int, int]]:
     """Return the digests of the masks of a name, and how many codes each group has in them."""
     ray = import_ray()
-    calls = {member.handle.find_mask.remote(name): member for member in serving.members}
-    left, waiting = list(calls), set(range(len(serving.groups)))
+    serving, patience = calls.serving, calls.patience
+    asked = {member.handle.find_mask.remote(name): member for member in serving.members}
+    left, waiting = list(asked), set(range(len(serving.groups)))
     digests: set[str] = set()
     available: dict[int, int] = {}
     failure: BaseException | None = None
     replicas_until = time.monotonic() + patience.hedge_after
     while left and len(available) < len(serving.groups):
-        seconds = patience.left
-        if not waiting:
-            # A replica that does not hold the mask has answered for each group; another one may hold it.
-            seconds = min(seconds, max(0.0, replicas_until - time.monotonic()))
+        calls.watch.check()
+        # Where all who have answered for a group do not hold the mask, a replica may that is slower.
+        until = min(patience.deadline, replicas_until) if not waiting else patience.deadline
+        seconds = max(0.0, min(SLICE_SECONDS, until - time.monotonic()))
         ready, left = ray.wait(left, num_returns=1, timeout=seconds)
         if not ready:
-            break
+            if time.monotonic() >= until:
+                break
+            continue
         try:
             found = ray.get(ready[0], timeout=patience.left)
         except ray.exceptions.RayError as error:
             failure = error
             continue
-        waiting -= set(calls[ready[0]].groups)
+        waiting -= set(asked[ready[0]].groups)
         if found is not None:
             digests.add(found[0])
             available.update(found[1])
