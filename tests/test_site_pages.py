@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 import latentknn as lk
 from latentknn.report import RunFolder, write_report
@@ -127,6 +129,12 @@ def prepared(tmp_path_factory):
     np.save(folder / "test_images.npy", small.test_images)
     np.save(folder / "test_codes.npy", small.test_images.reshape(100, -1))
     np.save(folder / "test_labels.npy", small.test_labels)
+    for number, name in enumerate(("a", "b")):
+        rows = {"codes": list(small.train_images[:20].reshape(20, -1).astype(np.float32))}
+        rows |= {"label": small.train_labels[:20], "id": np.arange(20) + 20 * number}
+        rows |= {"file": [name] * 20, "page": np.arange(20)}
+        parquet.write_table(pa.table(rows), folder / f"{name}.parquet")
+    lk.shards.write_files(folder / "embeddings", [folder / "a.parquet"], labels="label", ids="id")
     for name, columns in (("results", 64), ("other-results", 32)):
         evaluation = lk.evaluation.evaluate(
             small.train_images.reshape(200, -1)[:, :columns],
