@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import ray_stub
+import ray_in_process
 from latentknn.distributed.calls import Calls, Patience
 from latentknn.distributed.errors import UnknownMaskError
 from latentknn.distributed.messages import Receipt, Reply
@@ -47,7 +47,7 @@ def reply(group, content):
 
 @pytest.fixture
 def ray(monkeypatch):
-    return ray_stub.use(monkeypatch)
+    return ray_in_process.use(monkeypatch)
 
 
 def asking(*groups, hedge_after=0.0, seconds=30.0):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import latentknn as lk
-import ray_stub
+import ray_in_process
 from latentknn.distributed import client
 from ray_cluster import write_folder
 
@@ -20,13 +20,13 @@ THIRDS, HALVES = np.arange(300) % 3 == 0, np.arange(300) % 2 == 0
 @pytest.fixture(autouse=True)
 def ray(monkeypatch):
     monkeypatch.setattr(client, "HEDGE_AFTER", 0.05)
-    return ray_stub.use(monkeypatch)
+    return ray_in_process.use(monkeypatch)
 
 
 @pytest.fixture
 def serving(tmp_path):
     manifest = write_folder(tmp_path / "db", CODES[:300], [100, 200], np.arange(300) % 3)
-    return ray_stub.local_serving(tmp_path / "db", manifest, replicas=2)
+    return ray_in_process.local_serving(tmp_path / "db", manifest, replicas=2)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def newer(serving):
     for member in serving.members:
         member.handle.worker.load()
     manifest = write_folder(Path(serving.folder), CODES, [100, 200, 300], np.arange(400) % 2)
-    return ray_stub.local_serving(serving.folder, manifest)
+    return ray_in_process.local_serving(serving.folder, manifest)
 
 
 def found(flags):
@@ -48,7 +48,7 @@ def masked(index, **options):
 
 
 def test_a_mask_that_another_client_has_replaced_stays_replaced(serving):
-    first, second = ray_stub.local_index(serving), ray_stub.local_index(serving)
+    first, second = ray_in_process.local_index(serving), ray_in_process.local_index(serving)
     first.set_mask("recent", THIRDS)
     assert masked(first) == found(THIRDS)
     second.set_mask("recent", HALVES)
@@ -58,11 +58,11 @@ def test_a_mask_that_another_client_has_replaced_stays_replaced(serving):
 
 
 def test_a_replaced_mask_is_not_given_to_a_worker_that_begins_again(serving):
-    first, second = ray_stub.local_index(serving), ray_stub.local_index(serving)
+    first, second = ray_in_process.local_index(serving), ray_in_process.local_index(serving)
     first.set_mask("recent", THIRDS)
     second.set_mask("recent", HALVES)
     worker = serving.members[0].handle
-    ray_stub.begun_again(worker)
+    ray_in_process.begun_again(worker)
     with pytest.raises(lk.distributed.UnknownMaskError):
         masked(first)
     assert worker.worker.find_mask("recent") is None
@@ -71,10 +71,10 @@ def test_a_replaced_mask_is_not_given_to_a_worker_that_begins_again(serving):
 
 
 def test_a_worker_that_begins_again_is_given_the_mask_of_its_client(serving):
-    index = ray_stub.local_index(serving)
+    index = ray_in_process.local_index(serving)
     index.set_mask("recent", THIRDS)
     for member in serving.members:
-        ray_stub.begun_again(member.handle)
+        ray_in_process.begun_again(member.handle)
     assert masked(index) == found(THIRDS)
 
 
@@ -89,24 +89,24 @@ def test_a_worker_gives_up_no_mask_that_shall_stay(serving):
 
 
 def test_a_mask_is_found_where_a_replica_is_dead_or_silent(serving):
-    ray_stub.local_index(serving).set_mask("recent", THIRDS)
+    ray_in_process.local_index(serving).set_mask("recent", THIRDS)
     dead = serving.members[0].handle
     dead.dead = True
-    assert masked(ray_stub.local_index(serving)) == found(THIRDS)
+    assert masked(ray_in_process.local_index(serving)) == found(THIRDS)
     dead.dead, dead.silent = False, True
-    assert masked(ray_stub.local_index(serving)) == found(THIRDS)
+    assert masked(ray_in_process.local_index(serving)) == found(THIRDS)
 
 
 def test_workers_that_do_not_tell_of_a_mask_are_errors_that_name_shards(serving):
     for member in serving.members:
         member.handle.silent = True
     with pytest.raises(lk.distributed.AnswerTimeoutError, match=r"within 0\.1 s") as raised:
-        masked(ray_stub.local_index(serving), timeout=0.1)
+        masked(ray_in_process.local_index(serving), timeout=0.1)
     assert raised.value.shards == (0, 1, 2)
     for member in serving.members:
         member.handle.dead = True
     with pytest.raises(lk.distributed.IncompleteAnswerError) as raised:
-        masked(ray_stub.local_index(serving))
+        masked(ray_in_process.local_index(serving))
     assert not isinstance(raised.value, TimeoutError)
     assert raised.value.shards == (0, 1, 2)
 
@@ -117,7 +117,7 @@ def retire(serving):
 
 
 def test_a_time_out_is_that_of_all_generations_together(serving, newer, monkeypatch):
-    index = ray_stub.local_index(serving, "index")
+    index = ray_in_process.local_index(serving, "index")
     patiences, asked = [], []
 
     def find(name, seconds):
@@ -141,8 +141,8 @@ def test_a_time_out_is_that_of_all_generations_together(serving, newer, monkeypa
 
 def test_a_pinned_index_goes_over_to_no_other_generation(serving, newer, monkeypatch):
     monkeypatch.setattr(client, "find_serving", lambda name, seconds: newer)
-    index = ray_stub.local_index(serving, "index")
-    fixed, other = index.pinned(), ray_stub.local_index(serving)
+    index = ray_in_process.local_index(serving, "index")
+    fixed, other = index.pinned(), ray_in_process.local_index(serving)
     fixed_too = other.pinned()
     assert fixed.pinned() is fixed
     expected = index.search(QUERIES, 4).ids.tolist()
@@ -164,7 +164,7 @@ def test_a_pinned_index_goes_over_to_no_other_generation(serving, newer, monkeyp
 
 def test_a_classifier_of_an_index_answers_from_the_generation_of_its_labels(serving, newer, monkeypatch):
     monkeypatch.setattr(client, "find_serving", lambda name, seconds: newer)
-    index = ray_stub.local_index(serving, "index")
+    index = ray_in_process.local_index(serving, "index")
     classifier = lk.CosineKNNClassifier.from_index(index, 3)
     fitted = lk.CosineKNNClassifier(3).fit(CODES[:300], np.arange(300) % 3)
     assert classifier.predict(CODES).tolist() == fitted.predict(CODES).tolist()
@@ -178,6 +178,6 @@ def test_a_classifier_of_an_index_answers_from_the_generation_of_its_labels(serv
 
 
 def test_a_pickled_index_is_bound_where_it_was(serving):
-    index = ray_stub.local_index(serving, "index")
+    index = ray_in_process.local_index(serving, "index")
     assert index.__reduce__()[1][-1] is False
     assert index.pinned().__reduce__()[1][-1] is True

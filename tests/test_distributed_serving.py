@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import latentknn as lk
-import ray_stub
+import ray_in_process
 from latentknn.distributed import runtime, serving, starting, stopping
 from latentknn.distributed.records import Record, recall, remember
 from latentknn.distributed.serving import begin_serving, end_named, find_serving, named_workers
@@ -23,17 +23,17 @@ CODES = np.random.default_rng(9).standard_normal((300, 4)).astype(np.float32)
 @pytest.fixture
 def ray(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return ray_stub.use(monkeypatch)
+    return ray_in_process.use(monkeypatch)
 
 
 @pytest.fixture
 def served(ray, tmp_path):
     """Return workers of two replicas, which Ray knows by name and which have read their shards."""
     manifest = write_folder(tmp_path / "db", CODES, [100, 200])
-    found = ray_stub.local_serving(tmp_path / "db", manifest, replicas=2)
+    found = ray_in_process.local_serving(tmp_path / "db", manifest, replicas=2)
     for member in found.members:
         member.handle.worker.load()
-    ray_stub.have_names(ray, "codes", found.members)
+    ray_in_process.have_names(ray, "codes", found.members)
     return found
 
 
@@ -47,14 +47,14 @@ def test_an_index_is_found_where_replicas_hold_what_a_silent_worker_held(served)
     lost.silent, lost.dead = False, True
     assert len(find_serving("codes").members) == 1
     assert lk.CosineIndex.from_codes(CODES).search(CODES[:9], 3).ids.tolist() == (
-        ray_stub.local_index(found).search(CODES[:9], 3).ids.tolist()
+        ray_in_process.local_index(found).search(CODES[:9], 3).ids.tolist()
     )
 
 
 def test_a_generation_that_is_not_read_yet_or_ends_is_not_found(ray, served):
     manifest = write_folder(Path(served.folder), CODES[:200], [100])
-    newer = ray_stub.local_serving(served.folder, manifest)
-    ray_stub.have_names(ray, "codes", newer.members)
+    newer = ray_in_process.local_serving(served.folder, manifest)
+    ray_in_process.have_names(ray, "codes", newer.members)
     assert find_serving("codes").manifest.generation == 1
     newer.members[0].handle.worker.load()
     assert find_serving("codes").manifest.generation == 2
@@ -64,7 +64,7 @@ def test_a_generation_that_is_not_read_yet_or_ends_is_not_found(ray, served):
 
 def test_a_worker_that_was_begun_again_is_found_before_it_reads(ray, served):
     for member in served.members:
-        ray_stub.begun_again(member.handle)
+        ray_in_process.begun_again(member.handle)
     assert find_serving("codes") is None
     ray.reconstructed = True
     assert len(find_serving("codes").members) == 2
@@ -93,7 +93,7 @@ def test_what_is_not_whole_is_named_so_and_can_be_ended(ray, served, monkeypatch
 
 
 def test_only_workers_of_the_name_are_ended(ray, served):
-    ray.actors["codes-2/1/7"] = ray_stub.Handle(served.members[0].handle.worker)
+    ray.actors["codes-2/1/7"] = ray_in_process.Handle(served.members[0].handle.worker)
     assert end_named("codes")
     assert list(ray.actors) == ["codes-2/1/7"]
     assert not ray.actors["codes-2/1/7"].dead
@@ -154,7 +154,7 @@ def test_an_index_that_ends_takes_its_own_record_with_it(ray, served, process, m
     monkeypatch.setattr("latentknn.distributed.client.import_ray", lambda: ray)
     ray.is_initialized = lambda: True
     remember("codes", Record.of("address", process.pid))
-    index = ray_stub.local_index(served, "codes")
+    index = ray_in_process.local_index(served, "codes")
     index._client._attachment.own = own
     index.stop()
     assert (recall("codes") is None) == own

@@ -109,7 +109,7 @@ class Database {
   std::size_t count_ = 0;        // rows that were not removed
   std::int64_t ever_added_ = 0;  // rows that ever came
   bool own_ids_ = false;         // whether some rows came with ids
-  std::shared_ptr<SearchStatistics> statistics_;  // of the searches among these rows; copies share it
+  std::shared_ptr<SearchStatistics> statistics_;  // counts of searches among these rows; copies share them
 };
 
 // Counts the searches of this process by instruction set. Tests prove by it that they exercised each set.

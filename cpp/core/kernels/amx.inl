@@ -10,8 +10,8 @@
 // With the row's start added, a sum is the score less the cutoff, and the row is a hit where its sign bit is clear. So
 // a block is dismissed by the AND of its lines.
 //
-// Bound. A score lies within -2^30 and 2^30 (int8_screen.h, "Sums of 32 bits"). A cutoff is clamped to these numbers,
-// which changes no comparison with a score. So the difference lies within -2^31 and 2^31 without these ends, and its
+// Bound. A score lies within -2^30 and 2^30 (int8_screen.h, "Sums of 32 bits"). A cutoff is clamped to these numbers.
+// No comparison with a score changes by that. So the difference lies within -2^31 and 2^31 without these ends, and its
 // sign is right; sums that wrap on the way there do no harm, as 32-bit sums are modulo 2^32. Operands are at most 127,
 // so the products alone reach 2,000 x 127^2 < 2^25 in 2,000 dimensions, and stay below 2^30 up to 66,000.
 //
@@ -21,12 +21,12 @@
 
 #include "table.inl"
 
-// The operands: rows in groups of 64 dimensions, which is a line of a tile register, and queries in groups
-// of four. Both are signed, so that queries need no offset.
+// The operands. Rows are in groups of 64 dimensions, which is a line of a tile register. Queries are in groups of four.
+// Both are signed, so that queries need no offset.
 struct Int8 {
   static constexpr Arithmetic kArithmetic = Arithmetic::int8;
-  // Assumed: nobody has measured it. A register-only loop of tile products had 29 times the rate of a float32 product,
-  // and a rough screen by tiles 40 % of that; the loads, stores and additions of a block bound it in 64 dimensions.
+  // This is assumed: nobody has measured it. A register-only loop of tile products had 29 times the rate of a float32
+  // product, a rough screen by tiles 40 % of that. Loads, stores and additions of a block bound it in 64 dimensions.
   static constexpr double kGain = 8.0;
   using Number = int32_t;
   using Element = int8_t;

@@ -24,8 +24,8 @@ struct TileQuestions {
 // tiles.
 TilePermission tile_permission(const TileQuestions& questions);
 
-// Asks the first time that it is called, and remembers the answer. The permission makes the frames of signals larger,
-// and the system refuses it where a thread has an alternate stack that is too small for them.
+// Asks the first time that it is called, and remembers the answer. The permission makes the frames of signals larger.
+// The system refuses it where a thread has an alternate stack that is too small for them.
 const TilePermission& tile_permission();
 
 }  // namespace latentknn

@@ -57,11 +57,11 @@ class Ray:
 
 
 def use(monkeypatch):
-    """Have the modules that ask workers ask by a stub, and return it."""
-    stub = Ray()
+    """Have the modules that ask workers ask by this Ray, and return it."""
+    ray = Ray()
     for module in (calls, masks, serving, worker):
-        monkeypatch.setattr(module, "import_ray", lambda: stub)
-    return stub
+        monkeypatch.setattr(module, "import_ray", lambda: ray)
+    return ray
 
 
 class Handle:
@@ -102,11 +102,11 @@ def local_serving(folder, manifest, groups=2, replicas=1):
     return Serving(str(folder), manifest, grouped, members, replicas)
 
 
-def have_names(stub, name, members):
+def have_names(ray, name, members):
     """Let Ray know workers by name, as those of the generation that they serve."""
     for number, member in enumerate(members):
         generation = member.handle.worker._manifest.generation
-        stub.actors[member_name(name, generation, number)] = member.handle
+        ray.actors[member_name(name, generation, number)] = member.handle
 
 
 def begun_again(handle):
