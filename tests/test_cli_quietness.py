@@ -10,7 +10,7 @@ from new_interpreter import run_python
 
 WRITE = """
 import os, sys
-from latentknn.cli.quietness import errors_held_back, import_tensorflow
+from latentknn.cli.quietness import errors_held_back, import_tensorflow, import_umap
 
 def write_as_a_library():
     os.write(2, b"a line of C++\\n")
@@ -54,5 +54,15 @@ def test_tensorflow_is_imported_in_silence():
         import_tensorflow()
         assert "tensorflow" in sys.modules
         import_tensorflow()
+    """
+    assert errors_of(script) == ""
+
+
+def test_umap_is_imported_in_silence():
+    pytest.importorskip("umap")
+    script = """
+        import_umap()
+        assert "umap" in sys.modules
+        import_umap()
     """
     assert errors_of(script) == ""

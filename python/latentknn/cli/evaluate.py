@@ -16,6 +16,7 @@ from latentknn.cli.helping import paragraphs
 from latentknn.cli.names import choice, completing
 from latentknn.cli.numbers import positive_integer, share
 from latentknn.cli.page_files import PageFiles, PagePaths
+from latentknn.cli.quietness import import_umap
 from latentknn.engines import NAMES
 from latentknn.progress import bar
 
@@ -247,6 +248,9 @@ def _write_page(
     stopwatch: Stopwatch,
 ) -> None:
     from latentknn.pages import write_page
+    from latentknn.pages.placing import placed_by_umap
 
     items = files.codes if files.test is None else files.test[0]
+    if placed_by_umap(len(items)):
+        import_umap()
     write_page(evaluation, folder.page, codes=items, title=title, stopwatch=stopwatch, **vars(looks))

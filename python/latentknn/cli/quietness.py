@@ -48,3 +48,19 @@ def import_tensorflow() -> None:
 
     with errors_held_back() as real, bar("import TensorFlow", real):
         import latentknn.models.backend  # noqa: F401
+
+
+def import_umap() -> None:
+    """Import UMAP without the lines that TensorFlow logs, which it imports where that is installed.
+
+    Raises
+    ------
+    ImportError
+        If it cannot be imported.
+    """
+    if "umap" in sys.modules:
+        return
+    from latentknn.progress import bar
+
+    with errors_held_back() as real, bar("import UMAP", real):
+        import umap  # noqa: F401

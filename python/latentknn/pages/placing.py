@@ -71,9 +71,14 @@ def place_items(codes: ArrayLike, count: int, seed: int) -> PlacedItems | None:
     if count > MOST_POINTS:
         items = np.sort(np.random.default_rng(seed).choice(count, MOST_POINTS, replace=False))
     chosen = np.asarray(rows[items], np.float32)
-    if count >= _FEWEST_POINTS_OF_UMAP and find_spec("umap") is not None:
+    if placed_by_umap(count):
         return PlacedItems(items, _project_by_umap(chosen, seed), "UMAP")
     return PlacedItems(items, project(chosen, seed), "t-SNE")
+
+
+def placed_by_umap(count: int) -> bool:
+    """Whether UMAP places so many items: it is installed, and they are enough for it."""
+    return count >= _FEWEST_POINTS_OF_UMAP and find_spec("umap") is not None
 
 
 def _project_by_umap(codes: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
