@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from packaging.requirements import Requirement
@@ -15,6 +17,9 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
+
+REPOSITORY = urlsplit(PROJECT["project"]["urls"]["Homepage"]).path
+"""Where the project is on its host: the path of its address."""
 
 PLATFORMS = {
     "Linux on x86-64": {"sys_platform": "linux", "platform_machine": "x86_64", "platform_system": "Linux"},
@@ -113,10 +118,27 @@ def test_links_and_pictures_of_the_readme_lead_somewhere_from_a_package_index():
     before, after = (re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", each) for each in (text, _on_an_index(text)))
     assert len(after) == len(before) > 10
     for (_, link), (picture, absolute) in zip(before, after, strict=True):
-        host = "raw.githubusercontent.com" if picture else "github.com"
-        assert absolute == link or absolute.startswith(f"https://{host}/latentknn/latentknn/")
+        host = "https://raw.githubusercontent.com" if picture else "https://github.com"
+        assert absolute == link or absolute.startswith(f"{host}{REPOSITORY}/")
         assert absolute.startswith("https://")
         assert absolute.endswith(link)
+
+
+def test_the_address_of_the_project_stands_in_one_file():
+    """Who moves the project changes its address there, in all lines alike."""
+    address = re.compile(r"github(?:usercontent)?\.com" + re.escape(REPOSITORY))
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("needs a clone of the repository")
+    texts = {
+        name: (ROOT / name).read_bytes().decode("utf-8", "replace")
+        for name in listed.stdout.split("\0")
+        if name
+    }
+    assert [name for name, text in texts.items() if address.search(text)] == ["pyproject.toml"]
+    assert {urlsplit(each).path[: len(REPOSITORY)] for each in PROJECT["project"]["urls"].values()} == {
+        REPOSITORY
+    }
 
 
 def test_links_of_the_readme_are_files_of_the_repository():
