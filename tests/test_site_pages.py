@@ -105,6 +105,12 @@ def test_an_example_runs_as_printed(block, tmp_path):
     assert run.returncode == 0, run.stderr
 
 
+def test_the_front_page_says_what_its_example_prints():
+    (block,) = (block for block in EXAMPLES if block.page == "index.md")
+    printed = subprocess.check_output([sys.executable, "-c", block.code], text=True)
+    assert f"prints `{printed.strip()}`" in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "json"], ids=str)
 def test_json_can_be_read(block):
     assert json.loads(block.code)
