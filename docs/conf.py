@@ -47,6 +47,7 @@ myst_heading_anchors = 4
 autodoc_typehints = "none"  # types stand in the docstrings, with shapes
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
+toc_object_entries_show_parents = "hide"  # the class stands above its methods already
 default_role = "public"
 napoleon_google_docstring = False
 napoleon_custom_sections = [("Attributes", "params_style")]
