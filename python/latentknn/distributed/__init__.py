@@ -1,4 +1,6 @@
-"""Shards on the nodes of a Ray cluster: exact answers from more than one machine; docs/distributed.md.
+"""Shards on the nodes of a Ray cluster: exact answers from more than one machine.
+
+docs/distributed.md says what is promised.
 
 `starting` starts an index and connects to one, and `index` is what users ask. `client` knows the workers of a
 generation, which `serving` begins where `placement` says; `calls` asks them, by `rounds`, and `messages` is
