@@ -28,7 +28,7 @@ ifdef SANITIZE
 # other threads allocate, and AddressSanitizer's allocator holds a lock then for which the child waits for ever (GCC 12).
 # ThreadSanitizer slows the tests down many times, so LATENTKNN_TEST_SCALE should be small; it ends forked children
 # unless it is told not to.
-SANITIZED := change_tests core_tests kernel_tests search_tests stress_tests $(if $(filter thread,$(SANITIZE)),platform_tests)
+SANITIZED := change_tests core_tests kernel_tests range_tests search_tests stress_tests $(if $(filter thread,$(SANITIZE)),platform_tests)
 test-core: export TSAN_OPTIONS = die_after_fork=0 halt_on_error=1
 test-core:
 	cmake -S . -B build/$(SANITIZE) -DLATENTKNN_PYTHON=OFF -DLATENTKNN_TESTS=ON -DLATENTKNN_SANITIZE=$(SANITIZE) \

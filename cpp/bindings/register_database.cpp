@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "bindings.h"
+#include "calls.h"
 #include "database.h"
-#include "gil.h"
 #include "numpy_answers.h"
 #include "platform/float_environment.h"
 
@@ -18,50 +18,6 @@ namespace {
 
 using Ids = py::array_t<std::int64_t, py::array::c_style>;
 using Positions = py::array_t<std::int64_t, py::array::c_style>;
-using Flags = py::array_t<std::uint8_t, py::array::c_style>;
-using Similarities = py::array_t<double, py::array::c_style>;
-
-// The Python package gives C-ordered, aligned arrays in native byte order.
-Matrix matrix_of(const py::array& array, std::size_t dim, const char* what) {
-  if (array.ndim() != 2 || static_cast<std::size_t>(array.shape(1)) != dim || !(array.flags() & py::array::c_style)) {
-    throw py::value_error(std::string(what) + " must be a C-ordered array of shape (n, " + std::to_string(dim) + ")");
-  }
-  ElementType type{};
-  if (py::isinstance<py::array_t<float>>(array)) {
-    type = ElementType::float32;
-  } else if (py::isinstance<py::array_t<double>>(array)) {
-    type = ElementType::float64;
-  } else if (py::isinstance<py::array_t<std::int64_t>>(array)) {
-    type = ElementType::int64;
-  } else if (py::isinstance<py::array_t<std::uint64_t>>(array)) {
-    type = ElementType::uint64;
-  } else {
-    throw py::type_error(std::string(what) + " must be float32, float64, int64 or uint64");
-  }
-  return {array.data(), type, static_cast<std::size_t>(array.shape(0)), dim};
-}
-
-// Calls the core without the GIL, and turns its exceptions into Python's.
-template <class Function>
-void call_core(const char* what, const Function& function) {
-  try {
-    const ReleasedGil released;
-    function();
-  } catch (const Interrupted&) {
-    throw py::error_already_set();  // PyErr_CheckSignals has set the error
-  } catch (const InvalidRow& invalid) {
-    throw py::value_error("row " + std::to_string(invalid.row) + " of the " + what + " " + invalid.what() +
-                          "; remove or replace such rows first");
-  }
-}
-
-SearchRequest request_for(std::size_t k, std::size_t threads) {
-  SearchRequest request{};
-  request.k = k;
-  request.threads = threads;
-  request.poll = signal_arrived;
-  return request;
-}
 
 py::tuple search(const Database& database, const py::array& queries, std::size_t k, const std::optional<Flags>& allowed,
                  std::size_t threads, bool scores64, const std::optional<Similarities>& at_least) {
@@ -180,8 +136,9 @@ void fill(Database& database, std::size_t count, const py::function& write, cons
 }  // namespace
 
 void register_database(py::module_& module) {
-  py::class_<Database>(module, "Database",
-                       "Rows and their exact cosine search; a copy shares the rows, and its changes are its own.")
+  py::class_<Database> database(
+      module, "Database", "Rows and their exact cosine search; a copy shares the rows, and its changes are its own.");
+  database
       .def(py::init([](std::size_t dim, const std::string& strategy) {
              return std::make_unique<Database>(dim, strategy_from_name(strategy));
            }),
@@ -218,6 +175,7 @@ void register_database(py::module_& module) {
            py::arg("scores64"), py::arg("at_least") = py::none())
       .def("search_self", &search_self, py::arg("k"), py::arg("threads"), py::arg("scores64"))
       .def("score", &score, py::arg("queries"), py::arg("positions"), py::arg("k"), py::arg("threads"));
+  register_range(module, database);
   module.def("round_rows", &round_rows, py::arg("rows"), py::arg("what"),
              "Rows as float32, refusing what an index refuses.");
 }

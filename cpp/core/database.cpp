@@ -192,11 +192,14 @@ void Database::compact(std::size_t threads, const ThreadPool::Poll& poll) {
   parts_.swap(parts);
 }
 
+void Database::check_positions(std::size_t first, std::size_t count) const {
+  if (first <= count_ && count <= count_ - first) return;
+  throw std::invalid_argument("there are " + std::to_string(count_) + " rows, and not " + std::to_string(count) +
+                              " from row " + std::to_string(first) + " on");
+}
+
 void Database::copy_rows(float* out, std::size_t first, std::size_t count, const ThreadPool::Poll& poll) const {
-  if (first > count_ || count > count_ - first) {
-    throw std::invalid_argument("there are " + std::to_string(count_) + " rows, and not " + std::to_string(count) +
-                                " from row " + std::to_string(first) + " on");
-  }
+  check_positions(first, count);
   const PartMaker part_maker = maker(1, poll);
   const std::size_t last = first + count;
   std::size_t first_position = 0;
@@ -249,6 +252,28 @@ void Database::search_self(const SearchRequest& request) const {
   among.search_self();
   count_search(*kernels_);
   add_to_counts(statistics, count_);
+}
+
+void Database::search_range(const SearchRequest& request, RangeAnswers& answers) const {
+  const DefaultFloatEnvironment environment;
+  const Queries queries(*kernels_, request.queries, request.threads, request.poll);
+  SearchStatistics statistics;
+  const PartSearch among{*kernels_, parts_, dim_, request, statistics};
+  among.search_range(queries, answers);
+  if (queries.count() == 0) return;
+  count_search(*kernels_);
+  add_to_counts(statistics, queries.count());
+}
+
+void Database::search_range_behind(std::size_t first, std::size_t last, const SearchRequest& request,
+                                   RangeAnswers& answers) const {
+  check_positions(first, last - first);
+  const DefaultFloatEnvironment environment;
+  SearchStatistics statistics;
+  const PartSearch among{*kernels_, parts_, dim_, request, statistics};
+  among.search_range_behind(first, last, answers);
+  count_search(*kernels_);
+  add_to_counts(statistics, last - first);
 }
 
 void Database::score(const SearchRequest& request, const std::int64_t* positions, std::size_t per_query) const {

@@ -13,6 +13,7 @@
 #include "parts/part.h"
 #include "rows/convert.h"
 #include "search/queries.h"
+#include "search/range_answers.h"
 #include "search/search_request.h"
 
 namespace latentknn {
@@ -91,6 +92,17 @@ class Database {
   // Searches for every row among all others; the outputs are made for size() queries.
   void search_self(const SearchRequest& request) const;
 
+  // Finds, for each query, all rows whose similarity is at least the request's at_least; its k is 0. What is found is
+  // to be written before the database changes. Throws InvalidRow, Interrupted, TooManyFound, and std::invalid_argument
+  // unless there is one `allowed` flag a row.
+  void search_range(const SearchRequest& request, RangeAnswers& answers) const;
+
+  // Finds, for each row of the positions [first, last), all rows behind it whose similarity is at least the request's
+  // at_least of the row. Throws std::invalid_argument where there are no such positions, and what search_range()
+  // throws.
+  void search_range_behind(std::size_t first, std::size_t last, const SearchRequest& request,
+                           RangeAnswers& answers) const;
+
   // Finds the k best of each query's own candidates, (queries, per_query) positions, where negative numbers stand for
   // nothing. Throws std::invalid_argument where k is 0, a query has fewer than k, or a position is not one of a row.
   void score(const SearchRequest& request, const std::int64_t* positions, std::size_t per_query) const;
@@ -100,6 +112,7 @@ class Database {
   void remove(std::vector<Part>& parts, const Change& change) const;
   void append(std::vector<Part>& parts, const NewRows& rows, const PartMaker& maker) const;
   const Part* largest_packed() const;
+  void check_positions(std::size_t first, std::size_t count) const;
   void add_to_counts(const SearchStatistics& search, std::size_t queries) const;
 
   std::size_t dim_;

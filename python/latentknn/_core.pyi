@@ -17,6 +17,16 @@ def round_rows(rows: NDArray[Any], what: str) -> NDArray[np.float32]: ...
 
 _Answer = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]
 
+_Ranges = tuple[
+    NDArray[np.int64],
+    NDArray[np.float32],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.float64] | None,
+]
+
+class TooManyFoundError(ValueError): ...
+
 def merge_answers(
     scores: NDArray[np.float64],
     positions: NDArray[np.int64],
@@ -71,3 +81,23 @@ class Database:
     ) -> _Answer: ...
     def search_self(self, k: int, threads: int, scores64: bool) -> _Answer: ...
     def score(self, queries: NDArray[Any], positions: NDArray[np.int64], k: int, threads: int) -> _Answer: ...
+    def search_range(
+        self,
+        queries: NDArray[Any],
+        at_least: NDArray[np.float64],
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
+        by_similarity: bool,
+        scores64: bool,
+        most: int,
+    ) -> _Ranges: ...
+    def count_range(
+        self,
+        queries: NDArray[Any],
+        at_least: NDArray[np.float64],
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
+    ) -> NDArray[np.int64]: ...
+    def search_range_behind(
+        self, first: int, last: int, at_least: float, threads: int, by_similarity: bool, most: int
+    ) -> _Ranges: ...

@@ -298,6 +298,57 @@ void PartSearch::search_part(const Batch& batch, const PartRequest& asked, const
   }
 }
 
+void PartSearch::search_range(const Queries& queries, RangeAnswers& answers) const {
+  const std::vector<Admitted> all = admitted();
+  const Batch batch(queries, request);
+  if (queries.count() > 0) search_range_batch(batch, requests_of(batch, all), answers);
+}
+
+void PartSearch::search_range_behind(std::size_t first, std::size_t last, RangeAnswers& answers) const {
+  const std::vector<Admitted> all = admitted();
+  std::size_t first_position = 0;
+  for (std::size_t part = 0; part < parts.size() && first_position < last; ++part) {
+    const Rows rows = parts[part].view(dim, first_position);
+    const std::size_t end = first_position + rows.live_count();
+    std::vector<std::uint32_t> asking;
+    for (std::size_t position = std::max(first, first_position); position < std::min(last, end); ++position) {
+      const std::size_t rank = position - first_position;
+      asking.push_back(static_cast<std::uint32_t>(rows.live == nullptr ? rank : rows.live->row(rank)));
+    }
+    if (!asking.empty()) {
+      const std::size_t number = std::max(first, first_position) - first;
+      const GatheredRows gathered(rows, asking.data(), asking.size());
+      const Queries queries(gathered.values.data(), gathered.squared_norms.data(), asking.size(), dim);
+      SearchRequest from_number = request;
+      from_number.at_least += number;
+      Batch batch(queries, from_number);
+      batch.own_rows = asking.data();
+      batch.own_part = part;
+      std::vector<PartRequest> requests = requests_of(batch, all);
+      std::erase_if(requests, [=](const PartRequest& asked) { return asked.rows.first_position < first_position; });
+      answers.number_from(number);
+      search_range_batch(batch, requests, answers);
+    }
+    first_position = end;
+  }
+}
+
+void PartSearch::search_range_batch(const Batch& batch, const std::vector<PartRequest>& requests,
+                                    RangeAnswers& answers) const {
+  for (const PartRequest& asked : requests) {
+    SearchRequest of_part = batch.request;
+    of_part.allowed = asked.flags;
+    Search search{kernels, asked.rows, batch.queries, of_part, asked.own_rows, statistics};
+    search.only_behind = asked.own_rows != nullptr;
+    const std::size_t part = answers.add_part(asked.rows);
+    if (screening_pays(asked, of_part.k)) {
+      screened_range_search(search, asked.part->packing->ladder, *asked.part->packing->layout, answers, part);
+    } else {
+      exhaustive_range_search(search, answers, part);
+    }
+  }
+}
+
 // The candidates of a query stand side by side for the scorer; their numbers there become positions again.
 void PartSearch::score(const Queries& queries, const std::int64_t* positions, std::size_t per_query) const {
   if (request.k < 1) throw std::invalid_argument("k must be at least 1");

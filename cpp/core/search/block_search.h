@@ -13,22 +13,15 @@
 #include "layout/layout.h"
 #include "screening/ladder.h"
 #include "search/answers.h"
-#include "search/cell_visits.h"
-#include "search/comparison.h"
-#include "search/place_set.h"
-#include "search/placed_queries.h"
 #include "search/rescoring.h"
-#include "search/rung_choice.h"
+#include "search/screened_block.h"
 #include "search/search.h"
-#include "search/tile_ladder.h"
 
 namespace latentknn {
 
-class BlockSearch {
+class BlockSearch : ScreenedBlock<Rescoring> {
  public:
   BlockSearch(const Search& search, const Ladder& ladder, const Layout& layout);
-  BlockSearch(const BlockSearch&) = delete;
-  BlockSearch& operator=(const BlockSearch&) = delete;
 
   // Finds some good rows for queries [begin, end) of `placed` in the cells nearest to their places, and puts them into
   // `answers`, shard 0. Rows that screens say nothing about are left out.
@@ -46,23 +39,9 @@ class BlockSearch {
 
  private:
   void start(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells);
-  void score_unscreened(Window cells);
   void hand_over(std::size_t shard, Answers& answers);
   void visit(std::size_t width, Answers& answers);
   void exchange_thresholds(Answers& answers);
-  void want(Window cells);
-
-  const Search& search_;
-  const Layout& layout_;
-  const PlaceSet unscreened_;
-  TileLadder ladder_;
-  Rescoring rescoring_;
-  Comparison comparison_;
-  CellVisits visits_;
-  RungChoice choice_;
-  std::vector<std::size_t> queries_;  // numbers in the search
-  std::vector<float> vectors_;        // (queries, dim)
-  std::vector<double> squared_norms_;
 };
 
 }  // namespace latentknn

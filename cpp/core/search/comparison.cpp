@@ -9,8 +9,8 @@ constexpr std::size_t kHits = 4096;  // hits that are handled together, few enou
 
 }  // namespace
 
-Comparison::Comparison(const Layout& layout, const PlaceSet& unscreened, TileLadder& ladder, Rescoring& rescoring)
-    : layout_(layout), unscreened_(unscreened), ladder_(ladder), rescoring_(rescoring) {
+Comparison::Comparison(const Layout& layout, const PlaceSet& unscreened, TileLadder& ladder)
+    : layout_(layout), unscreened_(unscreened), ladder_(ladder) {
   std::size_t scores = 0;
   for (std::size_t rung = 0; rung < ladder.rungs(); ++rung) {
     const ScreenKernel& kernel = ladder.rung(rung).kernel();
@@ -19,7 +19,6 @@ Comparison::Comparison(const Layout& layout, const PlaceSet& unscreened, TileLad
   hits_.resize(std::max(kHits, 2 * scores));
   task_.hits = hits_.data();
   task_.hit_capacity = hits_.size();
-  task_.take_hits = [](void* context) { static_cast<Comparison*>(context)->take_hits(); };
   task_.context = this;
 }
 
@@ -54,26 +53,8 @@ std::size_t Comparison::compare_on(std::size_t rung, bool hands_on) {
   rung_ = rung;
   hands_on_ = hands_on;
   const std::size_t pairs = ladder_.rung(rung).compare(task_);
-  take_hits();
+  task_.take_hits(task_.context);
   return pairs;
-}
-
-// Counts the kernel's hits, makes candidates of them where hands_on_ is set, and empties their buffer.
-void Comparison::take_hits() {
-  const Rung& rung = ladder_.rung(rung_);
-  const bool all_screened = unscreened_.empty();
-  const double* const thresholds = ladder_.thresholds().data();
-  std::size_t* const left = left_.data();
-  for (const Hit *hit = hits_.data(), *end = hit + task_.hit_count; hit != end; ++hit) {
-    const std::size_t q = hit->query;
-    const Candidate candidate = rung.candidate(q, hit->score, hit->row);
-    // A full list may have raised the threshold since the kernel compared this row.
-    if (!(static_cast<double>(candidate.upper) >= thresholds[q])) continue;
-    if (!all_screened && unscreened_.has(hit->row)) continue;
-    ++left[q];
-    if (hands_on_) rescoring_.add(q, candidate);
-  }
-  task_.hit_count = 0;
 }
 
 double Comparison::left_share(std::size_t tile) const {

@@ -10,14 +10,20 @@
 #include "layout/layout.h"
 #include "platform/aligned_buffer.h"
 #include "search/place_set.h"
-#include "search/rescoring.h"
+#include "search/rung.h"
 #include "search/tile_ladder.h"
 
 namespace latentknn {
 
 class Comparison {
  public:
-  Comparison(const Layout& layout, const PlaceSet& unscreened, TileLadder& ladder, Rescoring& rescoring);
+  // What screens leave is handed to `second`, by add(q, candidate).
+  template <class SecondStage>
+  Comparison(const Layout& layout, const PlaceSet& unscreened, TileLadder& ladder, SecondStage& second)
+      : Comparison(layout, unscreened, ladder) {
+    second_ = &second;
+    task_.take_hits = [](void* context) { static_cast<Comparison*>(context)->take_hits<SecondStage>(); };
+  }
 
   // Begins the block of queries that the ladder has begun.
   void start(std::size_t queries);
@@ -40,13 +46,15 @@ class Comparison {
   std::uint64_t finer_rows() const { return finer_rows_; }
 
  private:
+  Comparison(const Layout& layout, const PlaceSet& unscreened, TileLadder& ladder);
   std::size_t compare_on(std::size_t rung, bool hands_on);
+  template <class SecondStage>
   void take_hits();
 
   const Layout& layout_;
   const PlaceSet& unscreened_;
   TileLadder& ladder_;
-  Rescoring& rescoring_;
+  void* second_ = nullptr;
   AlignedBuffer<Hit> hits_;
   ScreenTask task_{};
   std::size_t rung_ = 0;               // rung that the task's hits come from
@@ -56,5 +64,25 @@ class Comparison {
   std::uint64_t screened_rows_ = 0;
   std::uint64_t finer_rows_ = 0;
 };
+
+// Counts the kernel's hits, makes candidates of them where hands_on_ is set, and empties their buffer.
+template <class SecondStage>
+void Comparison::take_hits() {
+  SecondStage& second = *static_cast<SecondStage*>(second_);
+  const Rung& rung = ladder_.rung(rung_);
+  const bool all_screened = unscreened_.empty();
+  const double* const thresholds = ladder_.thresholds().data();
+  std::size_t* const left = left_.data();
+  for (const Hit *hit = hits_.data(), *end = hit + task_.hit_count; hit != end; ++hit) {
+    const std::size_t q = hit->query;
+    const Candidate candidate = rung.candidate(q, hit->score, hit->row);
+    // A full list may have raised the threshold since the kernel compared this row.
+    if (!(static_cast<double>(candidate.upper) >= thresholds[q])) continue;
+    if (!all_screened && unscreened_.has(hit->row)) continue;
+    ++left[q];
+    if (hands_on_) second.add(q, candidate);
+  }
+  task_.hit_count = 0;
+}
 
 }  // namespace latentknn

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "search/rows_in_range.h"
+
 namespace latentknn {
 namespace {
 
@@ -25,18 +27,20 @@ void ExactScorer::start(const std::vector<std::size_t>& queries) {
   }
 }
 
-void ExactScorer::score(std::size_t query, const std::uint32_t* list, std::size_t count, TopK& best) {
+template <class Collected>
+void ExactScorer::score(std::size_t query, const std::uint32_t* list, std::size_t count, Collected& best) {
   multiply(query, list, count);
-  Threshold threshold(best);
+  Threshold threshold(best.threshold());
   for (std::size_t i = 0; i < count; ++i) {
     const double row_norm = rows_.squared_norms[list[i]];
     if (threshold.excludes(products_[i], squared_norms_[query] * row_norm)) continue;
     best.push(similarity(products_[i], squared_norms_[query], row_norm), list[i]);
-    threshold = Threshold(best);
+    threshold = Threshold(best.threshold());
   }
 }
 
-void ExactScorer::score_scattered(std::size_t query, const std::vector<std::uint32_t>& list, TopK& best) {
+template <class Collected>
+void ExactScorer::score_scattered(std::size_t query, const std::vector<std::uint32_t>& list, Collected& best) {
   std::size_t fetched = 0;
   for (std::size_t begin = 0; begin < list.size(); begin += kAhead) {
     const std::size_t end = std::min(begin + kAhead, list.size());
@@ -48,11 +52,31 @@ void ExactScorer::score_scattered(std::size_t query, const std::vector<std::uint
 void ExactScorer::fetch(std::uint32_t row) const {
   const float* values = rows_.values + row * rows_.dim;
   for (std::size_t j = 0; j < rows_.dim; j += kLine) __builtin_prefetch(values + j, 0, 2);
+  __builtin_prefetch(rows_.squared_norms + row, 0, 2);
 }
 
-void ExactScorer::score_run(std::size_t query, const RowRun& run, std::size_t asked, TopK& best) {
+void ExactScorer::read_cell(const Layout& layout, std::size_t cell, const PlaceSet& without, RowRun& run) const {
+  const std::size_t first = cell * layout.cell_rows();
+  run.distinct.clear();
+  run.ends.clear();
+  run.members.clear();
+  for (std::size_t place = first; place < first + layout.rows_in(cell); ++place) {
+    if (without.has(place)) continue;
+    const std::uint32_t row = layout.order()[place];
+    if (run.distinct.empty() || !layout.repeats(place)) {
+      fetch(row);
+      run.distinct.push_back(row);
+      run.ends.push_back(run.members.size());
+    }
+    run.members.push_back(row);
+    ++run.ends.back();
+  }
+}
+
+template <class Collected>
+void ExactScorer::score_run(std::size_t query, const RowRun& run, std::size_t asked, Collected& best) {
   multiply(query, run.distinct.data(), run.distinct.size());
-  Threshold threshold(best);
+  Threshold threshold(best.threshold());
   const bool all = search_.admits_all();
   const std::uint32_t* member = run.members.data();
   for (std::size_t i = 0; i < run.distinct.size(); ++i) {
@@ -63,7 +87,7 @@ void ExactScorer::score_run(std::size_t query, const RowRun& run, std::size_t as
       for (; member != end; ++member) {
         if (all || search_.admits(asked, *member)) best.push(score, *member);
       }
-      threshold = Threshold(best);
+      threshold = Threshold(best.threshold());
     }
     member = end;
   }
@@ -76,8 +100,9 @@ void ExactScorer::multiply(std::size_t query, const std::uint32_t* list, std::si
   scored_rows_ += count;
 }
 
+template <class Collected>
 void ExactScorer::score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order,
-                        std::vector<TopK>& best) {
+                        std::vector<Collected>& best) {
   if (pairs.empty()) return;
   // This is a counting sort by chunks of places; within a chunk the pairs stay sorted by query.
   const std::size_t chunk = std::max<std::size_t>(1, kChunkBytes / (rows_.dim * sizeof(float)));
@@ -112,5 +137,15 @@ void ExactScorer::score(const std::vector<Pair>& pairs, const std::vector<std::u
   }
   chunks_ += static_cast<std::uint32_t>(last - first + 1);
 }
+
+template void ExactScorer::score(std::size_t, const std::uint32_t*, std::size_t, TopK&);
+template void ExactScorer::score(std::size_t, const std::uint32_t*, std::size_t, RowsInRange&);
+template void ExactScorer::score_scattered(std::size_t, const std::vector<std::uint32_t>&, TopK&);
+template void ExactScorer::score_scattered(std::size_t, const std::vector<std::uint32_t>&, RowsInRange&);
+template void ExactScorer::score_run(std::size_t, const RowRun&, std::size_t, TopK&);
+template void ExactScorer::score_run(std::size_t, const RowRun&, std::size_t, RowsInRange&);
+template void ExactScorer::score(const std::vector<Pair>&, const std::vector<std::uint32_t>&, std::vector<TopK>&);
+template void ExactScorer::score(const std::vector<Pair>&, const std::vector<std::uint32_t>&,
+                                 std::vector<RowsInRange>&);
 
 }  // namespace latentknn

@@ -1,4 +1,5 @@
-// Scores rows for a block of queries by rule 1 of the contract, and offers them to the queries' best.
+// Scores rows for a block of queries by rule 1 of the contract, and offers them to what collects the queries' rows: a
+// TopK, or RowsInRange.
 #pragma once
 
 #include <cmath>
@@ -7,7 +8,9 @@
 #include <limits>
 #include <vector>
 
+#include "layout/layout.h"
 #include "rows/rows.h"
+#include "search/place_set.h"
 #include "search/search.h"
 #include "search/top_k.h"
 
@@ -32,17 +35,24 @@ class ExactScorer {
   // Begins a block of queries, by their numbers in the search.
   void start(const std::vector<std::size_t>& queries);
 
-  void score(std::size_t query, const std::uint32_t* list, std::size_t count, TopK& best);
+  template <class Collected>
+  void score(std::size_t query, const std::uint32_t* list, std::size_t count, Collected& best);
 
   // Scores rows that are scattered in memory, and fetches them before they are needed.
-  void score_scattered(std::size_t query, const std::vector<std::uint32_t>& list, TopK& best);
+  template <class Collected>
+  void score_scattered(std::size_t query, const std::vector<std::uint32_t>& list, Collected& best);
+
+  // Makes a run of the rows of a cell, except those at the places `without`, and fetches them.
+  void read_cell(const Layout& layout, std::size_t cell, const PlaceSet& without, RowRun& run) const;
 
   // Scores the members of a run that the query admits. `asked` is its number in the search.
-  void score_run(std::size_t query, const RowRun& run, std::size_t asked, TopK& best);
+  template <class Collected>
+  void score_run(std::size_t query, const RowRun& run, std::size_t asked, Collected& best);
 
   // Scores pairs of a query and the row at a place of `order`; the pairs are sorted by query. Near places come
   // together: a row that several queries want is then read from memory once.
-  void score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order, std::vector<TopK>& best);
+  template <class Collected>
+  void score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order, std::vector<Collected>& best);
 
   // Asks the processor to load a row into the cache before it is needed.
   void fetch(std::uint32_t row) const;
@@ -54,9 +64,9 @@ class ExactScorer {
   // products that belong to smaller similarities, however all of it is rounded.
   class Threshold {
    public:
-    explicit Threshold(const TopK& best)
-        : square_(best.threshold() > 0.0 ? best.threshold() * best.threshold() * (1.0 - 0x1p-48)
-                                         : -std::numeric_limits<double>::infinity()) {}
+    explicit Threshold(double threshold)
+        : square_(threshold > 0.0 ? threshold * threshold * (1.0 - 0x1p-48)
+                                  : -std::numeric_limits<double>::infinity()) {}
     bool excludes(double product, double squared_norms) const {
       return product * std::abs(product) < square_ * squared_norms;
     }

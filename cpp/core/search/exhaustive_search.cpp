@@ -7,6 +7,7 @@
 #include "search/answers.h"
 #include "search/exact_scorer.h"
 #include "search/plan.h"
+#include "search/rows_in_range.h"
 
 namespace latentknn {
 namespace {
@@ -21,16 +22,12 @@ std::vector<std::uint32_t> admitted(std::size_t count, const std::uint8_t* allow
   return list;
 }
 
-}  // namespace
-
-void exhaustive_search(const Search& search) {
-  const Rows& rows = search.rows;
-  const SearchRequest& request = search.request;
-  const std::vector<std::uint32_t> list = admitted(rows.count, request.allowed);
-  const SearchPlan plan = plan_exhaustive(search, list.size());
-  const std::size_t chunk = std::max<std::size_t>(16, kRowBytes / (rows.dim * sizeof(float)));
-  Answers answers(search, plan.shards);
-
+// Scores all admitted rows for all queries, and offers those of a query in a shard to what made(query) returns. Calls
+// done(query, shard, collected) at the end of each.
+template <class Made, class Done>
+void score_all(const Search& search, const std::vector<std::uint32_t>& list, const SearchPlan& plan, const Made& made,
+               const Done& done) {
+  const std::size_t chunk = std::max<std::size_t>(16, kRowBytes / (search.rows.dim * sizeof(float)));
   const auto task = [&](std::size_t index) {
     const std::size_t block = index / plan.shards;
     const std::size_t shard = index % plan.shards;
@@ -43,7 +40,8 @@ void exhaustive_search(const Search& search) {
     std::vector<std::size_t> queries(count);
     std::iota(queries.begin(), queries.end(), first);
     scorer.start(queries);
-    std::vector<TopK> best(count, TopK(request.k, rows.ids));
+    std::vector<decltype(made(first))> collected;
+    for (std::size_t q = 0; q < count; ++q) collected.push_back(made(first + q));
     std::vector<std::uint32_t> others;
     for (std::size_t at = begin; at < end; at += chunk) {
       const std::size_t size = std::min(chunk, end - at);
@@ -53,18 +51,40 @@ void exhaustive_search(const Search& search) {
         std::size_t part_size = size;
         if (search.own_rows != nullptr) {
           others.assign(part, part + part_size);
-          std::erase(others, search.own_rows[first + q]);
+          std::erase_if(others, [&](std::uint32_t row) { return !search.admits(first + q, row); });
           part = others.data();
           part_size = others.size();
         }
-        scorer.score(q, part, part_size, best[q]);
+        scorer.score(q, part, part_size, collected[q]);
       }
     }
-    for (std::size_t q = 0; q < count; ++q) answers.put(first + q, shard, best[q]);
+    for (std::size_t q = 0; q < count; ++q) done(first + q, shard, collected[q]);
     search.statistics.scored_rows += scorer.scored_rows();
   };
-  ThreadPool::shared().run_sized(plan.work, plan.tasks(), request.threads, task, request.poll);
+  ThreadPool::shared().run_sized(plan.work, plan.tasks(), search.request.threads, task, search.request.poll);
+}
+
+}  // namespace
+
+void exhaustive_search(const Search& search) {
+  const std::vector<std::uint32_t> list = admitted(search.rows.count, search.request.allowed);
+  const SearchPlan plan = plan_exhaustive(search, list.size());
+  Answers answers(search, plan.shards);
+  score_all(
+      search, list, plan, [&](std::size_t) { return TopK(search.request.k, search.rows.ids); },
+      [&](std::size_t query, std::size_t shard, TopK& best) { answers.put(query, shard, best); });
   answers.merge();
+}
+
+void exhaustive_range_search(const Search& search, RangeAnswers& answers, std::size_t part) {
+  const std::vector<std::uint32_t> list = admitted(search.rows.count, search.request.allowed);
+  const auto made = [&](std::size_t query) {
+    RowsInRange found(answers);
+    found.start(search.at_least(query));
+    return found;
+  };
+  score_all(search, list, plan_exhaustive(search, list.size()), made,
+            [&](std::size_t query, std::size_t, RowsInRange& found) { found.hand_over(query, part); });
 }
 
 }  // namespace latentknn

@@ -54,7 +54,7 @@ SearchPlan plan_look(const Search& search, const Ladder& ladder, const Layout& l
 SearchPlan plan_screened(const Search& search, const Ladder& ladder, const Layout& layout) {
   const Screen& screen = *ladder.screens[ladder.begins_on];
   const std::size_t tile = screen.kernel().query_tile;
-  const std::size_t count = search.queries.count(), k = search.request.k;
+  const std::size_t count = search.queries.count(), k = std::max<std::size_t>(1, search.request.k);
   const std::size_t most = std::min(kBlockBytes / screen.kernel().query_bytes(screen.packed_dim()),
                                     kCandidateBytes / BlockSearch::candidate_bytes(layout.cell_rows(), k)) /
                            tile * tile;

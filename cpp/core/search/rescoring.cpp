@@ -86,21 +86,7 @@ void Rescoring::score_places(std::size_t q, const std::vector<std::uint32_t>& pl
 }
 
 void Rescoring::score_cell(std::size_t cell, std::size_t tile, const PlaceSet& without) {
-  const std::size_t first = cell * layout_.cell_rows();
-  run_.distinct.clear();
-  run_.ends.clear();
-  run_.members.clear();
-  for (std::size_t place = first; place < first + layout_.rows_in(cell); ++place) {
-    if (without.has(place)) continue;
-    const std::uint32_t row = layout_.order()[place];
-    if (run_.distinct.empty() || !layout_.repeats(place)) {
-      scorer_.fetch(row);
-      run_.distinct.push_back(row);
-      run_.ends.push_back(run_.members.size());
-    }
-    run_.members.push_back(row);
-    ++run_.ends.back();
-  }
+  scorer_.read_cell(layout_, cell, without, run_);
   for (std::size_t q = ladder_.first(tile); q < ladder_.end(tile); ++q) {
     scorer_.score_run(q, run_, queries_[q], best_[q]);
     ladder_.raise_threshold(q, best_[q].threshold());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
+#include <utility>
 
 #include "choice/costs.h"
 
@@ -29,7 +31,7 @@ RungChoice::RungChoice(const Search& search, const Layout& layout, TileLadder& l
       ladder_(ladder),
       visits_(visits),
       comparison_(comparison),
-      left_cost_(costs::left_row(search.rows.dim)) {}
+      left_cost_(search.request.k > 0 ? costs::left_row(search.rows.dim) : costs::row_in_range(search.rows.dim)) {}
 
 // Counts the rows in the cells that were wanted before the last visit.
 std::size_t RungChoice::rows_seen(std::size_t tile) const { return visits_.visited(tile) * layout_.cell_rows(); }
@@ -57,9 +59,10 @@ void RungChoice::climb() {
 
 // Whether a tile's rows are closer to each other than its rung can tell.
 bool RungChoice::crowded(std::size_t tile) const {
-  const std::size_t seen = rows_seen(tile);
-  return seen > 0 && ladder_.bounded_below(ladder_.first(tile)) &&
-         comparison_.left_share(tile) > std::max(kCrowded, natural_share(search_.request.k, seen));
+  const std::size_t k = search_.request.k, seen = rows_seen(tile);
+  if (!ladder_.bounded_below(ladder_.first(tile))) return false;
+  if (k == 0) return comparison_.left_share(tile) > kCrowded;
+  return seen > 0 && comparison_.left_share(tile) > std::max(kCrowded, natural_share(k, seen));
 }
 
 // Whether another rung may be better for a tile: a cheaper one that it has not tried, or a finer one.
@@ -76,6 +79,16 @@ void RungChoice::try_rungs() {
   for (std::size_t tile = 0; tile < ladder_.tiles(); ++tile) {
     if (doubtful(tile)) undecided.push_back(tile);
   }
+  try_rungs(std::move(undecided));
+}
+
+void RungChoice::choose_rungs() {
+  std::vector<std::size_t> all(ladder_.tiles());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  try_rungs(std::move(all));
+}
+
+void RungChoice::try_rungs(std::vector<std::size_t> undecided) {
   if (undecided.empty()) return;
   const std::vector<Pair> pairs = pairs_to_try(undecided);
   std::vector<double> least(ladder_.tiles(), kInfinity);

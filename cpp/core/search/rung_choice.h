@@ -26,6 +26,9 @@ class RungChoice {
   // Called before many cells are visited. Finds the best rung of each tile by the rows that rungs leave in a few cells.
   void try_rungs();
 
+  // Finds the best rung of every tile in the same way, before anything is visited, where thresholds will not rise.
+  void choose_rungs();
+
  private:
   struct Pair {
     std::size_t tile;
@@ -35,6 +38,7 @@ class RungChoice {
   bool crowded(std::size_t tile) const;
   bool doubtful(std::size_t tile) const;
   std::size_t rows_seen(std::size_t tile) const;
+  void try_rungs(std::vector<std::size_t> undecided);
   std::vector<Pair> pairs_to_try(const std::vector<std::size_t>& tiles);
   void try_rung(std::size_t rung, const std::vector<std::size_t>& tiles, const std::vector<Pair>& pairs);
 

@@ -11,20 +11,22 @@
 #include "search/guesses.h"
 #include "search/placed_queries.h"
 #include "search/plan.h"
+#include "search/range_block.h"
 
 namespace latentknn {
 namespace {
 
 constexpr std::size_t kAgainAtOnce = 1024;  // queries whose answers are copied when they are searched for again
 
-// Does each task of a plan with a BlockSearch that no other thread uses: work(block, first, last, index).
-template <class Work>
+// Does each task of a plan with a block that no other thread uses: work(block, first, last, index). Makes a Block of
+// the search, the ladder, the layout and `more`.
+template <class Block, class Work, class... Arguments>
 void for_each_block(const Search& search, const Ladder& ladder, const Layout& layout, const SearchPlan& plan,
-                    const Work& work) {
+                    const Work& work, Arguments&... more) {
   std::mutex idle_mutex;
-  std::vector<std::unique_ptr<BlockSearch>> idle;
+  std::vector<std::unique_ptr<Block>> idle;
   const auto task = [&](std::size_t index) {
-    std::unique_ptr<BlockSearch> block;
+    std::unique_ptr<Block> block;
     {
       const std::lock_guard lock(idle_mutex);
       if (!idle.empty()) {
@@ -32,7 +34,7 @@ void for_each_block(const Search& search, const Ladder& ladder, const Layout& la
         idle.pop_back();
       }
     }
-    if (!block) block = std::make_unique<BlockSearch>(search, ladder, layout);
+    if (!block) block = std::make_unique<Block>(search, ladder, layout, more...);
     const std::size_t first = index / plan.shards * plan.query_block;
     work(*block, first, std::min(first + plan.query_block, search.queries.count()), index);
     const std::lock_guard lock(idle_mutex);
@@ -51,16 +53,16 @@ std::vector<std::size_t> search_blocks(const Search& search, const Ladder& ladde
   const SearchPlan plan = plan_screened(search, ladder, layout);
   const std::size_t cells = cells_of(search, layout);
   Answers answers(search, plan.shards);
-  for_each_block(search, ladder, layout, plan,
-                 [&](BlockSearch& block, std::size_t first, std::size_t last, std::size_t index) {
-                   // The shard of the queries' own places comes first: its thresholds spare the others most of their
-                   // work.
-                   const std::size_t place = placed.places[(first + last) / 2];
-                   const std::size_t home = place / layout.cell_rows() * plan.shards / cells;
-                   const std::size_t shard = (index + home) % plan.shards;
-                   const Window window{cells * shard / plan.shards, cells * (shard + 1) / plan.shards};
-                   block.search(placed, first, last, window, shard, answers);
-                 });
+  for_each_block<BlockSearch>(search, ladder, layout, plan,
+                              [&](BlockSearch& block, std::size_t first, std::size_t last, std::size_t index) {
+                                // The shard of the queries' own places comes first: its thresholds spare the others
+                                // most of their work.
+                                const std::size_t place = placed.places[(first + last) / 2];
+                                const std::size_t home = place / layout.cell_rows() * plan.shards / cells;
+                                const std::size_t shard = (index + home) % plan.shards;
+                                const Window window{cells * shard / plan.shards, cells * (shard + 1) / plan.shards};
+                                block.search(placed, first, last, window, shard, answers);
+                              });
   answers.merge();
   return answers.refuted();
 }
@@ -113,15 +115,27 @@ void screened_search(const Search& search, const Ladder& ladder, const Layout& l
   }
 }
 
+void screened_range_search(const Search& search, const Ladder& ladder, const Layout& layout, RangeAnswers& answers,
+                           std::size_t part) {
+  const PlacedQueries placed(search, layout);
+  const SearchPlan plan = plan_screened(search, ladder, layout);
+  const std::size_t cells = cells_of(search, layout);
+  const auto work = [&](RangeBlock& block, std::size_t first, std::size_t last, std::size_t index) {
+    const std::size_t shard = index % plan.shards;
+    block.search(placed, first, last, {cells * shard / plan.shards, cells * (shard + 1) / plan.shards}, part);
+  };
+  for_each_block<RangeBlock>(search, ladder, layout, plan, work, answers);
+}
+
 void look_near(const Search& search, const Ladder& ladder, const Layout& layout) {
   const PlacedQueries placed(search, layout);
   const SearchPlan plan = plan_look(search, ladder, layout);
   const Window all{0, cells_of(search, layout)};
   Answers answers(search, plan.shards);
-  for_each_block(search, ladder, layout, plan,
-                 [&](BlockSearch& block, std::size_t first, std::size_t last, std::size_t) {
-                   block.look(placed, first, last, all, answers);
-                 });
+  for_each_block<BlockSearch>(search, ladder, layout, plan,
+                              [&](BlockSearch& block, std::size_t first, std::size_t last, std::size_t) {
+                                block.look(placed, first, last, all, answers);
+                              });
 }
 
 }  // namespace latentknn

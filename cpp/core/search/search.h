@@ -21,6 +21,7 @@ struct Search {
   SearchStatistics& statistics;
   // Each query has a guess, a similarity that k rows probably reach (guesses.h), unless this is null.
   const double* guesses = nullptr;
+  bool only_behind = false;  // whether a query that is a row finds no row before it either
 
   // The similarity that neighbours of a query have at least.
   double at_least(std::size_t query) const {
@@ -29,7 +30,7 @@ struct Search {
   bool admits_all() const { return request.allowed == nullptr && own_rows == nullptr; }
   bool admits(std::size_t query, std::uint32_t row) const {
     return (request.allowed == nullptr || request.allowed[row] != 0) &&
-           !(own_rows != nullptr && row == own_rows[query]);
+           !(own_rows != nullptr && (row == own_rows[query] || (only_behind && row < own_rows[query])));
   }
 };
 

@@ -13,7 +13,7 @@ namespace latentknn {
 
 struct SearchRequest {
   Matrix queries;
-  std::size_t k;
+  std::size_t k;  // neighbours of a query; 0 where all in range are wanted, which `answers` have no room for
   const std::uint8_t* allowed = nullptr;  // one flag a row; null admits every row
   std::size_t allowed_count = 0;
   // By query: a similarity that neighbours have at least. Null: they may have any.

@@ -6,8 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <numeric>
 #include <vector>
+
+#include "search/sorted_rows.h"
 
 namespace latentknn {
 
@@ -75,36 +76,8 @@ class TopK {
     rows_.resize(k_);
   }
 
-  // Cuts long answers into as many ranges of similarities as there are rows, of which most have few, and sorts those.
   void sort() {
-    constexpr std::size_t kLong = 128;
-    constexpr double kNarrow = 0x1p-900;  // the reciprocal of less may be infinite
-    if (rows_.size() < kLong) {
-      std::sort(rows_.begin(), rows_.end(), order_);
-      return;
-    }
-    const auto higher = [](const ScoredRow& a, const ScoredRow& b) { return a.score > b.score; };
-    const auto [most, least] = std::minmax_element(rows_.begin(), rows_.end(), higher);
-    if (most->score - least->score < kNarrow) {
-      std::sort(rows_.begin(), rows_.end(), order_);
-      return;
-    }
-    const std::size_t last = rows_.size() - 1;
-    const double highest = most->score, per_similarity = static_cast<double>(last) / (highest - least->score);
-    // However it is rounded, it does not fall where the similarity falls.
-    const auto range = [=](const ScoredRow& row) {
-      return std::min(last, static_cast<std::size_t>((highest - row.score) * per_similarity));
-    };
-    std::vector<std::ptrdiff_t> ends(rows_.size() + 1);
-    for (const ScoredRow& row : rows_) ++ends[range(row) + 1];
-    std::partial_sum(ends.begin(), ends.end(), ends.begin());
-    std::vector<ScoredRow> sorted(rows_.size());
-    for (const ScoredRow& row : rows_) sorted[static_cast<std::size_t>(ends[range(row)]++)] = row;
-    std::ptrdiff_t begin = 0;
-    for (std::size_t i = 0; i <= last; begin = ends[i++]) {
-      if (ends[i] - begin > 1) std::sort(sorted.begin() + begin, sorted.begin() + ends[i], order_);
-    }
-    std::copy(sorted.begin(), sorted.end(), rows_.begin());
+    sort_rows(rows_, [](const ScoredRow& row) { return -row.score; }, order_);
   }
 
   std::size_t k_;
