@@ -113,3 +113,53 @@ def search_per_class(
         for name, own_queries in zip(classes, queries, strict=True)
     ]
     return Answer(*(np.stack(arrays) for arrays in zip(*answers, strict=True)))
+
+
+class Ranges(NamedTuple):
+    """The answer of a range search: what belongs to a query stands from ``indptr`` up to the next one."""
+
+    indptr: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+    ids: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    scores64: NDArray[np.float64]
+
+
+def in_range(
+    scores64: NDArray[np.float64],
+    at_least: ArrayLike,
+    *,
+    ids: ArrayLike | None = None,
+    allowed: ArrayLike | None = None,
+    sort: bool = True,
+) -> Ranges:
+    """Return, of every row of scores, all columns of at least a score, in the order of the contract.
+
+    Without `sort`, columns ascend.
+    """
+    count = scores64.shape[1]
+    ids = np.arange(count, dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
+    permitted = np.full(count, True) if allowed is None else np.asarray(allowed)
+    found = []
+    for row, least in zip(scores64, np.asarray(at_least), strict=True):
+        columns = np.flatnonzero(permitted & (row >= least))
+        found.append(columns[np.lexsort((ids[columns], -row[columns]))] if sort else columns)
+    indptr = np.cumsum([0, *map(len, found)], dtype=np.int64)
+    queries = np.repeat(np.arange(len(found)), np.diff(indptr))
+    positions = np.concatenate([np.empty(0, np.int64), *found])
+    chosen = scores64[queries, positions]
+    similarities = chosen.astype(np.float32) + np.float32(0.0)  # adding +0 turns -0 into +0
+    return Ranges(indptr, similarities, ids[positions], positions, chosen)
+
+
+def pairs(
+    codes: ArrayLike, at_least: float, *, ids: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Return positions, ids and similarities of all pairs of codes of at least a similarity, each once."""
+    both = scores(codes, codes)
+    both[np.tril_indices(len(both))] = -np.inf
+    found = in_range(both, np.full(len(both), at_least), ids=ids)
+    earlier = np.repeat(np.arange(len(both)), np.diff(found.indptr))
+    known = np.asarray(ids, dtype=np.int64)
+    positions = np.stack([earlier, found.positions], axis=1)
+    return positions, known[positions], found.similarities

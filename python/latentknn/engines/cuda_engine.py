@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentknn import _core
 from latentknn.array_likes import is_on_device
 from latentknn.arrays import as_rows
 from latentknn.engines.database import Answer, Database
@@ -232,14 +231,10 @@ class CudaDatabase(StoredDatabase):
 
     def _host_rows(self, threads: int) -> Any:
         """Return the rows on the host, screened from the time when that is worth their packing."""
-        if self._given_up >= WORTH_SCREENING and self._store.strategy == "float64":
-            try:
-                screened = _core.Database(self.dim, "auto")
-                screened.add(self._store.rows(), self._store.own_ids(), threads)
-            except MemoryError:
-                return self._store
-            self._store = screened
-        return self._store
+        return self._screen_store(threads) if self._given_up >= WORTH_SCREENING else self._store
+
+    def _on_host(self, queries: Any) -> NDArray[Any]:
+        return queries if isinstance(queries, np.ndarray) else queries.to_host()
 
     def _find_others(self, k: int, threads: int, scores64: bool) -> Answer:
         similarities, positions, ids, scores = self._find(self.rows(), k + 1, None, threads, scores64)

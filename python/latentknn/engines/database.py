@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 Answer = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]
 """Similarities, positions, ids and, where asked for, float64 similarities, each (M, k)."""
 
+Ranges = tuple[
+    NDArray[np.int64],
+    NDArray[np.float32],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.float64] | None,
+]
+"""Where each query's rows begin, (M + 1,); then, of all rows that were found: similarities, positions, ids
+and, where asked for, float64 similarities."""
+
 NO_ROW = -1
 """Position and id of a neighbour that there is not."""
 
@@ -152,6 +162,40 @@ class Database(Protocol):
 
     def search_self(self, k: int, threads: int, scores64: bool) -> Answer:
         """Find each row's k best others."""
+
+    def search_range(
+        self,
+        queries: Any,
+        at_least: NDArray[np.float64],
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
+        by_similarity: bool,
+        scores64: bool,
+        most: int,
+    ) -> Ranges:
+        """Find all rows whose similarity is at least a query's own, sorted by the contract or by position.
+
+        Raises
+        ------
+        TooManyFoundError
+            Of the core, for more than `most` rows in all.
+        EngineRequestError
+            Where the engine cannot, here and below.
+        """
+
+    def count_range(
+        self,
+        queries: Any,
+        at_least: NDArray[np.float64],
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
+    ) -> NDArray[np.int64]:
+        """Count the rows whose similarity is at least a query's own."""
+
+    def search_range_behind(
+        self, first: int, last: int, at_least: float, threads: int, by_similarity: bool, most: int
+    ) -> Ranges:
+        """Find all rows of at least a similarity to each row of some positions, among those behind it."""
 
     def placed(self, answer: Answer, device: int | None) -> Any:
         """Return an answer where it is wanted: on the device that `as_queries` named, or on the host."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,12 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentknn.engines.database import Answer, Database
+from latentknn.engines.database import Answer, Database, Ranges
 from latentknn.engines.engine import Engine, EngineRequestError
-from latentknn.engines.stored_database import StoredDatabase, others_of
+from latentknn.engines.faiss_ranges import FlatRanges, Found, in_order, is_flat
+from latentknn.engines.stored_database import StoredDatabase, check_flags, others_of
 
 _ROWS_AT_ONCE = 8192
 """Rows that are scaled at a time, whose float64 copies stay small."""
+
+_COUNTED_AT_ONCE = 64
+"""Queries whose rows in range are counted together: FAISS finds them all."""
 
 _parallel_process: int | None = None
 """Id of the first process in which FAISS was let use several threads."""
@@ -240,6 +245,72 @@ class FaissDatabase(StoredDatabase):
             positions = np.ascontiguousarray(positions[:, :k])
             scores = similarities.astype(np.float64)
         return similarities, positions, self._known_ids()[positions], scores if scores64 else None
+
+    def search_range(
+        self,
+        queries: NDArray[Any],
+        at_least: NDArray[np.float64],
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
+        by_similarity: bool,
+        scores64: bool,
+        most: int,
+    ) -> Ranges:
+        """Find all rows in a query's range; FaissRequestError unless the index is flat."""
+        rows = self._rounded(queries)
+        with self._lock:
+            found = self._in_range(rows, at_least, allowed, threads, most)
+            return in_order(found, len(rows), self._known_ids(), by_similarity, scores64)
+
+    def count_range(
+        self,
+        queries: NDArray[Any],
+        at_least: NDArray[np.float64],
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
+    ) -> NDArray[np.int64]:
+        """Count the rows in a query's range; FaissRequestError unless the index is flat."""
+        rows = self._rounded(queries)
+        counts = np.zeros(len(rows), np.int64)
+        with self._lock:
+            for first in range(0, len(rows), _COUNTED_AT_ONCE):
+                some = slice(first, first + _COUNTED_AT_ONCE)
+                found = self._in_range(rows[some], at_least[some], allowed, threads, sys.maxsize)
+                counts[some] = np.bincount(found.queries, minlength=len(counts[some]))
+        return counts
+
+    def search_range_behind(
+        self, first: int, last: int, at_least: float, threads: int, by_similarity: bool, most: int
+    ) -> Ranges:
+        """Find the rows in range behind each of some; FaissRequestError unless the index is flat."""
+        rows = self.rows(first, last)
+        with self._lock:
+            # Each pair is found from both of its rows.
+            found = self._in_range(rows, np.full(len(rows), at_least), None, threads, sys.maxsize)
+            return in_order(found.behind(first, most), len(rows), self._known_ids(), by_similarity, False)
+
+    def _in_range(
+        self,
+        rows: NDArray[np.float32],
+        at_least: NDArray[np.float64],
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
+        most: int,
+    ) -> Found:
+        check_flags(allowed, len(self))
+        index = self._ready(threads)
+        if self.engine.gpu or not is_flat(index):
+            raise FaissRequestError(
+                f"the engine {self.engine.name!r} cannot find all codes within a similarity by "
+                f"{self.strategy!r}: only FAISS's flat index on the processor does; use engine='cpu'"
+            )
+        self._queries += len(rows)
+        if len(rows) == 0:
+            return Found.nothing()
+        parameters = None if allowed is None else self._selecting(index, allowed)
+        flat = FlatRanges(index, self._store, parameters, threads)
+        with _translated(f"search {self.strategy!r} within a similarity"), _threads(threads):
+            return flat.find(rows, _unit(rows), at_least, most)
 
     def _selecting(self, index: Any, allowed: NDArray[np.uint8]) -> Any:
         """Return FAISS's parameters for a search among allowed rows; they must name all others again."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentknn import _core
-from latentknn.engines.database import NO_ROW, Answer, ReadsHostArrays
+from latentknn.engines.database import NO_ROW, Answer, Ranges, ReadsHostArrays
 from latentknn.engines.engine import Engine
 from latentknn.locks import ForkAwareLock
 
@@ -158,11 +158,7 @@ class StoredDatabase(ReadsHostArrays, ABC):
         """Find each query's k best rows."""
         rounded = self._rounded(queries)
         with self._lock:
-            # Another thread may have removed rows since they were counted.
-            if allowed is not None and len(allowed) != len(self):
-                raise ValueError(
-                    f"allowed must have one flag for each of the {len(self)} rows, received {len(allowed)}"
-                )
+            check_flags(allowed, len(self))
             available = len(self) if allowed is None else int(np.count_nonzero(allowed))
             if k > available:
                 raise ValueError(f"k must be from 1 to {available}, the codes left by now, received {k}")
@@ -179,6 +175,61 @@ class StoredDatabase(ReadsHostArrays, ABC):
                 raise ValueError(f"k must be below {len(self)}, the codes left by now, received {k}")
             self._queries += len(self)
             return self._find_others(k, threads, scores64)
+
+    def search_range(
+        self,
+        queries: Any,
+        at_least: NDArray[np.float64],
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
+        by_similarity: bool,
+        scores64: bool,
+        most: int,
+    ) -> Ranges:
+        """Find all rows whose similarity is at least a query's own; the host does."""
+        rows = self._screened_rows(threads, len(queries))
+        return rows.search_range(
+            self._on_host(queries), at_least, allowed, threads, by_similarity, scores64, most
+        )
+
+    def count_range(
+        self,
+        queries: Any,
+        at_least: NDArray[np.float64],
+        allowed: NDArray[np.uint8] | None,
+        threads: int,
+    ) -> NDArray[np.int64]:
+        """Count the rows whose similarity is at least a query's own; the host does."""
+        rows = self._screened_rows(threads, len(queries))
+        return rows.count_range(self._on_host(queries), at_least, allowed, threads)
+
+    def search_range_behind(
+        self, first: int, last: int, at_least: float, threads: int, by_similarity: bool, most: int
+    ) -> Ranges:
+        """Find all rows of at least a similarity to each row of some positions, behind it; the host does."""
+        rows = self._screened_rows(threads, last - first)
+        return rows.search_range_behind(first, last, at_least, threads, by_similarity, most)
+
+    def _screened_rows(self, threads: int, queries: int) -> _core.Database:
+        """Return the rows on the host, packed if there is memory for it, for so many queries."""
+        with self._lock:
+            self._queries += queries
+            return self._screen_store(threads)
+
+    def _screen_store(self, threads: int) -> _core.Database:
+        """Pack the rows on the host if there is memory for it, and return them; the lock is held."""
+        if self._store.strategy == "float64":
+            try:
+                screened = _core.Database(self.dim, "auto")
+                screened.add(self._store.rows(), self._store.own_ids(), threads)
+            except MemoryError:
+                return self._store
+            self._store = screened
+        return self._store
+
+    def _on_host(self, queries: Any) -> NDArray[Any]:
+        """Return queries, copied to the host if they are elsewhere."""
+        return np.asarray(queries)
 
     def _rounded(self, queries: NDArray[Any]) -> NDArray[np.float32]:
         """Return queries as float32, all of them finite, or raise ValueError."""
@@ -238,6 +289,12 @@ class StoredDatabase(ReadsHostArrays, ABC):
     @abstractmethod
     def _find_others(self, k: int, threads: int, scores64: bool) -> Answer:
         """Find each row's k best others."""
+
+
+def check_flags(allowed: NDArray[np.uint8] | None, count: int) -> None:
+    """Raise ValueError unless there is a flag for each row; another thread may have removed some."""
+    if allowed is not None and len(allowed) != count:
+        raise ValueError(f"allowed must have one flag for each of the {count} rows, received {len(allowed)}")
 
 
 def others_of(positions: NDArray[np.int64], own: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -2,19 +2,37 @@
 
 `cosine_index` searches, `changes` adds and removes, `contents` builds and copies; `labelled_rows` is what an
 index knows of its rows beside their codes, by `growing_array` and `known_ids`. `class_search` keeps the codes
-of every class apart. `saved_index` saves and loads, and `storage` turns an index into files.
+of every class apart. `range_index` finds all codes within a similarity, by `range_searching`. `saved_index`
+saves and loads, and `storage` turns an index into files.
 """
 
 from latentknn.index.contents import _restored
 from latentknn.index.cosine_index import CosineIndex, cosine_search
 from latentknn.index.explanation import Consideration, Explanation
+from latentknn.index.range_results import RadiusResult, SimilarPairs
 from latentknn.index.search_result import SearchResult
 from latentknn.public_names import listing
 
-__all__ = ["Consideration", "CosineIndex", "Explanation", "SearchResult", "cosine_search"]
+__all__ = [
+    "Consideration",
+    "CosineIndex",
+    "Explanation",
+    "RadiusResult",
+    "SearchResult",
+    "SimilarPairs",
+    "cosine_search",
+]
 
 __dir__ = listing(__all__)
 
 # Pickles name this module, so that files can move within the package.
-for _pickled in (Consideration, CosineIndex, Explanation, SearchResult, _restored):
+for _pickled in (
+    Consideration,
+    CosineIndex,
+    Explanation,
+    RadiusResult,
+    SearchResult,
+    SimilarPairs,
+    _restored,
+):
     _pickled.__module__ = __name__

@@ -15,14 +15,14 @@ from latentknn.index.class_search import queries_of_classes
 from latentknn.index.counts import IN_INDEX, neighbour_count
 from latentknn.index.explanation import Explanation
 from latentknn.index.pieces import search_and_tell, search_self_and_tell
-from latentknn.index.saved_index import SavableIndex
+from latentknn.index.range_index import RangeIndex
 from latentknn.index.search_result import SearchResult
 from latentknn.progress import ProgressLike, Tell, progress_of
 
 _OTHERS = "other codes in the index"
 
 
-class CosineIndex(SavableIndex):
+class CosineIndex(RangeIndex):
     """Exact k-nearest-neighbour search by cosine similarity, reproducible to the bit.
 
     The same query gets the same bytes whatever batch it comes in, on any number of threads, any

@@ -24,11 +24,12 @@ from latentknn.notebook.tables import facts_table, together
 from latentknn.shards.asking import Asking
 from latentknn.shards.class_rounds import ask_per_class
 from latentknn.shards.homes import Homes
+from latentknn.shards.range_shards import RangeShards
 from latentknn.shards.rounds import Part, ask_in_rounds
 from latentknn.shards.shard import IndexShard, Searchable, Shard
 
 
-class ShardedIndex:
+class ShardedIndex(RangeShards):
     """Several indexes that answer as one: the same bytes as a `CosineIndex` of all their codes.
 
     Codes are numbered through: the position of a code is its position in its shard, behind all codes of the

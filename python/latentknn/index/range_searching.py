@@ -1,0 +1,104 @@
+"""Range searches of a database, as indexes of every kind make them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from latentknn import _core
+from latentknn.array_likes import as_array
+from latentknn.arrays import as_similarities
+from latentknn.engines.database import Database
+from latentknn.index.counts import positive
+from latentknn.index.range_results import RadiusResult, SimilarPairs
+
+MOST_RESULTS = 2**26
+"""Results of a search that does not say how many there may be; they take two GiB."""
+
+_PAIRS_AT_ONCE = 2**21
+"""Pairs of a block, at most, unless a single code has more."""
+
+_FIRST_ROWS, _MOST_ROWS = 2**12, 2**16
+"""Codes whose pairs are looked for together, at first and at most."""
+
+
+def as_thresholds(similarity: ArrayLike, queries: int) -> NDArray[np.float64]:
+    """Return the similarity that each query asks for, or raise TypeError or ValueError."""
+    values = as_array(similarity, "similarity")
+    if values.ndim == 0:
+        values = np.repeat(values, queries if queries > 0 else 1)
+    thresholds = as_similarities(values, "similarity", len(values) if queries == 0 else queries)
+    if (thresholds < -1.0).any():
+        query = int((thresholds < -1.0).argmax())
+        raise ValueError(
+            "similarity must be at least -1, as similarities are, "
+            f"received {thresholds[query]} for query {query}"
+        )
+    return thresholds[:queries]
+
+
+def search_radius(
+    database: Database,
+    queries: Any,
+    thresholds: NDArray[np.float64],
+    allowed: NDArray[np.uint8] | None,
+    threads: int,
+    sort: bool,
+    scores64: bool,
+    max_results: int,
+) -> RadiusResult:
+    """Find all rows within a query's similarity; ValueError where they are more than `max_results`."""
+    most = positive(max_results, "max_results")
+    try:
+        ends, similarities, positions, ids, scores = database.search_range(
+            queries, thresholds, allowed, threads, sort, scores64, most
+        )
+    except _core.TooManyFoundError:
+        counts = database.count_range(queries, thresholds, allowed, threads)
+        raise ValueError(
+            f"{int(counts.sum()):,} codes are within the similarity of the {len(thresholds):,} queries, more "
+            f"than max_results={most:,}: raise the similarity, search for fewer queries at a time "
+            "(count_within counts the codes of each), or raise max_results if there is memory for so many"
+        ) from None
+    return RadiusResult(ends, similarities, ids, positions, scores)
+
+
+def pairs_above(
+    database: Database, ids: NDArray[np.int64] | None, threshold: float, threads: int
+) -> Iterator[SimilarPairs]:
+    """Yield all pairs of rows of at least a similarity, as many blocks as are not empty.
+
+    Parameters
+    ----------
+    database : Database
+        Which does not change.
+    ids : ndarray of shape (n,), int64, or None
+        The ids of the rows; None where they are the positions.
+    threshold : float
+    threads : int
+    """
+    first, rows = 0, _FIRST_ROWS
+    while first < len(database):
+        last = min(first + rows, len(database))
+        most = _PAIRS_AT_ONCE if last - first > 1 else len(database)
+        try:
+            ends, similarities, positions, others, _ = database.search_range_behind(
+                first, last, threshold, threads, True, most
+            )
+        except _core.TooManyFoundError:
+            rows = max(1, (last - first) // 4)
+            continue
+        if len(similarities) > 0:
+            earlier = np.repeat(np.arange(first, last), np.diff(ends))
+            of_earlier = earlier if ids is None else ids[earlier]
+            yield SimilarPairs(
+                similarities,
+                np.stack([of_earlier, others], axis=1),
+                np.stack([earlier, positions], axis=1),
+            )
+        first = last
+        if len(similarities) < _PAIRS_AT_ONCE // 8:
+            rows = min(2 * rows, _MOST_ROWS)
