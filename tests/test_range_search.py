@@ -13,6 +13,7 @@ import latentknn as lk
 import reference
 from interrupting import is_interrupted
 from latentknn import _core
+from latentknn.engines import make_database
 from scale import scaled
 
 QUERIES = 40
@@ -310,6 +311,17 @@ def test_other_engines_find_the_same_bytes(engine, cuda_or_emulated):
     with pytest.raises(ValueError, match=f"{total:,} codes are within"):
         index.search_radius(queries, thresholds, max_results=total - 1)
     assert index.search_radius(np.empty((0, 16)), 0.5).indptr.tolist() == [0]
+
+
+def test_packing_the_rows_on_the_host_is_no_change(cuda_or_emulated):
+    codes, queries = cases.build("gaussian", 3, 900, 5, 16)
+    database = make_database("cuda", 16, "auto")
+    database.add(codes, None, 1)
+    before = database.version
+    database.count_range(queries, np.zeros(5), None, 1)
+    assert database.version is before
+    database.add(queries, None, 1)
+    assert database.version is not before
 
 
 @pytest.mark.parametrize("kind", ["near_ties", "tight_cone", "permuted", "signs"])

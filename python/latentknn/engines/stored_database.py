@@ -36,7 +36,7 @@ class StoredDatabase(ReadsHostArrays, ABC):
 
     def __init__(self, engine: Engine, dim: int) -> None:
         self.engine = engine
-        self._store = _core.Database(dim, "float64")
+        self._stored: tuple[_core.Database, object] = _core.Database(dim, "float64"), object()
         # The ids of a store, as they were last asked for.
         self._ids_of: tuple[_core.Database, NDArray[np.int64]] | None = None
         self._engine_rows: Any = self._make()
@@ -64,8 +64,17 @@ class StoredDatabase(ReadsHostArrays, ABC):
 
     @property
     def version(self) -> object:
-        """The rows on the host, which a change replaces."""
-        return self._store
+        """An object that a change replaces with the rows on the host, and that their packing leaves."""
+        return self._stored[1]
+
+    @property
+    def _store(self) -> _core.Database:
+        """The rows on the host."""
+        return self._stored[0]
+
+    @_store.setter
+    def _store(self, rows: _core.Database) -> None:
+        self._stored = rows, object()
 
     def add(self, rows: NDArray[Any], ids: NDArray[np.int64] | None, threads: int) -> None:
         """Append rows."""
@@ -224,7 +233,8 @@ class StoredDatabase(ReadsHostArrays, ABC):
                 screened.add(self._store.rows(), self._store.own_ids(), threads)
             except MemoryError:
                 return self._store
-            self._store = screened
+            # Another thread that fails to change the rows must find the version as it was.
+            self._stored = screened, self.version
         return self._store
 
     def _on_host(self, queries: Any) -> NDArray[Any]:
