@@ -51,7 +51,7 @@ class LabelledRows:
     _ids: GrowingArray | None
     _known: KnownIds
     # By slot, which rows were not removed; None where none was.
-    _live: NDArray[np.bool_] | None
+    _live: GrowingArray | None
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class LabelledRows:
         if self._metadata is None:
             return None
         table = self._metadata.table
-        return table if self._live is None else table.filter(self._live)
+        return table if self._live is None else table.filter(self._live.values)
 
     @property
     def own_ids(self) -> NDArray[np.int64] | None:
@@ -184,7 +184,7 @@ class LabelledRows:
                 all_ids = GrowingArray(np.arange(self._slots))
                 known = known.extended(all_ids.values, all_ids.values, None)
             all_ids = all_ids.appended(new_ids)
-            known = known.extended(new_ids, slots, self._live)
+            known = known.extended(new_ids, slots, self._flags)
         return self._with(
             count=self.count + count,
             next_id=self.next_id + (count if came is None else came),
@@ -192,7 +192,7 @@ class LabelledRows:
             _metadata=all_metadata,
             _ids=all_ids,
             _known=known,
-            _live=None if self._live is None else np.concatenate([self._live, np.ones(count, np.bool_)]),
+            _live=None if self._live is None else self._live.appended(np.ones(count, np.bool_)),
         )
 
     def without(
@@ -215,9 +215,9 @@ class LabelledRows:
             return positions, self
         if len(slots) == self.count:
             return positions, LabelledRows(0, None, _NO_ROWS, self.next_id)
-        live = np.ones(self._slots, np.bool_) if self._live is None else self._live.copy()
+        live = np.ones(self._slots, np.bool_) if self._live is None else self._live.values.copy()
         live[slots] = False
-        left = self._with(count=self.count - len(slots), _live=live)
+        left = self._with(count=self.count - len(slots), _live=GrowingArray(live))
         return positions, left.compacted() if 2 * left.count < left._slots else left
 
     def compacted(self, labels: NDArray[Any] | None = None) -> LabelledRows:
@@ -235,30 +235,34 @@ class LabelledRows:
     def _slots(self) -> int:
         return self.count if self._live is None else len(self._live)
 
+    @property
+    def _flags(self) -> NDArray[np.bool_] | None:
+        return None if self._live is None else self._live.values
+
     def _slot_ids(self, last: int | None = None) -> NDArray[np.int64]:
         """Return the ids of all slots, or of the last ones."""
         first = 0 if last is None else self._slots - last
         return np.arange(first, self._slots) if self._ids is None else self._ids.values[first:]
 
     def _of_live(self, by_slot: NDArray[Any]) -> NDArray[Any]:
-        return by_slot if self._live is None else by_slot[self._live]
+        return by_slot if self._live is None else by_slot[self._live.values]
 
     def _find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the slots of rows with some ids, or NOWHERE."""
         if self._ids is not None:
-            return self._known.find(ids, self._live)
+            return self._known.find(ids, self._flags)
         slots = np.where((ids >= 0) & (ids < self._slots), ids, NOWHERE)
-        if self._live is not None:
-            slots[(slots != NOWHERE) & ~self._live[slots]] = NOWHERE
+        if self._flags is not None:
+            slots[(slots != NOWHERE) & ~self._flags[slots]] = NOWHERE
         return slots
 
     def _positions(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the positions of the rows in some slots."""
-        if self._live is None:
+        if self._flags is None:
             return slots
         if len(slots) > _FEW:
-            return np.cumsum(self._live)[slots] - 1
-        return np.array([np.count_nonzero(self._live[:slot]) for slot in slots], np.int64)
+            return np.cumsum(self._flags)[slots] - 1
+        return np.array([np.count_nonzero(self._flags[:slot]) for slot in slots], np.int64)
 
     def _check_new(self, ids: NDArray[np.int64]) -> None:
         """Raise ValueError if an id comes twice, or some row has it."""
