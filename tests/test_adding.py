@@ -15,12 +15,16 @@ ADDED = 60
 
 
 def allocated_by_each_add(count):
-    """Return the bytes that each `add` of one row to `count` allocated at most, with all that a row can have."""
+    """Return the bytes that each `add` of one row to `count` allocated, with all that a row can have."""
     rng = np.random.default_rng(0)
     codes = rng.standard_normal((count, 4), dtype=np.float32)
     labels = rng.choice(["cat", "dog"], count)
     index = lk.CosineIndex.from_codes(
-        codes, labels, rng.permutation(10 * count)[:count], metadata={"number": np.arange(count)}, engine="cpu"
+        codes,
+        labels,
+        rng.permutation(10 * count)[:count],
+        metadata={"number": np.arange(count)},
+        engine="cpu",
     )
     index.remove(index.ids[:2])
     peaks = []

@@ -170,10 +170,22 @@ def test_a_mask_of_the_wrong_shape_is_refused(shape):
         lk.CosineIndex.from_codes(CODES).search(QUERIES, 1, allowed=np.ones(shape, dtype=bool))
 
 
-def test_a_mask_that_is_not_boolean_is_refused():
-    """Positions in place of a mask would silently allow nearly every row."""
+@pytest.mark.parametrize("dtype", ["i8", "u1", "f4", "O"])
+def test_a_mask_that_is_not_boolean_is_refused(dtype):
+    """Integers are ids, which are distinct, so that zeros and ones in place of a mask are told from them."""
+    mask = (np.arange(83) % 2).astype(dtype)
     with pytest.raises((TypeError, ValueError), match="allowed"):
-        lk.CosineIndex.from_codes(CODES).search(QUERIES, 1, allowed=np.arange(83))
+        lk.CosineIndex.from_codes(CODES).search(QUERIES, 1, allowed=mask)
+
+
+def test_integers_are_ids_and_neither_positions_nor_a_mask():
+    index = lk.CosineIndex.from_codes(CODES, ids=np.arange(83)[::-1])
+    allowed = np.zeros(83, np.bool_)
+    allowed[[82, 80]] = True
+    expected = reference.search(CODES, QUERIES, 2, ids=index.ids, allowed=allowed)
+    assert_same_bytes(index.search(QUERIES, 2, allowed=[0, 2], scores64=True), expected)
+    with pytest.raises(ValueError, match="id 83 in allowed is not in the index"):
+        index.search(QUERIES, 1, allowed=np.arange(84))
 
 
 def test_masks_of_any_layout_are_read():

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from latentknn._core import __version__
 from latentknn.engines import CudaEngine, FaissEngine
-from latentknn.index import CosineIndex, Explanation, SearchResult, cosine_search
+from latentknn.index import CosineIndex, Explanation, Groups, SearchResult, cosine_search
 from latentknn.moved_modules import find_moved_modules
 from latentknn.public_names import importing, listing
 
@@ -32,6 +32,7 @@ __all__ = [
     "CudaEngine",
     "Explanation",
     "FaissEngine",
+    "Groups",
     "SearchResult",
     "__version__",
     "classification",

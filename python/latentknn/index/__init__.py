@@ -1,14 +1,17 @@
 """The exact cosine index.
 
-`cosine_index` searches, `changes` adds and removes, `contents` builds and copies; `labelled_rows` is what an
-index knows of its rows beside their codes, by `growing_array` and `known_ids`. `class_search` keeps the codes
-of every class apart. `range_index` finds all codes within a similarity, by `range_searching`. `saved_index`
-saves and loads, and `storage` turns an index into files.
+`cosine_index` searches, among the codes that `filters` leaves; `range_index` finds all codes within a similarity,
+by `range_searching`. `changes` adds and removes, `contents` builds, copies and gives `items`; `labelled_rows` is
+what an index knows of its rows beside their codes, by `growing_array` and `known_ids`. `class_search` keeps the
+codes of every class apart. `saved_index` saves and loads, and `storage` turns an index into files.
 """
 
 from latentknn.index.contents import _restored
-from latentknn.index.cosine_index import CosineIndex, cosine_search
+from latentknn.index.cosine_index import CosineIndex
 from latentknn.index.explanation import Consideration, Explanation
+from latentknn.index.filters import Groups
+from latentknn.index.items import Item, Items
+from latentknn.index.one_shot import cosine_search
 from latentknn.index.range_results import RadiusResult, SimilarPairs
 from latentknn.index.search_result import SearchResult
 from latentknn.public_names import listing
@@ -17,6 +20,9 @@ __all__ = [
     "Consideration",
     "CosineIndex",
     "Explanation",
+    "Groups",
+    "Item",
+    "Items",
     "RadiusResult",
     "SearchResult",
     "SimilarPairs",
@@ -30,6 +36,9 @@ for _pickled in (
     Consideration,
     CosineIndex,
     Explanation,
+    Groups,
+    Item,
+    Items,
     RadiusResult,
     SearchResult,
     SimilarPairs,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,7 @@ from latentknn.index.labelled_rows import LabelledRows
 from latentknn.locks import ForkAwareLock
 
 _MOST_THREADS = 1024
+Made = TypeVar("Made")
 _NONE_GONE: NDArray[np.int64] = np.empty(0, np.int64)
 
 
@@ -53,6 +54,8 @@ class ChangingContents:
         self._threads = threads
         self._changes = ForkAwareLock()
         self._is_snapshot = False
+        # Whether a database that changes itself may be ahead of what belongs to its rows.
+        self._in_change = False
         # The classes are set apart when a search among them is first asked for.
         self._class_lock = ForkAwareLock()
         self._by_class: ClassSearch | None = None
@@ -239,6 +242,7 @@ class ChangingContents:
             taken.__dict__.update(self.__dict__)
             taken._held = Held(held.database.snapshot(), held.rows)
         taken._changes, taken._class_lock = ForkAwareLock(), ForkAwareLock()
+        taken._in_change = False
         taken._is_snapshot = True
         return taken
 
@@ -251,6 +255,21 @@ class ChangingContents:
                 yield self._held
         else:
             yield held
+
+    def _seen_together(self, look: Callable[[Held], Made]) -> Made:
+        """Return what a function makes of codes and what belongs to them, which fit each other.
+
+        With engines that change themselves it is called again where they changed meanwhile, and waits then.
+        """
+        held = self._held
+        if not held.database.changes_itself:
+            return look(held)
+        with suppress(KeyError, ValueError):
+            made = look(held)
+            if self._held is held and not self._in_change:
+                return made
+        with self._changes:
+            return look(self._held)
 
     @contextmanager
     def _changing(self) -> Iterator[Held]:
@@ -267,6 +286,7 @@ class ChangingContents:
         """Remove codes by their positions, add others, and commit what belongs to all of them."""
         held = self._held
         before = held.database.version
+        self._in_change = True
         try:
             database = held.database.changed(gone, new, rows.last_ids(len(new)), self._thread_count())
         except BaseException:
@@ -274,7 +294,10 @@ class ChangingContents:
             if held.database.version is not before:
                 self._held = Held(held.database, rows)
             raise
-        self._held = Held(database, rows)
+        else:
+            self._held = Held(database, rows)
+        finally:
+            self._in_change = False
         # What belongs to the rows of before would not be used again; this frees its memory.
         self._by_class = None
 

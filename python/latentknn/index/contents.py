@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,10 @@ from latentknn.engines import EngineLike, find_engine
 from latentknn.engines.cpu_engine import CpuDatabase
 from latentknn.index.changes import ChangingContents, Held
 from latentknn.index.class_search import ClassSearch
+from latentknn.index.items import Item, Items, as_ids, is_integer, items_of, one_id
 from latentknn.index.labelled_rows import LabelledRows
+
+Default = TypeVar("Default")
 
 
 class IndexContents(ChangingContents):
@@ -83,6 +86,84 @@ class IndexContents(ChangingContents):
 
     def __len__(self) -> int:
         return len(self._held.database)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._held.rows.ids.tolist())
+
+    def __contains__(self, id: object) -> bool:  # noqa: A002 -- it is an id
+        try:
+            return is_integer(id) and bool(self._held.rows.knows(one_id(id))[0])
+        except KeyError:
+            return False
+
+    @overload
+    def __getitem__(self, ids: int | np.integer[Any]) -> Item: ...
+
+    @overload
+    def __getitem__(self, ids: list[int] | NDArray[Any]) -> Items: ...
+
+    def __getitem__(self, ids: Any) -> Item | Items:
+        """Return the code with an id and what belongs to it, or the codes with an array of ids.
+
+        Parameters
+        ----------
+        ids : int, or array-like of shape (n,), integers
+            One id gives an `Item`, an array of them, which may name a code twice, gives `Items`.
+
+        Raises
+        ------
+        KeyError
+            For an id that is not in the index; use `get` or ``in`` where it may be missing.
+        TypeError, ValueError
+            For what are no ids.
+
+        Examples
+        --------
+        >>> import latentknn as lk
+        >>> index = lk.CosineIndex.from_codes([[1.0, 0.0], [0.0, 2.0]], ["right", "up"], ids=[7, 8])
+        >>> index[7].label, 9 in index, list(index)
+        ('right', False, [7, 8])
+        >>> index[[8, 7]].codes.tolist()
+        [[0.0, 2.0], [1.0, 0.0]]
+        """
+        single = is_integer(ids)
+        wanted = one_id(ids) if single else as_ids(ids)
+        found = self._seen_together(lambda held: items_of(held.database, held.rows, wanted))
+        return next(iter(found)) if single else found
+
+    def get(self, id: int, default: Default | None = None) -> Item | Default | None:  # noqa: A002 -- it is an id
+        """Return the code with an id and what belongs to it, or a default where there is none.
+
+        Parameters
+        ----------
+        id : int
+        default : object
+            What is returned for an id that is not in the index.
+
+        Returns
+        -------
+        Item or `default`
+
+        Raises
+        ------
+        TypeError
+            For what is no integer.
+
+        Examples
+        --------
+        >>> import latentknn as lk
+        >>> index = lk.CosineIndex.from_codes([[1.0, 0.0], [0.0, 2.0]], ids=[7, 8])
+        >>> index.get(8).code.tolist(), index.get(9)
+        ([0.0, 2.0], None)
+        """
+        if not is_integer(id):
+            raise TypeError(
+                f"get takes one id, an integer, received {id!r}; index[ids] takes an array of ids"
+            )
+        try:
+            return self[id]
+        except KeyError:
+            return default
 
     def _fill(self, codes: NDArray[np.float32], rows: LabelledRows) -> None:
         """Add what another index held; this one is empty."""

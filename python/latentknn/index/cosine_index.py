@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from latentknn import _core
-from latentknn.arrays import as_flags, as_similarities
-from latentknn.engines.database import Answer, Database
+from latentknn.arrays import as_similarities
+from latentknn.engines.database import Answer
 from latentknn.index.appearance import index_html
+from latentknn.index.changes import Held
 from latentknn.index.class_search import queries_of_classes
-from latentknn.index.counts import IN_INDEX, neighbour_count
+from latentknn.index.counts import IN_INDEX, neighbour_count, positive
 from latentknn.index.explanation import Explanation
+from latentknn.index.filters import Groups, as_filter, search_filtered
+from latentknn.index.labelled_rows import LabelledRows
 from latentknn.index.pieces import search_and_tell, search_self_and_tell
 from latentknn.index.range_index import RangeIndex
 from latentknn.index.search_result import SearchResult
@@ -127,8 +130,9 @@ class CosineIndex(RangeIndex):
         queries: ArrayLike,
         k: int = 10,
         *,
-        allowed: ArrayLike | None = None,
+        allowed: ArrayLike | Groups | None = None,
         at_least: ArrayLike | None = None,
+        pad: bool = False,
         scores64: bool = False,
         on_device: bool = False,
         progress: ProgressLike = False,
@@ -143,12 +147,17 @@ class CosineIndex(RangeIndex):
             meanwhile.
         k : int
             Neighbours a query, from 1 to the number of (allowed) codes.
-        allowed : array-like of shape (n,), bool, optional
-            Search only the codes whose flag is true.
+        allowed : array-like or Groups, optional
+            Which codes may be found: a boolean mask of shape (n,) in order of insertion, distinct ids of
+            shape (m,), a mask for each query of shape (M, n), or `Groups`, so that a query finds codes of its
+            own group alone, or of all others.
         at_least : array-like of shape (M,), optional
             Find only codes whose float64 similarity to the query is at least this; minus infinity finds any.
             Where fewer than k are, an answer ends early: similarities of minus infinity, ids and positions of
             -1. What other codes are known to reach spares a search work.
+        pad : bool
+            Whether an answer may end early where a query has fewer than k neighbours: similarities are NaN
+            then, also where `at_least` leaves codes out, ids and positions -1.
         scores64 : bool
             Whether to return the float64 similarities too.
         on_device : bool
@@ -168,44 +177,72 @@ class CosineIndex(RangeIndex):
         Raises
         ------
         TypeError
-            For queries that are not real numbers, or on a device while the engine is not; for a mask that is
-            not boolean, `at_least` that is not real numbers, or `progress` that is no function.
+            For queries that are not real numbers, or on a device while the engine is not; for `allowed` that
+            is neither boolean nor ids; for `at_least` that is not real numbers, or `progress` that is no
+            function.
         ValueError
-            For a wrong shape or k, or a query with NaN or infinity (the first bad row is named); for
-            `at_least` that is NaN or above 1; for `on_device` without a device.
+            For a wrong shape or k, or a query with NaN or infinity (the first bad row is named); for ids in
+            `allowed` that are not in the index, or twice; for `at_least` that is NaN or above 1; for
+            `on_device` without a device, with `pad`, or with an `allowed` of its own for each query.
 
         Notes
         -----
-        The cost is that of one product of the two matrices, at most; see benchmarks/README.md. A search that
-        tells of its progress makes changes of an index wait whose engine is not "cpu".
+        The cost is that of one product of the two matrices, at most; see benchmarks/README.md. Queries that
+        may find the same codes are searched for together: with masks of their own, each different mask takes
+        a search, and with groups each group. A search that tells of its progress makes changes of an index
+        wait whose engine is not "cpu".
+
+        Examples
+        --------
+        >>> import latentknn as lk
+        >>> codes = [[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]]
+        >>> index = lk.CosineIndex.from_codes(codes, labels=["a", "b", "b"], ids=[7, 8, 9])
+        >>> index.search([[1.0, 0.1]], k=2, allowed=[8, 9]).ids.tolist()
+        [[8, 9]]
+        >>> found = index.search([[1.0, 0.1], [1.0, 0.1]], k=2, allowed=lk.Groups(["a", "b"]), pad=True)
+        >>> found.ids.tolist()
+        [[7, -1], [8, 9]]
         """
         if progress is False:
-            return self._search(self._held.database, queries, k, allowed, at_least, scores64, on_device)
+            return self._seen_together(
+                lambda held: self._search(held, queries, k, allowed, at_least, pad, scores64, on_device)
+            )
         with self._steady() as held, progress_of(progress, "search") as tell:
-            return self._search(held.database, queries, k, allowed, at_least, scores64, on_device, tell)
+            return self._search(held, queries, k, allowed, at_least, pad, scores64, on_device, tell)
 
     def _search(
         self,
-        database: Database,
+        held: Held,
         queries: ArrayLike,
         k: int,
-        allowed: ArrayLike | None,
+        allowed: ArrayLike | Groups | None,
         at_least: ArrayLike | None,
+        pad: bool,
         scores64: bool,
         on_device: bool,
         tell: Tell | None = None,
     ) -> SearchResult:
+        database = held.database
         rows, device = database.as_queries(queries, on_device)
-        flags = None if allowed is None else as_flags(allowed, "allowed", len(database))
-        available = len(database) if flags is None else int(np.count_nonzero(flags))
-        k = neighbour_count(k, available, IN_INDEX if flags is None else "allowed codes")
+        chosen = None if allowed is None else as_filter(allowed, held.rows, len(rows))
         lowest = None if at_least is None else as_similarities(at_least, "at_least", len(rows))
         threads = self._thread_count()
+        if pad or (chosen is not None and chosen.per_query):
+            if on_device:
+                raise ValueError(
+                    "answers are put together on the host with pad or an allowed of each query's own"
+                )
+            k = positive(k, "k") if pad or chosen is None else neighbour_count(k, *chosen.fewest())
+            host = self._host_rows(queries, "queries")
+            answer = search_filtered(database, host, k, chosen, threads, scores64, lowest, pad, tell)
+            return _result(answer, held.rows)
+        flags = None if chosen is None else chosen.flags
+        k = neighbour_count(k, *((len(database), IN_INDEX) if chosen is None else chosen.fewest()))
         if tell is None:
             answer = database.search(rows, k, flags, threads, scores64, lowest)
         else:
             answer = search_and_tell(database, rows, k, flags, threads, scores64, lowest, tell)
-        return _result(database.placed(answer, device))
+        return _result(database.placed(answer, device), held.rows)
 
     def search_self(
         self, k: int = 10, *, scores64: bool = False, progress: ProgressLike = False
@@ -235,13 +272,20 @@ class CosineIndex(RangeIndex):
         ValueError
             For a k out of range.
         """
+        threads = self._thread_count()
+
+        def look(held: Held, tell: Tell | None = None) -> SearchResult:
+            count = neighbour_count(k, len(held.database) - 1, _OTHERS)
+            if tell is None:
+                answer = held.database.search_self(count, threads, scores64)
+            else:
+                answer = search_self_and_tell(held.database, count, threads, scores64, tell)
+            return _result(answer, held.rows)
+
         if progress is False:
-            database = self._held.database
-            k = neighbour_count(k, len(database) - 1, _OTHERS)
-            return _result(database.search_self(k, self._thread_count(), scores64))
+            return self._seen_together(look)
         with self._steady() as held, progress_of(progress, "search") as tell:
-            k = neighbour_count(k, len(held.database) - 1, _OTHERS)
-            return _result(search_self_and_tell(held.database, k, self._thread_count(), scores64, tell))
+            return look(held, tell)
 
     def search_per_class(self, queries: ArrayLike, k: int = 1, *, scores64: bool = False) -> SearchResult:
         """Find each query's k most cosine-similar codes of every class.
@@ -279,7 +323,7 @@ class CosineIndex(RangeIndex):
         available, label = by_class.smallest()
         k = neighbour_count(k, available, f"codes of class {label!r}, the smallest")
         per_class = queries_of_classes(queries, self.dim, by_class.classes)
-        return _result(by_class.search(per_class, k, self._thread_count(), scores64))
+        return _result(by_class.search(per_class, k, self._thread_count(), scores64), by_class.rows)
 
     def recall(self, queries: ArrayLike, k: int = 10) -> float:
         """Return which share of the queries' exact k nearest codes a search finds; 1 for an exact engine.
@@ -315,40 +359,6 @@ class CosineIndex(RangeIndex):
         return float(np.mean(scores >= wanted[:, -1:]))
 
 
-def cosine_search(
-    codes: ArrayLike, queries: ArrayLike, k: int = 10, *, threads: int | None = None
-) -> SearchResult:
-    """Find each query's k most cosine-similar codes, without keeping an index; on the processor.
-
-    Parameters
-    ----------
-    codes : array-like of shape (n, d)
-    queries : array-like of shape (M, d)
-    k : int
-        Neighbours a query, from 1 to n.
-    threads : int, optional
-        Threads to use; by default all the processors that this process may use.
-
-    Returns
-    -------
-    SearchResult
-        Similarities and ids of shape (M, k); the ids are row numbers of `codes`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `CosineIndex.add` and `CosineIndex.search` do.
-
-    Examples
-    --------
-    >>> import latentknn as lk
-    >>> similarities, ids = lk.cosine_search([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]], [[3.0, 4.0]], k=2)
-    >>> ids.tolist()
-    [[1, 2]]
-    """
-    return CosineIndex.from_codes(codes, engine="cpu", threads=threads).search(queries, k)
-
-
-def _result(answer: Answer) -> SearchResult:
+def _result(answer: Answer, rows: LabelledRows) -> SearchResult:
     similarities, positions, ids, scores64 = answer
-    return SearchResult(similarities, ids, positions, scores64)
+    return SearchResult(similarities, ids, positions, scores64, rows)

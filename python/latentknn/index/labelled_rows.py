@@ -121,6 +121,14 @@ class LabelledRows:
         known: NDArray[np.bool_] = np.not_equal(self._find(ids), NOWHERE)
         return known
 
+    def positions_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the positions of the rows with some ids, or NOWHERE."""
+        slots = self._find(ids)
+        there = slots != NOWHERE
+        positions = np.full(len(ids), NOWHERE)
+        positions[there] = self._positions(slots[there])
+        return positions
+
     def labels_of(self, ids: NDArray[np.int64]) -> NDArray[Any] | None:
         """Return the labels of the rows with some ids, which there are; None where rows have none."""
         return None if self._labels is None else self._labels.values[self._find(ids)]

@@ -1,0 +1,284 @@
+"""Which codes a search may find: the same for all queries, or others for each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from latentknn import _core
+from latentknn.array_likes import as_array
+from latentknn.arrays import as_int64
+from latentknn.engines.database import NO_ROW, Answer, Database
+from latentknn.index.labelled_rows import LabelledRows
+from latentknn.labels import as_labels, join_labels
+from latentknn.progress import Tell
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Lets each query find the codes of its own group alone, or of all other groups.
+
+    Parameters
+    ----------
+    queries : array-like of shape (M,)
+        The group of each query, a number or a string. One that no code has is a group without codes.
+    rows : array-like of shape (n,), optional
+        The group of each code, in order of insertion; by default its label.
+    others : bool
+        Whether a query finds the codes of all groups but its own: so a group is left out of the evaluation
+        of its own members.
+
+    Examples
+    --------
+    >>> import latentknn as lk
+    >>> codes, persons = [[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]], ["ada", "ada", "bob"]
+    >>> index = lk.CosineIndex.from_codes(codes)
+    >>> index.search(codes, k=1, allowed=lk.Groups(persons, rows=persons, others=True)).ids.tolist()
+    [[2], [2], [1]]
+    """
+
+    queries: ArrayLike
+    rows: ArrayLike | None = None
+    others: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Queries that may find the same codes.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (m,), intp
+        Their numbers.
+    flags : ndarray of shape (n,), uint8, or None
+        Which codes they may find; None for all.
+    available : int
+        How many these are.
+    """
+
+    queries: NDArray[np.intp]
+    flags: NDArray[np.uint8] | None
+    available: int
+
+
+class Filter(ABC):
+    """Which codes the queries of a search may find."""
+
+    per_query = True
+    """Whether queries may find different codes."""
+
+    flags: NDArray[np.uint8] | None = None
+    """Which codes all queries may find, where these are the same."""
+
+    @abstractmethod
+    def fewest(self) -> tuple[int, str]:
+        """Return how many codes the query with the fewest may find, and in words what they are."""
+
+    @abstractmethod
+    def selections(self) -> Iterator[Selection]:
+        """Give each query once, together with all that may find the same codes."""
+
+
+class _Common(Filter):
+    per_query = False
+
+    def __init__(self, flags: NDArray[np.uint8], query_count: int) -> None:
+        self.flags = flags
+        self._available = int(np.count_nonzero(flags))
+        self._query_count = query_count
+
+    def fewest(self) -> tuple[int, str]:
+        return self._available, "allowed codes"
+
+    def selections(self) -> Iterator[Selection]:
+        yield Selection(np.arange(self._query_count), self.flags, self._available)
+
+
+class _PerQuery(Filter):
+    """Base of filters under which queries belong to kinds; those of one kind may find the same codes.
+
+    Parameters
+    ----------
+    kinds : ndarray of shape (M,), intp
+        The kind of each query.
+    available : ndarray of integers, shape (number of kinds,)
+        How many codes queries of each kind may find.
+    row_count : int
+    """
+
+    def __init__(self, kinds: NDArray[np.intp], available: NDArray[np.integer[Any]], row_count: int) -> None:
+        self._kinds = kinds
+        self._available = available
+        self._row_count = row_count
+
+    def fewest(self) -> tuple[int, str]:
+        if len(self._kinds) == 0:
+            return self._row_count, "codes in the index"
+        of_queries = self._available[self._kinds]
+        query = int(of_queries.argmin())
+        return int(of_queries[query]), f"codes allowed to query {query} (pad=True fills up what is missing)"
+
+    def selections(self) -> Iterator[Selection]:
+        in_order = np.argsort(self._kinds, kind="stable")
+        ends = np.cumsum(np.bincount(self._kinds, minlength=len(self._available)))
+        for kind, queries in enumerate(np.split(in_order, ends[:-1])):
+            if len(queries) > 0:
+                yield Selection(queries, self._flags_of(kind), int(self._available[kind]))
+
+    @abstractmethod
+    def _flags_of(self, kind: int) -> NDArray[np.uint8]:
+        """Return which codes queries of a kind may find."""
+
+
+class _Masks(_PerQuery):
+    """A mask of each query's own; they are kept as bits."""
+
+    def __init__(self, masks: NDArray[np.bool_]) -> None:
+        by_bits: dict[bytes, int] = {}
+        bits = [each.tobytes() for each in np.packbits(masks, axis=1)]
+        kinds = np.array([by_bits.setdefault(each, len(by_bits)) for each in bits], np.intp)
+        self._bits = list(by_bits)
+        available = np.zeros(len(by_bits), np.intp)
+        available[kinds] = np.count_nonzero(masks, axis=1)
+        super().__init__(kinds, available, masks.shape[1])
+
+    def _flags_of(self, kind: int) -> NDArray[np.uint8]:
+        return np.unpackbits(np.frombuffer(self._bits[kind], np.uint8), count=self._row_count)
+
+
+class _OfGroups(_PerQuery):
+    """Codes of each query's group, or of all others."""
+
+    def __init__(self, of_queries: NDArray[Any], of_rows: NDArray[Any], others: bool) -> None:
+        together = of_queries if of_rows.size == 0 else of_rows
+        if of_queries.size > 0 and of_rows.size > 0:
+            try:
+                together = join_labels(of_rows, of_queries)
+            except ValueError:
+                raise ValueError(
+                    f"groups of the codes, of dtype {of_rows.dtype}, and of the queries, of dtype "
+                    f"{of_queries.dtype}, are numbers and strings, or numbers that no type holds together"
+                ) from None
+        groups, numbers = np.unique(together, return_inverse=True)
+        self._groups, kinds = np.split(numbers, [len(of_rows)])
+        self._others = others
+        own = np.bincount(self._groups, minlength=len(groups))
+        super().__init__(kinds, len(of_rows) - own if others else own, len(of_rows))
+
+    def _flags_of(self, kind: int) -> NDArray[np.uint8]:
+        flags: NDArray[np.uint8] = np.not_equal(self._groups == kind, self._others).astype(np.uint8)
+        return flags
+
+
+def as_filter(allowed: ArrayLike | Groups, rows: LabelledRows, query_count: int) -> Filter:
+    """Return what users pass as `allowed` of a search, checked.
+
+    Parameters
+    ----------
+    allowed : array-like or Groups
+        See `CosineIndex.search`.
+    rows : LabelledRows
+        Those of the index.
+    query_count : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `CosineIndex.search`, for `allowed`.
+    """
+    count = rows.count
+    if isinstance(allowed, Groups):
+        of_rows = rows.required_labels() if allowed.rows is None else _groups(allowed.rows, count, "code")
+        return _OfGroups(_groups(allowed.queries, query_count, "query"), of_rows, allowed.others)
+    array = as_array(allowed, "allowed")
+    if array.dtype == np.bool_ and array.ndim == 2:
+        if array.shape != (query_count, count):
+            raise ValueError(
+                f"allowed must have shape ({query_count}, {count}), a flag for each query and code, received "
+                f"shape {array.shape}"
+            )
+        return _Masks(array)
+    if array.dtype == np.bool_:
+        if array.shape != (count,):
+            raise ValueError(
+                f"allowed must have shape ({count},), one flag a row, received shape {array.shape}"
+            )
+        # Other threads cannot change this copy during a search.
+        return _Common(array.astype(np.uint8), query_count)
+    if array.shape != (0,) and (array.ndim != 1 or array.dtype.kind not in "iu"):
+        raise TypeError(
+            f"allowed must be a boolean mask, ids of shape (m,), or Groups, received dtype {array.dtype} and "
+            f"shape {array.shape}"
+        )
+    return _Common(_flags_of_ids(array, rows), query_count)
+
+
+def search_filtered(
+    database: Database,
+    queries: NDArray[Any],
+    k: int,
+    chosen: Filter | None,
+    threads: int,
+    scores64: bool,
+    at_least: NDArray[np.float64] | None,
+    pad: bool,
+    tell: Tell | None,
+) -> Answer:
+    """Find each query's k best rows of those that it may find; where there are fewer, the answer ends early.
+
+    Queries that may find the same rows are searched for together. With `pad`, similarities of neighbours that
+    there are not are NaN.
+    """
+    # A part of the queries would name one that is not finite by its place in the part.
+    rounded = _core.round_rows(queries, "queries")
+    shape = (len(rounded), k)
+    similarities, scores = np.full(shape, np.nan, np.float32), np.full(shape, np.nan) if scores64 else None
+    positions, ids = np.full(shape, NO_ROW, np.int64), np.full(shape, NO_ROW, np.int64)
+    everything = Selection(np.arange(len(rounded)), None, len(database))
+    done = 0
+    if tell is not None:
+        tell(done, len(rounded))
+    for selection in [everything] if chosen is None else chosen.selections():
+        found = min(k, selection.available)
+        if found > 0:
+            lowest = None if at_least is None else at_least[selection.queries]
+            answer = database.search(
+                rounded[selection.queries], found, selection.flags, threads, scores64, lowest
+            )
+            for whole, part in zip((similarities, positions, ids, scores), answer, strict=True):
+                if whole is not None and part is not None:
+                    whole[selection.queries, :found] = part
+        done += len(selection.queries)
+        if tell is not None and len(selection.queries) > 0:
+            tell(done, len(rounded))
+    if pad and at_least is not None:
+        similarities[positions == NO_ROW] = np.nan
+        if scores is not None:
+            scores[positions == NO_ROW] = np.nan
+    return similarities, positions, ids, scores
+
+
+def _groups(values: ArrayLike, count: int, of_what: str) -> NDArray[Any]:
+    array = as_array(values, "groups")
+    if array.shape != (count,):
+        raise ValueError(f"groups must have shape ({count},), one a {of_what}, received shape {array.shape}")
+    return as_labels(array, count)
+
+
+def _flags_of_ids(ids: NDArray[Any], rows: LabelledRows) -> NDArray[np.uint8]:
+    wanted = as_int64(ids, "allowed", len(ids))
+    ordered = np.sort(wanted)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(twice) > 0:
+        raise ValueError(f"id {twice[0]} occurs twice in allowed; a mask of the codes must be boolean")
+    positions = rows.positions_of(wanted)
+    if (positions == NO_ROW).any():
+        raise ValueError(f"id {wanted[positions.argmin()]} in allowed is not in the index")
+    flags = np.zeros(rows.count, np.uint8)
+    flags[positions] = 1
+    return flags
