@@ -23,12 +23,19 @@ if TYPE_CHECKING:
         report,
         shards,
     )
-    from latentknn.classification import ClassConditionalKNNClassifier, CosineKNNClassifier
+    from latentknn.classification import (
+        ClassConditionalKNNClassifier,
+        CosineKNNClassifier,
+        CosineKNNRegressor,
+        CosineNeighbors,
+    )
 
 __all__ = [
     "ClassConditionalKNNClassifier",
     "CosineIndex",
     "CosineKNNClassifier",
+    "CosineKNNRegressor",
+    "CosineNeighbors",
     "CudaEngine",
     "Explanation",
     "FaissEngine",
@@ -65,7 +72,12 @@ _MODULES = {
     "report",
     "shards",
 }
-_CLASSES = {"ClassConditionalKNNClassifier", "CosineKNNClassifier"}
+_CLASSES = {
+    "ClassConditionalKNNClassifier",
+    "CosineKNNClassifier",
+    "CosineKNNRegressor",
+    "CosineNeighbors",
+}
 
 __dir__ = listing(__all__)
 __getattr__ = importing(

@@ -1,12 +1,15 @@
 """Classification by the votes of nearest neighbours.
 
 `neighbours` finds the neighbours of a batch of queries, and `vote` holds the rule by which they decide on a
-class. The two classifiers are estimators of scikit-learn; their base class is in `base`.
+class. The two classifiers are estimators of scikit-learn; their base class is in `base`. `searching` is what
+estimators with an index share, `CosineNeighbors` and `CosineKNNRegressor` among them.
 """
 
 from latentknn.classification.class_conditional import ClassConditionalKNNClassifier
 from latentknn.classification.classifier import CosineKNNClassifier
+from latentknn.classification.cosine_neighbors import CosineNeighbors
 from latentknn.classification.neighbours import Neighbours, find_neighbours
+from latentknn.classification.regressor import CosineKNNRegressor
 from latentknn.classification.vote import WEIGHTS, Vote
 from latentknn.public_names import listing
 
@@ -14,6 +17,8 @@ __all__ = [
     "WEIGHTS",
     "ClassConditionalKNNClassifier",
     "CosineKNNClassifier",
+    "CosineKNNRegressor",
+    "CosineNeighbors",
     "Neighbours",
     "Vote",
     "find_neighbours",
@@ -22,5 +27,12 @@ __all__ = [
 __dir__ = listing(__all__)
 
 # Pickles name this module, so that files can move within the package.
-for _pickled in (ClassConditionalKNNClassifier, CosineKNNClassifier, Neighbours, Vote):
+for _pickled in (
+    ClassConditionalKNNClassifier,
+    CosineKNNClassifier,
+    CosineKNNRegressor,
+    CosineNeighbors,
+    Neighbours,
+    Vote,
+):
     _pickled.__module__ = __name__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from latentknn.classification.neighbours import Neighbours
-from latentknn.classification.vote import WEIGHTS, Vote
+from latentknn.classification.vote import Vote, Weights, check_weights
 from latentknn.engines import EngineLike
 
 
@@ -25,7 +24,7 @@ class NeighbourClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         n_neighbors: int = 1,
         *,
-        weights: str = "uniform",
+        weights: Weights = "uniform",
         temperature: float = 0.07,
         engine: EngineLike = "auto",
         n_jobs: int | None = None,
@@ -54,17 +53,15 @@ class NeighbourClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _check_voting(self) -> None:
         """Raise ValueError if a parameter is out of its range."""
         check_neighbour_count(self.n_neighbors)
-        if self.weights not in WEIGHTS:
-            raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, received {self.weights!r}")
-        if not isinstance(self.temperature, numbers.Real) or not 0.0 < self.temperature < math.inf:
-            raise ValueError(f"temperature must be a positive number, received {self.temperature!r}")
-
-    def _threads(self) -> int | None:
-        """Return the number of threads that `n_jobs` asks for; None leaves the number to the index."""
-        return None if self.n_jobs is None else int(joblib.effective_n_jobs(self.n_jobs))
+        check_weights(self.weights, self.temperature)
 
 
 def check_neighbour_count(k: int) -> None:
     """Raise ValueError unless `k` is an integer of at least 1."""
     if not isinstance(k, numbers.Integral) or isinstance(k, bool) or k < 1:
         raise ValueError(f"n_neighbors must be an integer of at least 1, received {k!r}")
+
+
+def thread_count(n_jobs: int | None) -> int | None:
+    """Return the number of threads that `n_jobs` asks for; None leaves the number to the index."""
+    return None if n_jobs is None else int(joblib.effective_n_jobs(n_jobs))

@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from latentknn.array_likes import as_array
-from latentknn.classification.base import NeighbourClassifier
+from latentknn.classification.base import NeighbourClassifier, thread_count
 from latentknn.classification.neighbours import Neighbours
 from latentknn.index import CosineIndex
 from latentknn.index.class_search import nearest_of_all
@@ -28,7 +28,7 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
     ----------
     n_neighbors : int, default 1
         Number of neighbours that vote, at most the training codes of the smallest class.
-    weights : {"uniform", "similarity", "softmax"}, default "uniform"
+    weights : {"uniform", "similarity", "softmax", "distance"} or callable, default "uniform"
         Weight of a neighbour's vote; see `CosineKNNClassifier`.
     temperature : float, default 0.07
         Temperature of ``weights="softmax"``.
@@ -140,7 +140,7 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
             self._build_index(*state["index_"])
 
     def _build_index(self, codes: ArrayLike, labels: ArrayLike) -> None:
-        threads = self._threads()
+        threads = thread_count(self.n_jobs)
         self.index_ = CosineIndex.from_codes(codes, labels, engine=self.engine, threads=threads)
 
     def _neighbours(self, X: ArrayLike) -> Neighbours:

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from latentknn.array_likes import for_scikit_learn
-from latentknn.classification.base import NeighbourClassifier, check_neighbour_count
+from latentknn.classification.base import NeighbourClassifier
 from latentknn.classification.neighbours import Neighbours
-from latentknn.index import CosineIndex, SearchResult
-from latentknn.labels import labels_for_scikit_learn
-
-# scikit-learn checks the shape and the feature names; the index checks the values and rounds them once.
-_VALIDATION: dict[str, Any] = {"dtype": None, "ensure_all_finite": False}
-
-
-class SearchedIndex(Protocol):
-    """What `CosineKNNClassifier.from_index` asks."""
-
-    @property
-    def dim(self) -> int:
-        """Dimensions of a code."""
-
-    @property
-    def labels(self) -> NDArray[Any] | None:
-        """The labels, in order of position, or None."""
-
-    def search(self, queries: ArrayLike, k: int, *, scores64: bool) -> SearchResult:
-        """Find each query's k most similar codes."""
-
-    def search_self(self, k: int, *, scores64: bool) -> SearchResult:
-        """Find the k most similar other codes of every code."""
+from latentknn.classification.searching import VALIDATION, NeighbourSearch, SearchedIndex
+from latentknn.classification.vote import Weights
+from latentknn.index import CosineIndex
+from latentknn.labels import as_labels, join_labels, labels_for_scikit_learn
 
 
-class CosineKNNClassifier(NeighbourClassifier):
+class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
     """Classify codes by the votes of their most cosine-similar neighbours.
 
     The neighbours are exact and the same to the bit on any machine; see `CosineIndex`. Of classes with
@@ -50,9 +31,12 @@ class CosineKNNClassifier(NeighbourClassifier):
     ----------
     n_neighbors : int, default 1
         Number of neighbours that vote.
-    weights : {"uniform", "similarity", "softmax"}, default "uniform"
+    weights : {"uniform", "similarity", "softmax", "distance"} or callable, default "uniform"
         Weight of a neighbour's vote, s being its similarity: 1; max(s, 0), or 1 where that is zero for every
-        neighbour of the query; exp((s - max s) / temperature).
+        neighbour of the query; exp((s - max s) / temperature); 1 / (1 - s), or where that is infinite for
+        some neighbours of the query, 1 for these and 0 for the others. A function gets the distances 1 - s,
+        shape (M, k), and returns weights of the same shape, none of them negative; where all of a query are
+        zero, they count as 1.
     temperature : float, default 0.07
         Temperature of ``weights="softmax"``, in units of cosine similarity; the other weights do not use it.
     engine : str, CudaEngine or FaissEngine, default "auto"
@@ -88,9 +72,6 @@ class CosineKNNClassifier(NeighbourClassifier):
     ['right']
     """
 
-    index_: SearchedIndex
-    _of_index = False
-
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Keep the training codes and their labels.
 
@@ -116,12 +97,67 @@ class CosineKNNClassifier(NeighbourClassifier):
         """
         self._check_voting()
         labels = None if y is None else labels_for_scikit_learn(y)
-        codes, labels = validate_data(self, for_scikit_learn(X, "codes"), labels, **_VALIDATION)
+        codes, labels = validate_data(self, for_scikit_learn(X, "codes"), labels, **VALIDATION)
         check_classification_targets(labels)
-        self._of_index = False
-        self._build_index(codes)
-        self.n_samples_fit_ = len(codes)
+        self._fit_codes(codes)
         self.classes_, self._class_of_row = np.unique(labels, return_inverse=True)
+        return self
+
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
+        """Add training codes and their labels to those that there are; packed codes stay as they are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Training codes, as for `fit`.
+        y : array-like of shape (n,)
+            Their labels. They may be new: a class needs no code before it is seen.
+        classes : array-like of shape (C,), optional
+            Labels that `classes_` has from now on, whether codes have them or not.
+
+        Returns
+        -------
+        CosineKNNClassifier
+            The classifier itself: it answers as after a `fit` of all codes together.
+
+        Raises
+        ------
+        TypeError
+            As `fit`; and where `from_index` gave the index, which is changed by its own `add`.
+        ValueError
+            As `fit`, or for labels that no type holds together with those that there are.
+
+        Examples
+        --------
+        >>> import latentknn as lk
+        >>> clf = lk.CosineKNNClassifier().partial_fit([[1.0, 0.0]], ["right"])
+        >>> clf.partial_fit([[0.0, 1.0]], ["up"]).predict([[1.0, 5.0]]).tolist()
+        ['up']
+        """
+        if self._of_index:
+            raise TypeError(
+                "the classifier asks an index that from_index was given; add codes to that index, and call "
+                "from_index again"
+            )
+        first = not hasattr(self, "index_")
+        self._check_voting()
+        labels = None if y is None else labels_for_scikit_learn(y)
+        given = for_scikit_learn(X, "codes")
+        codes, labels = validate_data(self, given, labels, reset=first, **VALIDATION)
+        check_classification_targets(labels)
+        known = np.empty(0, labels.dtype) if first else self.classes_
+        for more in (labels, *([] if classes is None else [labels_for_scikit_learn(classes)])):
+            known = more if len(known) == 0 else join_labels(known, as_labels(more, len(more)))
+        all_classes = np.unique(known)
+        rows = np.searchsorted(all_classes, labels)
+        if first:
+            self._fit_codes(codes)
+        else:
+            rows = np.concatenate([np.searchsorted(all_classes, self.classes_)[self._class_of_row], rows])
+            assert isinstance(self.index_, CosineIndex)
+            self.index_.add(codes)
+            self.n_samples_fit_ = len(rows)
+        self.classes_, self._class_of_row = all_classes, rows
         return self
 
     @classmethod
@@ -130,7 +166,7 @@ class CosineKNNClassifier(NeighbourClassifier):
         index: SearchedIndex,
         n_neighbors: int = 1,
         *,
-        weights: str = "uniform",
+        weights: Weights = "uniform",
         temperature: float = 0.07,
     ) -> Self:
         """Return a classifier that asks an index, whose codes are not copied.
@@ -143,7 +179,7 @@ class CosineKNNClassifier(NeighbourClassifier):
             another one was published.
         n_neighbors : int, default 1
             Number of neighbours that vote.
-        weights : {"uniform", "similarity", "softmax"}, default "uniform"
+        weights : {"uniform", "similarity", "softmax", "distance"} or callable, default "uniform"
             Weight of a neighbour's vote.
         temperature : float, default 0.07
             Temperature of ``weights="softmax"``.
@@ -230,71 +266,6 @@ class CosineKNNClassifier(NeighbourClassifier):
             See `predict`.
         """
         return self._shares(X)
-
-    def kneighbors(
-        self, X: ArrayLike | None = None, n_neighbors: int | None = None, return_distance: bool = True
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]] | NDArray[np.int64]:
-        """Return the nearest training codes of every query, nearest first.
-
-        Parameters
-        ----------
-        X : array-like of shape (M, d) or None, default None
-            Query codes, as for `fit`; None finds the neighbours of every training code among the others.
-        n_neighbors : int or None, default None
-            Number of neighbours, k; None takes the parameter of the classifier.
-        return_distance : bool, default True
-            Whether the distances are returned too.
-
-        Returns
-        -------
-        distances : ndarray of shape (M, k), float64
-            1 - cosine similarity, in [0, 2]; only if `return_distance`.
-        positions : ndarray of shape (M, k), int64
-            Rows of the training data.
-
-        Raises
-        ------
-        ValueError
-            If a query is invalid (the first is named), or k is above the number of training codes (less one
-            for `X` = None).
-        """
-        result = self._search(X, self.n_neighbors if n_neighbors is None else n_neighbors)
-        if return_distance:
-            return 1.0 - result.scores, result.positions
-        return result.positions
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        if "index_" in state and not self._of_index:
-            # The machine that loads the pickle decides on threads and kernels.
-            state["index_"] = state["index_"].codes
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        # Pickles of older versions say nothing of it.
-        self._of_index = state.get("_of_index", False)
-        if "index_" in state and not self._of_index:
-            self._build_index(state["index_"])
-
-    def _build_index(self, codes: NDArray[Any]) -> None:
-        self.index_ = CosineIndex.from_codes(codes, engine=self.engine, threads=self._threads())
-
-    def _search(self, X: ArrayLike | None, k: int) -> SearchResult:
-        check_is_fitted(self)
-        check_neighbour_count(k)
-        available = self.n_samples_fit_ - (X is None)
-        if k > available:
-            others = " other than each itself" if X is None else ""
-            raise ValueError(
-                f"n_neighbors is {k}, but the classifier was fitted on {available} codes{others}: "
-                "ask for fewer neighbours or fit on more codes"
-            )
-        if X is None:
-            return self.index_.search_self(k, scores64=True)
-        given = for_scikit_learn(X, "queries")
-        queries = validate_data(self, given, reset=False, ensure_min_samples=0, **_VALIDATION)
-        return self.index_.search(queries, k, scores64=True)
 
     def _neighbours(self, X: ArrayLike) -> Neighbours:
         found = self._search(X, self.n_neighbors)

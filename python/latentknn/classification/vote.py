@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import numbers
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 WEIGHTS = ("uniform", "similarity", "softmax")
 """The weights that a `Vote` may give its neighbours.
@@ -16,6 +18,11 @@ WEIGHTS = ("uniform", "similarity", "softmax")
 >>> WEIGHTS
 ('uniform', 'similarity', 'softmax')
 """
+
+Weights = str | Callable[[NDArray[np.float64]], ArrayLike]
+"""Names of weights, or a function of distances (M, k) that returns weights of the same shape."""
+
+_DISTANCE = "distance"
 
 # The votes of this many (query, class) pairs are in memory at a time: 32 MiB, whatever the number of classes.
 _VOTES_AT_ONCE = 1 << 22
@@ -29,7 +36,7 @@ class Vote:
     ----------
     k : int
         Number of neighbours that vote.
-    weights : {"uniform", "similarity", "softmax"}
+    weights : {"uniform", "similarity", "softmax", "distance"} or callable
         Weight of a neighbour's vote.
     temperature : float
         Temperature of ``weights="softmax"``, in units of cosine similarity.
@@ -45,11 +52,12 @@ class Vote:
     """
 
     k: int
-    weights: str = "uniform"
+    weights: Weights = "uniform"
     temperature: float = 0.07
 
     def __str__(self) -> str:
-        return f"k = {self.k}" if self.k == 1 else f"k = {self.k}, {self.weights} votes"
+        name = self.weights if isinstance(self.weights, str) else "callable"
+        return f"k = {self.k}" if self.k == 1 else f"k = {self.k}, {name} votes"
 
     def weigh(self, similarities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the weight of every neighbour's vote.
@@ -63,12 +71,15 @@ class Vote:
         -------
         ndarray of shape (M, k), float64
             1 for "uniform"; max(s, 0) for "similarity", or 1 for a query whose neighbours all have s <= 0;
-            exp((s - max s) / temperature) for "softmax".
+            exp((s - max s) / temperature) for "softmax"; 1 / (1 - s) for "distance", or 1 and 0 where that is
+            infinite for some neighbours of a query; what a function returns, or 1 for a query for whose
+            neighbours it is all 0.
 
         Raises
         ------
         ValueError
-            If `weights` is not one of the three names.
+            If `weights` is not one of the names, or a function returns another shape, or numbers that are
+            negative or not finite.
         """
         if self.weights == "uniform":
             return np.ones_like(similarities)
@@ -78,7 +89,43 @@ class Vote:
             return positive
         if self.weights == "softmax":
             return np.exp((similarities - similarities[:, :1]) / self.temperature)
-        raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, received {self.weights!r}")
+        if self.weights == _DISTANCE:
+            return _inverse(1.0 - similarities)
+        check_weights(self.weights, self.temperature)
+        assert callable(self.weights)
+        return _given(self.weights(1.0 - similarities), similarities.shape)
+
+
+def check_weights(weights: Weights, temperature: float) -> None:
+    """Raise ValueError if weights or the temperature are none that votes have."""
+    names = (*WEIGHTS, _DISTANCE)
+    if not callable(weights) and weights not in names:
+        raise ValueError(
+            f"weights must be one of {', '.join(names)}, or a function of distances, received {weights!r}"
+        )
+    if not isinstance(temperature, numbers.Real) or not 0.0 < temperature < math.inf:
+        raise ValueError(f"temperature must be a positive number, received {temperature!r}")
+
+
+def _inverse(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 / distance; 1 and 0 for a query with a neighbour for which that is infinite."""
+    with np.errstate(divide="ignore"):
+        weights: NDArray[np.float64] = 1.0 / distances
+    equal = np.isinf(weights)
+    rows = equal.any(axis=1)
+    weights[rows] = equal[rows]
+    return weights
+
+
+def _given(values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the weights that a function gave, in an array of their own."""
+    weights = np.array(values, np.float64)
+    if weights.shape != shape:
+        raise ValueError(f"weights() must return an array of shape {shape}, received shape {weights.shape}")
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError("weights() must return finite numbers of at least 0, received others")
+    weights[~weights.any(axis=1)] = 1.0
+    return weights
 
 
 def class_votes(
