@@ -29,12 +29,100 @@ CODES, QUERIES, LABELS = DIGITS[:300], DIGITS[300:360], TARGETS[:300]
         lk.CosineNeighbors(n_neighbors=2, mode="connectivity", n_jobs=1),
         lk.CosineKNNRegressor(),
         lk.CosineKNNRegressor(n_neighbors=2, weights="distance"),
+        lk.CosineKNNRegressor(n_neighbors=3, weights="softmax"),
         lk.CosineKNNClassifier(n_neighbors=3, weights="distance"),
         lk.CosineKNNClassifier(n_neighbors=3, weights=np.exp),
     ]
 )
 def test_the_checks_of_scikit_learn_pass(estimator, check):
     check(estimator)
+
+
+# Weights of codes
+
+
+@pytest.mark.parametrize("weights", ["uniform", "similarity", "softmax", "distance", np.exp])
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_a_code_of_some_weight_is_so_many_copies_of_it(weights, k):
+    rng = np.random.default_rng(k)
+    counts = rng.integers(0, 4, len(CODES))
+    copies = np.repeat(np.arange(len(CODES)), counts)
+    targets = rng.standard_normal(len(CODES))
+    queries = np.concatenate([QUERIES, CODES[:9]])
+    weighted = lk.CosineKNNClassifier(k, weights=weights).fit(CODES, LABELS, sample_weight=counts)
+    repeated = lk.CosineKNNClassifier(k, weights=weights).fit(CODES[copies], LABELS[copies])
+    assert np.array_equal(weighted.predict(queries), repeated.predict(queries))
+    assert np.allclose(weighted.predict_proba(queries), repeated.predict_proba(queries), rtol=1e-12)
+    means = [
+        lk.CosineKNNRegressor(k, weights=weights).fit(CODES[rows], targets[rows], of_rows).predict(queries)
+        for rows, of_rows in ((slice(None), counts), (copies, None))
+    ]
+    assert np.allclose(*means, rtol=1e-9, atol=1e-12)
+
+
+def test_weights_of_one_change_no_byte():
+    ones = lk.CosineKNNClassifier(5, weights="softmax").fit(CODES, LABELS, np.ones(len(CODES)))
+    none = lk.CosineKNNClassifier(5, weights="softmax").fit(CODES, LABELS)
+    for queries in (QUERIES, None):
+        assert ones.predict_proba(queries).tobytes() == none.predict_proba(queries).tobytes()
+
+
+def test_of_the_farthest_neighbour_a_part_is_counted():
+    codes, labels = [[1.0, 0.0], [1.0, 0.1], [1.0, 0.2], [0.0, 1.0]], [0, 1, 2, 2]
+    shares = lk.CosineKNNClassifier(1).fit(codes, labels, [0.25, 0.5, 2, 1]).predict_proba([[1.0, 0.0]])
+    assert shares.tolist() == [[0.25, 0.5, 0.25]]
+    grown = lk.CosineKNNClassifier(1).fit(codes, labels, [0, 0, 0, 1]).partial_fit([[1.0, 0.3]], [1])
+    assert grown.predict([[1.0, 0.0]]).tolist() == [1]
+
+
+def test_a_training_code_of_some_weight_does_not_vote_for_itself():
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, 3, 40)
+    weighted = lk.CosineKNNClassifier(3).fit(CODES[:40], LABELS[:40], counts)
+    found = weighted.predict(None)
+    for number in range(40):
+        others = np.arange(40) != number
+        alone = lk.CosineKNNClassifier(3).fit(CODES[:40][others], LABELS[:40][others], counts[others])
+        assert alone.predict(CODES[number : number + 1])[0] == found[number]
+
+
+def test_weights_of_codes_that_do_not_suffice_are_refused():
+    with pytest.raises(ValueError, match=r"n_neighbors is 3, but the weights of the codes add up to 2\.5"):
+        lk.CosineKNNClassifier(3).fit(np.eye(3), [0, 1, 2], [1, 1.5, 0]).predict(np.eye(3))
+    with pytest.raises(ValueError, match=r"must be at least 0, received -1"):
+        lk.CosineKNNClassifier().fit(np.eye(3), [0, 1, 2], [1, -1, 0])
+    with pytest.raises(ValueError, match="sample_weight"):
+        lk.CosineKNNRegressor().fit(np.eye(3), [0, 1, 2], [1, 1])
+
+
+# Several labels a code
+
+
+def test_every_output_is_voted_on_by_itself():
+    rng = np.random.default_rng(0)
+    several = np.stack([LABELS, rng.integers(0, 3, len(LABELS)), LABELS % 2], axis=1)
+    for counts in (None, rng.integers(0, 3, len(LABELS))):
+        together = lk.CosineKNNClassifier(4, weights="similarity").fit(CODES, several, counts)
+        for queries in (QUERIES, None):
+            predicted, shares = together.predict(queries), together.predict_proba(queries)
+            for column, labels in enumerate(several.T):
+                alone = lk.CosineKNNClassifier(4, weights="similarity").fit(CODES, labels, counts)
+                assert together.classes_[column].tolist() == alone.classes_.tolist()
+                assert predicted[:, column].tolist() == alone.predict(queries).tolist()
+                assert shares[column].tobytes() == alone.predict_proba(queries).tobytes()
+        loaded = pickle.loads(pickle.dumps(together))
+        assert loaded.predict(QUERIES).tolist() == together.predict(QUERIES).tolist()
+
+
+def test_labels_of_which_a_code_has_any_number():
+    flags = np.random.default_rng(0).integers(0, 2, (len(CODES), 4))
+    multi = lk.CosineKNNClassifier(3).fit(CODES, flags)
+    wanted = KNeighborsClassifier(3, metric="cosine", algorithm="brute").fit(CODES, flags)
+    assert np.array_equal(multi.predict(QUERIES), wanted.predict(QUERIES))
+    assert multi.score(CODES, flags) == wanted.score(CODES, flags)
+    with pytest.raises(TypeError, match="one label a code"):
+        multi.partial_fit(CODES, flags)
+    assert multi.fit(CODES, LABELS).predict(QUERIES).shape == (60,)
 
 
 # Graphs

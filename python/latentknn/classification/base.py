@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import numbers
-from typing import Any
 
 import joblib  # type: ignore[import-untyped]  # a dependency of scikit-learn
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from latentknn.classification.neighbours import Neighbours
 from latentknn.classification.vote import Vote, Weights, check_weights
 from latentknn.engines import EngineLike
 
 
 class NeighbourClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Base of the classifiers; see `CosineKNNClassifier` for the parameters."""
-
-    classes_: NDArray[Any]
 
     def __init__(
         self,
@@ -34,18 +28,6 @@ class NeighbourClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.temperature = temperature
         self.engine = engine
         self.n_jobs = n_jobs
-
-    def _neighbours(self, X: ArrayLike) -> Neighbours:
-        """Return the `n_neighbors` nearest training codes of every query."""
-        raise NotImplementedError
-
-    def _winners(self, X: ArrayLike) -> NDArray[Any]:
-        neighbours = self._neighbours(X)
-        winners: NDArray[Any] = self.classes_[neighbours.predict(self._vote())]
-        return winners
-
-    def _shares(self, X: ArrayLike) -> NDArray[np.float64]:
-        return self._neighbours(X).shares(self._vote())
 
     def _vote(self) -> Vote:
         return Vote(self.n_neighbors, self.weights, self.temperature)

@@ -103,7 +103,8 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
         TypeError, ValueError
             See `CosineIndex.search_per_class`.
         """
-        return self._winners(X)
+        winners: NDArray[Any] = self.classes_[self._neighbours(X).predict(self._vote())]
+        return winners
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the share of each class in the votes for every query.
@@ -125,7 +126,7 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
         TypeError, ValueError
             See `predict`.
         """
-        return self._shares(X)
+        return self._neighbours(X).shares(self._vote())
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from latentknn.array_likes import for_scikit_learn
 from latentknn.classification.base import NeighbourClassifier
@@ -48,7 +48,7 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (C,)
+    classes_ : ndarray of shape (C,), or a list of one for each output
         The labels seen by `fit`, sorted.
     index_ : CosineIndex
         The training codes; or the index that `from_index` was given, of a cluster bound to its generation.
@@ -72,15 +72,22 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
     ['right']
     """
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    classes_: NDArray[Any] | list[NDArray[Any]]
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Keep the training codes and their labels.
 
         Parameters
         ----------
         X : array-like of shape (n, d)
             Training codes: bool, integers or floats of any width, rounded once to float32.
-        y : array-like of shape (n,)
-            Labels: integers, strings or booleans.
+        y : array-like of shape (n,) or (n, outputs)
+            Labels: integers, strings or booleans. In two dimensions, those of several questions, or flags of
+            labels of which a code may have any number; each column is voted on by itself.
+        sample_weight : array-like of shape (n,), optional
+            As how many codes each counts: one of weight 2 is two copies of it, both as neighbours and in
+            votes, and one of weight 0 is none. Where the weights are fractions, of the farthest neighbour so
+            much is counted that there are `n_neighbors`. `kneighbors` counts every code once.
 
         Returns
         -------
@@ -91,16 +98,25 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
         ------
         ValueError
             If a parameter is out of its range, a row is invalid (the first is named), values are masked, or
-            `y` is missing, of another length, continuous, or lacks a label (the first is named).
+            `y` is missing, of another length, continuous, or lacks a label (the first is named), or a weight
+            is negative.
         TypeError
             If `X` is sparse, or holds strings or complex numbers, or `y` holds numbers and strings.
         """
         self._check_voting()
         labels = None if y is None else labels_for_scikit_learn(y)
-        codes, labels = validate_data(self, for_scikit_learn(X, "codes"), labels, **VALIDATION)
+        given = for_scikit_learn(X, "codes")
+        codes, labels = validate_data(self, given, labels, multi_output=True, **VALIDATION)
         check_classification_targets(labels)
-        self._fit_codes(codes)
-        self.classes_, self._class_of_row = np.unique(labels, return_inverse=True)
+        if labels.ndim == 2 and labels.shape[1] == 1:
+            labels = column_or_1d(labels, warn=True)
+        self._fit_codes(codes, sample_weight)
+        if labels.ndim == 1:
+            self.classes_, self._class_of_row = np.unique(labels, return_inverse=True)
+        else:
+            classes = [np.unique(column, return_inverse=True) for column in labels.T]
+            self.classes_ = [of_column for of_column, _ in classes]
+            self._class_of_row = np.stack([rows for _, rows in classes], axis=1)
         return self
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
@@ -118,12 +134,14 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
         Returns
         -------
         CosineKNNClassifier
-            The classifier itself: it answers as after a `fit` of all codes together.
+            The classifier itself: it answers as after a `fit` of all codes together. The new ones count as
+            one each.
 
         Raises
         ------
         TypeError
-            As `fit`; and where `from_index` gave the index, which is changed by its own `add`.
+            As `fit`; where `fit` was given several labels a code; where `from_index` gave the index, whose
+            own `add` changes it.
         ValueError
             As `fit`, or for labels that no type holds together with those that there are.
 
@@ -134,12 +152,14 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
         >>> clf.partial_fit([[0.0, 1.0]], ["up"]).predict([[1.0, 5.0]]).tolist()
         ['up']
         """
+        first = not hasattr(self, "index_")
+        if not first and isinstance(self.classes_, list):
+            raise TypeError("partial_fit takes one label a code, and fit was given several; call fit again")
         if self._of_index:
             raise TypeError(
                 "the classifier asks an index that from_index was given; add codes to that index, and call "
                 "from_index again"
             )
-        first = not hasattr(self, "index_")
         self._check_voting()
         labels = None if y is None else labels_for_scikit_learn(y)
         given = for_scikit_learn(X, "codes")
@@ -155,8 +175,11 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
         else:
             rows = np.concatenate([np.searchsorted(all_classes, self.classes_)[self._class_of_row], rows])
             assert isinstance(self.index_, CosineIndex)
+            assert not isinstance(self.classes_, list)
             self.index_.add(codes)
             self.n_samples_fit_ = len(rows)
+            if self._counts is not None:
+                self._counts = np.concatenate([self._counts, np.ones(len(codes))])
         self.classes_, self._class_of_row = all_classes, rows
         return self
 
@@ -234,18 +257,19 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
 
         Returns
         -------
-        ndarray of shape (M,)
+        ndarray of shape (M,) or (M, outputs)
             Labels, of the dtype of `classes_`.
 
         Raises
         ------
         ValueError
             If a query is invalid (the first is named), or `n_neighbors` is above the number of training codes
-            (less one for `X` = None).
+            (less one for `X` = None), or above the sum of their weights.
         """
-        return self._winners(X)
+        winners = [classes[neighbours.predict(self._vote())] for neighbours, classes in self._of_outputs(X)]
+        return np.stack(winners, axis=1) if isinstance(self.classes_, list) else winners[0]
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64] | list[NDArray[np.float64]]:
         """Return the share of each class in the votes for every query.
 
         Parameters
@@ -255,7 +279,7 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
 
         Returns
         -------
-        ndarray of shape (M, C), float64
+        ndarray of shape (M, C), float64, or a list of one for each output
             Shares that add up to 1 in every row; the columns are in the order of `classes_`. If several
             classes have the most votes, `predict` takes the one whose nearest neighbour comes first, and
             ``argmax`` the first column.
@@ -265,8 +289,21 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
         ValueError
             See `predict`.
         """
-        return self._shares(X)
+        shares = [neighbours.shares(self._vote()) for neighbours, _ in self._of_outputs(X)]
+        return shares if isinstance(self.classes_, list) else shares[0]
 
-    def _neighbours(self, X: ArrayLike) -> Neighbours:
-        found = self._search(X, self.n_neighbors)
-        return Neighbours(found.scores, self._class_of_row[found.positions], len(self.classes_))
+    def _of_outputs(self, X: ArrayLike | None) -> list[tuple[Neighbours, NDArray[Any]]]:
+        """Return every query's neighbours with their classes in each output, and the labels of these."""
+        found, counts = self._voters(X)
+        outputs = self.classes_ if isinstance(self.classes_, list) else [self.classes_]
+        columns = self._class_of_row.reshape(self.n_samples_fit_, len(outputs)).T
+        return [
+            (Neighbours(found.scores, column[found.positions], len(classes), counts), classes)
+            for column, classes in zip(columns, outputs, strict=True)
+        ]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentknn.classification.vote import Vote, class_votes, winning_classes
+from latentknn.classification.vote import Vote, class_votes, weigh_counted, winning_classes
 from latentknn.index import CosineIndex
 from latentknn.index.class_search import nearest_of_all
 from latentknn.notebook.one_line import one_line
@@ -25,6 +25,9 @@ class Neighbours:
         Class of every neighbour, in [0, `class_count`).
     class_count : int
         Number of classes.
+    counts : ndarray of shape (M, k), float64, or None
+        As how many neighbours each counts; None where each is one. A vote of some number of neighbours takes
+        them until so many are counted, of the last one perhaps a part.
 
     Examples
     --------
@@ -38,6 +41,7 @@ class Neighbours:
     similarities: NDArray[np.float64]
     classes: NDArray[np.integer[Any]]
     class_count: int
+    counts: NDArray[np.float64] | None = None
 
     __repr__ = one_line
 
@@ -66,6 +70,8 @@ class Neighbours:
 
     def _voters(self, vote: Vote) -> tuple[NDArray[np.integer[Any]], NDArray[np.float64]]:
         """Return the class and the weight of every neighbour that votes."""
+        if self.counts is not None:
+            return self.classes, weigh_counted(vote, self.similarities, self.counts)
         found = self.classes.shape[1]
         if vote.k > found:
             raise ValueError(f"a vote of {vote.k} neighbours needs a search for as many, received {found}")

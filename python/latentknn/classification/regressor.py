@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 from latentknn.array_likes import for_scikit_learn
 from latentknn.classification.base import check_neighbour_count
 from latentknn.classification.searching import VALIDATION, NeighbourSearch
-from latentknn.classification.vote import Vote, Weights, check_weights
+from latentknn.classification.vote import Vote, Weights, check_weights, weigh_counted
 from latentknn.engines import EngineLike
 
 
@@ -70,7 +70,7 @@ class CosineKNNRegressor(  # type: ignore[misc]  # scikit-learn is untyped
         self.engine = engine
         self.n_jobs = n_jobs
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Keep the training codes and their targets.
 
         Parameters
@@ -79,6 +79,8 @@ class CosineKNNRegressor(  # type: ignore[misc]  # scikit-learn is untyped
             Training codes: bool, integers or floats of any width, rounded once to float32.
         y : array-like of shape (n,) or (n, outputs)
             Targets.
+        sample_weight : array-like of shape (n,), optional
+            As how many codes each counts; see `CosineKNNClassifier.fit`.
 
         Returns
         -------
@@ -91,14 +93,14 @@ class CosineKNNRegressor(  # type: ignore[misc]  # scikit-learn is untyped
             If `X` is sparse, or holds strings or complex numbers.
         ValueError
             If a parameter is out of its range, a row is invalid (the first is named), values are masked, or
-            `y` is missing, of another length, or not finite.
+            `y` is missing, of another length, or not finite, or a weight is negative.
         """
         check_neighbour_count(self.n_neighbors)
         check_weights(self.weights, self.temperature)
         codes, targets = validate_data(
             self, for_scikit_learn(X, "codes"), y, multi_output=True, y_numeric=True, **VALIDATION
         )
-        self._fit_codes(codes)
+        self._fit_codes(codes, sample_weight)
         self._targets = np.array(targets, np.float64)
         return self
 
@@ -120,8 +122,9 @@ class CosineKNNRegressor(  # type: ignore[misc]  # scikit-learn is untyped
             If a query is invalid (the first is named), or `n_neighbors` is above the number of training codes
             (less one for `X` = None).
         """
-        found = self._search(X, self.n_neighbors)
-        weights = Vote(self.n_neighbors, self.weights, self.temperature).weigh(found.scores)
+        found, counts = self._voters(X)
+        vote = Vote(self.n_neighbors, self.weights, self.temperature)
+        weights = vote.weigh(found.scores) if counts is None else weigh_counted(vote, found.scores, counts)
         weights = weights / weights.sum(axis=1, keepdims=True)
         means: NDArray[np.float64] = np.einsum("mk,mk...->m...", weights, self._targets[found.positions])
         return means

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from latentknn.array_likes import for_scikit_learn
 from latentknn.classification.base import check_neighbour_count, thread_count
@@ -29,7 +29,9 @@ class SearchedIndex(Protocol):
     def labels(self) -> NDArray[Any] | None:
         """The labels, in order of position, or None."""
 
-    def search(self, queries: ArrayLike, k: int, *, scores64: bool) -> SearchResult:
+    def search(
+        self, queries: ArrayLike, k: int, *, allowed: ArrayLike | None = None, scores64: bool
+    ) -> SearchResult:
         """Find each query's k most similar codes."""
 
     def search_self(self, k: int, *, scores64: bool) -> SearchResult:
@@ -45,6 +47,8 @@ class NeighbourSearch:
     index_: SearchedIndex
     n_samples_fit_: int
     _of_index = False
+    # As how many codes each training code counts; None where each is one.
+    _counts: NDArray[np.float64] | None = None
 
     def kneighbors(
         self, X: ArrayLike | None = None, n_neighbors: int | None = None, return_distance: bool = True
@@ -131,13 +135,38 @@ class NeighbourSearch:
         threads = thread_count(self.n_jobs)
         self.index_ = CosineIndex.from_codes(codes, engine=self.engine, threads=threads)
 
-    def _fit_codes(self, codes: NDArray[Any]) -> None:
-        """Keep training codes, which scikit-learn has checked."""
+    def _fit_codes(self, codes: NDArray[Any], sample_weight: ArrayLike | None = None) -> None:
+        """Keep training codes, which scikit-learn has checked, and as how many each counts."""
+        counts = None
+        if sample_weight is not None:
+            counts = _check_sample_weight(sample_weight, codes, dtype=np.float64, copy=True)
+            if not (counts >= 0).all():
+                raise ValueError(f"sample_weight must be at least 0, received {counts[~(counts >= 0)][0]}")
         self._build_index(codes)
         self._of_index = False
+        self._counts = counts
         self.n_samples_fit_ = len(codes)
 
-    def _search(self, X: ArrayLike | None, k: int) -> SearchResult:
+    def _voters(self, X: ArrayLike | None) -> tuple[SearchResult, NDArray[np.float64] | None]:
+        """Return every query's neighbours, as many as count as `n_neighbors`, and as how many each counts."""
+        if self._counts is None:
+            return self._search(X, self.n_neighbors), None
+        check_neighbour_count(self.n_neighbors)
+        allowed = None if X is None else self._counts > 0
+        ascending = np.sort(self._counts if allowed is None else self._counts[allowed])
+        # Without itself, a code finds those of the others.
+        sums = np.cumsum(ascending if X is not None else ascending[:-1])
+        total = float(sums[-1]) if len(sums) > 0 else 0.0
+        if self.n_neighbors > total:
+            raise ValueError(
+                f"n_neighbors is {self.n_neighbors}, but the weights of the codes add up to {total}: ask for "
+                "fewer neighbours or fit with larger weights"
+            )
+        enough = int(np.searchsorted(sums, self.n_neighbors)) + 1
+        found = self._search(X, enough, allowed)
+        return found, self._counts[found.positions]
+
+    def _search(self, X: ArrayLike | None, k: int, allowed: NDArray[np.bool_] | None = None) -> SearchResult:
         check_is_fitted(self)
         check_neighbour_count(k)
         available = self.n_samples_fit_ - (X is None)
@@ -151,7 +180,9 @@ class NeighbourSearch:
             return self.index_.search_self(k, scores64=True)
         given = for_scikit_learn(X, "queries")
         queries = validate_data(self, given, reset=False, ensure_min_samples=0, **VALIDATION)
-        return self.index_.search(queries, k, scores64=True)
+        if allowed is None:
+            return self.index_.search(queries, k, scores64=True)
+        return self.index_.search(queries, k, allowed=allowed, scores64=True)
 
 
 def check_mode(mode: str) -> None:

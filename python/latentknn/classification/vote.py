@@ -96,6 +96,32 @@ class Vote:
         return _given(self.weights(1.0 - similarities), similarities.shape)
 
 
+def weigh_counted(
+    vote: Vote, similarities: NDArray[np.float64], counts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the weights of neighbours that count as more than one or as less, until `vote.k` are counted.
+
+    Parameters
+    ----------
+    vote : Vote
+    similarities : ndarray of shape (M, m), float64
+        Of each query's neighbours, descending.
+    counts : ndarray of shape (M, m), float64
+        As how many neighbours each counts, at least 0.
+
+    Returns
+    -------
+    ndarray of shape (M, m), float64
+        The weight of one times the number that is counted.
+    """
+    before = np.cumsum(counts, axis=1) - counts
+    counted = np.clip(vote.k - before, 0.0, counts)
+    weights = vote.weigh(similarities) * counted
+    silent = ~weights.any(axis=1)
+    weights[silent] = counted[silent]
+    return weights
+
+
 def check_weights(weights: Weights, temperature: float) -> None:
     """Raise ValueError if weights or the temperature are none that votes have."""
     names = (*WEIGHTS, _DISTANCE)
