@@ -104,6 +104,33 @@ def test_ids_that_are_positions_are_looked_up_too():
     assert 0 not in lk.CosineIndex(2)
 
 
+def test_codes_are_found_by_values_of_their_metadata(index):
+    assert index.ids_of("file", ["d.png", "b.png", "d.png"]).tolist() == [7, -(2**63), 7]
+    assert index.ids_of("n", np.array([4, 0])).tolist() == [-1, 2**63 - 1]
+    assert index.ids_of("file", []).shape == (0,)
+    index.remove(index.ids_of("file", ["b.png"]))
+    assert index[index.ids_of("file", ["d.png"])].positions.tolist() == [2]
+    index.update(CODES[:1], ids=index.ids_of("file", ["c.png"]))
+    assert index[0].metadata["file"] == "c.png"
+    words = lk.CosineIndex.from_codes(
+        CODES, metadata={"word": pa.array(["a", "b", "b", None, None]).dictionary_encode()}, engine="cpu"
+    )
+    assert words.ids_of("word", ["a"]).tolist() == [0]
+    for values, error, message in (
+        (["a", "b"], ValueError, "several codes have 'b' in column 'word'"),
+        (["a", "c"], KeyError, "no code has 'c'"),
+        ([None], KeyError, "no code has None"),
+        ([1], TypeError, "values of column 'word' are of type string"),
+        ("a", TypeError, "values"),
+    ):
+        with pytest.raises(error, match=message):
+            words.ids_of("word", values)
+    with pytest.raises(KeyError, match="no column 'n', but 'word'"):
+        words.ids_of("n", [1])
+    with pytest.raises(ValueError, match="no metadata"):
+        lk.CosineIndex.from_codes(CODES).ids_of("n", [1])
+
+
 def test_answers_tell_labels_and_metadata(index):
     found = index.search(CODES, k=3)
     positions = found.positions

@@ -79,6 +79,49 @@ def fitted(table: Any, schema: Any) -> Any:
         raise ValueError(f"metadata do not have the types of those of the codes before: {error}") from error
 
 
+def rows_with(table: Any, name: str, values: Any) -> NDArray[np.int64]:
+    """Return for each of some values the row that has it in a column.
+
+    Raises
+    ------
+    KeyError
+        For a column that there is not, or a value that no row has.
+    TypeError
+        For values of another type than the column's.
+    ValueError
+        For a value that several rows have.
+    """
+    arrow = import_arrow()
+    import pyarrow.compute as compute
+
+    if name not in table.column_names:
+        raise KeyError(
+            f"the metadata have no column {name!r}, but {', '.join(map(repr, table.column_names))}"
+        )
+    column = table[name].combine_chunks()
+    if arrow.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    try:
+        if isinstance(values, (str, bytes)):
+            raise TypeError(f"received {values!r} in place of a list of values")
+        wanted = arrow.array(values, column.type)
+    except (arrow.ArrowInvalid, arrow.ArrowTypeError, TypeError) as error:
+        raise TypeError(f"values of column {name!r} are of type {column.type}: {error}") from error
+    distinct = compute.unique(wanted)
+    found = compute.index_in(distinct, value_set=column)
+    missing = found.null_count + distinct.null_count
+    if missing > 0:
+        missed = distinct.filter(compute.or_(compute.is_null(found), compute.is_null(distinct)))[0]
+        raise KeyError(f"no code has {missed.as_py()!r} in column {name!r} of the metadata")
+    there = column.filter(compute.is_in(column, value_set=distinct))
+    if len(there) > len(distinct):
+        counts = there.value_counts()
+        first = counts.filter(compute.greater(counts.field("counts"), 1))[0]["values"]
+        raise ValueError(f"several codes have {first.as_py()!r} in column {name!r} of the metadata")
+    at = compute.index_in(wanted, value_set=column)
+    return np.asarray(at.to_numpy(zero_copy_only=False), np.int64)
+
+
 def encoded(table: Any) -> NDArray[np.uint8]:
     """Return a table as the bytes of a file of Parquet, the same for the same rows."""
     arrow = import_arrow()

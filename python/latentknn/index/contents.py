@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentknn.arrays import as_rows
 from latentknn.engines import EngineLike, find_engine
 from latentknn.engines.cpu_engine import CpuDatabase
+from latentknn.files.metadata_column import rows_with
 from latentknn.index.changes import ChangingContents, Held
 from latentknn.index.class_search import ClassSearch
 from latentknn.index.items import Item, Items, as_ids, is_integer, items_of, one_id
@@ -78,6 +79,48 @@ class IndexContents(ChangingContents):
         ['b.png', 'a.png']
         """
         return self._held.rows.metadata
+
+    def ids_of(self, column: str, values: Any) -> NDArray[np.int64]:
+        """Return the ids of the codes that have some values in a column of the metadata, each in one code.
+
+        So codes are found by names of others: paths, or keys of a database.
+
+        Parameters
+        ----------
+        column : str
+            Name of the column.
+        values : array-like of shape (m,)
+            Values of the column's type, such as strings.
+
+        Returns
+        -------
+        ndarray of shape (m,), int64
+            An id for each value, in their order.
+
+        Raises
+        ------
+        KeyError
+            For a column that there is not, or a value that no code has; a value that is missing is none.
+        TypeError
+            For values of another type than the column's.
+        ValueError
+            For a value that several codes have, or an index without metadata.
+
+        Examples
+        --------
+        >>> import latentknn as lk
+        >>> index = lk.CosineIndex.from_codes(
+        ...     [[1.0, 0.0], [0.0, 2.0]], ids=[7, 8], metadata={"file": ["a.png", "b.png"]}
+        ... )
+        >>> index.remove(index.ids_of("file", ["a.png"]))
+        >>> list(index)
+        [8]
+        """
+        rows = self._held.rows
+        table = rows.metadata
+        if table is None:
+            raise ValueError("the index has no metadata; pass metadata= with the codes")
+        return rows.ids[rows_with(table, column, values)]
 
     @property
     def classes(self) -> NDArray[Any]:
