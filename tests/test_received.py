@@ -173,7 +173,7 @@ NO_ARRAYS = {
     "generator": ((row for row in CODES), "are a generator, which can be read only once; pass an array"),
     "map": (map(list, CODES), "are a map, which can be read only once; pass an array"),
     "data set": (Batches(), "are a data set of TensorFlow; pass an array"),
-    "index": (lk.CosineIndex.from_codes(CODES), "a CosineIndex; pass an array, such as its codes|array"),
+    "index": (lk.CosineIndex.from_codes(CODES), "a CosineIndex; pass an array, such as its codes"),
     "result": (lk.cosine_search(CODES, QUERIES, 2), "received a SearchResult; pass an array|array"),
     "mapping": ({"a": CODES}, "received a dict; pass an array|array|dict"),
     "set": ({1.0, 2.0}, "received a set; pass an array|array|set"),

@@ -45,8 +45,7 @@ def as_array(values: Any, name: str) -> NDArray[Any]:
     except ValueError as error:
         raise ValueError(f"{name} must be a matrix with rows of equal length: {error}") from None
     if array.ndim == 0 and array.dtype == object:
-        hint = ", such as its codes" if hasattr(values, "codes") else ""
-        raise TypeError(f"{name} must be an array, received a {type(values).__name__}; pass an array{hint}")
+        raise TypeError(f"{name} must be an array, received a {type(values).__name__}; pass an array")
     return array
 
 
@@ -135,6 +134,11 @@ def _refuse(values: Any, name: str) -> None:
         raise TypeError(
             f"{name} are a data set of TensorFlow; pass an array, such as "
             f"np.concatenate(list({name}.as_numpy_iterator())) of its batches, or encode it by a model"
+        )
+    # NumPy would read an index as the sequence of its ids.
+    if hasattr(values, "search_self"):
+        raise TypeError(
+            f"{name} must be an array, received a {type(values).__name__}; pass an array, such as its codes"
         )
     if isinstance(values, Iterator):
         raise TypeError(

@@ -135,6 +135,12 @@ def classify(
     >>> parquet.read_table(f"{output}/a.parquet")["label"].to_pylist()
     ['right', 'up']
     """
+    if callable(classifier.weights):
+        raise ValueError(
+            "a job is told from others by its settings, so that weights must be a name, no function"
+        )
+    if isinstance(classifier.classes_, list):
+        raise ValueError("a job writes one label a code, and the classifier was fitted with several")
     files = input_files(inputs)
     settings = {
         "job": "classify",
@@ -222,8 +228,10 @@ def _digests_of(index: Any) -> list[str]:
 
 def _digest_of_classes(classifier: CosineKNNClassifier) -> str:
     """Return by what the labels of a classifier are told from others."""
+    assert not isinstance(classifier.classes_, list)
     names = "\n".join(map(repr, classifier.classes_.tolist()))
-    return digest_of(names.encode(), _bytes_of(classifier._class_of_row)).hex()
+    counts = [] if classifier._counts is None else [_bytes_of(classifier._counts)]
+    return digest_of(names.encode(), _bytes_of(classifier._class_of_row), *counts).hex()
 
 
 def _bytes_of(array: NDArray[Any]) -> memoryview:
