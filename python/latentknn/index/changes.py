@@ -259,7 +259,8 @@ class ChangingContents:
     def _seen_together(self, look: Callable[[Held], Made]) -> Made:
         """Return what a function makes of codes and what belongs to them, which fit each other.
 
-        With engines that change themselves it is called again where they changed meanwhile, and waits then.
+        With engines that change themselves it is called again where they changed meanwhile, or where it
+        raised what a change may be the reason of, and waits for changes then.
         """
         held = self._held
         if not held.database.changes_itself:
