@@ -165,7 +165,7 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
         given = for_scikit_learn(X, "codes")
         codes, labels = validate_data(self, given, labels, reset=first, **VALIDATION)
         check_classification_targets(labels)
-        known = np.empty(0, labels.dtype) if first else self.classes_
+        known = np.empty(0, labels.dtype) if first else np.asarray(self.classes_)
         for more in (labels, *([] if classes is None else [labels_for_scikit_learn(classes)])):
             known = more if len(known) == 0 else join_labels(known, as_labels(more, len(more)))
         all_classes = np.unique(known)

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]  # SciPy is untyped
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -16,8 +16,11 @@ from latentknn.classification.searching import VALIDATION, NeighbourSearch, chec
 from latentknn.engines import EngineLike
 
 
-class CosineNeighbors(  # type: ignore[misc]  # scikit-learn is untyped
-    NeighbourSearch, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+class CosineNeighbors(
+    NeighbourSearch,
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]  # scikit-learn is untyped
+    TransformerMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
 ):
     """Find the most cosine-similar training codes, and give them as graphs to other estimators.
 

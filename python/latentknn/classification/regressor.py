@@ -16,8 +16,11 @@ from latentknn.classification.vote import Vote, Weights, check_weights, weigh_co
 from latentknn.engines import EngineLike
 
 
-class CosineKNNRegressor(  # type: ignore[misc]  # scikit-learn is untyped
-    NeighbourSearch, MultiOutputMixin, RegressorMixin, BaseEstimator
+class CosineKNNRegressor(
+    NeighbourSearch,
+    MultiOutputMixin,  # type: ignore[misc]  # scikit-learn is untyped
+    RegressorMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
 ):
     """Predict numbers by the weighted mean of the most cosine-similar training codes.
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]  # SciPy is untyped
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from latentknn.array_likes import for_scikit_learn
@@ -118,14 +118,16 @@ class NeighbourSearch:
         return graph_of(distances, positions, self.n_samples_fit_, mode)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
+        estimator: Any = super()
+        state: dict[str, Any] = dict(estimator.__getstate__())
         if "index_" in state and not self._of_index:
             # The machine that loads the pickle decides on threads and kernels.
             state["index_"] = state["index_"].codes
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        estimator: Any = super()
+        estimator.__setstate__(state)
         # Pickles of older versions say nothing of it.
         self._of_index = state.get("_of_index", False)
         if "index_" in state and not self._of_index:
