@@ -7,7 +7,7 @@ import numbers
 import joblib  # type: ignore[import-untyped]  # a dependency of scikit-learn
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from latentknn.classification.vote import Vote, Weights, check_weights
+from latentknn.classification.vote import Vote, Weights, check_weights, vote_of
 from latentknn.engines import EngineLike
 
 
@@ -30,7 +30,7 @@ class NeighbourClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_jobs = n_jobs
 
     def _vote(self) -> Vote:
-        return Vote(self.n_neighbors, self.weights, self.temperature)
+        return vote_of(self.n_neighbors, self.weights, self.temperature)
 
     def _check_voting(self) -> None:
         """Raise ValueError if a parameter is out of its range."""

@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 from latentknn.array_likes import for_scikit_learn
 from latentknn.classification.base import check_neighbour_count
 from latentknn.classification.searching import VALIDATION, NeighbourSearch
-from latentknn.classification.vote import Vote, Weights, check_weights, weigh_counted
+from latentknn.classification.vote import Weights, check_weights, vote_of, weigh_counted
 from latentknn.engines import EngineLike
 
 
@@ -126,7 +126,7 @@ class CosineKNNRegressor(
             (less one for `X` = None).
         """
         found, counts = self._voters(X)
-        vote = Vote(self.n_neighbors, self.weights, self.temperature)
+        vote = vote_of(self.n_neighbors, self.weights, self.temperature)
         weights = vote.weigh(found.scores) if counts is None else weigh_counted(vote, found.scores, counts)
         weights = weights / weights.sum(axis=1, keepdims=True)
         means: NDArray[np.float64] = np.einsum("mk,mk...->m...", weights, self._targets[found.positions])

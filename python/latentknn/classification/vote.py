@@ -23,6 +23,7 @@ Weights = str | Callable[[NDArray[np.float64]], ArrayLike]
 """Names of weights, or a function of distances (M, k) that returns weights of the same shape."""
 
 _DISTANCE = "distance"
+_NAMES = (*WEIGHTS, _DISTANCE)
 
 # The votes of this many (query, class) pairs are in memory at a time: 32 MiB, whatever the number of classes.
 _VOTES_AT_ONCE = 1 << 22
@@ -36,7 +37,7 @@ class Vote:
     ----------
     k : int
         Number of neighbours that vote.
-    weights : {"uniform", "similarity", "softmax", "distance"} or callable
+    weights : {"uniform", "similarity", "softmax", "distance"}
         Weight of a neighbour's vote.
     temperature : float
         Temperature of ``weights="softmax"``, in units of cosine similarity.
@@ -52,12 +53,11 @@ class Vote:
     """
 
     k: int
-    weights: Weights = "uniform"
+    weights: str = "uniform"
     temperature: float = 0.07
 
     def __str__(self) -> str:
-        name = self.weights if isinstance(self.weights, str) else "callable"
-        return f"k = {self.k}" if self.k == 1 else f"k = {self.k}, {name} votes"
+        return f"k = {self.k}" if self.k == 1 else f"k = {self.k}, {self.weights} votes"
 
     def weigh(self, similarities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the weight of every neighbour's vote.
@@ -72,14 +72,12 @@ class Vote:
         ndarray of shape (M, k), float64
             1 for "uniform"; max(s, 0) for "similarity", or 1 for a query whose neighbours all have s <= 0;
             exp((s - max s) / temperature) for "softmax"; 1 / (1 - s) for "distance", or 1 and 0 where that is
-            infinite for some neighbours of a query; what a function returns, or 1 for a query for whose
-            neighbours it is all 0.
+            infinite for some neighbours of a query.
 
         Raises
         ------
         ValueError
-            If `weights` is not one of the names, or a function returns another shape, or numbers that are
-            negative or not finite.
+            If `weights` is not one of the names.
         """
         if self.weights == "uniform":
             return np.ones_like(similarities)
@@ -91,9 +89,37 @@ class Vote:
             return np.exp((similarities - similarities[:, :1]) / self.temperature)
         if self.weights == _DISTANCE:
             return _inverse(1.0 - similarities)
-        check_weights(self.weights, self.temperature)
-        assert callable(self.weights)
-        return _given(self.weights(1.0 - similarities), similarities.shape)
+        raise ValueError(f"weights must be one of {', '.join(_NAMES)}, received {self.weights!r}")
+
+
+@dataclass(frozen=True)
+class FunctionVote(Vote):
+    """A vote whose weights a function of the distances gives; results that are saved hold none.
+
+    Parameters
+    ----------
+    function : callable
+        Gets distances 1 - s of shape (M, k), and returns weights of the same shape.
+    """
+
+    function: Callable[[NDArray[np.float64]], ArrayLike] = np.ones_like
+
+    def weigh(self, similarities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the function gives, or 1 for a query for whose neighbours it is all 0.
+
+        Raises
+        ------
+        ValueError
+            If it returns another shape, or numbers that are negative or not finite.
+        """
+        return _given(self.function(1.0 - similarities), similarities.shape)
+
+
+def vote_of(k: int, weights: Weights, temperature: float) -> Vote:
+    """Return the vote of so many neighbours by the name of its weights, or by a function of distances."""
+    if isinstance(weights, str):
+        return Vote(k, weights, temperature)
+    return FunctionVote(k, "callable", temperature, weights)
 
 
 def weigh_counted(
@@ -124,10 +150,9 @@ def weigh_counted(
 
 def check_weights(weights: Weights, temperature: float) -> None:
     """Raise ValueError if weights or the temperature are none that votes have."""
-    names = (*WEIGHTS, _DISTANCE)
-    if not callable(weights) and weights not in names:
+    if not callable(weights) and weights not in _NAMES:
         raise ValueError(
-            f"weights must be one of {', '.join(names)}, or a function of distances, received {weights!r}"
+            f"weights must be one of {', '.join(_NAMES)}, or a function of distances, received {weights!r}"
         )
     if not isinstance(temperature, numbers.Real) or not 0.0 < temperature < math.inf:
         raise ValueError(f"temperature must be a positive number, received {temperature!r}")
