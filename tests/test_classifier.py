@@ -179,7 +179,7 @@ def test_agrees_with_scikit_learn():
     ("parameter", "value"),
     [
         *(("n_neighbors", value) for value in (0, -1, 1.5, True, None, "3")),
-        *(("weights", value) for value in ("distance", None, np.ones)),
+        *(("weights", value) for value in ("distances", None, np.ones(3), 1)),
         *(("temperature", value) for value in (0.0, -1.0, np.nan, np.inf, "warm", None)),
         *(("n_jobs", value) for value in (0,)),
         *(("engine", value) for value in ("no such thing",)),

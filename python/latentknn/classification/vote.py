@@ -150,7 +150,7 @@ def weigh_counted(
 
 def check_weights(weights: Weights, temperature: float) -> None:
     """Raise ValueError if weights or the temperature are none that votes have."""
-    if not callable(weights) and weights not in _NAMES:
+    if not callable(weights) and not (isinstance(weights, str) and weights in _NAMES):
         raise ValueError(
             f"weights must be one of {', '.join(_NAMES)}, or a function of distances, received {weights!r}"
         )
