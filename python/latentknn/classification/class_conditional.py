@@ -103,7 +103,8 @@ class ClassConditionalKNNClassifier(NeighbourClassifier):
         TypeError, ValueError
             See `CosineIndex.search_per_class`.
         """
-        winners: NDArray[Any] = self.classes_[self._neighbours(X).predict(self._vote())]
+        neighbours = self._neighbours(X)
+        winners: NDArray[Any] = self.classes_[neighbours.predict(self._vote())]
         return winners
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
