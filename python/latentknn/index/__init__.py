@@ -1,9 +1,10 @@
 """The exact cosine index.
 
-`cosine_index` searches, among the codes that `filters` leaves; `range_index` finds all codes within a similarity,
-by `range_searching`. `changes` adds and removes, `contents` builds, copies and gives `items`; `labelled_rows` is
-what an index knows of its rows beside their codes, by `growing_array` and `known_ids`. `class_search` keeps the
-codes of every class apart. `saved_index` saves and loads, and `storage` turns an index into files.
+`cosine_index` searches, among the codes that `filters` leaves; `range_index` finds all codes within a
+similarity, by `range_searching`. `changes` adds and removes, `contents` builds, copies and gives `items`;
+`labelled_rows` is what an index knows of its rows beside their codes, by `growing_array` and `known_ids`.
+`class_search` keeps the codes of every class apart. `saved_index` saves and loads, and `storage` turns an
+index into files.
 """
 
 from latentknn.index.contents import _restored
