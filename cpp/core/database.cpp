@@ -115,6 +115,7 @@ void Database::change(const Change& change, std::size_t threads, const ThreadPoo
   }
   const DefaultFloatEnvironment environment;
   const ThreadPool::Background background;
+  const ThreadPool::Polling polling(poll);
   auto statistics = std::make_shared<SearchStatistics>();
   std::vector<Part> parts = parts_;
   remove(parts, change);
@@ -188,6 +189,7 @@ void Database::compact(std::size_t threads, const ThreadPool::Poll& poll) {
   if (parts_.empty() || (parts_.size() == 1 && parts_.front().packing && !parts_.front().live)) return;
   const DefaultFloatEnvironment environment;
   const ThreadPool::Background background;
+  const ThreadPool::Polling polling(poll);
   std::vector<Part> parts{maker(threads, poll).join(parts_.data(), parts_.size(), {})};
   parts_.swap(parts);
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "checking.h"
@@ -28,6 +29,42 @@ void pool_stops_when_asked() {
       latentknn::ThreadPool::shared().run(2, 2, [](std::size_t) {}, [] { return true; });
   };
   check(throws<latentknn::Interrupted>(many_short_jobs), "a poll that asks to stop interrupts work of many short jobs");
+}
+
+// A thread that works itself asks as one that waits for workers does.
+void work_outside_of_tasks_stops_when_asked() {
+  using latentknn::ThreadPool;
+  int polls = 0;
+  const ThreadPool::Poll stop = [&] { return ++polls > 0; }, go_on = [] { return false; }, none;
+  const auto endless = [](const ThreadPool::Poll& poll) {
+    const ThreadPool::Polling polling(poll);
+    while (true) ThreadPool::check_interrupt();
+  };
+  check(throws<latentknn::Interrupted>([&] { endless(stop); }), "a poll that asks to stop interrupts endless work");
+  check(polls == 1, "work that was asked to stop asks no more");
+  check(throws<latentknn::Interrupted>([&] {
+          const ThreadPool::Polling polling(go_on);
+          endless(stop);
+        }),
+        "the innermost poll is asked");
+
+  const ThreadPool::Polling polling(stop);
+  const auto endless_task = [](std::size_t) {
+    while (true) ThreadPool::check_interrupt();
+  };
+  check(throws<latentknn::Interrupted>([&] { ThreadPool::shared().run(4, 2, endless_task, none); }),
+        "tasks that are given no poll are stopped by that of their caller");
+  polls = 0;
+  {
+    const ThreadPool::Polling inner(none);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(120);
+    while (std::chrono::steady_clock::now() < end) ThreadPool::check_interrupt();
+  }
+  check(polls == 0, "where the innermost poll is null nothing is asked");
+  check(throws<latentknn::Interrupted>([] {
+          while (true) ThreadPool::check_interrupt();
+        }),
+        "the poll of before is asked again afterwards");
 }
 
 void pool_passes_exceptions_on() {
@@ -99,12 +136,32 @@ void a_poll_may_fork() {
   check(went_well(child), "a child that a poll forked is told so, and goes on");
 }
 
+void a_poll_may_fork_outside_of_tasks() {
+  pid_t child = -1;
+  const latentknn::ThreadPool::Poll poll = [&] {
+    if (child < 0) child = fork();
+    return false;
+  };
+  const bool told = throws<latentknn::ForkedInside>([&] {
+    const latentknn::ThreadPool::Polling polling(poll);
+    while (child < 0) latentknn::ThreadPool::check_interrupt();
+  });
+  if (child == 0) {
+    alarm(20);
+    _exit(told && pool_works() ? 0 : 1);
+  }
+  check(!told, "the parent's own work goes on after a fork by its poll");
+  check(went_well(child), "a child that a poll forked in the middle of work is told so, and goes on");
+}
+
 }  // namespace
 
 int main() {
   pool_stops_when_asked();
+  work_outside_of_tasks_stops_when_asked();
   pool_passes_exceptions_on();
   forked_children_have_a_pool_of_their_own();
   a_poll_may_fork();
+  a_poll_may_fork_outside_of_tasks();
   return checking::summary();
 }

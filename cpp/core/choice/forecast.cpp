@@ -32,6 +32,7 @@ CandidateForecast::CandidateForecast(const KernelTable& kernels, const Principal
   if (principal != nullptr) project(*principal, sample, threads);
   std::vector<float> mean(dim_, 0.0f);
   for (std::size_t row = 0; row < count_; ++row) {
+    ThreadPool::check_interrupt();
     const auto weight = static_cast<float>(scales[row] / static_cast<double>(count_));
     for (std::size_t j = 0; j < dim_; ++j) mean[j] += sample.values[row * dim_ + j] * weight;
   }
@@ -130,6 +131,7 @@ std::vector<std::vector<float>> CandidateForecast::tails_beyond(const std::vecto
   std::vector<float> squares(count_, 0.0f);
   std::size_t from = width_;
   for (std::size_t at = counts.size(); at-- > 0;) {
+    ThreadPool::check_interrupt();
     while (from > counts[at]) {
       const float* line = by_dimension_.data() + --from * count_;
       for (std::size_t row = 0; row < count_; ++row) squares[row] += line[row] * line[row];
@@ -164,6 +166,7 @@ void CandidateForecast::add_directions(std::vector<Forecast>& forecasts) const {
     const auto error = static_cast<float>(int8_error(directions + 1));
     std::size_t left = 0, left_int8 = 0;
     for (std::size_t i = 0; i < queries_.size(); ++i) {
+      ThreadPool::check_interrupt();
       const std::size_t query = queries_[i];
       float* line = products.data() + i * count_;
       for (std::size_t j = done; j < directions; ++j) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "platform/thread_pool.h"
+
 namespace latentknn {
 namespace {
 
@@ -28,6 +30,7 @@ void CellCaps::measure(const float* points, std::size_t count) {
   sines_.resize(padded);
   std::vector<double> centre(width_);
   for (std::size_t cell = 0; cell < cells_; ++cell) {
+    ThreadPool::check_interrupt();
     const float* rows = points + cell * cell_rows_ * width_;
     const std::size_t present = std::min(cell_rows_, count - cell * cell_rows_);
     std::fill(centre.begin(), centre.end(), 0.0);
@@ -108,6 +111,7 @@ double CellCaps::share_reached(const std::vector<float>& points, const std::vect
   std::vector<std::uint8_t> marks(count * kRun);
   std::size_t reached = 0;
   for (std::size_t run = 0; run * kRun < cells_; ++run) {
+    ThreadPool::check_interrupt();
     mark(run, packed, reaches.data(), count, products, marks.data());
     for (std::size_t i = 0; i < marks.size(); ++i) reached += run * kRun + i % kRun < cells_ ? marks[i] : 0;
   }

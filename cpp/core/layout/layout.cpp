@@ -31,9 +31,13 @@ Layout::Layout(const KernelTable& kernels, std::vector<float> directions, const 
     tree_.emplace(points.data(), rows.count, width(), cell_rows(), threads, poll);
     order_ = tree_->order();
     std::vector<float> placed(points.size());
-    for (std::size_t place = 0; place < rows.count; ++place) {
-      std::copy_n(points.data() + order_[place] * width(), width(), placed.data() + place * width());
-    }
+    const auto task = [&](std::size_t index) {
+      const std::size_t end = std::min((index + 1) * kPlacesPerTask, rows.count);
+      for (std::size_t place = index * kPlacesPerTask; place < end; ++place) {
+        std::copy_n(points.data() + order_[place] * width(), width(), placed.data() + place * width());
+      }
+    };
+    ThreadPool::shared().run((rows.count + kPlacesPerTask - 1) / kPlacesPerTask, threads, task, poll);
     caps_.emplace(kernels, reduction_->width(), reduction_->excess(), cell_rows());
     caps_->measure(placed.data(), rows.count);
   }

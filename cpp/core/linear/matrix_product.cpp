@@ -21,6 +21,7 @@ PackedVectors::PackedVectors(const KernelTable& kernels, Side side, const float*
   const std::size_t length = slice_length(dim);
   std::vector<float> part(count * std::min(dim, length));
   for (std::size_t first = 0; first < dim; first += length) {
+    ThreadPool::check_interrupt();
     const std::size_t width = std::min(length, dim - first);
     for (std::size_t i = 0; i < count; ++i) std::copy_n(vectors + i * dim + first, width, part.data() + i * width);
     char* const to = packed_.data() + padded_count_ * kernel.row_bytes(first);
@@ -45,6 +46,7 @@ void multiply(const KernelTable& kernels, const PackedVectors& queries, const Pa
     const std::size_t begin = tiles * index / threads, end = tiles * (index + 1) / threads;
     const std::size_t length = PackedVectors::slice_length(dim);
     for (std::size_t first = 0; first < dim; first += length) {
+      ThreadPool::check_interrupt();
       const std::size_t width = std::min(length, dim - first);
       kernels.add_products(queries.slice(first) + begin * per_tile * kernels.of(Arithmetic::fp32).query_bytes(width),
                            end - begin, rows.slice(first), rows.padded_count() / kernels.of(Arithmetic::fp32).row_tile,

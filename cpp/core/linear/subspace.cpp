@@ -7,6 +7,7 @@
 
 #include "linear/matrix_product.h"
 #include "linear/unit_scales.h"
+#include "platform/thread_pool.h"
 
 namespace latentknn {
 namespace {
@@ -21,6 +22,7 @@ std::vector<float> second_moments(const KernelTable& kernels, const Rows& rows, 
   const std::vector<double> scales = unit_scales(rows.squared_norms, count, 1.0);
   std::vector<float> columns(dim * count);
   for (std::size_t first = 0; first < count; first += kTogether) {
+    ThreadPool::check_interrupt();
     for (std::size_t j = 0; j < dim; ++j) {
       for (std::size_t i = first; i < std::min(first + kTogether, count); ++i) {
         columns[j * count + i] = static_cast<float>(static_cast<double>(rows.values[i * dim + j]) * scales[i]);
@@ -33,6 +35,7 @@ std::vector<float> second_moments(const KernelTable& kernels, const Rows& rows, 
   multiply(kernels, left, right, count, padded, threads);
   std::vector<float> moments(dim * dim);
   for (std::size_t i = 0; i < dim; ++i) {
+    ThreadPool::check_interrupt();
     std::copy_n(padded.data() + i * right.padded_count(), dim, moments.data() + i * dim);
   }
   return moments;
@@ -52,6 +55,7 @@ std::vector<float> orthonormal(const KernelTable& kernels, const std::vector<flo
     return std::sqrt(squares);
   };
   for (std::size_t first = 0; first < directions.size(); first += dim) {
+    ThreadPool::check_interrupt();
     std::copy_n(directions.begin() + static_cast<std::ptrdiff_t>(first), dim, v.begin());
     const double before = length();
     const std::size_t count = kept.size() / dim;
@@ -103,6 +107,7 @@ double orthogonality_error(const KernelTable& kernels, const std::vector<float>&
   std::vector<double> left((dim + 7) / 8 * 8, 0.0), products(count);
   double squares = 0.0;
   for (std::size_t i = 0; i < count; ++i) {
+    ThreadPool::check_interrupt();
     std::copy_n(directions.data() + i * dim, dim, left.data());
     kernels.dot_products(left.data(), directions.data(), all.data(), count, dim, products.data());
     products[i] -= 1.0;

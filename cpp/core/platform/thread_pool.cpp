@@ -47,12 +47,23 @@ namespace {
 thread_local const std::atomic<bool>* current_stop = nullptr;
 thread_local bool in_background = false;
 
+// What the innermost Polling of the thread asks, and when it does so next.
+thread_local const ThreadPool::Poll* current_poll = nullptr;
+thread_local std::chrono::steady_clock::time_point poll_due;
+
 // How long the thread has waited since it last polled. It counts over all jobs: otherwise short jobs would never poll.
 thread_local std::chrono::steady_clock::duration unpolled{0};
 }  // namespace
 
 ThreadPool::Background::Background() : before_(in_background) { in_background = true; }
 ThreadPool::Background::~Background() { in_background = before_; }
+
+ThreadPool::Polling::Polling(const Poll& poll) : before_(current_poll) {
+  current_poll = poll ? &poll : nullptr;
+  poll_due = std::chrono::steady_clock::now() + kPollInterval;
+}
+
+ThreadPool::Polling::~Polling() { current_poll = before_; }
 
 ThreadPool& ThreadPool::shared() {
   ThreadPool* pool = shared_pool.load();
@@ -69,7 +80,15 @@ ThreadPool& ThreadPool::shared() {
 }
 
 void ThreadPool::check_interrupt() {
-  if (current_stop != nullptr && current_stop->load(std::memory_order_relaxed)) throw Interrupted();
+  if (current_stop != nullptr) {
+    if (current_stop->load(std::memory_order_relaxed)) throw Interrupted();
+  } else if (current_poll != nullptr && std::chrono::steady_clock::now() >= poll_due) {
+    const std::uint64_t process = forks();
+    const bool stops = (*current_poll)();
+    if (forks() != process) leave_in_child(stops);
+    if (stops) throw Interrupted();
+    poll_due = std::chrono::steady_clock::now() + kPollInterval;
+  }
 }
 
 void ThreadPool::run_tasks(Job& job) {
@@ -159,8 +178,9 @@ void ThreadPool::run_sized(double work, std::size_t count, std::size_t threads, 
   for (std::size_t index = 0; index < count; ++index) task(index);
 }
 
-void ThreadPool::run(std::size_t count, std::size_t threads, const Task& task, const Poll& poll) {
+void ThreadPool::run(std::size_t count, std::size_t threads, const Task& task, const Poll& given_poll) {
   if (count == 0) return;
+  const Poll& poll = given_poll || current_poll == nullptr ? given_poll : *current_poll;
   const auto job = std::make_shared<Job>();
   job->task = &task;
   job->count = count;

@@ -38,6 +38,19 @@ class ThreadPool {
     const bool before_;
   };
 
+  // While it lives, its thread's own work outside of tasks can be asked to stop: check_interrupt() asks `poll` there
+  // after every twentieth of a second, and so does run() where it is given no poll. A null poll is not asked.
+  class Polling {
+   public:
+    explicit Polling(const Poll& poll);
+    ~Polling();
+    Polling(const Polling&) = delete;
+    Polling& operator=(const Polling&) = delete;
+
+   private:
+    const Poll* const before_;
+  };
+
   // Runs task(0) ... task(count - 1) on up to `threads` workers and waits. The first exception of a task stops the
   // others and is thrown here; so is Interrupted where `poll` asks to stop. Tasks that take long call
   // check_interrupt() now and then. Every task has the default floating-point modes, whichever thread does it. Throws
@@ -51,7 +64,8 @@ class ThreadPool {
   // Whether run_sized() leaves so much work to the calling thread.
   static bool is_little(double work);
 
-  // For tasks: throws Interrupted once the work has been asked to stop.
+  // Throws Interrupted once the task that it is called in, or the work of the innermost Polling, has been asked to
+  // stop. Throws ForkedInside in a child that the poll of such work forked.
   static void check_interrupt();
 
  private:

@@ -7,6 +7,8 @@
 #include <numbers>
 #include <utility>
 
+#include "platform/thread_pool.h"
+
 namespace latentknn {
 namespace {
 
@@ -25,13 +27,37 @@ double product(const double* a, const double* b, std::size_t count) {
 
 double length(const double* a, std::size_t count) { return std::sqrt(product(a, a, count)); }
 
-// Returns the value that a share of the numbers exceeds.
-double quantile_above(std::vector<double> numbers, double share) {
-  if (numbers.empty()) return 0.0;
-  const auto rank = static_cast<std::ptrdiff_t>(share * static_cast<double>(numbers.size()));
-  std::nth_element(numbers.begin(), numbers.begin() + rank, numbers.end(), std::greater<>());
-  return numbers[static_cast<std::size_t>(rank)];
-}
+// Finds the number that a share of so many numbers exceeds. They come one by one, and only the largest stay.
+class QuantileAbove {
+ public:
+  QuantileAbove(double share, std::size_t count) : rank_(static_cast<std::size_t>(share * static_cast<double>(count))) {
+    largest_.reserve(kTimesMore * (rank_ + 1));
+  }
+
+  void add(double number) {
+    if (number <= least_) return;
+    largest_.push_back(number);
+    if (largest_.size() < largest_.capacity()) return;
+    least_ = of_rank();
+    largest_.resize(rank_ + 1);
+  }
+
+  // Returns 0 where no numbers came.
+  double value() { return largest_.empty() ? 0.0 : of_rank(); }
+
+ private:
+  static constexpr std::size_t kTimesMore = 4;
+
+  double of_rank() {
+    const auto at = largest_.begin() + static_cast<std::ptrdiff_t>(rank_);
+    std::nth_element(largest_.begin(), at, largest_.end(), std::greater<>());
+    return *at;
+  }
+
+  const std::size_t rank_;
+  double least_ = -std::numeric_limits<double>::infinity();  // as many numbers as are looked for are no smaller
+  std::vector<double> largest_;
+};
 
 }  // namespace
 
@@ -53,6 +79,7 @@ struct Int8Screen::Rotation {
     directions.resize(n * dim);
     std::vector<double> line(dim);
     for (std::size_t i = 0; i < n; ++i) {
+      ThreadPool::check_interrupt();
       if (principal.empty()) {
         for (std::size_t j = 0; j < dim; ++j) line[j] = element(i, j);
       } else {
@@ -68,6 +95,7 @@ struct Int8Screen::Rotation {
     for (std::size_t i = 0; i < n; ++i) tail.push_back(element(i, inside));
     std::vector<double> across(dim, 0.0);
     for (std::size_t i = 0; i < n; ++i) {
+      ThreadPool::check_interrupt();
       for (std::size_t j = 0; j < dim; ++j) across[j] += tail[i] * static_cast<double>(directions[i * dim + j]);
     }
     leak = length(across.data(), dim) * kSlack + static_cast<double>(n * dim) * 0x1p-53;
@@ -126,17 +154,29 @@ Int8Screen::Quantised Int8Screen::quantise(const double* vector, double step, do
 }
 
 void Int8Screen::choose_steps(const Rows& sample) {
-  const std::vector<double> all = coordinates(sample.values, sample.squared_norms, sample.count);
+  std::vector<double> all;
+  all.reserve(sample.count * width_);
+  for (std::size_t first = 0; first < sample.count; first += kRowsAtOnce) {
+    const std::size_t some = std::min(kRowsAtOnce, sample.count - first);
+    const std::vector<double> part = coordinates(sample.values + first * dim_, sample.squared_norms + first, some);
+    all.insert(all.end(), part.begin(), part.end());
+  }
   centre_.assign(width_, 0.0);
   for (std::size_t i = 0; i < sample.count; ++i) {
+    ThreadPool::check_interrupt();
     for (std::size_t j = 0; j < width_; ++j) centre_[j] += all[i * width_ + j] / static_cast<double>(sample.count);
   }
-  std::vector<double> components;
+  QuantileAbove large(2e-4, all.size()), largest(0.0, all.size());
   for (std::size_t i = 0; i < sample.count; ++i) {
-    for (std::size_t j = 0; j < width_; ++j) components.push_back(std::abs(all[i * width_ + j] - centre_[j]));
+    ThreadPool::check_interrupt();
+    for (std::size_t j = 0; j < width_; ++j) {
+      const double component = std::abs(all[i * width_ + j] - centre_[j]);
+      large.add(component);
+      largest.add(component);
+    }
   }
-  steps_.query = std::max(quantile_above(components, 2e-4), 1e-6) / steps_.query_largest;
-  steps_.row = std::max(quantile_above(std::move(components), 0.0), 1e-6) / kRowLargest;
+  steps_.query = std::max(large.value(), 1e-6) / steps_.query_largest;
+  steps_.row = std::max(largest.value(), 1e-6) / kRowLargest;
   if (kernel().wraps) {
     fit_sixteen_bits(all, sample.count);
   } else {
@@ -154,6 +194,7 @@ void Int8Screen::fit_sixteen_bits(const std::vector<double>& sample, std::size_t
   double lowest = 0.0;
   const std::size_t some = std::max<std::size_t>(1, count / 32);
   for (std::size_t q = 0; q < count; q += some) {
+    ThreadPool::check_interrupt();
     const double* query = sample.data() + q * width_;
     const double along = product(query, centre_.data(), width_);
     for (std::size_t x = 0; x < count; ++x) {
@@ -167,6 +208,7 @@ void Int8Screen::fit_sixteen_bits(const std::vector<double>& sample, std::size_t
     extremes_.highest = 0.0;
     std::vector<float> integers(width_);
     for (std::size_t q = 0; q < count; ++q) {
+      ThreadPool::check_interrupt();
       const Quantised query = quantise(sample.data() + q * width_, steps_.query, steps_.query_largest, integers.data());
       extremes_.highest = std::max(extremes_.highest, reach(query) + kOutside);
     }
@@ -184,14 +226,15 @@ void Int8Screen::fit_sixteen_bits(const std::vector<double>& sample, std::size_t
 // Sets the extremes to those of the sample's rows, except a few rows that may stay unscreened.
 void Int8Screen::measure_rows(const std::vector<double>& sample, std::size_t count) {
   std::vector<float> integers(width_);
-  std::vector<double> residuals, kept;
+  QuantileAbove residuals(kLeftOut, count), kept(kLeftOut, count);
   for (std::size_t i = 0; i < count; ++i) {
+    ThreadPool::check_interrupt();
     const Quantised row = quantise(sample.data() + i * width_, steps_.row, kRowLargest, integers.data());
-    residuals.push_back(row.residual);
-    kept.push_back(row.kept);
+    residuals.add(row.residual);
+    kept.add(row.kept);
   }
-  extremes_.residual = std::max(quantile_above(std::move(residuals), kLeftOut) * kMargin, steps_.row);
-  extremes_.row = std::max(quantile_above(std::move(kept), kLeftOut) * kMargin, steps_.row);
+  extremes_.residual = std::max(residuals.value() * kMargin, steps_.row);
+  extremes_.row = std::max(kept.value() * kMargin, steps_.row);
 }
 
 // Returns E and the slack, with a unit more for the rounding of the start and of these sums.
