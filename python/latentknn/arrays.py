@@ -68,6 +68,15 @@ def as_int64(values: ArrayLike, name: str, count: int) -> NDArray[np.int64]:
     return array.astype(np.int64)
 
 
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the distinct values of an array, sorted.
+
+    Without counts NumPy (2.3 and later) puts them into a hash table. That ends the process by an abort where
+    a daemon thread is in it at the end of the interpreter, and takes longer than sorting.
+    """
+    return np.unique(values, return_counts=True)[0]
+
+
 def as_flags(values: ArrayLike, name: str, count: int) -> NDArray[np.uint8]:
     """Return a boolean mask of `count` elements as uint8, or raise TypeError or ValueError."""
     array = as_array(values, name)

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentknn.arrays import as_rows
+from latentknn.arrays import as_rows, distinct
 from latentknn.engines import EngineLike, find_engine
 from latentknn.engines.cpu_engine import CpuDatabase
 from latentknn.files.metadata_column import rows_with
@@ -125,7 +125,7 @@ class IndexContents(ChangingContents):
     @property
     def classes(self) -> NDArray[Any]:
         """The distinct labels, sorted; ValueError where the index has no labels."""
-        return np.unique(self._held.rows.required_labels())
+        return distinct(self._held.rows.required_labels())
 
     def __len__(self) -> int:
         return len(self._held.database)

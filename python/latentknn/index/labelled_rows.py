@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentknn.arrays import as_int64
+from latentknn.arrays import as_int64, distinct
 from latentknn.files.metadata_column import as_metadata
 from latentknn.index.growing_array import GrowingArray
 from latentknn.index.growing_table import GrowingTable
@@ -217,7 +217,7 @@ class LabelledRows:
         slots = self._find(unwanted)
         if (slots == NOWHERE).any():
             raise ValueError(f"id {unwanted[slots.argmin()]} is not in the index; {outcome}")
-        slots = np.unique(slots)
+        slots = distinct(slots)
         positions = self._positions(slots)
         if len(slots) == 0:
             return positions, self

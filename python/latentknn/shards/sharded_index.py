@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core
-from latentknn.arrays import as_flags, as_rows, as_similarities
+from latentknn.arrays import as_flags, as_rows, as_similarities, distinct
 from latentknn.engines.cpu_engine import CpuDatabase
 from latentknn.engines.database import Answer
 from latentknn.engines.stored_database import others_of
@@ -138,7 +138,7 @@ class ShardedIndex(RangeShards):
     @property
     def classes(self) -> NDArray[Any]:
         """The distinct labels, sorted; ValueError where the index has no labels."""
-        return np.unique(self._required_labels())
+        return distinct(self._required_labels())
 
     def __len__(self) -> int:
         return int(self._firsts[-1])
