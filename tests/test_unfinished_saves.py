@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import latentknn as lk
 from killing import killed
 from latentknn.files.folder import WritableFolder
 from latentknn.files.shard import ShardWriter
@@ -68,7 +69,7 @@ def test_a_killed_save_leaves_the_old_index_or_the_new_one(tmp_path, name, make,
     write_index(path, new)
     usual = time.perf_counter() - begin
     kills = 0
-    for _ in range(scaled(20)):
+    while kills < scaled(20):
         shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
         write_index(path, old)
         kills += killed(lambda: write_index(path, new), generator.uniform(0, 1.2 * usual))
@@ -78,7 +79,32 @@ def test_a_killed_save_leaves_the_old_index_or_the_new_one(tmp_path, name, make,
         assert_is(path, new)
         left = files_below(Path(path))
         assert len(left) == (1 if name == "index" else 2 if make is index_of else 3), left
-    assert kills > 0
+
+
+def test_a_process_killed_as_it_compacts_and_saves_leaves_the_old_index_or_the_new_one(tmp_path):
+    path, removed = tmp_path / "index", np.arange(0, 20_000, 10)
+    generator = np.random.default_rng(2)
+    old, new, compacted = (lk.CosineIndex.from_codes(CODES[:20_000], threads=2) for _ in range(3))
+    new.remove(removed)
+    compacted.remove(removed)
+    content = {len(index): index.codes.tobytes() + index.ids.tobytes() for index in (old, new)}
+
+    def work(index):
+        index.compact()
+        index.save(f"{path}/")
+
+    begin = time.perf_counter()
+    work(compacted)
+    usual = time.perf_counter() - begin
+    kills = 0
+    while kills < scaled(10):
+        shutil.rmtree(path)
+        old.save(f"{path}/")
+        kills += killed(lambda: work(new), generator.uniform(0, 1.2 * usual))
+        found = lk.CosineIndex.load(path)
+        assert found.codes.tobytes() + found.ids.tobytes() == content[len(found)]
+        compacted.save(path)
+        assert len(os.listdir(path)) == 2
 
 
 def test_a_killed_writer_of_shards_leaves_nothing(tmp_path):
