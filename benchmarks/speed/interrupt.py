@@ -1,9 +1,9 @@
 """How long Ctrl-C takes to end each public call: from the signal to KeyboardInterrupt, in seconds.
 
-python -m benchmarks.speed.interrupt [ROUNDS] [--only NAME,NAME]
+python -m benchmarks.speed.interrupt [ROUNDS] [--dim DIM] [--codes CODES] [--only NAME,NAME]
 
 With --only, the other calls of interrupt.json stay as they are, so that a machine need not be left alone for
-long at a time.
+long at a time. Other dimensions than 128 have a file of their own, as interrupt_768.json.
 """
 
 import argparse
@@ -23,7 +23,6 @@ from benchmarks.harness.paths import RESULTS
 from benchmarks.harness.results import read_json, write_json
 from benchmarks.harness.timing import Spread
 
-CODES = 60_000
 DIM = 128
 QUERIES = 4_000
 SHORTEST_CALL_SECONDS = 0.05
@@ -33,18 +32,18 @@ MOST_ATTEMPTS_A_ROUND = 4
 Call = Callable[[], object]
 
 
-def calls(folder: Path) -> dict[str, tuple[Call, Call]]:
+def calls(folder: Path, count: int, dim: int) -> dict[str, tuple[Call, Call]]:
     """Return every call by its name, and before it what sets its scene anew."""
     generator = np.random.default_rng(0)
-    codes = generator.standard_normal((CODES, DIM), dtype=np.float32)
-    queries = generator.standard_normal((QUERIES, DIM), dtype=np.float32)
-    labels = generator.integers(0, 10, CODES)
+    codes = generator.standard_normal((count, dim), dtype=np.float32)
+    queries = generator.standard_normal((QUERIES, dim), dtype=np.float32)
+    labels = generator.integers(0, 10, count)
     names, wide = labels.astype(str), codes.astype(float)
     index = lk.CosineIndex.from_codes(codes, labels)
     index.save(folder / "index.safetensors")
-    few = lk.CosineIndex.from_codes(codes[: CODES // 8], labels[: CODES // 8])
+    few = lk.CosineIndex.from_codes(codes[: count // 8], labels[: count // 8])
     classifier = lk.CosineKNNClassifier(5).fit(codes, labels)
-    unwanted = generator.permutation(CODES)[: CODES // 2]
+    unwanted = generator.permutation(count)[: count // 2]
     shards = [lk.CosineIndex.from_codes(part) for part in np.split(codes, 4)]
     lk.CosineIndex.from_codes(codes, labels).save(f"{folder / 'shards'}/")
     changed: list[lk.CosineIndex] = []
@@ -60,10 +59,10 @@ def calls(folder: Path) -> dict[str, tuple[Call, Call]]:
 
     def holes() -> None:
         copy()
-        changed[0].remove(unwanted[: CODES // 5])
+        changed[0].remove(unwanted[: count // 5])
 
     def write_shards() -> None:
-        with TemporaryDirectory(dir=folder) as other, lk.shards.Writer(other, DIM, CODES // 4) as writer:
+        with TemporaryDirectory(dir=folder) as other, lk.shards.Writer(other, dim, count // 4) as writer:
             writer.add(codes, labels)
 
     return {
@@ -122,13 +121,16 @@ def latencies(before: Call, call: Call, rounds: int) -> tuple[float, list[float]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rounds", type=int, nargs="?", default=50)
+    parser.add_argument("--dim", type=int, default=DIM)
+    parser.add_argument("--codes", type=int, default=60_000)
     parser.add_argument("--only", default="")
     arguments = parser.parse_args()
+    name_of_results = "interrupt" if arguments.dim == DIM else f"interrupt_{arguments.dim}"
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     about = machine(lk._core.usable_processors(), ["latentknn", "numpy"])
-    measured = read_json(RESULTS / "interrupt.json").get("calls", {}) if arguments.only else {}
+    measured = read_json(RESULTS / f"{name_of_results}.json").get("calls", {}) if arguments.only else {}
     with TemporaryDirectory() as folder:
-        for name, (before, call) in calls(Path(folder)).items():
+        for name, (before, call) in calls(Path(folder), arguments.codes, arguments.dim).items():
             if arguments.only and name not in arguments.only.split(","):
                 continue
             takes, found = latencies(before, call, arguments.rounds)
@@ -137,7 +139,7 @@ def main() -> None:
                 f"{Spread.of(found)} s, median (smallest-largest) of {len(found)}" if found else "too short"
             )
             print(f"{name}: takes {takes:.2f} s; from signal to KeyboardInterrupt {spread}", flush=True)
-            write_json("interrupt", {"machine": about, "calls": measured})
+            write_json(name_of_results, {"machine": about, "codes": arguments.codes, "calls": measured})
     print(results_table(measured))
 
 
