@@ -1,9 +1,13 @@
 """How long Ctrl-C takes to end each public call: from the signal to KeyboardInterrupt, in seconds.
 
 python -m benchmarks.speed.interrupt [ROUNDS] [--dim DIM] [--codes CODES] [--only NAME,NAME]
+                                     [--processor-time]
 
 With --only, the other calls of interrupt.json stay as they are, so that a machine need not be left alone for
 long at a time. Other dimensions than 128 have a file of their own, as interrupt_768.json.
+
+With --processor-time, seconds are those of the process on all processors, which other work on the machine
+hardly lengthens: what a call computes after a signal takes no longer on a machine that is left alone.
 """
 
 import argparse
@@ -12,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +34,18 @@ SHORTEST_CALL_SECONDS = 0.05
 MOST_ATTEMPTS_A_ROUND = 4
 
 Call = Callable[[], object]
+
+
+class Clock(NamedTuple):
+    """What measures, and what sends a signal after so many of its seconds."""
+
+    now: Callable[[], float]
+    timer: int
+    signal: int
+
+
+WALL = Clock(time.perf_counter, signal.ITIMER_REAL, signal.SIGALRM)
+PROCESSOR = Clock(time.process_time, signal.ITIMER_PROF, signal.SIGPROF)
 
 
 def calls(folder: Path, count: int, dim: int) -> dict[str, tuple[Call, Call]]:
@@ -96,25 +112,25 @@ def calls(folder: Path, count: int, dim: int) -> dict[str, tuple[Call, Call]]:
     }
 
 
-def latencies(before: Call, call: Call, rounds: int) -> tuple[float, list[float]]:
+def latencies(before: Call, call: Call, rounds: int, clock: Clock) -> tuple[float, list[float]]:
     """Return how long a call takes, and how long after a signal at a random moment each of some ended."""
     before()
-    began = time.perf_counter()
+    began = clock.now()
     call()
-    takes = time.perf_counter() - began
+    takes = clock.now() - began
     generator = np.random.default_rng(1)
     found: list[float] = []
     for _ in range(MOST_ATTEMPTS_A_ROUND * rounds):
         if len(found) == rounds or takes < SHORTEST_CALL_SECONDS:
             break
         before()
-        due = time.perf_counter() + generator.uniform(0.002, 0.9 * takes)
-        signal.setitimer(signal.ITIMER_REAL, due - time.perf_counter())
+        due = clock.now() + generator.uniform(0.002, 0.9 * takes)
+        signal.setitimer(clock.timer, due - clock.now())
         try:
             call()
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(clock.timer, 0)
         except KeyboardInterrupt:
-            found.append(time.perf_counter() - due)
+            found.append(clock.now() - due)
     return takes, found
 
 
@@ -124,16 +140,20 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=DIM)
     parser.add_argument("--codes", type=int, default=60_000)
     parser.add_argument("--only", default="")
+    parser.add_argument("--processor-time", action="store_true")
     arguments = parser.parse_args()
+    clock = PROCESSOR if arguments.processor_time else WALL
     name_of_results = "interrupt" if arguments.dim == DIM else f"interrupt_{arguments.dim}"
-    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    if arguments.processor_time:
+        name_of_results += "_processor_time"
+    signal.signal(clock.signal, signal.default_int_handler)
     about = machine(lk._core.usable_processors(), ["latentknn", "numpy"])
     measured = read_json(RESULTS / f"{name_of_results}.json").get("calls", {}) if arguments.only else {}
     with TemporaryDirectory() as folder:
         for name, (before, call) in calls(Path(folder), arguments.codes, arguments.dim).items():
             if arguments.only and name not in arguments.only.split(","):
                 continue
-            takes, found = latencies(before, call, arguments.rounds)
+            takes, found = latencies(before, call, arguments.rounds, clock)
             measured[name] = {"call_seconds": takes, "seconds": found}
             spread = (
                 f"{Spread.of(found)} s, median (smallest-largest) of {len(found)}" if found else "too short"
