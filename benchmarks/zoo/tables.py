@@ -121,6 +121,9 @@ def all_tables() -> str:
         parts.append(f"### Time of a row\n\n{row_times_table(times)}")
     if measured := read_json(RESULTS / "training.json"):
         parts.append(f"### Training, images per processor second\n\n{training_table(measured['models'])}")
+    if beside := read_json(RESULTS / "training_beside.json"):
+        title = f"### Training, beside {beside['beside']}, images per processor second"
+        parts.append(f"{title}\n\n{beside_table(beside['lines'])}")
     if generated := read_json(RESULTS / "generated_fashion_mnist.json"):
         parts.append(f"### Generated images, Fashion-MNIST\n\n{generated_table(generated)}")
     return "\n\n".join(parts) + "\n"
@@ -153,6 +156,24 @@ def training_table(models: dict[str, Any]) -> str:
                 *(_spread(found["over"][way], ".2f") for way in others),
             ]
             for name, found in models.items()
+        ),
+    )
+
+
+def beside_table(lines: Rows) -> str:
+    """Say how fast models are trained by this version and another one."""
+    return table(
+        ["model", "computes in", "threads", "before", "now", "times as fast"],
+        (
+            [
+                line["model"],
+                line["dtype"].removeprefix("mixed_"),
+                str(line["threads"]),
+                _spread(line["before"], ",.0f"),
+                _spread(line["now"], ",.0f"),
+                _spread(line["times as fast"], ".2f"),
+            ]
+            for line in lines.values()
         ),
     )
 

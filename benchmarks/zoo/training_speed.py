@@ -61,17 +61,24 @@ def ways_to_train(name: str, images: Any, labels: Any) -> dict[str, Way]:
 
 
 def plain_loop(model: Any, images: Any, labels: Any) -> Way:
-    """Return Keras's own loop over the layers of a model."""
+    """Return Keras's own loop over the layers of a model; where they are ours, over Keras's of their kind."""
     from latentknn.models.backend import keras
+
+    def of_keras(layer: Any) -> Any:
+        plain = {"BatchNormalization": keras.layers.BatchNormalization, "Dropout": keras.layers.Dropout}
+        return plain.get(type(layer).__name__, type(layer)).from_config(layer.get_config())
+
+    def network_of_keras(network: Any) -> Any:
+        return keras.models.clone_model(network, clone_function=of_keras)
 
     scaled = images[..., None].astype(np.float32) / np.float32(255)
     if model.uses_labels:
         layers, targets = (
-            [model.augmentation, model.encoder, model.head],
+            [model.augmentation, network_of_keras(model.encoder), model.head],
             np.eye(10, dtype=np.float32)[labels],
         )
     else:
-        layers, targets = [model.encoder, model.decoder], scaled
+        layers, targets = [network_of_keras(each) for each in (model.encoder, model.decoder)], scaled
     network = keras.Sequential([keras.Input(model.input_shape), *layers])
     network.compile(optimizer=model.make_optimizer(), loss=model.loss, jit_compile=False)
     batch = model.default_batch_size

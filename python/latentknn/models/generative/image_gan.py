@@ -13,6 +13,7 @@ from latentknn.models.generative.prior import sample_prior
 from latentknn.models.images import ImageShape, check_input_shape
 from latentknn.models.layers.activations import activation_layer
 from latentknn.models.layers.batch_normalization import BatchNormalization
+from latentknn.models.layers.dropout import Dropout
 from latentknn.models.layers.precision import layers_computing_in
 from latentknn.models.layers.running_averages import check_averaging, early_momentum
 from latentknn.models.layers.scaling import scale_pixels
@@ -224,7 +225,7 @@ def _encoder(
         network.add(keras.layers.Conv2D(channels, kernel_size, 2, padding="same"))
         network.add(activation_layer(activation, _SLOPE))
         if dropout != 0:
-            network.add(keras.layers.Dropout(dropout))
+            network.add(Dropout(dropout))
     network.add(keras.layers.Flatten())
     network.add(keras.layers.Dense(latent_dim, dtype="float32"))
     network.add(activation_layer(activation, _SLOPE, dtype="float32"))

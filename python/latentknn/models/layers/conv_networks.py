@@ -6,6 +6,7 @@ from latentknn.models.backend import keras
 from latentknn.models.images import ImageShape
 from latentknn.models.layers.activations import activation_layer
 from latentknn.models.layers.batch_normalization import BatchNormalization
+from latentknn.models.layers.dropout import Dropout
 
 
 def conv_encoder(
@@ -109,4 +110,4 @@ def _add_activation(network: Any, activation: str, dropout: float) -> None:
     network.add(activation_layer(activation))
     network.add(BatchNormalization())
     if dropout != 0:
-        network.add(keras.layers.Dropout(dropout))
+        network.add(Dropout(dropout))

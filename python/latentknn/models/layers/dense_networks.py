@@ -6,6 +6,7 @@ from typing import Any
 
 from latentknn.models.backend import keras
 from latentknn.models.images import ImageShape
+from latentknn.models.layers.dropout import Dropout
 
 
 def dense_encoder(
@@ -93,4 +94,4 @@ def _add_hidden_layers(network: Any, hidden_units: Iterable[int], activation: st
     for units in hidden_units:
         network.add(keras.layers.Dense(units, activation=activation))
         if dropout != 0:
-            network.add(keras.layers.Dropout(dropout))
+            network.add(Dropout(dropout))
