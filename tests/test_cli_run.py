@@ -45,13 +45,18 @@ def test_a_run_writes_its_files(finished_run):
         "checkpoint",
         "classification_report.txt",
         "encoder.keras",
+        "epochs",
         "index.html",
         "index.safetensors",
         "report.json",
         "settings.json",
         "test_codes.safetensors",
     }
-    for picture in pictures:
+    assert {path.name for path in (out / "epochs").iterdir()} == {
+        f"{kind}_{epoch:04}.png" for kind in ("generated", "reconstructions") for epoch in (1, 2)
+    }
+    assert '<a href="epochs">' in (out / "index.html").read_text()
+    for picture in [*pictures, "epochs/generated_0002.png", "epochs/reconstructions_0001.png"]:
         assert imread(out / picture)[..., :3].std() > 0.02
 
 

@@ -213,6 +213,7 @@ def _do(settings: RunSettings, folder: RunFolder, *, resume: bool, overwrite: bo
         from latentknn.report import write_report
     from latentknn.datasets import describe_rare_classes
     from latentknn.evaluation import Stopwatch, run_experiment
+    from latentknn.report.epoch_pictures import EpochPictures
 
     stopwatch = Stopwatch(lambda stage: print(stage, flush=True), bar)
     dataset = _load_dataset(settings)
@@ -238,6 +239,7 @@ def _do(settings: RunSettings, folder: RunFolder, *, resume: bool, overwrite: bo
                 threads=settings.threads,
                 checkpoint_dir=folder.checkpoint,
                 resume=resume,
+                callbacks=[EpochPictures(folder.epochs, dataset, settings.seed)],
                 verbose=1 if sys.stdout.isatty() else 2,
                 stopwatch=stopwatch,
             )

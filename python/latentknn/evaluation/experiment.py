@@ -17,12 +17,9 @@ from latentknn.encoders import Encoder, ReadyCodes, TrainableEncoder, as_encoder
 from latentknn.evaluation.appearance import experiment_html, experiment_text
 from latentknn.evaluation.choosing import CANDIDATES, VoteScore, best_vote, score_votes
 from latentknn.evaluation.classification import Classification
-from latentknn.evaluation.splitting import hold_out
+from latentknn.evaluation.splitting import hold_out_share
 from latentknn.evaluation.stages import Stopwatch
 from latentknn.index import CosineIndex
-
-HELD_OUT_SHARE = 1 / 12
-"""Share of the training images that are held out: 5,000 of MNIST's 60,000."""
 
 _IMAGES_TO_IMITATE = 2000
 
@@ -121,6 +118,7 @@ def run_experiment(
     resume: bool = False,
     verbose: str | int = "auto",
     record_samples: bool = True,
+    callbacks: Iterable[Any] = (),
     stopwatch: Stopwatch | None = None,
 ) -> Experiment:
     """Train an encoder, index its codes, choose a vote and classify the whole test set once.
@@ -149,6 +147,8 @@ def run_experiment(
         See `ImageEncoder.fit`.
     record_samples : bool
         Whether a model that can generate or decode generates a few images after every epoch.
+    callbacks : iterable of keras.callbacks.Callback
+        Further callbacks of the training.
     stopwatch : Stopwatch, optional
         Measures the stages.
 
@@ -176,7 +176,7 @@ def run_experiment(
     stopwatch = stopwatch or Stopwatch()
     train_items, train_labels, unit = dataset.train_items, dataset.train_labels, dataset.unit
     class_count = len(dataset.class_names)
-    kept, held_out = hold_out(train_labels, max(1, round(HELD_OUT_SHARE * len(train_labels))), seed)
+    kept, held_out = hold_out_share(train_labels, seed)
     encoder = ReadyCodes(train_items[:1]) if model is None else as_encoder(model)
 
     history: dict[str, list[float]] = {}
@@ -198,7 +198,7 @@ def run_experiment(
                 batch_size=batch_size,
                 epochs=epochs,
                 verbose=verbose,
-                callbacks=[this_session, recorder] if generates else [this_session],
+                callbacks=[this_session, *([recorder] if generates else []), *callbacks],
                 validation_data=(train_items[held_out], train_labels[held_out]),
                 checkpoint_dir=checkpoint_dir,
                 resume=resume,

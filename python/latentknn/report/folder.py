@@ -31,6 +31,8 @@ class RunFolder:
         Precision, recall, F1 and support of every class (text).
     confusion_matrix, losses, reconstructions, codes, interpolation, samples, code_map : Path
         Pictures (PNG); some models lack some of them.
+    epochs : Path
+        Folder of pictures of what the model rebuilt and generated after every epoch (PNG).
     page : Path
         The page that shows the results (HTML).
     whole_page : Path
@@ -61,6 +63,7 @@ class RunFolder:
         self.interpolation = self.path / "interpolation.png"
         self.samples = self.path / "samples.png"
         self.code_map = self.path / "code_map.png"
+        self.epochs = self.path / "epochs"
         self.page = self.path / "index.html"
         self.whole_page = self.path / "page.html"
 
@@ -88,5 +91,6 @@ class RunFolder:
             self.whole_page,
         ):
             path.unlink(missing_ok=True)
-        if self.checkpoint.exists():
-            shutil.rmtree(self.checkpoint)
+        for folder in (self.checkpoint, self.epochs):
+            if folder.exists():
+                shutil.rmtree(folder)

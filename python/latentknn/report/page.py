@@ -195,6 +195,9 @@ def _files(experiment: Experiment, folder: RunFolder) -> str:
         f'<li><a href="{escape(path.name)}">{escape(path.name)}</a>: {escape(description)}</li>'
         for path, description in descriptions.items()
     )
+    if folder.epochs.exists():
+        what = "what the model rebuilt of held-out images, and generated, after every epoch"
+        items += f'\n<li><a href="{folder.epochs.name}">{folder.epochs.name}</a>: {what}</li>'
     return f"<ul>\n{items}\n</ul>"
 
 
