@@ -364,8 +364,20 @@ def test_the_class_loss_is_there_only_if_asked_for(digits):
     plain, with_loss = small_conditional(), small_conditional(class_loss_weight=0.5)
     assert set(plain.fit(images, labels, verbose=0).history) == {"loss"}
     history = with_loss.fit(images, labels, verbose=0, epochs=4, batch_size=16).history
-    assert set(history) == {"loss", "reconstruction", "classification"}
+    assert set(history) == {"loss", "reconstruction", "classification", "head_accuracy"}
     total = np.add(history["reconstruction"], history["classification"])
     np.testing.assert_allclose(history["loss"], total, rtol=1e-5)
     assert history["classification"][-1] < history["classification"][0]
     assert with_loss.count_params() == plain.count_params() + 7 * 10
+
+
+def test_the_accuracy_of_the_head_is_that_of_codes_under_the_true_class(digits):
+    images, labels = digits.train_images[:128], digits.train_labels[:128]
+    tests, truth = digits.test_images[:100], digits.test_labels[:100]
+    model = small_conditional(class_loss_weight=0.5)
+    history = model.fit(images, labels, epochs=3, verbose=0, validation_data=(tests, truth)).history
+    logits = model.head(model.encode(tests, labels=truth)).numpy()
+    assert history["val_head_accuracy"][-1] == pytest.approx(np.mean(logits.argmax(axis=1) == truth))
+    assert history["head_accuracy"][-1] > history["head_accuracy"][0]
+    found = model.evaluate(tests, truth, verbose=0, return_dict=True)
+    assert found["head_accuracy"] == pytest.approx(history["val_head_accuracy"][-1])

@@ -45,7 +45,8 @@ class ConditionalAutoencoder(Autoencoder):
         Keras activation of the convolutions but for the pixels; ``"leaky_relu"`` has slope 0.3 below zero.
     class_loss_weight : float
         Factor of the cross-entropy of a layer that reads the class from the multiplied code; 0: no such
-        layer.
+        layer. With it every epoch logs ``head_accuracy``, the share of images whose class the layer reads
+        from codes that were multiplied by the vector of that very class: not what a query can expect.
     learning_rate : float
         Learning rate of Adam.
     seed : int
@@ -110,6 +111,7 @@ class ConditionalAutoencoder(Autoencoder):
         self.embedding = embedding
         if class_loss_weight > 0:
             self.head = head
+            self.head_accuracy = keras.metrics.SparseCategoricalAccuracy(name="head_accuracy")
 
         # Config
         self.num_classes = int(num_classes)
@@ -266,6 +268,7 @@ class ConditionalAutoencoder(Autoencoder):
         if self.class_loss_weight > 0:
             logits = self.head(y_pred["codes"])
             losses = keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
+            self.head_accuracy.update_state(y, logits)
             parts["classification"] = self.class_loss_weight * weighted_mean(losses, sample_weight)
         return parts
 
