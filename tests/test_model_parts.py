@@ -9,7 +9,7 @@ from latentknn.models.backend import keras
 from latentknn.models.base.image_encoder import ImageEncoder
 from latentknn.models.images import prepare_images
 from latentknn.models.training.batches import batches_per_epoch, training_batches
-from small_models import SHAPE, small_model
+from small_models import SHAPE, small_model, train
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,47 @@ def test_reconstruct_decodes_the_codes(images):
     assert np.array_equal(model.reconstruct(images), model.decode(model.encode(images)))
     with pytest.raises(ValueError, match=r"codes of shape \(3, 7\), but the model takes \(N, 6\)"):
         model.decode(np.zeros((3, 7)))
+
+
+CONVOLUTIONAL = pytest.mark.parametrize("name", ["conditional_ae", "conv_ae", "triplet"])
+
+
+@CONVOLUTIONAL
+@pytest.mark.parametrize("kernel_size", [1, 4, 5])
+def test_kernels_of_convolutions_have_the_size_that_is_asked_for(name, kernel_size, images, tmp_path):
+    model = small_model(name, kernel_size=kernel_size, strides=(1, 2))
+    kernels = [
+        layer.kernel_size
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose)
+    ]
+    assert kernels == [(kernel_size, kernel_size)] * (2 if name == "triplet" else 4)
+    train(model, images[:96])
+    if name != "triplet":
+        assert model.reconstruct(images[:3]).shape == (3, *SHAPE)
+    model.save(tmp_path / "model.keras")
+    loaded = models.load(tmp_path / "model.keras")
+    assert loaded.kernel_size == kernel_size
+    assert np.array_equal(loaded.encode(images), model.encode(images))
+
+
+@CONVOLUTIONAL
+def test_batch_normalisation_can_be_left_out(name, images, tmp_path):
+    model = small_model(name, batch_normalization=False)
+    assert not [
+        layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    train(model, images[:96])
+    model.save(tmp_path / "model.keras")
+    loaded = models.load(tmp_path / "model.keras")
+    assert not loaded.batch_normalization
+    assert np.array_equal(loaded.encode(images), model.encode(images))
+
+
+@CONVOLUTIONAL
+def test_empty_kernels_are_refused(name):
+    with pytest.raises(ValueError, match="received kernel_size 0, expected at least 1"):
+        small_model(name, kernel_size=0)
 
 
 def test_conv_ae_refuses_unequal_lists():

@@ -1,9 +1,12 @@
 """Trainings follow the conventions of Keras, go on after a break, and read arrays and datasets alike."""
 
+import json
 import re
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from latentknn.datasets import load
 from latentknn.models.backend import keras, tf
@@ -94,6 +97,26 @@ def test_a_checkpoint_is_not_overwritten_by_accident(images, tmp_path):
     with pytest.raises(ValueError, match="resume=True needs checkpoint_dir"):
         train(small_model("stacked_ae"), images, resume=True)
     assert (tmp_path / FILE_NAME).read_bytes() == content
+
+
+def test_a_checkpoint_that_lacks_an_option_is_one_of_its_default(images, tmp_path):
+    """An older version wrote it, which did not have the option yet."""
+    uninterrupted, first = small_model("triplet"), small_model("triplet")
+    train(uninterrupted, images, epochs=2)
+    train(first, images, epochs=1, checkpoint_dir=tmp_path)
+    path = tmp_path / FILE_NAME
+    with safe_open(path, framework="numpy") as file:
+        content = json.loads(file.metadata()["state"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    assert content["run"].pop("kernel_size") == 3
+    assert content["run"].pop("batch_normalization") is True
+    save_file(tensors, path, metadata={"state": json.dumps(content)})
+
+    with pytest.raises(ValueError, match="kernel_size was 3 and is 5; train with the same settings"):
+        train(small_model("triplet", kernel_size=5), images, epochs=2, checkpoint_dir=tmp_path, resume=True)
+    resumed = small_model("triplet")
+    train(resumed, images, epochs=2, checkpoint_dir=tmp_path, resume=True)
+    assert_same_bits(state(resumed), state(uninterrupted))
 
 
 def test_a_failed_checkpoint_leaves_the_old_one(images, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from latentknn.models.training.one_cycle import OneCycle
 
 @keras.saving.register_keras_serializable(package="latentknn")
 class ConvAutoencoder(Autoencoder):
-    """Strided 3x3 convolutions to a dense code, mirrored by transposed convolutions, and squared error.
+    """Strided convolutions to a dense code, mirrored by transposed convolutions, and squared error.
 
     Every convolution but the last is followed by leaky ReLU, batch normalisation and dropout; the last one
     gives pixels by a sigmoid. Images may be moved and mirrored before they are encoded, never those that are
@@ -35,6 +35,10 @@ class ConvAutoencoder(Autoencoder):
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
     activation : str
         Keras activation of the convolutions but for the pixels; ``"leaky_relu"`` has slope 0.3 below zero.
+    kernel_size : int
+        Width and height of the kernels of all convolutions.
+    batch_normalization : bool
+        Whether the convolutions are followed by batch normalisation.
     shift : int
         Most pixels by which training images are moved in each direction before they are encoded.
     mirror : bool
@@ -84,6 +88,8 @@ class ConvAutoencoder(Autoencoder):
         strides: Iterable[int] = (1, 2, 2, 1),
         dropout: float = 0.25,
         activation: str = "leaky_relu",
+        kernel_size: int = 3,
+        batch_normalization: bool = True,
         shift: int = 0,
         mirror: bool = False,
         whitening: float = 0.0,
@@ -95,9 +101,13 @@ class ConvAutoencoder(Autoencoder):
         # Layers
         input_shape = check_input_shape(input_shape)
         filters, strides = tuple(filters), tuple(strides)
+        kind: dict[str, Any] = {
+            "kernel_size": kernel_size,
+            "batch_normalization": batch_normalization,
+        }
         with seeded_layers(seed), layers_computing_in(kwargs.get("dtype")):
-            encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout, activation)
-            decoder = conv_decoder(input_shape, latent_dim, filters, strides, dropout, activation)
+            encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout, activation, **kind)
+            decoder = conv_decoder(input_shape, latent_dim, filters, strides, dropout, activation, **kind)
             augmentation = RandomAugmentation(
                 shift=shift, mirror=mirror, erase=0.0, seed=seed, dtype="float32"
             )
@@ -124,6 +134,8 @@ class ConvAutoencoder(Autoencoder):
         self.strides = strides
         self.dropout = dropout
         self.activation = activation
+        self.kernel_size = kernel_size
+        self.batch_normalization = batch_normalization
         self.shift = shift
         self.mirror = mirror
         self.whitening = whitening

@@ -5,6 +5,7 @@ It holds the model's variables (weights, statistics of batch normalisation, the 
 the optimizer's variables, the history, and the state of those of Keras's callbacks that have one.
 """
 
+import inspect
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -65,10 +66,14 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         with safe_open(self.path, framework="numpy") as file:
             state = json.loads(file.metadata()["state"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        earlier = state["run"]
+        if earlier.get("model") == self.training.get("model"):
+            # An older version did not know all options, and trained as their defaults say.
+            earlier = _default_options(model) | earlier
         differences = [
-            f"{key} was {state['run'].get(key)!r} and is {self.training.get(key)!r}"
-            for key in sorted(state["run"].keys() | self.training.keys())
-            if state["run"].get(key) != self.training.get(key)
+            f"{key} was {earlier.get(key)!r} and is {self.training.get(key)!r}"
+            for key in sorted(earlier.keys() | self.training.keys())
+            if earlier.get(key) != self.training.get(key)
         ]
         if differences:
             raise ValueError(
@@ -133,6 +138,15 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(self.path) as unfinished:
             save_file(tensors, unfinished, metadata={"state": json.dumps(state)})
+
+
+def _default_options(model: Any) -> dict[str, Any]:
+    """Return the options of a model's constructor that have defaults, and these, as JSON values."""
+    parameters = inspect.signature(type(model).__init__).parameters.values()
+    defaults = {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
+    return json.loads(  # type: ignore[no-any-return]
+        json.dumps({name: value for name, value in defaults.items() if value is not inspect.Parameter.empty})
+    )
 
 
 def _variables(model: Any) -> dict[str, Any]:

@@ -16,10 +16,13 @@ def conv_encoder(
     strides: tuple[int, ...],
     dropout: float,
     activation: str = "leaky_relu",
+    *,
+    kernel_size: int = 3,
+    batch_normalization: bool = True,
 ) -> Any:
-    """Return a network from images through strided 3x3 convolutions to a dense code.
+    """Return a network from images through strided convolutions to a dense code.
 
-    Every convolution is followed by its activation, batch normalisation and dropout.
+    Every convolution is followed by its activation, batch normalisation and dropout, where there are such.
 
     Parameters
     ----------
@@ -33,6 +36,10 @@ def conv_encoder(
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
     activation : str
         Activation of every convolution.
+    kernel_size : int
+        Width and height of the kernels of all convolutions.
+    batch_normalization : bool
+        Whether convolutions are followed by batch normalisation.
 
     Returns
     -------
@@ -42,16 +49,18 @@ def conv_encoder(
     Raises
     ------
     ValueError
-        If there are no filters, or not as many strides.
+        If there are no filters, or not as many strides, or kernels are empty.
     """
+    if kernel_size < 1:
+        raise ValueError(f"received kernel_size {kernel_size}, expected at least 1")
     if len(filters) != len(strides) or not filters:
         raise ValueError(
             f"received filters {filters} and strides {strides}, expected equally many, at least one"
         )
     network = keras.Sequential([keras.Input(input_shape)], name="encoder")
     for channels, stride in zip(filters, strides, strict=True):
-        network.add(keras.layers.Conv2D(channels, 3, stride, padding="same"))
-        _add_activation(network, activation, dropout)
+        network.add(keras.layers.Conv2D(channels, kernel_size, stride, padding="same"))
+        _add_activation(network, activation, dropout, batch_normalization)
     network.add(keras.layers.Flatten())
     network.add(keras.layers.Dense(latent_dim, dtype="float32"))
     return network
@@ -64,6 +73,9 @@ def conv_decoder(
     strides: tuple[int, ...],
     dropout: float,
     activation: str = "leaky_relu",
+    *,
+    kernel_size: int = 3,
+    batch_normalization: bool = True,
 ) -> Any:
     """Return the mirror of ``conv_encoder``: a dense layer and transposed convolutions to sigmoid pixels.
 
@@ -71,7 +83,7 @@ def conv_decoder(
     ----------
     output_shape : tuple of int
         (H, W, C) of the images.
-    latent_dim, filters, strides, dropout, activation
+    latent_dim, filters, strides, dropout, activation, kernel_size, batch_normalization
         Those of the encoder.
 
     Returns
@@ -89,11 +101,11 @@ def conv_decoder(
     network.add(keras.layers.Dense(grid_height * grid_width * filters[-1]))
     network.add(keras.layers.Reshape((grid_height, grid_width, filters[-1])))
     for channels, stride in zip(filters[-2::-1], strides[:0:-1], strict=True):
-        network.add(keras.layers.Conv2DTranspose(channels, 3, stride, padding="same"))
-        _add_activation(network, activation, dropout)
+        network.add(keras.layers.Conv2DTranspose(channels, kernel_size, stride, padding="same"))
+        _add_activation(network, activation, dropout, batch_normalization)
     network.add(
         keras.layers.Conv2DTranspose(
-            output_channels, 3, strides[0], padding="same", activation="sigmoid", dtype="float32"
+            output_channels, kernel_size, strides[0], padding="same", activation="sigmoid", dtype="float32"
         )
     )
     _, decoded_height, decoded_width, _ = network.output_shape
@@ -106,8 +118,9 @@ def conv_decoder(
     return network
 
 
-def _add_activation(network: Any, activation: str, dropout: float) -> None:
+def _add_activation(network: Any, activation: str, dropout: float, batch_normalization: bool) -> None:
     network.add(activation_layer(activation))
-    network.add(BatchNormalization())
+    if batch_normalization:
+        network.add(BatchNormalization())
     if dropout != 0:
         network.add(Dropout(dropout))

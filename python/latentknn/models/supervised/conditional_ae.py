@@ -43,6 +43,10 @@ class ConditionalAutoencoder(Autoencoder):
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
     activation : str
         Keras activation of the convolutions but for the pixels; ``"leaky_relu"`` has slope 0.3 below zero.
+    kernel_size : int
+        Width and height of the kernels of all convolutions.
+    batch_normalization : bool
+        Whether the convolutions are followed by batch normalisation.
     class_loss_weight : float
         Factor of the cross-entropy of a layer that reads the class from the multiplied code; 0: no such
         layer. With it every epoch logs ``head_accuracy``, the share of images whose class the layer reads
@@ -82,6 +86,8 @@ class ConditionalAutoencoder(Autoencoder):
         strides: Iterable[int] = (1, 2, 2, 1),
         dropout: float = 0.25,
         activation: str = "leaky_relu",
+        kernel_size: int = 3,
+        batch_normalization: bool = True,
         class_loss_weight: float = 0.0,
         learning_rate: float = 5e-4,
         seed: int = 0,
@@ -90,9 +96,13 @@ class ConditionalAutoencoder(Autoencoder):
         # Layers
         input_shape = check_input_shape(input_shape)
         filters, strides = tuple(filters), tuple(strides)
+        kind: dict[str, Any] = {
+            "kernel_size": kernel_size,
+            "batch_normalization": batch_normalization,
+        }
         with seeded_layers(seed), layers_computing_in(kwargs.get("dtype")):
-            encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout, activation)
-            decoder = conv_decoder(input_shape, latent_dim, filters, strides, dropout, activation)
+            encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout, activation, **kind)
+            decoder = conv_decoder(input_shape, latent_dim, filters, strides, dropout, activation, **kind)
             embedding = keras.layers.Embedding(num_classes, latent_dim, dtype="float32")
             embedding.build((None,))
             head = keras.layers.Dense(num_classes, dtype="float32")
@@ -119,6 +129,8 @@ class ConditionalAutoencoder(Autoencoder):
         self.strides = strides
         self.dropout = dropout
         self.activation = activation
+        self.kernel_size = kernel_size
+        self.batch_normalization = batch_normalization
         self.class_loss_weight = class_loss_weight
         self.finish(keras.losses.MeanSquaredError())
 

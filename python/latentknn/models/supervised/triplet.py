@@ -37,6 +37,10 @@ class TripletEncoder(SupervisedEncoder):
         Share of the values that dropout sets to zero, from 0 (no dropout) to below 1.
     activation : str
         Keras activation of the convolutions; ``"leaky_relu"`` has slope 0.3 below zero.
+    kernel_size : int
+        Width and height of the kernels of all convolutions.
+    batch_normalization : bool
+        Whether the convolutions are followed by batch normalisation.
     mining : {"batch_hard", "batch_all"}
         Whether each anchor counts with its farthest positive and nearest negative, or with every pair.
     margin : float or None
@@ -97,6 +101,8 @@ class TripletEncoder(SupervisedEncoder):
         strides: Iterable[int] = (1, 2, 2, 1),
         dropout: float = 0.25,
         activation: str = "leaky_relu",
+        kernel_size: int = 3,
+        batch_normalization: bool = True,
         mining: str = "batch_all",
         margin: float | None = 1.0,
         classification_weight: float = 1.0,
@@ -113,8 +119,12 @@ class TripletEncoder(SupervisedEncoder):
         filters, strides = tuple(filters), tuple(strides)
         if mining not in _MINING:
             raise ValueError(f"received mining {mining!r}, expected one of {', '.join(_MINING)}")
+        kind: dict[str, Any] = {
+            "kernel_size": kernel_size,
+            "batch_normalization": batch_normalization,
+        }
         with seeded_layers(seed), layers_computing_in(kwargs.get("dtype")):
-            encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout, activation)
+            encoder = conv_encoder(input_shape, latent_dim, filters, strides, dropout, activation, **kind)
             head = keras.layers.Dense(num_classes, dtype="float32")
             head.build((None, latent_dim))
             augmentation = RandomAugmentation(
@@ -141,6 +151,8 @@ class TripletEncoder(SupervisedEncoder):
         self.strides = strides
         self.dropout = dropout
         self.activation = activation
+        self.kernel_size = kernel_size
+        self.batch_normalization = batch_normalization
         self.mining = mining
         self.margin = margin
         self.classification_weight = classification_weight
