@@ -58,7 +58,7 @@ class EpochPictures(keras.callbacks.Callback):  # type: ignore[misc]
         capabilities = self.model.capabilities
         if "reconstruct" in capabilities:
             rebuilt = self.model.reconstruct(self._originals)
-            originals = self._originals.reshape(rebuilt.shape) / np.float32(255)
+            originals = np.asarray(self._originals.reshape(rebuilt.shape) / 255, np.float32)
             self._write(f"reconstructions_{epoch + 1:04}.png", _row_under_row(originals, rebuilt))
         if not capabilities.isdisjoint({"generate", "decode"}):
             generated = generate_images(self.model, _GENERATED, *self._few, self._seed)
