@@ -41,6 +41,7 @@ void score_all(const Search& search, const std::vector<std::uint32_t>& list, con
     std::iota(queries.begin(), queries.end(), first);
     scorer.start(queries);
     std::vector<decltype(made(first))> collected;
+    collected.reserve(count);
     for (std::size_t q = 0; q < count; ++q) collected.push_back(made(first + q));
     std::vector<std::uint32_t> others;
     for (std::size_t at = begin; at < end; at += chunk) {
