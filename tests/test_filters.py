@@ -231,3 +231,35 @@ def test_a_bad_query_is_named_by_its_own_number():
     queries[2, 0] = np.nan
     with pytest.raises(ValueError, match="row 2"):
         INDEX.search(queries, 1, allowed=lk.Groups(["b", "a", "b"]), pad=True)
+
+
+def test_groups_are_not_what_numpy_would_make_of_them():
+    index = lk.CosineIndex.from_codes(np.eye(4))
+    with pytest.raises(ValueError, match="label 1 is missing"):
+        index.search(np.eye(4), 1, allowed=lk.Groups(["ada", float("nan"), "bob", "eve"], rows=list("abcd")))
+    with pytest.raises(TypeError, match="all strings or all numbers"):
+        index.search(np.eye(4)[:2], 1, allowed=lk.Groups([1.0, "a"], rows=list("abcd")))
+
+
+def test_groups_that_no_query_has_are_no_reason_to_fail():
+    index = lk.CosineIndex.from_codes(np.eye(4))
+    result = index.search(np.eye(4)[:1], 1, allowed=lk.Groups(["z"], rows=list("abcd")), pad=True)
+    assert result.ids.tolist() == [[-1]]
+    others = index.search(np.eye(4)[:1], 4, allowed=lk.Groups(["z"], rows=list("abcd"), others=True))
+    assert sorted(others.ids[0].tolist()) == [0, 1, 2, 3]
+
+
+def test_progress_is_told_while_groups_are_searched(monkeypatch):
+    codes = np.random.default_rng(0).standard_normal((600, 4))
+    index = lk.CosineIndex.from_codes(codes)
+    told = []
+    index.search(
+        codes,
+        2,
+        allowed=lk.Groups(np.arange(600) % 2, rows=np.arange(600) % 2),
+        progress=lambda done, count: told.append((done, count)),
+    )
+    assert told[0] == (0, 600)
+    assert told[-1] == (600, 600)
+    assert len(told) > 3
+    assert told == sorted(set(told))

@@ -221,3 +221,17 @@ def test_an_index_goes_to_processes_and_answers_there_alike():
         assert labels.tolist() == expected.labels.tolist()
         assert item.metadata == {"file": "d.png", "n": 3}
     assert_same_results(copy.deepcopy(index).search(CODES, k=3, scores64=True), expected)
+
+
+@pytest.mark.parametrize("key", [np.array(1.5), np.array("1"), np.array(True), np.bool_(True), 1.0])
+def test_what_is_no_integer_is_no_id(key):
+    index = lk.CosineIndex.from_codes(np.eye(3))
+    assert key not in index
+    with pytest.raises(TypeError):
+        index[key]
+
+
+def test_an_integer_in_an_array_without_axes_is_an_id():
+    index = lk.CosineIndex.from_codes(np.eye(3))
+    assert index[np.array(1)].id == 1
+    assert np.array(1) in index

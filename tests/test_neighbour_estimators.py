@@ -355,3 +355,43 @@ def test_an_index_of_somebody_else_is_not_changed():
     with pytest.raises(TypeError, match="add codes to that index"):
         lk.CosineKNNClassifier.from_index(index).partial_fit(QUERIES[:1], [1])
     assert len(index) == len(CODES)
+
+
+def test_partial_fit_takes_strings_of_any_kind():
+    strings = np.array(["a", "b"], object)
+    clf = lk.CosineKNNClassifier().partial_fit(np.eye(2), strings).partial_fit(-np.eye(2), strings)
+    clf.partial_fit([[1.0, 1.0]], ["c"], classes=[])
+    assert clf.classes_.tolist() == ["a", "b", "c"]
+    assert clf.predict([[-1.0, 0.1], [1.0, 1.1]]).tolist() == ["a", "c"]
+
+
+def test_codes_of_no_weight_are_as_if_they_were_not_there():
+    codes = np.array([[1.0, 0.0], [1.0, 0.0], [0.9, 0.1], [0.5, 0.5]])
+    targets, weights = np.array([0.0, 100.0, 10.0, 20.0]), np.array([1.0, 0.0, 1.0, 1.0])
+    there = weights > 0
+    regressor = lk.CosineKNNRegressor(2, weights="distance")
+    expected = regressor.fit(codes[there], targets[there]).predict(None)
+    found = regressor.fit(codes, targets, sample_weight=weights).predict(None)
+    assert found[there].tolist() == expected.tolist()
+
+    labels, codes = np.array(list("qBAB")), np.array([[1, 0], [1, 0.01], [1, 0.1], [1, 0.2]])
+    clf = lk.CosineKNNClassifier(2)
+    expected = clf.fit(codes[there], labels[there]).predict(None)
+    assert clf.fit(codes, labels, sample_weight=weights).predict(None)[there].tolist() == expected.tolist()
+
+
+def test_ten_weights_of_a_tenth_count_as_one():
+    clf = lk.CosineKNNClassifier(1).fit(np.eye(10), np.arange(10), sample_weight=np.full(10, 0.1))
+    assert clf.predict(np.eye(10)[:1]).tolist() == [0]
+
+
+def test_neighbours_without_weight_decide_no_tie():
+    codes, labels = [[1.0, 0.0], [1.0, 0.1], [1.0, 0.2]], ["B", "A", "B"]
+    clf = lk.CosineKNNClassifier(3, weights=lambda distances: (distances > 0).astype(float))
+    assert clf.fit(codes, labels).predict([[1.0, 0.0]]).tolist() == ["A"]
+
+
+def test_masked_targets_are_refused():
+    targets = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
+    with pytest.raises(ValueError, match="row 1 of the targets is masked"):
+        lk.CosineKNNRegressor(1).fit(np.eye(3), targets)

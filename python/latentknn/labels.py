@@ -33,7 +33,7 @@ def as_labels(values: ArrayLike, count: int) -> NDArray[Any]:
         If the shape is wrong, or a label is missing or does not fit NumPy's strings; the message names the
         first.
     """
-    array = as_array(values, "labels")
+    array = _read(values)
     if array.shape != (count,):
         raise ValueError(f"labels must have shape ({count},), one a code, received shape {array.shape}")
     _check_present(array)
@@ -48,13 +48,23 @@ def labels_for_scikit_learn(values: ArrayLike) -> NDArray[Any]:
     TypeError, ValueError
         See `as_labels`; a wrong shape raises nothing here.
     """
-    array = as_array(values, "labels")
+    array = _read(values)
     _check_present(array)
     if array.ndim != 1 or array.dtype.kind not in "OT":
         return array
     labels = as_labels(array, len(array))
     # scikit-learn does not know NumPy's strings of variable width.
     return labels if array.dtype.kind == "T" else array
+
+
+def _read(values: ArrayLike) -> NDArray[Any]:
+    """Return labels as NumPy reads them, but refuse what it would turn into strings beside strings."""
+    array = as_array(values, "labels")
+    if array.dtype.kind == "U" and isinstance(values, (list, tuple)):
+        objects = np.asarray(values, object)
+        _check_present(objects)
+        _of_objects(objects.ravel().tolist())
+    return array
 
 
 def _check_present(labels: NDArray[Any]) -> None:

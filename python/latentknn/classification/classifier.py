@@ -165,9 +165,10 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
         given = for_scikit_learn(X, "codes")
         codes, labels = validate_data(self, given, labels, reset=first, **VALIDATION)
         check_classification_targets(labels)
-        known = np.empty(0, labels.dtype) if first else np.asarray(self.classes_)
+        known = np.empty(0, labels.dtype) if first else as_labels(self.classes_, len(self.classes_))
         for more in (labels, *([] if classes is None else [labels_for_scikit_learn(classes)])):
-            known = more if len(known) == 0 else join_labels(known, as_labels(more, len(more)))
+            if len(more) > 0:
+                known = more if len(known) == 0 else join_labels(known, as_labels(more, len(more)))
         all_classes = np.unique(known)
         rows = np.searchsorted(all_classes, labels)
         if first:
@@ -176,10 +177,9 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
             rows = np.concatenate([np.searchsorted(all_classes, self.classes_)[self._class_of_row], rows])
             assert isinstance(self.index_, CosineIndex)
             assert not isinstance(self.classes_, list)
+            counts = None if self._counts is None else np.concatenate([self._counts, np.ones(len(codes))])
             self.index_.add(codes)
-            self.n_samples_fit_ = len(rows)
-            if self._counts is not None:
-                self._counts = np.concatenate([self._counts, np.ones(len(codes))])
+            self.n_samples_fit_, self._counts = len(rows), counts
         self.classes_, self._class_of_row = all_classes, rows
         return self
 

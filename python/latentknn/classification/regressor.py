@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import validate_data
 
-from latentknn.array_likes import for_scikit_learn
+from latentknn.array_likes import as_array, for_scikit_learn
 from latentknn.classification.base import check_neighbour_count
 from latentknn.classification.searching import VALIDATION, NeighbourSearch
 from latentknn.classification.vote import Weights, check_weights, vote_of, weigh_counted
@@ -100,8 +100,9 @@ class CosineKNNRegressor(
         """
         check_neighbour_count(self.n_neighbors)
         check_weights(self.weights, self.temperature)
+        given = None if y is None else as_array(y, "targets")
         codes, targets = validate_data(
-            self, for_scikit_learn(X, "codes"), y, multi_output=True, y_numeric=True, **VALIDATION
+            self, for_scikit_learn(X, "codes"), given, multi_output=True, y_numeric=True, **VALIDATION
         )
         self._fit_codes(codes, sample_weight)
         self._targets = np.array(targets, np.float64)

@@ -12,10 +12,15 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from latentknn.array_likes import for_scikit_learn
 from latentknn.classification.base import check_neighbour_count, thread_count
 from latentknn.engines import EngineLike
+from latentknn.engines.stored_database import others_of
 from latentknn.index import CosineIndex, SearchResult
 
 VALIDATION: dict[str, Any] = {"dtype": None, "ensure_all_finite": False}
 """scikit-learn checks the shape and the feature names; the index checks the values and rounds them once."""
+
+
+_ROUNDING = 1e-9
+"""Sums of weights are compared up to this share, so that ten of 0.1 count as one."""
 
 
 class SearchedIndex(Protocol):
@@ -153,20 +158,39 @@ class NeighbourSearch:
         """Return every query's neighbours, as many as count as `n_neighbors`, and as how many each counts."""
         if self._counts is None:
             return self._search(X, self.n_neighbors), None
+        check_is_fitted(self)
         check_neighbour_count(self.n_neighbors)
-        allowed = None if X is None else self._counts > 0
-        ascending = np.sort(self._counts if allowed is None else self._counts[allowed])
-        # Without itself, a code finds those of the others.
-        sums = np.cumsum(ascending if X is not None else ascending[:-1])
-        total = float(sums[-1]) if len(sums) > 0 else 0.0
-        if self.n_neighbors > total:
+        allowed = self._counts > 0
+        # A code does not count for itself.
+        itself = int(X is None)
+        available = int(np.count_nonzero(allowed)) - itself
+        total = float(self._counts.sum() - itself * self._counts.max(initial=0.0))
+        needed = self.n_neighbors * (1.0 - _ROUNDING)
+        if needed > total or available < 1:
             raise ValueError(
                 f"n_neighbors is {self.n_neighbors}, but the weights of the codes add up to {total}: ask for "
                 "fewer neighbours or fit with larger weights"
             )
-        enough = int(np.searchsorted(sums, self.n_neighbors)) + 1
-        found = self._search(X, enough, allowed)
-        return found, self._counts[found.positions]
+        asked = min(self.n_neighbors, available)
+        while True:
+            found = self._search_others(asked, allowed) if X is None else self._search(X, asked, allowed)
+            counts = self._counts[found.positions]
+            if asked == available or (counts.sum(axis=1) >= needed).all():
+                return found, counts
+            asked = min(2 * asked, available)
+
+    def _search_others(self, k: int, allowed: NDArray[np.bool_]) -> SearchResult:
+        """Find for every training code its neighbours among those of the others that are allowed."""
+        assert isinstance(self.index_, CosineIndex)
+        found = self.index_.search(self.index_.codes, k + 1, allowed=allowed, scores64=True)
+        others = others_of(found.positions, np.arange(len(found.positions)))
+        shape = (len(others), k)
+        return SearchResult(
+            found.similarities[others].reshape(shape),
+            found.ids[others].reshape(shape),
+            found.positions[others].reshape(shape),
+            found.scores[others].reshape(shape),
+        )
 
     def _search(self, X: ArrayLike | None, k: int, allowed: NDArray[np.bool_] | None = None) -> SearchResult:
         check_is_fitted(self)

@@ -174,7 +174,8 @@ def _given(values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     if weights.shape != shape:
         raise ValueError(f"weights() must return an array of shape {shape}, received shape {weights.shape}")
     if not (np.isfinite(weights) & (weights >= 0)).all():
-        raise ValueError("weights() must return finite numbers of at least 0, received others")
+        wrong = weights[~(np.isfinite(weights) & (weights >= 0))][0]
+        raise ValueError(f"weights() must return finite numbers of at least 0, received {wrong}")
     weights[~weights.any(axis=1)] = 1.0
     return weights
 
@@ -223,7 +224,8 @@ def winning_classes(
     for queries in _slices(len(neighbour_classes), max(1, _VOTES_AT_ONCE // class_count)):
         classes = neighbour_classes[queries]
         votes = class_votes(classes, weights[queries], class_count)
-        votes_of_neighbour = np.take_along_axis(votes, classes, axis=1)
+        # Neighbours without weight do not vote; so they decide no ties.
+        votes_of_neighbour = np.where(weights[queries] > 0, np.take_along_axis(votes, classes, axis=1), -1.0)
         # argmax returns the first of equal values, as the rule for ties demands.
         first = votes_of_neighbour.argmax(axis=1)
         winners[queries] = np.take_along_axis(classes, first[:, None], axis=1)[:, 0]

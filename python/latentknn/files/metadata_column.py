@@ -105,7 +105,7 @@ def rows_with(table: Any, name: str, values: Any) -> NDArray[np.int64]:
         if isinstance(values, (str, bytes)):
             raise TypeError(f"received {values!r} in place of a list of values")
         wanted = arrow.array(values, column.type)
-    except (arrow.ArrowInvalid, arrow.ArrowTypeError, TypeError) as error:
+    except (arrow.ArrowInvalid, arrow.ArrowTypeError, OverflowError, TypeError) as error:
         raise TypeError(f"values of column {name!r} are of type {column.type}: {error}") from error
     distinct = compute.unique(wanted)
     found = compute.index_in(distinct, value_set=column)

@@ -14,7 +14,7 @@ from latentknn.index.filters import Groups
 from latentknn.index.items import Item, Items
 from latentknn.index.one_shot import cosine_search
 from latentknn.index.range_results import RadiusResult, SimilarPairs
-from latentknn.index.search_result import SearchResult
+from latentknn.index.search_result import SearchResult, _LookedUp
 from latentknn.public_names import listing
 
 __all__ = [
@@ -43,6 +43,7 @@ for _pickled in (
     RadiusResult,
     SearchResult,
     SimilarPairs,
+    _LookedUp,
     _restored,
 ):
     _pickled.__module__ = __name__

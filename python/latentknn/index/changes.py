@@ -265,7 +265,7 @@ class ChangingContents:
         held = self._held
         if not held.database.changes_itself:
             return look(held)
-        with suppress(KeyError, ValueError):
+        with suppress(LookupError, ValueError):
             made = look(held)
             if self._held is held and not self._in_change:
                 return made

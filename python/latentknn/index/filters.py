@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from latentknn.array_likes import as_array
 from latentknn.arrays import as_int64
 from latentknn.engines.database import NO_ROW, Answer, Database
 from latentknn.index.labelled_rows import LabelledRows
+from latentknn.index.pieces import search_and_tell
 from latentknn.labels import as_labels, join_labels
 from latentknn.progress import Tell
 
@@ -155,19 +157,22 @@ class _OfGroups(_PerQuery):
     """Codes of each query's group, or of all others."""
 
     def __init__(self, of_queries: NDArray[Any], of_rows: NDArray[Any], others: bool) -> None:
-        together = of_queries if of_rows.size == 0 else of_rows
         if of_queries.size > 0 and of_rows.size > 0:
             try:
-                together = join_labels(of_rows, of_queries)
+                of_rows, of_queries = np.split(join_labels(of_rows, of_queries), [len(of_rows)])
             except ValueError:
                 raise ValueError(
                     f"groups of the codes, of dtype {of_rows.dtype}, and of the queries, of dtype "
                     f"{of_queries.dtype}, are numbers and strings, or numbers that no type holds together"
                 ) from None
-        groups, numbers = np.unique(together, return_inverse=True)
-        self._groups, kinds = np.split(numbers, [len(of_rows)])
+        groups, kinds = np.unique(of_queries, return_inverse=True)
+        # The number of each code's group, or -1 where no query belongs to it.
+        self._groups = np.full(len(of_rows), -1, np.intp)
+        if len(groups) > 0 and len(of_rows) > 0:
+            numbers = np.minimum(np.searchsorted(groups, of_rows), len(groups) - 1)
+            self._groups = np.where(groups[numbers] == of_rows, numbers, -1)
         self._others = others
-        own = np.bincount(self._groups, minlength=len(groups))
+        own = np.bincount(self._groups[self._groups >= 0], minlength=len(groups))
         super().__init__(kinds, len(of_rows) - own if others else own, len(of_rows))
 
     def _flags_of(self, kind: int) -> NDArray[np.uint8]:
@@ -240,22 +245,29 @@ def search_filtered(
     similarities, scores = np.full(shape, np.nan, np.float32), np.full(shape, np.nan) if scores64 else None
     positions, ids = np.full(shape, NO_ROW, np.int64), np.full(shape, NO_ROW, np.int64)
     everything = Selection(np.arange(len(rounded)), None, len(database))
-    done = 0
-    if tell is not None:
-        tell(done, len(rounded))
+    done, told = 0, -1
+
+    def say_after(before: int, answered: int, _: int) -> None:
+        nonlocal told
+        if tell is not None and before + answered > told:
+            told = before + answered
+            tell(told, len(rounded))
+
+    say_after(0, 0, 0)
     for selection in [everything] if chosen is None else chosen.selections():
         found = min(k, selection.available)
         if found > 0:
             lowest = None if at_least is None else at_least[selection.queries]
-            answer = database.search(
-                rounded[selection.queries], found, selection.flags, threads, scores64, lowest
-            )
+            asked = (rounded[selection.queries], found, selection.flags, threads, scores64, lowest)
+            if tell is None:
+                answer = database.search(*asked)
+            else:
+                answer = search_and_tell(database, *asked, partial(say_after, done))
             for whole, part in zip((similarities, positions, ids, scores), answer, strict=True):
                 if whole is not None and part is not None:
                     whole[selection.queries, :found] = part
         done += len(selection.queries)
-        if tell is not None and len(selection.queries) > 0:
-            tell(done, len(rounded))
+        say_after(done, 0, 0)
     if pad and at_least is not None:
         similarities[positions == NO_ROW] = np.nan
         if scores is not None:
@@ -267,7 +279,7 @@ def _groups(values: ArrayLike, count: int, of_what: str) -> NDArray[Any]:
     array = as_array(values, "groups")
     if array.shape != (count,):
         raise ValueError(f"groups must have shape ({count},), one a {of_what}, received shape {array.shape}")
-    return as_labels(array, count)
+    return as_labels(values, count)
 
 
 def _flags_of_ids(ids: NDArray[Any], rows: LabelledRows) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -108,12 +109,18 @@ def items_of(database: Database, rows: LabelledRows, ids: NDArray[np.int64]) -> 
 
 def is_integer(value: Any) -> bool:
     """Return whether a value is one integer of any size, and no truth value."""
-    return hasattr(value, "__index__") and not isinstance(value, (bool, np.bool_)) and np.ndim(value) == 0
+    if np.ndim(value) != 0 or getattr(value, "dtype", type(value)) in (bool, np.bool_):
+        return False
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
 
 
 def one_id(value: Any) -> NDArray[np.int64]:
     """Return an array of one id; KeyError for an integer beyond 64 bits, which no code has as its id."""
-    number = int(value)
+    number = operator.index(value)
     limits = np.iinfo(np.int64)
     if not limits.min <= number <= limits.max:
         raise KeyError(f"id {number} is not in the index")
