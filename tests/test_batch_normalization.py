@@ -222,6 +222,15 @@ def test_what_the_fused_operation_does_not_do_is_left_to_keras(shape, options, d
         assert np.array_equal(one, other)
 
 
+def test_nothing_is_fused_in_a_model_that_xla_compiles():
+    model = small_model("conv_ae")
+    layer = next(each for each in model._flatten_layers() if isinstance(each, BatchNormalization))
+    images = batch((2, 3, 3, layer.moving_mean.shape[0]))
+    assert (FUSED in operations(layer, images)) == ON_PROCESSOR
+    model.compile(optimizer=model.optimizer, jit_compile=True)
+    assert FUSED not in operations(layer, images)
+
+
 def test_outside_of_training_outputs_are_those_of_keras_to_the_bit():
     inputs = batch((4, 3, 3, 16))
     ours, plain = both_layers(inputs.shape)

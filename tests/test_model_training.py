@@ -119,6 +119,21 @@ def test_a_checkpoint_that_lacks_an_option_is_one_of_its_default(images, tmp_pat
     assert_same_bits(state(resumed), state(uninterrupted))
 
 
+def test_a_model_of_the_callers_own_goes_on_from_its_checkpoint(images, tmp_path):
+    class Named(models.StackedAutoencoder):
+        def __init__(self, *, name="named", width=np.int64(4), **options):
+            super().__init__(**options)
+
+    def named():
+        return Named(input_shape=SHAPE, **SMALL.get("stacked_ae", {}))
+
+    uninterrupted, first, resumed = named(), named(), named()
+    train(uninterrupted, images, epochs=2)
+    train(first, images, epochs=1, checkpoint_dir=tmp_path)
+    train(resumed, images, epochs=2, checkpoint_dir=tmp_path, resume=True)
+    assert_same_bits(state(resumed), state(uninterrupted))
+
+
 def test_a_failed_checkpoint_leaves_the_old_one(images, tmp_path, monkeypatch):
     train(small_model("stacked_ae"), images, checkpoint_dir=tmp_path)
     content = (tmp_path / FILE_NAME).read_bytes()

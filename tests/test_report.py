@@ -81,6 +81,12 @@ def test_loss_picture(tmp_path):
     saved(figure, tmp_path)
 
 
+def test_what_an_older_version_did_not_measure_begins_later():
+    loss, accuracy = draw_losses({"loss": [3.0, 2.0, 1.0], "head_accuracy": [0.5, 0.6]}).axes
+    assert loss.lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert accuracy.lines[0].get_xdata().tolist() == [2, 3]
+
+
 def test_examples_show_every_class_before_any_twice():
     labels = np.array([2, 2, 0, 1, 0, 2, 1])
     assert choose_examples(labels).tolist() == [2, 3, 0, 4, 6, 1, 5]

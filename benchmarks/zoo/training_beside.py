@@ -1,11 +1,14 @@
 """Times training beside that of another version of the package, in processor time for an image.
 
-    git worktree add ../before v0.1.0 && cp python/latentknn/_core*.so ../before/python/latentknn
-    python -m benchmarks.zoo.training_beside ../before/python --named "version 0.1.0"
+    git worktree add ../before COMMIT
+    cp "$(python -c 'import latentknn._core as core; print(core.__file__)')" ../before/python/latentknn
+    python -m benchmarks.zoo.training_beside ../before/python --named "the version before"
 
-The versions train in processes of their own, which take turns: each process trains a model for one pass to
-warm up, and is timed for another. Time is that of all the process's threads, so other work on the machine
-counts little. The results become a table of zoo.md; a line that is there is not measured again.
+The package itself must be installed from a wheel or not at all: an editable one is imported whatever is asked
+for, which is an error here. The versions train in processes of their own, which take turns: each process
+trains a model for one pass to warm up, and is timed for another. Time is that of all the process's threads, so
+other work on the machine counts little. The results become a table of zoo.md; a line that is there is not
+measured again.
 """
 
 import json
@@ -13,6 +16,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.command_line import parser
@@ -20,7 +24,7 @@ from benchmarks.harness.paths import RESULTS, ROOT
 from benchmarks.harness.results import read_json, write_json
 from benchmarks.harness.timing import Spread, ratios
 from benchmarks.zoo import tables
-from latentknn import datasets
+from latentknn import datasets, models
 
 NAME = "training_beside"
 
@@ -38,9 +42,11 @@ DTYPES = ("float32", "mixed_bfloat16")
 ROUNDS = 3
 
 
-def seconds_to_train(name: str, dtype: str, threads: int) -> float:
-    """Return the processor time of a training with the package that this process has."""
-    from latentknn import models
+def seconds_to_train(name: str, dtype: str, threads: int, folder: Path) -> float:
+    """Return the processor time of a training with the package in a folder, and end with any other."""
+    found = Path(models.__file__).resolve()
+    if not found.is_relative_to(folder.resolve()):
+        raise SystemExit(f"the package was imported from {found}, not from {folder}; is it an editable one?")
     from latentknn.models.backend import tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -96,7 +102,7 @@ def main() -> None:
     given = options.parse_args()
     if given.train:
         name, dtype, threads = given.train
-        print(json.dumps(seconds_to_train(name, dtype, int(threads))))
+        print(json.dumps(seconds_to_train(name, dtype, int(threads), Path(given.folder))))
         return
 
     from latentknn.report.environment import describe_environment

@@ -197,13 +197,14 @@ void ThreadPool::run(std::size_t count, std::size_t threads, const Task& task, c
   const std::uint64_t process = forks();
   std::unique_lock lock(job->mutex);
   const auto finished = [&job] { return job->active == 0 && job->exhausted(); };
+  bool interrupted = false;
   if (poll) {
     auto due = std::chrono::steady_clock::now() + kPollInterval - unpolled;
     while (!job->idle.wait_until(lock, due, finished)) {
       lock.unlock();
       const bool stops = !job->stop && poll();
       if (forks() != process) leave_in_child(stops);
-      if (stops) job->stop = true;
+      if (stops) interrupted = job->stop = true;
       due = std::chrono::steady_clock::now() + kPollInterval;
       lock.lock();
     }
@@ -218,6 +219,8 @@ void ThreadPool::run(std::size_t count, std::size_t threads, const Task& task, c
     std::erase(jobs_, job);
     count_waiting();
   }
+  // Whoever polls may hold what interrupted it, as Python does its KeyboardInterrupt; no task's error may replace that.
+  if (interrupted) throw Interrupted();
   if (job->error) std::rethrow_exception(job->error);
   if (job->stop) throw Interrupted();
 }

@@ -64,14 +64,19 @@ class ExactScorer {
   // products that belong to smaller similarities, however all of it is rounded.
   class Threshold {
    public:
-    explicit Threshold(double threshold)
-        : square_(threshold > 0.0 ? threshold * threshold * (1.0 - 0x1p-48)
-                                  : -std::numeric_limits<double>::infinity()) {}
+    explicit Threshold(double threshold) : square_(square(threshold)) {}
     bool excludes(double product, double squared_norms) const {
       return product * std::abs(product) < square_ * squared_norms;
     }
 
    private:
+    // The square of a tiny threshold is rounded by more than the margin, or is zero.
+    static double square(double threshold) {
+      constexpr double kTiny = 0x1p-500;
+      if (threshold > kTiny) return threshold * threshold * (1.0 - 0x1p-48);
+      return threshold > 0.0 ? 0.0 : -std::numeric_limits<double>::infinity();
+    }
+
     double square_;
   };
 

@@ -259,7 +259,7 @@ class FaissDatabase(StoredDatabase):
         """Find all rows in a query's range; FaissRequestError unless the index is flat."""
         rows = self._rounded(queries)
         with self._lock:
-            found = self._in_range(rows, at_least, allowed, threads, most)
+            found = self._in_range(rows, at_least, allowed, threads, most, None)
             return in_order(found, len(rows), self._known_ids(), by_similarity, scores64)
 
     def count_range(
@@ -275,7 +275,7 @@ class FaissDatabase(StoredDatabase):
         with self._lock:
             for first in range(0, len(rows), _COUNTED_AT_ONCE):
                 some = slice(first, first + _COUNTED_AT_ONCE)
-                found = self._in_range(rows[some], at_least[some], allowed, threads, sys.maxsize)
+                found = self._in_range(rows[some], at_least[some], allowed, threads, sys.maxsize, None)
                 counts[some] = np.bincount(found.queries, minlength=len(counts[some]))
         return counts
 
@@ -285,9 +285,8 @@ class FaissDatabase(StoredDatabase):
         """Find the rows in range behind each of some; FaissRequestError unless the index is flat."""
         rows = self.rows(first, last)
         with self._lock:
-            # Each pair is found from both of its rows.
-            found = self._in_range(rows, np.full(len(rows), at_least), None, threads, sys.maxsize)
-            return in_order(found.behind(first, most), len(rows), self._known_ids(), by_similarity, False)
+            found = self._in_range(rows, np.full(len(rows), at_least), None, threads, most, first)
+            return in_order(found, len(rows), self._known_ids(), by_similarity, False)
 
     def _in_range(
         self,
@@ -296,6 +295,7 @@ class FaissDatabase(StoredDatabase):
         allowed: NDArray[np.uint8] | None,
         threads: int,
         most: int,
+        first_row: int | None,
     ) -> Found:
         check_flags(allowed, len(self))
         index = self._ready(threads)
@@ -310,7 +310,7 @@ class FaissDatabase(StoredDatabase):
         parameters = None if allowed is None else self._selecting(index, allowed)
         flat = FlatRanges(index, self._store, parameters, threads)
         with _translated(f"search {self.strategy!r} within a similarity"), _threads(threads):
-            return flat.find(rows, _unit(rows), at_least, most)
+            return flat.find(rows, _unit(rows), at_least, most, first_row)
 
     def _selecting(self, index: Any, allowed: NDArray[np.uint8]) -> Any:
         """Return FAISS's parameters for a search among allowed rows; they must name all others again."""

@@ -11,7 +11,10 @@ from latentknn import _core
 from latentknn.engines.database import Ranges
 
 _QUERIES_AT_ONCE = 64
-"""Queries that FAISS is asked together: it holds all that it finds for them."""
+"""Queries that FAISS is asked together, at most."""
+
+_PAIRS_AT_ONCE = 2**22
+"""Pairs that FAISS may find together: it holds them all."""
 
 _SCORED_AT_ONCE = 2**14
 """Pairs of a query and a row that are scored together, with a copy of the query for each."""
@@ -28,12 +31,6 @@ class Found(NamedTuple):
     def nothing(cls) -> Found:
         """Return no pairs."""
         return cls(np.empty(0, np.intp), np.empty(0, np.int64), np.empty(0, np.float64))
-
-    def behind(self, first: int, most: int) -> Found:
-        """Return the pairs whose rows stand behind their queries, which are rows from `first` on."""
-        behind = self.positions > first + self.queries
-        check_count(int(np.count_nonzero(behind)), most)
-        return Found(self.queries[behind], self.positions[behind], self.scores[behind])
 
 
 def check_count(count: int, most: int) -> None:
@@ -75,25 +72,41 @@ class FlatRanges:
         self._margin = (store.dim + 16) * 2.0**-23
 
     def find(
-        self, rows: NDArray[np.float32], units: NDArray[np.float32], at_least: NDArray[np.float64], most: int
+        self,
+        rows: NDArray[np.float32],
+        units: NDArray[np.float32],
+        at_least: NDArray[np.float64],
+        most: int,
+        first_row: int | None,
     ) -> Found:
-        """Find all rows in range of each query, at least one; TooManyFoundError for more than `most`."""
+        """Find all rows in range of each query, at least one; TooManyFoundError for more than `most`.
+
+        Where the queries are the rows from `first_row` on, only rows behind each itself are found.
+        """
         found, count = [], 0
-        for first in range(0, len(rows), _QUERIES_AT_ONCE):
-            last = min(first + _QUERIES_AT_ONCE, len(rows))
-            some = self._find_some(rows[first:last], units[first:last], at_least[first:last])
+        step = max(1, min(_QUERIES_AT_ONCE, _PAIRS_AT_ONCE // len(self._store)))
+        for first in range(0, len(rows), step):
+            last = min(first + step, len(rows))
+            itself = None if first_row is None else first_row + first
+            some = self._find_some(rows[first:last], units[first:last], at_least[first:last], itself)
             count += len(some.scores)
             check_count(count, most)
             found.append(some._replace(queries=some.queries + first))
         return Found(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
 
     def _find_some(
-        self, rows: NDArray[np.float32], units: NDArray[np.float32], at_least: NDArray[np.float64]
+        self,
+        rows: NDArray[np.float32],
+        units: NDArray[np.float32],
+        at_least: NDArray[np.float64],
+        first_row: int | None,
     ) -> Found:
         radius = float(at_least.min()) - self._margin
         limits, similarities, positions = self._index.range_search(units, radius, params=self._parameters)
         queries = np.repeat(np.arange(len(rows)), np.diff(limits.astype(np.int64)))
         likely = similarities >= at_least[queries] - self._margin
+        if first_row is not None:
+            likely &= positions > first_row + queries
         queries, positions = queries[likely], positions[likely].astype(np.int64)
         scores = np.empty(len(queries), np.float64)
         for begin in range(0, len(queries), _SCORED_AT_ONCE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,16 +29,17 @@ _FIRST_ROWS, _MOST_ROWS = 2**12, 2**16
 def as_thresholds(similarity: ArrayLike, queries: int) -> NDArray[np.float64]:
     """Return the similarity that each query asks for, or raise TypeError or ValueError."""
     values = as_array(similarity, "similarity")
-    if values.ndim == 0:
-        values = np.repeat(values, queries if queries > 0 else 1)
-    thresholds = as_similarities(values, "similarity", len(values) if queries == 0 else queries)
+    alone = values.ndim == 0
+    thresholds = as_similarities(
+        values.reshape(1) if alone else values, "similarity", 1 if alone else queries
+    )
     if (thresholds < -1.0).any():
         query = int((thresholds < -1.0).argmax())
         raise ValueError(
             "similarity must be at least -1, as similarities are, "
             f"received {thresholds[query]} for query {query}"
         )
-    return thresholds[:queries]
+    return np.repeat(thresholds, queries) if alone else thresholds
 
 
 def search_radius(
@@ -51,7 +53,7 @@ def search_radius(
     max_results: int,
 ) -> RadiusResult:
     """Find all rows within a query's similarity; ValueError where they are more than `max_results`."""
-    most = positive(max_results, "max_results")
+    most = min(positive(max_results, "max_results"), sys.maxsize)
     try:
         ends, similarities, positions, ids, scores = database.search_range(
             queries, thresholds, allowed, threads, sort, scores64, most

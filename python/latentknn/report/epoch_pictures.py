@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.image import imsave
 from numpy.typing import NDArray
 
+from latentknn.atomic_file import atomic_file
 from latentknn.datasets import Dataset
 from latentknn.evaluation import generate_images
 from latentknn.evaluation.splitting import hold_out_share
@@ -67,7 +68,9 @@ class EpochPictures(keras.callbacks.Callback):  # type: ignore[misc]
     def _write(self, name: str, images: NDArray[np.float32]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         pixels = np.rint(255 * mosaic(images)).astype(np.uint8)
-        imsave(self._folder / name, pixels if pixels.ndim == 3 else np.stack([pixels] * 3, axis=-1))
+        with atomic_file(self._folder / name) as unfinished:
+            colours = pixels if pixels.ndim == 3 else np.stack([pixels] * 3, axis=-1)
+            imsave(unfinished, colours, format="png")
 
 
 def mosaic(images: NDArray[np.float32]) -> NDArray[np.float32]:

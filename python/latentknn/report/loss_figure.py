@@ -21,14 +21,15 @@ def draw_losses(history: Mapping[str, Sequence[float]]) -> Figure:
     panels = figure.subplots(rows, columns, squeeze=False).flat
     for axes in panels[len(quantities) :]:
         axes.set_axis_off()
+    last = max(map(len, history.values()), default=0)
     for axes, name in zip(panels, quantities, strict=False):
         lines = {"training images": name, "held-out images": f"val_{name}"}
         for (label, key), colour, marker in zip(lines.items(), COLOURS, "os", strict=False):
             if key in history:
-                epochs = range(1, len(history[key]) + 1)
+                # A quantity that an older version did not measure begins where a newer one went on.
+                epochs = range(last - len(history[key]) + 1, last + 1)
                 axes.plot(epochs, history[key], color=colour, marker=marker, markersize=5, label=label)
-        epochs_drawn = max(len(history[key]) for key in lines.values() if key in history)
-        axes.set_xlim(0.75, epochs_drawn + 0.25)
+        axes.set_xlim(0.75, last + 0.25)
         axes.set_xlabel("epoch")
         axes.set_ylabel(name.replace("_", " "))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

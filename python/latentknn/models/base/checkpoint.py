@@ -7,7 +7,7 @@ the optimizer's variables, the history, and the state of those of Keras's callba
 
 import inspect
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         earlier = state["run"]
         if earlier.get("model") == self.training.get("model"):
             # An older version did not know all options, and trained as their defaults say.
-            earlier = _default_options(model) | earlier
+            earlier = _default_options(model, self.training.keys() - earlier.keys()) | earlier
         differences = [
             f"{key} was {earlier.get(key)!r} and is {self.training.get(key)!r}"
             for key in sorted(earlier.keys() | self.training.keys())
@@ -140,13 +140,15 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
             save_file(tensors, unfinished, metadata={"state": json.dumps(state)})
 
 
-def _default_options(model: Any) -> dict[str, Any]:
-    """Return the options of a model's constructor that have defaults, and these, as JSON values."""
+def _default_options(model: Any, names: Collection[str]) -> dict[str, Any]:
+    """Return those options of a model's constructor that have defaults, and these, as JSON values."""
     parameters = inspect.signature(type(model).__init__).parameters.values()
-    defaults = {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
-    return json.loads(  # type: ignore[no-any-return]
-        json.dumps({name: value for name, value in defaults.items() if value is not inspect.Parameter.empty})
-    )
+    defaults = {
+        each.name: each.default
+        for each in parameters
+        if each.kind is each.KEYWORD_ONLY and each.name in names and each.default is not each.empty
+    }
+    return json.loads(json.dumps(defaults, default=str))  # type: ignore[no-any-return]
 
 
 def _variables(model: Any) -> dict[str, Any]:

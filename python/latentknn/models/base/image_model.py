@@ -69,6 +69,7 @@ class ImageModel(keras.Model):  # type: ignore[misc]
         for layer in self._flatten_layers():
             if isinstance(layer, BatchNormalization):
                 layer.count_steps = lambda: self.optimizer.iterations
+                layer.compiled_by_xla = lambda: bool(self.jit_compile)
 
     # Training
 

@@ -21,7 +21,8 @@ class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
     their slopes. Of images (N, H, W, C) TensorFlow's ``FusedBatchNormV3`` computes the same up to rounding,
     in few passes over memory. Inputs of another rank, for which it is no faster, and with a mask are left to
     Keras, and so is whatever is no training: codes of models that older versions saved are the same to the
-    bit. So is all on a GPU, where XLA fuses Keras's operations, and loses digits of the variance in this one.
+    bit. So is all that XLA compiles, on GPUs and where a model is compiled so: it fuses Keras's operations,
+    and loses digits of the variance in this one.
 
     With Keras's momentum of 0.99 the 0 and 1 that the running mean and variance begin with are still half of
     the statistics after 70 batches, and codes and logits have little to do with those of the training. Here
@@ -36,6 +37,8 @@ class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
 
     count_steps: Callable[[], Any] | None = None
     """Returns the number of steps; set by ``ImageEncoder.finish``."""
+    compiled_by_xla: Callable[[], bool] | None = None
+    """Returns whether XLA compiles the model's steps; set by ``ImageEncoder.finish``."""
     momentum: Any
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -54,11 +57,15 @@ class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
         """Return whether the fused operation computes what Keras does of these inputs."""
         return (
             JIT_COMPILE is False
+            and not (self.compiled_by_xla is not None and self.compiled_by_xla())
             and len(inputs.shape) == 4
+            and inputs.shape[-1] is not None
             and self.axis in (-1, 3)
             and inputs.dtype != tf.float64
+            and self.variable_dtype == "float32"
             and self.epsilon >= _SMALLEST_EPSILON
-            and not self.renorm
+            # Older versions of Keras do not know it.
+            and not getattr(self, "renorm", False)
             and not self.synchronized
         )
 

@@ -25,8 +25,8 @@ class Dropout(keras.layers.Dropout):  # type: ignore[misc]
         left = (bits.max + 1 - dropped) / (bits.max + 1)
         count = tf.size(inputs)
         words = tf.random.stateless_uniform(
-            [-(-count * bits.size // 4)], self.seed_generator.next(), None, None, tf.uint32
+            [-(-count // (4 // bits.size))], self.seed_generator.next(), None, None, tf.uint32
         )
         draws = tf.reshape(tf.reshape(tf.bitcast(words, bits), [-1])[:count], tf.shape(inputs))
-        factors = tf.cast(draws >= tf.cast(dropped, bits), inputs.dtype) / left
+        factors = tf.cast(draws >= tf.cast(dropped, bits), inputs.dtype) * (1.0 / left)
         return inputs * factors
