@@ -9,11 +9,14 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from latentknn.datasets import load
+from latentknn.models import StackedAutoencoder
 from latentknn.models.backend import keras, tf
 from latentknn.models.base.checkpoint import FILE_NAME
 from latentknn.models.training.batches import training_batches
 from latentknn.models.training.time_left import duration
-from small_models import LABELS, Interruption, assert_same_bits, small_model, state, train
+from small_models import LABELS, SHAPE, Interruption, assert_same_bits, small_model, state, train
+
+WIDTH = np.int64(4)  # no value of JSON
 
 
 @pytest.fixture(scope="module")
@@ -120,12 +123,13 @@ def test_a_checkpoint_that_lacks_an_option_is_one_of_its_default(images, tmp_pat
 
 
 def test_a_model_of_the_callers_own_goes_on_from_its_checkpoint(images, tmp_path):
-    class Named(models.StackedAutoencoder):
-        def __init__(self, *, name="named", width=np.int64(4), **options):
+    class Named(StackedAutoencoder):
+        def __init__(self, *, name="named", width=WIDTH, **options):
             super().__init__(**options)
+            self.width = int(width)
 
     def named():
-        return Named(input_shape=SHAPE, **SMALL.get("stacked_ae", {}))
+        return Named(input_shape=SHAPE)
 
     uninterrupted, first, resumed = named(), named(), named()
     train(uninterrupted, images, epochs=2)

@@ -391,3 +391,46 @@ def test_results_show_what_they_are():
     for shown in (index.search_radius([[1.0, 0.0]], 0.5), next(index.pairs_above(0.5))):
         copied = pickle.loads(pickle.dumps(shown))
         assert all(np.array_equal(a, b) for a, b in zip(shown, copied, strict=True))
+
+
+def test_codes_on_a_tiny_similarity_are_found():
+    """The square of such a similarity is no normal number."""
+    query = np.array([[5 * 2.0**114, 0, 2.0**-149]], np.float32)
+    codes = np.array([[0, 5 * 2.0**114, 2.0**-149], [0, 1, 0], [1, 0, 0]], np.float32)
+    index = lk.CosineIndex.from_codes(codes)
+    tiny = min(score for score in index.search(query, 3, scores64=True).scores64[0] if score > 0)
+    assert 0 < tiny < 2.0**-511
+    for similarity in (tiny, tiny * 0.9999999999):
+        assert index.count_within(query, similarity).tolist() == [2]
+        assert sorted(index.search_radius(query, similarity).ids.tolist()) == [0, 2]
+        assert sorted(index.search(query, 2, at_least=[similarity]).ids[0].tolist()) == [0, 2]
+
+
+def test_queries_that_are_none_ask_for_no_similarities():
+    index = lk.CosineIndex.from_codes(np.eye(3))
+    assert len(index.search_radius(np.empty((0, 3)), 0.5).ids) == 0
+    with pytest.raises(ValueError, match=r"shape \(0,\), one a query, received shape \(5,\)"):
+        index.search_radius(np.empty((0, 3)), np.zeros(5))
+    with pytest.raises(ValueError, match="at least -1"):
+        index.search_radius(np.empty((0, 3)), -2.0)
+    assert len(index.search_radius(np.eye(3), 0.5, max_results=10**20).ids) == 3
+
+
+def test_pairs_of_faiss_take_memory_for_themselves_alone(monkeypatch):
+    pytest.importorskip("faiss")
+    from latentknn.engines import faiss_ranges
+
+    scored = []
+    score = faiss_ranges.FlatRanges._find_some
+
+    def find_some(self, *asked):
+        found = score(self, *asked)
+        scored.append(len(found.scores))
+        return found
+
+    monkeypatch.setattr(faiss_ranges.FlatRanges, "_find_some", find_some)
+    monkeypatch.setattr(faiss_ranges, "_PAIRS_AT_ONCE", 2_000)
+    index = lk.CosineIndex.from_codes(np.ones((300, 4)), engine="faiss")
+    assert sum(len(block.similarities) for block in index.pairs_above(0.9)) == 300 * 299 // 2
+    assert max(scored) <= 2_000
+    assert sum(scored) == 300 * 299 // 2

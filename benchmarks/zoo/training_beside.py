@@ -6,8 +6,8 @@
 
 The package itself must be installed from a wheel or not at all: an editable one is imported whatever is asked
 for, which is an error here. The versions train in processes of their own, which take turns: each process
-trains a model for one pass to warm up, and is timed for another. Time is that of all the process's threads, so
-other work on the machine counts little. The results become a table of zoo.md; a line that is there is not
+trains a model for one pass to warm up, and is timed for another. Time is that of all the process's threads,
+so other work on the machine counts little. The results become a table of zoo.md; a line that is there is not
 measured again.
 """
 

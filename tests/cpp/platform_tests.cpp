@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <stdexcept>
 #include <thread>
 
 #include "checking.h"
@@ -117,6 +118,21 @@ void forked_children_have_a_pool_of_their_own() {
   check(worked, "children that are forked while workers are busy have workers of their own");
 }
 
+// The interrupter's own error, such as Python's KeyboardInterrupt, must not be replaced by that of a task.
+void an_interrupt_goes_before_the_error_of_a_task() {
+  std::atomic<bool> asked = false;
+  const auto task = [&](std::size_t index) {
+    while (!asked) std::this_thread::yield();
+    if (index == 0) throw std::runtime_error("a task's own error");
+  };
+  const auto poll = [&] {
+    asked = true;
+    return true;
+  };
+  check(throws<latentknn::Interrupted>([&] { latentknn::ThreadPool::shared().run(2, 2, task, poll); }),
+        "an interrupt goes before the error of a task");
+}
+
 // A poll may fork, as a signal handler does: the child has none of the workers, and is told so.
 void a_poll_may_fork() {
   std::atomic<pid_t> child{-1};
@@ -161,6 +177,7 @@ int main() {
   work_outside_of_tasks_stops_when_asked();
   pool_passes_exceptions_on();
   forked_children_have_a_pool_of_their_own();
+  an_interrupt_goes_before_the_error_of_a_task();
   a_poll_may_fork();
   a_poll_may_fork_outside_of_tasks();
   return checking::summary();
