@@ -230,9 +230,11 @@ def test_colours_and_markers_are_distinct():
 def test_folder_clears_its_own_files_only(tmp_path):
     folder = RunFolder(tmp_path)
     assert folder.is_empty()
-    own = [path for name, path in vars(folder).items() if name not in ("path", "checkpoint")]
-    folder.checkpoint.mkdir()
-    for path in (*own, folder.checkpoint / "state", tmp_path / "notes.txt"):
+    folders = [folder.checkpoint, folder.epochs]
+    own = [path for path in vars(folder).values() if path not in (folder.path, *folders)]
+    for each in folders:
+        each.mkdir()
+    for path in (*own, *(each / "a file" for each in folders), tmp_path / "notes.txt"):
         path.write_text("here")
     assert not folder.is_empty()
     folder.clear()
