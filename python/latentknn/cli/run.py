@@ -213,11 +213,13 @@ def _do(settings: RunSettings, folder: RunFolder, *, resume: bool, overwrite: bo
         from latentknn.report import write_report
     from latentknn.datasets import describe_rare_classes
     from latentknn.evaluation import Stopwatch, run_experiment
-    from latentknn.report.epoch_pictures import EpochPictures
 
     stopwatch = Stopwatch(lambda stage: print(stage, flush=True), bar)
     dataset = _load_dataset(settings)
     model = _create_model(settings, dataset)
+    # It imports TensorFlow, which is there by now.
+    from latentknn.report.epoch_pictures import EpochPictures
+
     if overwrite:
         folder.clear()
     settings.write(folder)
