@@ -72,8 +72,8 @@ def test_the_options_of_a_model_are_listed(capsys, name):
 
 def test_an_option_of_a_model_is_listed_with_default_and_meaning(capsys):
     main(["models", "conv_ae"])
-    lines = capsys.readouterr().out.splitlines()
-    assert "latent_dim     128               Length of a code. (int)" in lines
+    rows = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
+    assert ["latent_dim", "128", "Length of a code. (int)"] in rows
 
 
 def complete(*words, shell="bash"):
