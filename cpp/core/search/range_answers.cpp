@@ -53,14 +53,24 @@ void RangeAnswers::sort(std::vector<ScoredRow>& rows, const Rows& of) const {
   }
 }
 
-// Merges a piece into the rows of the pieces before.
-void RangeAnswers::append(const Piece& piece, std::vector<Found>& all) const {
-  const Rows& rows = parts_[piece.part];
-  const auto before = static_cast<std::ptrdiff_t>(all.size());
-  for (const ScoredRow& found : piece.rows) {
-    all.push_back({found.score, rows.id(found.row), rows.position(found.row)});
+// Merges the pieces of a query, neighbours first, so that each row moves only once for each doubling of their length.
+void RangeAnswers::merge(const std::vector<Piece>& pieces, std::vector<Found>& all) const {
+  std::vector<std::ptrdiff_t> begins{0};
+  all.clear();
+  for (const Piece& piece : pieces) {
+    const Rows& rows = parts_[piece.part];
+    for (const ScoredRow& found : piece.rows) {
+      all.push_back({found.score, rows.id(found.row), rows.position(found.row)});
+    }
+    begins.push_back(static_cast<std::ptrdiff_t>(all.size()));
   }
-  std::inplace_merge(all.begin(), all.begin() + before, all.end(), FoundOrder{wanted_});
+  for (std::size_t step = 1; step < pieces.size(); step *= 2) {
+    for (std::size_t i = 0; i + step < pieces.size(); i += 2 * step) {
+      ThreadPool::check_interrupt();
+      std::inplace_merge(all.begin() + begins[i], all.begin() + begins[i + step],
+                         all.begin() + begins[std::min(i + 2 * step, pieces.size())], FoundOrder{wanted_});
+    }
+  }
 }
 
 void RangeAnswers::write(const RangeArrays& arrays, std::size_t threads, const ThreadPool::Poll& poll) {
@@ -87,8 +97,7 @@ void RangeAnswers::write(const RangeArrays& arrays, std::size_t threads, const T
         }
         continue;
       }
-      all.clear();
-      for (const Piece& piece : pieces) append(piece, all);
+      merge(pieces, all);
       for (const Found& found : all) write_one(at++, found.score, found.id, found.position);
     }
   };

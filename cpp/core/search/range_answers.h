@@ -74,7 +74,7 @@ class RangeAnswers {
   static constexpr std::size_t kLocks = 64;
 
   void sort(std::vector<ScoredRow>& rows, const Rows& of) const;
-  void append(const Piece& piece, std::vector<Found>& all) const;
+  void merge(const std::vector<Piece>& pieces, std::vector<Found>& all) const;
 
   const Wanted wanted_;
   const std::uint64_t most_;

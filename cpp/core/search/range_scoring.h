@@ -43,8 +43,8 @@ class RangeScoring {
   void hand_over(std::size_t part);
 
  private:
-  static constexpr std::size_t kPairs = std::size_t{1}
-                                        << 14;  // pairs that wait: with their copies they fit an L2 cache
+  // Pairs that wait: with their copies they fit an L2 cache.
+  static constexpr std::size_t kPairs = std::size_t{1} << 14;
 
   bool admits(std::size_t q, std::uint32_t place) const {
     return search_.admits_all() || search_.admits(queries_[q], layout_.order()[place]);
