@@ -55,7 +55,8 @@ class QuantileAbove {
   }
 
   const std::size_t rank_;
-  double least_ = -std::numeric_limits<double>::infinity();  // as many numbers as are looked for are no smaller
+  // Of the numbers that came, as many as are looked for are no smaller.
+  double least_ = -std::numeric_limits<double>::infinity();
   std::vector<double> largest_;
 };
 

@@ -83,7 +83,8 @@ class RangeAnswers {
   std::vector<Rows> parts_;
   std::vector<std::size_t> counts_;         // by query
   std::vector<std::vector<Piece>> pieces_;  // by query; none where rows are only counted
-  std::mutex locks_[kLocks];                // of the queries whose numbers leave this remainder
+  // Queries whose numbers leave the same remainder share a lock.
+  std::mutex locks_[kLocks];
 };
 
 }  // namespace latentknn

@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from latentknn.array_likes import for_scikit_learn
 from latentknn.classification.base import check_neighbour_count, thread_count
 from latentknn.engines import EngineLike
-from latentknn.engines.stored_database import others_of
+from latentknn.engines.stored_database import others_alone
 from latentknn.index import CosineIndex, SearchResult
 
 VALIDATION: dict[str, Any] = {"dtype": None, "ensure_all_finite": False}
@@ -183,14 +183,9 @@ class NeighbourSearch:
         """Find for every training code its neighbours among those of the others that are allowed."""
         assert isinstance(self.index_, CosineIndex)
         found = self.index_.search(self.index_.codes, k + 1, allowed=allowed, scores64=True)
-        others = others_of(found.positions, np.arange(len(found.positions)))
-        shape = (len(others), k)
-        return SearchResult(
-            found.similarities[others].reshape(shape),
-            found.ids[others].reshape(shape),
-            found.positions[others].reshape(shape),
-            found.scores[others].reshape(shape),
-        )
+        answer = (found.similarities, found.positions, found.ids, found.scores64)
+        similarities, positions, ids, scores = others_alone(answer, np.arange(self.n_samples_fit_))
+        return SearchResult(similarities, ids, positions, scores)
 
     def _search(self, X: ArrayLike | None, k: int, allowed: NDArray[np.bool_] | None = None) -> SearchResult:
         check_is_fitted(self)

@@ -241,7 +241,7 @@ class DistributedIndex:
                 for number, entry in enumerate(calls.serving.manifest.shards)
                 for begin in range(0, entry.rows, _SELF_ROWS)
             ]
-            return without_themselves(found, k)
+            return without_themselves(found)
 
         return self._answered(timeout, answer)
 

@@ -17,7 +17,7 @@ from latentknn.arrays import as_rows
 from latentknn.engines.database import Answer, Database
 from latentknn.engines.device_arrays import as_device_rows, copied
 from latentknn.engines.engine import Engine
-from latentknn.engines.stored_database import StoredDatabase, others_of
+from latentknn.engines.stored_database import StoredDatabase, others_alone
 
 OLDEST_CAPABILITY = (8, 0)
 """The compute capability from which tensor cores copy asynchronously, as the kernels do."""
@@ -237,15 +237,8 @@ class CudaDatabase(StoredDatabase):
         return queries if isinstance(queries, np.ndarray) else queries.to_host()
 
     def _find_others(self, k: int, threads: int, scores64: bool) -> Answer:
-        similarities, positions, ids, scores = self._find(self.rows(), k + 1, None, threads, scores64)
-        others = others_of(positions, np.arange(len(self)))
-        shape = (len(self), k)
-        return (
-            similarities[others].reshape(shape),
-            positions[others].reshape(shape),
-            ids[others].reshape(shape),
-            None if scores is None else scores[others].reshape(shape),
-        )
+        found = self._find(self.rows(), k + 1, None, threads, scores64)
+        return others_alone(found, np.arange(len(self)))
 
 
 def _kernels_of_device(cuda: ModuleType, number: int, capability: tuple[int, int]) -> list[str]:

@@ -314,6 +314,22 @@ def others_of(positions: NDArray[np.int64], own: NDArray[np.intp]) -> NDArray[np
     return others
 
 
+def others_alone(answer: Answer, own: NDArray[np.intp]) -> Answer:
+    """Return the k best others of rows, (M, k), from their answers (M, k + 1) as queries.
+
+    Among the best k + 1 of a row are its best k others, in their order, whether itself is there or not.
+    """
+    similarities, positions, ids, scores = answer
+    others = others_of(positions, own)
+    shape = (len(positions), positions.shape[1] - 1)
+    return (
+        similarities[others].reshape(shape),
+        positions[others].reshape(shape),
+        ids[others].reshape(shape),
+        None if scores is None else scores[others].reshape(shape),
+    )
+
+
 def _reaching(at_least: NDArray[np.float64], answer: Answer, scores64: bool) -> Answer:
     """Return an answer without the neighbours that do not reach a query's similarity."""
     similarities, positions, ids, scores = answer

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from latentknn import _core
 from latentknn.engines.database import Answer, Database
-from latentknn.engines.stored_database import others_of
+from latentknn.engines.stored_database import others_alone
 from latentknn.progress import Tell
 
 _FIRST = 256
@@ -56,18 +56,8 @@ def search_self_and_tell(database: Database, k: int, threads: int, scores64: boo
         return answer
 
     def search(first: int, last: int) -> Answer:
-        # Among the best k + 1 of a row are its best k others, in their order, whether itself is there or not.
-        similarities, positions, ids, scores = database.search(
-            database.rows(first, last), k + 1, None, threads, scores64
-        )
-        others = others_of(positions, np.arange(first, last))
-        shape = (last - first, k)
-        return (
-            similarities[others].reshape(shape),
-            positions[others].reshape(shape),
-            ids[others].reshape(shape),
-            None if scores is None else scores[others].reshape(shape),
-        )
+        found = database.search(database.rows(first, last), k + 1, None, threads, scores64)
+        return others_alone(found, np.arange(first, last))
 
     return _in_pieces(search, len(database), tell)
 

@@ -14,7 +14,7 @@ from latentknn import _core
 from latentknn.arrays import as_flags, as_rows, as_similarities, distinct
 from latentknn.engines.cpu_engine import CpuDatabase
 from latentknn.engines.database import Answer
-from latentknn.engines.stored_database import others_of
+from latentknn.engines.stored_database import others_alone
 from latentknn.files.metadata_column import joined_metadata
 from latentknn.index import SearchResult
 from latentknn.index.counts import IN_INDEX, neighbour_count
@@ -263,7 +263,7 @@ class ShardedIndex(RangeShards):
         with self._turn():
             self._ask(self._parts(None), askings, k + 1)
         found = [asking.found(scores64) for asking in askings]
-        return without_themselves(found, k)
+        return without_themselves(found)
 
     def search_per_class(self, queries: ArrayLike, k: int = 1, *, scores64: bool = False) -> SearchResult:
         """Find each query's k most cosine-similar codes of every class, as `CosineIndex.search_per_class`.
@@ -368,19 +368,12 @@ def _check_distinct(ids: NDArray[np.int64]) -> None:
         raise ValueError(f"id {distinct[counts > 1][0]} occurs twice; ids of all shards must be distinct")
 
 
-def without_themselves(found: Sequence[SearchResult], k: int) -> SearchResult:
+def without_themselves(found: Sequence[SearchResult]) -> SearchResult:
     """Return the neighbours of all codes, in order of position, without the codes themselves."""
-    positions = np.concatenate([each.positions for each in found])
-    others = others_of(positions, np.arange(len(positions)))
-    shape = (len(positions), k)
-    ids = np.concatenate([each.ids for each in found])
-    similarities = np.concatenate([each.similarities for each in found])
-    scores = None
-    if found[0].scores64 is not None:
-        scores = np.concatenate([each.scores for each in found])[others].reshape(shape)
-    return SearchResult(
-        similarities[others].reshape(shape),
-        ids[others].reshape(shape),
-        positions[others].reshape(shape),
-        scores,
+    answer = (
+        np.concatenate([each.similarities for each in found]),
+        np.concatenate([each.positions for each in found]),
+        np.concatenate([each.ids for each in found]),
+        None if found[0].scores64 is None else np.concatenate([each.scores for each in found]),
     )
+    return _result(others_alone(answer, np.arange(len(answer[1]))))
