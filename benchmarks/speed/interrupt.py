@@ -29,6 +29,8 @@ from benchmarks.harness.timing import Spread
 
 DIM = 128
 QUERIES = 4_000
+SIMILARITY = 0.25
+"""A threshold of range searches that some rows of noise reach."""
 SHORTEST_CALL_SECONDS = 0.05
 """A call that ends sooner has nothing to be interrupted in."""
 MOST_ATTEMPTS_A_ROUND = 4
@@ -86,6 +88,9 @@ def calls(folder: Path, count: int, dim: int) -> dict[str, tuple[Call, Call]]:
         "search for 1000": (nothing, lambda: index.search(queries[:1_000], 1_000)),
         "search among some": (nothing, lambda: index.search(queries, 10, allowed=labels > 4)),
         "search_self": (nothing, lambda: few.search_self(10)),
+        "search_radius": (nothing, lambda: index.search_radius(queries, SIMILARITY)),
+        "count_within": (nothing, lambda: index.count_within(queries, SIMILARITY)),
+        "pairs_above": (nothing, lambda: sum(len(pairs) for pairs in few.pairs_above(SIMILARITY))),
         "search_per_class": (nothing, lambda: index.search_per_class(queries, 3)),
         "setting classes apart": (forget_classes, lambda: index.search_per_class(queries[:9], 3)),
         "recall": (nothing, lambda: few.recall(queries, 10)),
