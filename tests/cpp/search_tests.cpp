@@ -276,6 +276,35 @@ void any_arithmetics_will_do() {
   }
 }
 
+// Guesses of thresholds are worth the more, the more cells queries reach: without a prediction they would be made as if
+// queries reached all.
+void every_strategy_predicts_what_is_reached() {
+  for (const std::size_t dim : {std::size_t{10}, std::size_t{24}}) {
+    const Problem problem(5000, 1, dim, 5, 0.05f);
+    for (const std::string& name : strategy_names()) {
+      const Strategy strategy = strategy_from_name(name);
+      if (strategy == Strategy::float64) continue;
+      const std::vector<float> directions = directions_for(strategy, problem.kernels, problem.view, 5000, 1);
+      const Layout layout(problem.kernels, directions, problem.view, 1, nullptr);
+      const Choice choice = choose_screen(strategy, problem.kernels, problem.view, 5000, directions, layout, 1);
+      check(choice.reached > 0.0 && choice.reached < 0.9,
+            name + " predicts what is reached of tight clusters in " + std::to_string(dim) + " dimensions");
+    }
+  }
+}
+
+// Queries that a subspace leaves too many rows go on in all dimensions, which does not help where those leave all too.
+void no_subspace_is_forecast_to_tell_equal_rows_apart() {
+  const Problem problem(5000, 1, 64, 5, 0.0f, 1);
+  const Strategy strategy = Strategy::automatic;
+  const std::vector<float> directions = directions_for(strategy, problem.kernels, problem.view, 5000, 1);
+  const Layout layout(problem.kernels, directions, problem.view, 1, nullptr);
+  const Choice choice = choose_screen(strategy, problem.kernels, problem.view, 5000, directions, layout, 1);
+  bool all = !choice.considered.empty();
+  for (const Consideration& considered : choice.considered) all = all && considered.candidates > 4900.0;
+  check(all, "no screen is forecast to tell equal rows apart");
+}
+
 void shards_answer_as_one() {
   const std::size_t queries = 40, k = 6, rows = 500, shards = 3;
   Problem problem(rows, queries, 16, k, 0.5f);
@@ -636,6 +665,8 @@ int main() {
     plans_cover_all_queries();
     cells_are_visited_once();
     any_arithmetics_will_do();
+    every_strategy_predicts_what_is_reached();
+    no_subspace_is_forecast_to_tell_equal_rows_apart();
     shards_answer_as_one();
     answers_of_any_length_are_sorted();
     values_of_a_rank_are_found_by_counting();

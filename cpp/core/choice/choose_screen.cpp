@@ -89,6 +89,12 @@ double reached_share(const CandidateForecast& forecast, const Rows& sample, cons
   return std::min(1.0, kGroupReach * layout.caps()->share_reached(points, forecast.thresholds()));
 }
 
+double reached_share(const KernelTable& kernels, const Rows& sample, std::size_t row_count, const Layout& layout,
+                     std::size_t threads) {
+  if (layout.caps() == nullptr) return 1.0;
+  return reached_share(CandidateForecast(kernels, nullptr, sample, row_count, threads), sample, layout);
+}
+
 std::unique_ptr<Screen> subspace_screen(const Forecast& forecast, const KernelTable& kernels,
                                         std::vector<float> directions, const Rows& sample) {
   directions.resize(forecast.directions * sample.dim);
@@ -201,9 +207,13 @@ Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& 
   if (strategy == Strategy::float64 || dim > kMaxDim) return {};
   const bool many = dim > kManyDims;
   const bool few = dim < kFewDims || row_count < kFewRows;
-  const auto whole_alone = [&](Arithmetic arithmetic) -> Choice {
-    if (!kernels.has(arithmetic)) return {fallback_ladder(kernels, dim), {}};
-    return {alone(whole_screen(arithmetic, kernels, sample, UniformScreen::Packed::kept)), {}};
+  const auto alone_by_forecast = [&](Ladder ladder) -> Choice {
+    const bool predicts = sample.count > 0 && row_count >= kFewRows;
+    return {std::move(ladder), {}, predicts ? reached_share(kernels, sample, row_count, layout, threads) : 0.0};
+  };
+  const auto whole_alone = [&](Arithmetic arithmetic) {
+    if (!kernels.has(arithmetic)) return alone_by_forecast(fallback_ladder(kernels, dim));
+    return alone_by_forecast(alone(whole_screen(arithmetic, kernels, sample, UniformScreen::Packed::kept)));
   };
   switch (strategy) {
     case Strategy::fp32: return whole_alone(Arithmetic::fp32);
@@ -218,7 +228,7 @@ Choice choose_screen(Strategy strategy, const KernelTable& kernels, const Rows& 
       if (many || few) break;
       return choose_by_cost(kernels, sample, row_count, directions, layout, threads, false);
   }
-  return {fallback_ladder(kernels, dim), {}};
+  return alone_by_forecast(fallback_ladder(kernels, dim));
 }
 
 }  // namespace latentknn

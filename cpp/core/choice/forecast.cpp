@@ -103,14 +103,16 @@ double CandidateForecast::share(std::size_t count) const {
   return each_ * static_cast<double>(count) / static_cast<double>(queries_.size());
 }
 
-// Counts the rows whose similarity lies within the error of the last neighbour's.
+// Counts the rows of the sample whose similarity lies within the error of the query's last neighbour.
+std::size_t CandidateForecast::left_in_all_dimensions(std::size_t query, double error) const {
+  const float* line = products_.data() + query * stride_;
+  const float least = thresholds_[query] - static_cast<float>(error);
+  return static_cast<std::size_t>(std::count_if(line, line + count_, [=](float x) { return x >= least; }));
+}
+
 Forecast CandidateForecast::in_all_dimensions(Arithmetic arithmetic, double error) const {
   std::size_t left = 0;
-  for (std::size_t i = 0; i < queries_.size(); ++i) {
-    const float* line = products_.data() + i * stride_;
-    const float least = thresholds_[i] - static_cast<float>(error);
-    left += static_cast<std::size_t>(std::count_if(line, line + count_, [=](float x) { return x >= least; }));
-  }
+  for (std::size_t i = 0; i < queries_.size(); ++i) left += left_in_all_dimensions(i, error);
   return {0, arithmetic, share(left)};
 }
 
@@ -141,17 +143,23 @@ std::vector<std::vector<float>> CandidateForecast::tails_beyond(const std::vecto
   return tails;
 }
 
-// Returns how many rows of the sample one query may be counted with in a subspace. A search moves a query to a screen
-// in all dimensions where its subspace leaves more, so that the query costs no more than that screen. Without this
-// bound a single query of the sample that has no near neighbour there would decide.
-std::size_t CandidateForecast::most_in_subspace() const {
+// Returns how many rows of the sample each query may be counted with in a subspace. A search moves a query to a screen
+// in all dimensions where its subspace leaves more, so that the query costs no more than that screen and what it
+// leaves. Without this bound a single query of the sample that has no near neighbour there would decide.
+std::vector<std::size_t> CandidateForecast::most_in_subspace() const {
   const double candidate = costs::left_row(dim_) + costs::scored_row(dim_);
   const double compared = costs::compared_row(kernels_.of(Arithmetic::fp32), dim_);
-  return static_cast<std::size_t>(std::ceil(static_cast<double>(count_) * compared / candidate));
+  const auto screening = static_cast<std::size_t>(std::ceil(static_cast<double>(count_) * compared / candidate));
+  std::vector<std::size_t> most;
+  for (std::size_t i = 0; i < queries_.size(); ++i) {
+    most.push_back(screening + left_in_all_dimensions(i, UniformScreen::fp32_error(dim_)));
+  }
+  return most;
 }
 
 void CandidateForecast::add_directions(std::vector<Forecast>& forecasts) const {
-  const std::size_t most = width_ - 1, most_left = most_in_subspace();
+  const std::size_t most = width_ - 1;
+  const std::vector<std::size_t> most_left = most_in_subspace();
   // The products of every query in the directions so far: one pass over the directions serves all counts.
   std::vector<float> products(queries_.size() * count_, 0.0f);
   std::vector<std::size_t> counts;
@@ -180,8 +188,8 @@ void CandidateForecast::add_directions(std::vector<Forecast>& forecasts) const {
         of_query += bound >= thresholds_[i] ? 1 : 0;
         of_query_int8 += bound + error >= thresholds_[i] ? 1 : 0;
       }
-      left += std::min(of_query, most_left);
-      left_int8 += std::min(of_query_int8, most_left);
+      left += std::min(of_query, most_left[i]);
+      left_int8 += std::min(of_query_int8, most_left[i]);
     }
     done = directions;
     forecasts.push_back({directions, Arithmetic::int16, share(left)});

@@ -34,7 +34,8 @@ class CandidateForecast {
   void project(const PrincipalScreen& principal, const Rows& sample, std::size_t threads);
   double int8_error(std::size_t width) const;
   double share(std::size_t count) const;
-  std::size_t most_in_subspace() const;
+  std::size_t left_in_all_dimensions(std::size_t query, double error) const;
+  std::vector<std::size_t> most_in_subspace() const;
   Forecast in_all_dimensions(Arithmetic arithmetic, double error) const;
   std::vector<std::vector<float>> tails_beyond(const std::vector<std::size_t>& counts) const;
   void add_directions(std::vector<Forecast>& forecasts) const;

@@ -17,9 +17,10 @@ namespace {
 
 constexpr double kLogChance = 11.5;  // a guess is too high for one query in 100,000, on average over samples
 constexpr std::size_t kSmallestSample = 512, kLargestSample = 16384;
-constexpr std::size_t kSampledShare = 4;                     // a sample has at most a quarter of the rows
-constexpr std::size_t kSampleBytes = std::size_t{32} << 20;  // bytes of a sample, at most
-constexpr std::size_t kTilesAtOnce = 4;                      // tiles of queries that are multiplied by a task
+constexpr std::size_t kSampledShare = 4;                       // a sample has at most a quarter of the rows
+constexpr std::size_t kSampleBytes = std::size_t{32} << 20;    // bytes of a sample, at most
+constexpr std::size_t kProductBytes = std::size_t{256} << 10;  // bytes of a task's products: a part of an L2 cache
+constexpr double kCounted = 60.0;  // cost of writing a product and counting those above it, in multiply-adds
 
 // Without guesses a screen leaves about kLeftInVain times the rows that are among the k best of those before them,
 // because its bounds are wide. Guesses spare the scoring of a share of them, kScored.
@@ -43,7 +44,7 @@ std::size_t sample_size(const Search& search, const Layout& layout, std::size_t 
     const auto sample = static_cast<double>(size);
     const double packed = costs::packed_row(dim) / static_cast<double>(search.queries.count());
     const double cost =
-        sample * (static_cast<double>(dim) + packed) + left * rank_for(sample * k / rows) * rows / sample;
+        sample * (static_cast<double>(dim) + kCounted + packed) + left * rank_for(sample * k / rows) * rows / sample;
     if (cost >= least) continue;
     least = cost;
     best = size;
@@ -96,7 +97,10 @@ class Sample {
     }
   }
 
-  std::size_t queries_at_once() const { return kTilesAtOnce * kernel_.query_tile; }
+  std::size_t queries_at_once() const {
+    const std::size_t tile = kernel_.query_tile;
+    return std::max<std::size_t>(1, kProductBytes / (tile * stride() * sizeof(float))) * tile;
+  }
 
  private:
   static constexpr double kAnySimilarity = -2.0;  // every row reaches it
