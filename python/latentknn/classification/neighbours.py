@@ -53,7 +53,7 @@ class Neighbours:
         ValueError
             If there are fewer neighbours than the vote needs.
         """
-        classes, weights = self._voters(vote)
+        classes, weights = self.voters(vote)
         return winning_classes(classes, weights, self.class_count)
 
     def shares(self, vote: Vote) -> NDArray[np.float64]:
@@ -64,12 +64,18 @@ class Neighbours:
         ValueError
             See `predict`.
         """
-        votes = class_votes(*self._voters(vote), self.class_count)
+        votes = class_votes(*self.voters(vote), self.class_count)
         shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
         return shares
 
-    def _voters(self, vote: Vote) -> tuple[NDArray[np.integer[Any]], NDArray[np.float64]]:
-        """Return the class and the weight of every neighbour that votes."""
+    def voters(self, vote: Vote) -> tuple[NDArray[np.integer[Any]], NDArray[np.float64]]:
+        """Return the class and the weight, both of shape (M, k), of every neighbour that a vote asks.
+
+        Raises
+        ------
+        ValueError
+            See `predict`.
+        """
         if self.counts is not None:
             return self.classes, weigh_counted(vote, self.similarities, self.counts)
         found = self.classes.shape[1]
