@@ -1,4 +1,4 @@
-"""What a notebook, and the prompt, shows of indexes, results, explanations, data sets and experiments."""
+"""What a notebook, and the prompt, shows of indexes, results, predictions, data sets and experiments."""
 
 from __future__ import annotations
 
@@ -245,6 +245,49 @@ def test_results_that_hold_arrays_have_one_short_line(codes):
         assert "\n" not in repr(part)
         assert len(repr(part)) < 500
     assert "neighbours=<int64 of shape (3000, 10)>" in repr(evaluation.items)
+
+
+def test_a_threshold_shows_what_it_gives_and_others():
+    classifier = lk.CosineKNNClassifier().fit([[1.0, 0.0], [0.0, 1.0]], ["right", EVIL])
+    calibration = classifier.calibrate(
+        [[4.0, 3.0], [1.0, 9.0], [-1.0, 0.0], [1.0, 4.0]], ["right", EVIL, "left", "left"], precision=0.6
+    )
+    assert repr(calibration) == (
+        "ThresholdCalibration(similarity of at least 0.800000 for a precision of at least 0.6: "
+        "precision 0.6667, recall 1.0000, F1 0.8000, false-positive rate 0.5000)"
+    )
+    shown = page(calibration)
+    for fact in ("a precision of at least 0.6", "2 answered rightly", "2 answered wrongly, or unknown"):
+        assert fact in shown.words
+    assert "0.800000 (chosen)" in shown.words
+    assert f"{calibration.curve.thresholds[0]:.6f}" in shown.words
+    others = page(classifier.calibrate([[4.0, 3.0], [-1.0, 0.0]], ["right", "left"], positive="known"))
+    assert {"the largest F1", "1 of a class that is known", "1 unknown"} <= set(others.words)
+
+
+def test_an_explained_prediction_shows_neighbours_and_votes():
+    codes = [[1.0, 0.0], [4.0, 3.0], [0.0, 1.0]]
+    explanation = lk.CosineKNNClassifier(3).fit(codes, ["right", "right", EVIL]).explain_prediction(codes * 2)
+    assert repr(explanation) == (
+        "PredictionExplanation(6 queries, 3 neighbours each, margins from 0.3333 to 0.3333)"
+    )
+    shown = page(explanation)
+    assert "script" not in shown.tags
+    assert "query 0: right, by a margin of 0.3333" in shown.words
+    assert f"Votes: right: 2, {EVIL}: 1" in shown.words
+    assert shown.words[shown.words.index("1.000000") - 1 :][:3] == ["right", "1.000000", "1"]
+    assert "… and 3 more queries" in shown.words
+    classifier = lk.CosineKNNClassifier(30).fit(np.tile(np.eye(30), (2, 1)), np.arange(60) % 30)
+    shown = page(classifier.explain_prediction([np.ones(30)]))
+    assert "… and 20 more neighbours" in shown.words
+    assert "Votes: 0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 25 more classes" in shown.words
+
+
+def test_no_explained_predictions_are_a_line():
+    classifier = lk.CosineKNNClassifier(1).fit([[1.0, 0.0]], ["right"])
+    explanation = classifier.explain_prediction(np.empty((0, 2)))
+    assert repr(explanation) == "PredictionExplanation(0 queries, 1 neighbour each)"
+    assert page(explanation).words == [repr(explanation)]
 
 
 def test_shards_show_their_facts(codes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -55,7 +56,21 @@ def assert_votes_as_fitted(index):
         for queries in (QUERIES, None):
             assert asking.predict(queries).tolist() == fitted.predict(queries).tolist()
             assert asking.predict_proba(queries).tobytes() == fitted.predict_proba(queries).tobytes()
+            assert_same_evidence(asking.explain_prediction(queries), fitted.explain_prediction(queries))
         assert asking.score(CODES, LABELS) == fitted.score(CODES, LABELS)
+        truth = np.where(np.arange(50) % 3, fitted.predict(QUERIES), "strange")
+        curves = [each.calibrate(QUERIES, truth, recall=0.7).curve for each in (asking, fitted)]
+        assert curves[0].thresholds.tobytes() == curves[1].thresholds.tobytes()
+        assert curves[0].true_positives.tolist() == curves[1].true_positives.tolist()
+        answers = fitted.predict(QUERIES, unknown="strange").tolist()
+        assert asking.predict(QUERIES, unknown="strange").tolist() == answers
+        assert "strange" in answers
+
+
+def assert_same_evidence(explanation, expected):
+    for field in fields(expected):
+        got, wanted = getattr(explanation, field.name), getattr(expected, field.name)
+        assert (got.dtype, got.tobytes()) == (wanted.dtype, wanted.tobytes()), field.name
 
 
 def test_pickles_and_clones_are_of_their_own(tmp_path):

@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from latentknn.array_likes import for_scikit_learn
-from latentknn.classification.base import NeighbourClassifier
-from latentknn.classification.neighbours import Neighbours
-from latentknn.classification.searching import VALIDATION, NeighbourSearch, SearchedIndex
+from latentknn.classification.answering import AnsweringClassifier
+from latentknn.classification.searching import VALIDATION, SearchedIndex
 from latentknn.classification.vote import Weights
 from latentknn.index import CosineIndex
 from latentknn.labels import as_labels, join_labels, labels_for_scikit_learn
 
 
-class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
+class CosineKNNClassifier(AnsweringClassifier):
     """Classify codes by the votes of their most cosine-similar neighbours.
 
     The neighbours are exact and the same to the bit on any machine; see `CosineIndex`. Of classes with
@@ -58,6 +57,8 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
         Names of the columns, if `fit` was given a data frame whose column names are all strings.
     n_samples_fit_ : int
         Number of training codes, n.
+    calibration_ : ThresholdCalibration or None
+        What `calibrate` found last. `fit` forgets it; `partial_fit` does not.
 
     Notes
     -----
@@ -71,8 +72,6 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
     >>> clf.predict([[5.0, 1.0]]).tolist()
     ['right']
     """
-
-    classes_: NDArray[Any] | list[NDArray[Any]]
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Keep the training codes and their labels.
@@ -117,6 +116,7 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
             classes = [np.unique(column, return_inverse=True) for column in labels.T]
             self.classes_ = [of_column for of_column, _ in classes]
             self._class_of_row = np.stack([rows for _, rows in classes], axis=1)
+        self.calibration_ = None
         return self
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
@@ -246,61 +246,6 @@ class CosineKNNClassifier(NeighbourSearch, NeighbourClassifier):
         classifier._class_of_row = class_of_row.astype(np.min_scalar_type(len(classifier.classes_) - 1))
         classifier._of_index = True
         return classifier
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the class of every query; the nearest neighbour decides between equal votes.
-
-        Parameters
-        ----------
-        X : array-like of shape (M, d), or None
-            Query codes, as for `fit`; None classifies every training code by the others.
-
-        Returns
-        -------
-        ndarray of shape (M,) or (M, outputs)
-            Labels, of the dtype of `classes_`.
-
-        Raises
-        ------
-        ValueError
-            If a query is invalid (the first is named), or `n_neighbors` is above the number of training codes
-            (less one for `X` = None), or above the sum of their weights.
-        """
-        winners = [classes[neighbours.predict(self._vote())] for neighbours, classes in self._of_outputs(X)]
-        return np.stack(winners, axis=1) if isinstance(self.classes_, list) else winners[0]
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64] | list[NDArray[np.float64]]:
-        """Return the share of each class in the votes for every query.
-
-        Parameters
-        ----------
-        X : array-like of shape (M, d), or None
-            See `predict`.
-
-        Returns
-        -------
-        ndarray of shape (M, C), float64, or a list of one for each output
-            Shares that add up to 1 in every row; the columns are in the order of `classes_`. If several
-            classes have the most votes, `predict` takes the one whose nearest neighbour comes first, and
-            ``argmax`` the first column.
-
-        Raises
-        ------
-        ValueError
-            See `predict`.
-        """
-        shares = [neighbours.shares(self._vote()) for neighbours, _ in self._of_outputs(X)]
-        return shares if isinstance(self.classes_, list) else shares[0]
-
-    def _of_outputs(self, X: ArrayLike | None) -> list[tuple[Neighbours, NDArray[Any]]]:
-        """Return every query's neighbours with their classes in each output, and the labels of these."""
-        found, counts = self._voters(X)
-        outputs = self.classes_ if isinstance(self.classes_, list) else [self.classes_]
-        columns = self._class_of_row.reshape(self.n_samples_fit_, len(outputs)).T
-        return [
-            (Neighbours(found.scores, column[found.positions], len(classes), counts), classes)
-            for column, classes in zip(columns, outputs, strict=True)
-        ]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
