@@ -16,7 +16,7 @@ from benchmarks.harness.paths import RESULTS
 from benchmarks.harness.results import Record
 from benchmarks.speed import hostile_tables, instruction_sets
 from benchmarks.speed import tables as speed_tables
-from benchmarks.zoo import recipes, row_times, rows
+from benchmarks.zoo import out_of_distribution, recipes, row_times, rows
 from benchmarks.zoo import tables as zoo_tables
 
 
@@ -31,6 +31,11 @@ def test_the_times_of_rows_are_of_these_recipes() -> None:
 
 def test_the_zoo_shows_these_results() -> None:
     assert generated_part(zoo_tables.PAGE, zoo_tables.WRITER) == zoo_tables.page_tables()
+
+
+def test_the_page_of_unknown_queries_shows_these_results() -> None:
+    shown = generated_part(out_of_distribution.PAGE, out_of_distribution.WRITER)
+    assert shown == out_of_distribution.page_table()
 
 
 def test_the_tables_of_searches_show_these_results() -> None:

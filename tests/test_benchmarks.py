@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from benchmarks.harness import markdown
 from benchmarks.harness.paths import ROOT
 from benchmarks.harness.results import write_json
 from benchmarks.speed import hostile_tables
 from benchmarks.speed.data import hostile
-from benchmarks.zoo import published_protocol, recipes, rows, tables
+from benchmarks.zoo import out_of_distribution, published_protocol, recipes, rows, tables
 from benchmarks.zoo.recipes import Recipe
 from latentknn.evaluation import Neighbours
 from latentknn.models import MODELS
@@ -183,3 +184,53 @@ def test_programmes_that_a_page_names_are_there(page):
     named = [module.rstrip(".").replace(".", "/") + ".py" for module in PROGRAMMES.findall(text)]
     missing = [name for name in (*named, *FILES.findall(text)) if not (ROOT / name).is_file()]
     assert missing == []
+
+
+def counted(*similarities):
+    """Return how often each distinct similarity occurs in each of some arrays."""
+    distinct = np.unique(np.concatenate(similarities))
+    return [np.array([np.sum(each == value) for value in distinct]) for each in similarities]
+
+
+def test_measures_of_unknown_images_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    for digits in (1, 2, 8):
+        known, unknown = (np.round(rng.normal(mean, 1, 300), digits) for mean in (1, 0))
+        truth, similarities = np.repeat([1, 0], 300), np.concatenate([known, unknown])
+        area, rate = out_of_distribution.measures(*counted(known, unknown))
+        assert area == pytest.approx(roc_auc_score(truth, similarities), rel=1e-12)
+        rates, recall, _ = roc_curve(truth, similarities, drop_intermediate=False)
+        assert rate == rates[np.argmax(recall >= 0.95)]
+
+
+def test_intervals_are_of_images_drawn_anew(monkeypatch):
+    monkeypatch.setattr(out_of_distribution, "RESAMPLES", 400)
+    rng = np.random.default_rng(0)
+    known, unknown = rng.normal(1, 1, 200), rng.normal(0, 1, 300)
+    first, same, apart = out_of_distribution.compare(
+        [known, np.exp(known), known + 9], [unknown, np.exp(unknown), unknown]
+    )
+    assert first["over_first"] == same["over_first"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert first["auroc"] == same["auroc"]
+    assert apart["auroc"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert apart["over_first"]["low"] == pytest.approx(1 - first["auroc"]["high"])
+    # Hanley and McNeil's standard error, of normal scores nearly right.
+    area = first["auroc"]["value"]
+    one, two = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = (area * (1 - area) + 199 * (one - area**2) + 299 * (two - area**2)) / (200 * 300)
+    width = first["auroc"]["high"] - first["auroc"]["low"]
+    assert width == pytest.approx(2 * 1.96 * np.sqrt(variance), rel=0.2)
+
+
+def test_lines_of_unknown_images_are_shown():
+    found = {"value": 0.5, "low": 0.25, "high": 0.75}
+    measured = {"auroc": found, "false_positive_rate": found, "over_first": found}
+    shares = ("threshold", "recall", "false_positive_rate", "accuracy", "accuracy_of_accepted")
+    line = {"neighbours": {"1": measured, "5": measured}, "transferred": dict.fromkeys(shares, 0.5)}
+    *neighbours, _, _, _, tried = out_of_distribution.results_table({"mnist, pixels": line}).splitlines()
+    assert neighbours[2:] == [
+        "| MNIST | Fashion-MNIST | raw pixels | 1 | 0.5000 (0.2500 to 0.7500) | 0.500 (0.250 to 0.750) | – |",
+        "| MNIST | Fashion-MNIST | raw pixels | 5 | 0.5000 (0.2500 to 0.7500) | 0.500 (0.250 to 0.750) | "
+        "+0.5000 (+0.2500 to +0.7500) |",
+    ]
+    assert tried.startswith("| MNIST | Fashion-MNIST | raw pixels | 0.5000 | ")
