@@ -14,41 +14,8 @@ import reference
 from interrupting import is_interrupted
 from latentknn import _core
 from latentknn.engines import make_database
+from range_cases import QUERIES, assert_finds_what_the_reference_finds, assert_same_ranges, thresholds_of
 from scale import scaled
-
-QUERIES = 40
-
-
-def thresholds_of(scores: np.ndarray, seed: int) -> np.ndarray:
-    """Return a similarity for each query: a code's, a little more or less, or an end of the range."""
-    rng = np.random.default_rng(seed)
-    ranks = rng.integers(scores.shape[1], size=len(scores))
-    thresholds = np.sort(scores, axis=1)[np.arange(len(scores)), ranks]
-    for moved, towards in ((1, -2.0), (2, 2.0)):
-        chosen = rng.integers(4, size=len(scores)) == moved
-        thresholds[chosen] = np.nextafter(thresholds[chosen], towards)
-    at_ends = rng.random(len(scores)) < 0.2
-    thresholds[at_ends] = rng.choice((-1.0, 0.0, 1.0), at_ends.sum())
-    return np.clip(thresholds, -1.0, 1.0)
-
-
-def assert_same_ranges(result: lk.index.RadiusResult, expected: reference.Ranges) -> None:
-    """Assert that every array of a result has the dtype, the shape and the bytes of the reference."""
-    for name in expected._fields:
-        got, wanted = getattr(result, name), getattr(expected, name)
-        assert got.dtype == wanted.dtype, name
-        assert got.shape == wanted.shape, name
-        assert got.tobytes() == wanted.tobytes(), name
-
-
-def assert_finds_what_the_reference_finds(index, queries, scores, thresholds, *, ids=None, allowed=None):
-    for sort in (True, False):
-        expected = reference.in_range(scores, thresholds, ids=ids, allowed=allowed, sort=sort)
-        found = index.search_radius(queries, thresholds, allowed=allowed, sort=sort, scores64=True)
-        assert_same_ranges(found, expected)
-    counts = index.count_within(queries, thresholds, allowed=allowed)
-    assert counts.dtype == np.int64
-    assert np.array_equal(counts, np.diff(expected.indptr))
 
 
 def assert_equals_reference(kind: str, strategies: list[str], codes: int = 700, dim: int = 24) -> None:
@@ -277,6 +244,22 @@ def test_pairs_of_a_changed_index_are_those_of_its_rows(monkeypatch):
     assert np.concatenate([block.positions for block in blocks]).tobytes() == positions.tobytes()
 
 
+def test_codes_of_many_dimensions_are_copied_few_at_a_time(monkeypatch):
+    codes, _ = cases.build("duplicates", 3, 300, 1, 64)
+    index = lk.CosineIndex.from_codes(codes)
+    database, asked = type(index._held.database), []
+    search_range_behind = database.search_range_behind
+
+    def noting(self, first, last, *more):
+        asked.append(last - first)
+        return search_range_behind(self, first, last, *more)
+
+    monkeypatch.setattr(database, "search_range_behind", noting)
+    monkeypatch.setattr("latentknn.index.range_searching._COPIED_BYTES", 50 * 4 * 64)
+    assert_pairs_are_those_of_the_reference(index, codes, np.arange(300), 0.9)
+    assert asked == [50] * 6
+
+
 def test_pairs_are_those_of_the_time_of_the_call():
     index = lk.CosineIndex.from_codes([[1.0, 0.0], [1.0, 0.0]])
     pairs = index.pairs_above(1.0)
@@ -322,6 +305,18 @@ def test_packing_the_rows_on_the_host_is_no_change(cuda_or_emulated):
     assert database.version is before
     database.add(queries, None, 1)
     assert database.version is not before
+
+
+def test_rows_on_the_host_are_packed_once_for_all_pairs(cuda_or_emulated):
+    codes, _ = cases.build("gaussian", 3, 900, 5, 16)
+    index = lk.CosineIndex.from_codes(codes, engine="cuda")
+    first, second = (all_pairs(index, 0.3) for _ in range(2))
+    database = index._held.database
+    packed = database._store
+    assert packed.strategy != "float64"
+    assert all_pairs(index, 0.3)[0].tobytes() == first[0].tobytes() == second[0].tobytes()
+    assert database._store is packed
+    assert database.snapshot()._store is packed
 
 
 @pytest.mark.parametrize("kind", ["near_ties", "tight_cone", "permuted", "signs"])

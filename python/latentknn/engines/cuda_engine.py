@@ -231,7 +231,7 @@ class CudaDatabase(StoredDatabase):
 
     def _host_rows(self, threads: int) -> Any:
         """Return the rows on the host, screened from the time when that is worth their packing."""
-        return self._screen_store(threads) if self._given_up >= WORTH_SCREENING else self._store
+        return self._stored.screened(threads) if self._given_up >= WORTH_SCREENING else self._store
 
     def _on_host(self, queries: Any) -> NDArray[Any]:
         return queries if isinstance(queries, np.ndarray) else queries.to_host()

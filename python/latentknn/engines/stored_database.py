@@ -16,6 +16,31 @@ from latentknn.engines.engine import Engine
 from latentknn.locks import ForkAwareLock
 
 
+class HostRows:
+    """Rows on the host, which snapshots of a database share: packed once, they are packed for all of them.
+
+    Parameters
+    ----------
+    rows : Database of the core
+    """
+
+    def __init__(self, rows: _core.Database) -> None:
+        self.rows = rows
+        self._lock = ForkAwareLock()
+
+    def screened(self, threads: int) -> _core.Database:
+        """Pack the rows if there is memory for it, and return them."""
+        with self._lock:
+            if self.rows.strategy == "float64":
+                try:
+                    screened = _core.Database(self.rows.dim, "auto")
+                    screened.add(self.rows.rows(), self.rows.own_ids(), threads)
+                except MemoryError:
+                    return self.rows
+                self.rows = screened
+            return self.rows
+
+
 class StoredDatabase(ReadsHostArrays, ABC):
     """Rows of an engine, and the same on the host: for saving, and for what the engine cannot answer.
 
@@ -36,7 +61,7 @@ class StoredDatabase(ReadsHostArrays, ABC):
 
     def __init__(self, engine: Engine, dim: int) -> None:
         self.engine = engine
-        self._stored: tuple[_core.Database, object] = _core.Database(dim, "float64"), object()
+        self._stored = HostRows(_core.Database(dim, "float64"))
         # The ids of a store, as they were last asked for.
         self._ids_of: tuple[_core.Database, NDArray[np.int64]] | None = None
         self._engine_rows: Any = self._make()
@@ -65,16 +90,16 @@ class StoredDatabase(ReadsHostArrays, ABC):
     @property
     def version(self) -> object:
         """An object that a change replaces with the rows on the host, and that their packing leaves."""
-        return self._stored[1]
+        return self._stored
 
     @property
     def _store(self) -> _core.Database:
         """The rows on the host."""
-        return self._stored[0]
+        return self._stored.rows
 
     @_store.setter
     def _store(self, rows: _core.Database) -> None:
-        self._stored = rows, object()
+        self._stored = HostRows(rows)
 
     def add(self, rows: NDArray[Any], ids: NDArray[np.int64] | None, threads: int) -> None:
         """Append rows."""
@@ -223,19 +248,7 @@ class StoredDatabase(ReadsHostArrays, ABC):
         """Return the rows on the host, packed if there is memory for it, for so many queries."""
         with self._lock:
             self._queries += queries
-            return self._screen_store(threads)
-
-    def _screen_store(self, threads: int) -> _core.Database:
-        """Pack the rows on the host if there is memory for it, and return them; the lock is held."""
-        if self._store.strategy == "float64":
-            try:
-                screened = _core.Database(self.dim, "auto")
-                screened.add(self._store.rows(), self._store.own_ids(), threads)
-            except MemoryError:
-                return self._store
-            # Another thread that fails to change the rows must find the version as it was.
-            self._stored = screened, self.version
-        return self._store
+            return self._stored.screened(threads)
 
     def _on_host(self, queries: Any) -> NDArray[Any]:
         """Return queries, copied to the host if they are elsewhere."""

@@ -86,7 +86,16 @@ class Filter(ABC):
         """Give each query once, together with all that may find the same codes."""
 
 
-class _Common(Filter):
+class OneMask(Filter):
+    """The same codes for all queries.
+
+    Parameters
+    ----------
+    flags : ndarray of shape (n,), uint8
+        Which codes they are.
+    query_count : int
+    """
+
     per_query = False
 
     def __init__(self, flags: NDArray[np.uint8], query_count: int) -> None:
@@ -95,9 +104,11 @@ class _Common(Filter):
         self._query_count = query_count
 
     def fewest(self) -> tuple[int, str]:
+        """Return how many codes there are."""
         return self._available, "allowed codes"
 
     def selections(self) -> Iterator[Selection]:
+        """Give all queries together."""
         yield Selection(np.arange(self._query_count), self.flags, self._available)
 
 
@@ -214,13 +225,13 @@ def as_filter(allowed: ArrayLike | Groups, rows: LabelledRows, query_count: int)
                 f"allowed must have shape ({count},), one flag a row, received shape {array.shape}"
             )
         # Other threads cannot change this copy during a search.
-        return _Common(array.astype(np.uint8), query_count)
+        return OneMask(array.astype(np.uint8), query_count)
     if array.shape != (0,) and (array.ndim != 1 or array.dtype.kind not in "iu"):
         raise TypeError(
             f"allowed must be a boolean mask, ids of shape (m,), or Groups, received dtype {array.dtype} and "
             f"shape {array.shape}"
         )
-    return _Common(_flags_of_ids(array, rows), query_count)
+    return OneMask(_flags_of_ids(array, rows), query_count)
 
 
 def search_filtered(

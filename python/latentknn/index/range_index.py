@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentknn.arrays import as_flags
+from latentknn.engines.database import Database
+from latentknn.index.filtered_ranges import count_ranges
+from latentknn.index.filters import Filter, Groups, as_filter
 from latentknn.index.range_results import RadiusResult, SimilarPairs
 from latentknn.index.range_searching import MOST_RESULTS, as_thresholds, pairs_above, search_radius
 from latentknn.index.saved_index import SavableIndex
@@ -21,7 +24,7 @@ class RangeIndex(SavableIndex):
         queries: ArrayLike,
         similarity: ArrayLike,
         *,
-        allowed: ArrayLike | None = None,
+        allowed: ArrayLike | Groups | None = None,
         sort: bool = True,
         scores64: bool = False,
         max_results: int = MOST_RESULTS,
@@ -34,8 +37,9 @@ class RangeIndex(SavableIndex):
             Rounded once to float32.
         similarity : float or array-like of shape (M,)
             From -1 to 1, for all queries or one each. The float64 similarity decides; equal ones are found.
-        allowed : array-like of shape (n,), bool, optional
-            Search only the codes whose flag is true.
+        allowed : array-like or Groups, optional
+            Which codes may be found, as for `search`: a boolean mask of shape (n,) in order of insertion,
+            distinct ids of shape (m,), a mask for each query of shape (M, n), or `Groups`.
         sort : bool
             Whether a query's codes are ordered by similarity, descending, then by id, ascending; else they
             come in the order of their positions.
@@ -52,19 +56,21 @@ class RangeIndex(SavableIndex):
         Raises
         ------
         TypeError
-            For queries or similarities that are not real numbers, a mask that is not boolean, or
-            `max_results` that is no integer.
+            For queries or similarities that are not real numbers, `allowed` that is neither boolean nor ids,
+            or `max_results` that is no integer.
         ValueError
             For a wrong shape, a query with NaN or infinity (the first bad row is named), or a similarity
-            outside of [-1, 1]; where there are more than `max_results` codes, saying how many; and, as
-            `latentknn.engines.FaissRequestError`, where FAISS cannot answer.
+            outside of [-1, 1]; for ids in `allowed` that are not in the index, or twice; where there are more
+            than `max_results` codes, saying how many; and, as `latentknn.engines.FaissRequestError`, where
+            FAISS cannot answer.
 
         Notes
         -----
         The same query gets the same bytes whatever batch it comes in, as those of `search`. With the engine
         "cuda", the processor answers, among the codes that stay on the host. With "faiss", a flat index finds
-        what is then scored exactly; other indexes of FAISS cannot tell that they found everything. Memory:
-        some 40 bytes a result.
+        what is then scored exactly; other indexes of FAISS cannot tell that they found everything. Queries
+        that may find the same codes are searched for together, as by `search`. Memory: some 40 bytes a
+        result.
 
         Examples
         --------
@@ -76,16 +82,11 @@ class RangeIndex(SavableIndex):
         >>> index.search_radius([[3.0, 4.0], [1.0, 0.0]], [0.9, 1.0]).ids.tolist()
         [1, 0]
         """
-        database = self._held.database
-        rows, _ = database.as_queries(queries, False)
-        thresholds = as_thresholds(similarity, len(rows))
-        flags = None if allowed is None else as_flags(allowed, "allowed", len(database))
-        return search_radius(
-            database, rows, thresholds, flags, self._thread_count(), sort, scores64, max_results
-        )
+        asked = self._asked(queries, similarity, allowed)
+        return search_radius(*asked, self._thread_count(), sort, scores64, max_results)
 
     def count_within(
-        self, queries: ArrayLike, similarity: ArrayLike, *, allowed: ArrayLike | None = None
+        self, queries: ArrayLike, similarity: ArrayLike, *, allowed: ArrayLike | Groups | None = None
     ) -> NDArray[np.int64]:
         """Count the codes whose similarity to a query is at least as high as asked for.
 
@@ -111,11 +112,7 @@ class RangeIndex(SavableIndex):
         >>> index.count_within([[3.0, 4.0], [1.0, 0.0]], 0.6).tolist()
         [3, 2]
         """
-        database = self._held.database
-        rows, _ = database.as_queries(queries, False)
-        thresholds = as_thresholds(similarity, len(rows))
-        flags = None if allowed is None else as_flags(allowed, "allowed", len(database))
-        return database.count_range(rows, thresholds, flags, self._thread_count())
+        return count_ranges(*self._asked(queries, similarity, allowed), self._thread_count())
 
     def pairs_above(self, similarity: float) -> Iterator[SimilarPairs]:
         """Find all pairs of codes of at least some similarity, block by block: near-duplicates.
@@ -156,3 +153,15 @@ class RangeIndex(SavableIndex):
         with self._steady() as held:
             database, ids = held.database.snapshot(), held.rows.own_ids
         return pairs_above(database, ids, float(threshold), self._thread_count())
+
+    def _asked(
+        self, queries: ArrayLike, similarity: ArrayLike, allowed: ArrayLike | Groups | None
+    ) -> tuple[Database, Any, NDArray[np.float64], Filter | None]:
+        """Return the database, the queries, their similarities, and which codes they may find."""
+        held = self._held
+        rows, _ = held.database.as_queries(queries, False)
+        thresholds = as_thresholds(similarity, len(rows))
+        chosen = None if allowed is None else as_filter(allowed, held.rows, len(rows))
+        if chosen is not None and chosen.per_query:
+            rows = self._host_rows(queries, "queries")
+        return held.database, rows, thresholds, chosen

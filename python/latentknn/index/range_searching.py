@@ -14,6 +14,8 @@ from latentknn.array_likes import as_array
 from latentknn.arrays import as_similarities
 from latentknn.engines.database import Database
 from latentknn.index.counts import positive
+from latentknn.index.filtered_ranges import count_ranges, search_ranges
+from latentknn.index.filters import Filter
 from latentknn.index.range_results import RadiusResult, SimilarPairs
 
 MOST_RESULTS = 2**26
@@ -24,6 +26,9 @@ _PAIRS_AT_ONCE = 2**21
 
 _FIRST_ROWS, _MOST_ROWS = 2**12, 2**16
 """Codes whose pairs are looked for together, at first and at most."""
+
+_COPIED_BYTES = 2**25
+"""Bytes of the copies of these codes, at most, unless a single one has more."""
 
 
 def as_thresholds(similarity: ArrayLike, queries: int) -> NDArray[np.float64]:
@@ -46,7 +51,7 @@ def search_radius(
     database: Database,
     queries: Any,
     thresholds: NDArray[np.float64],
-    allowed: NDArray[np.uint8] | None,
+    chosen: Filter | None,
     threads: int,
     sort: bool,
     scores64: bool,
@@ -55,11 +60,11 @@ def search_radius(
     """Find all rows within a query's similarity; ValueError where they are more than `max_results`."""
     most = min(positive(max_results, "max_results"), sys.maxsize)
     try:
-        ends, similarities, positions, ids, scores = database.search_range(
-            queries, thresholds, allowed, threads, sort, scores64, most
+        ends, similarities, positions, ids, scores = search_ranges(
+            database, queries, thresholds, chosen, threads, sort, scores64, most
         )
     except _core.TooManyFoundError:
-        counts = database.count_range(queries, thresholds, allowed, threads)
+        counts = count_ranges(database, queries, thresholds, chosen, threads)
         raise ValueError(
             f"{int(counts.sum()):,} codes are within the similarity of the {len(thresholds):,} queries, more "
             f"than max_results={most:,}: raise the similarity, search for fewer queries at a time "
@@ -82,7 +87,8 @@ def pairs_above(
     threshold : float
     threads : int
     """
-    first, rows = 0, _FIRST_ROWS
+    most_rows = max(1, min(_MOST_ROWS, _COPIED_BYTES // (4 * database.dim)))
+    first, rows = 0, min(_FIRST_ROWS, most_rows)
     while first < len(database):
         last = min(first + rows, len(database))
         most = _PAIRS_AT_ONCE if last - first > 1 else len(database)
@@ -103,4 +109,4 @@ def pairs_above(
             )
         first = last
         if len(similarities) < _PAIRS_AT_ONCE // 8:
-            rows = min(2 * rows, _MOST_ROWS)
+            rows = min(2 * rows, most_rows)

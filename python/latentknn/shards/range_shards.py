@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn.arrays import as_flags, as_rows
 from latentknn.engines.cpu_engine import CpuDatabase
+from latentknn.index.filters import OneMask
 from latentknn.index.range_results import RadiusResult, SimilarPairs
 from latentknn.index.range_searching import MOST_RESULTS, as_thresholds, pairs_above, search_radius
 
@@ -49,8 +50,8 @@ class RangeShards:
         database, threads = self._required_core_rows()
         rows = as_rows(queries, "queries", database.dim)
         thresholds = as_thresholds(similarity, len(rows))
-        flags = None if allowed is None else as_flags(allowed, "allowed", len(database))
-        return search_radius(database, rows, thresholds, flags, threads, sort, scores64, max_results)
+        chosen = None if allowed is None else OneMask(as_flags(allowed, "allowed", len(database)), len(rows))
+        return search_radius(database, rows, thresholds, chosen, threads, sort, scores64, max_results)
 
     def count_within(
         self, queries: ArrayLike, similarity: ArrayLike, *, allowed: ArrayLike | None = None
