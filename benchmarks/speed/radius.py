@@ -1,17 +1,21 @@
 """Range searches: the time of FAISS's range_search and scikit-learn's radius_neighbors over ours, in turns.
 
-    python -m benchmarks.speed.radius                      # hours where scikit-learn is one of the peers
-    python -m benchmarks.speed.radius --only noise --dims 64 --queries 2000
+    python -m benchmarks.speed.radius --results benchmarks/results/zen4      # ten minutes
+    python -m benchmarks.speed.radius --only noise --dims 64 --queries 2000 --results build
 
 60,000 codes, 10,000 queries, and similarities that some 10 and some 1,000 codes of a query reach. Each engine
-searches on one thread, by processor time. All find the same codes, except where float32 cannot tell whether
-a similarity is reached: that is checked before anything is timed. Prints a table and writes radius.json.
+searches on one thread, by processor time; scikit-learn, which takes long, for the first 1,000 queries alone.
+FAISS and scikit-learn sort nothing: beside our sorted answers stand those in order of the positions. All find
+the same codes, except where float32 cannot tell whether a similarity is reached: that is checked before
+anything is timed. Writes radius.json after each line, and at the end the table of benchmarks/README.md, if
+the results are those that it shows.
 """
 
 import argparse
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,15 +25,22 @@ from sklearn.neighbors import NearestNeighbors
 import latentknn as lk
 from benchmarks.harness.arrays import Codes
 from benchmarks.harness.command_line import parser
-from benchmarks.harness.machine import machine
-from benchmarks.harness.markdown import table
+from benchmarks.harness.machine import machine, searching_code
+from benchmarks.harness.markdown import replace_generated_part, table
+from benchmarks.harness.paths import RESULTS, ROOT
 from benchmarks.harness.results import OURS, Record, write_json
-from benchmarks.harness.timing import paired_times, ratios
+from benchmarks.harness.timing import Spread, paired_times, ratios
 from benchmarks.speed.data import codes as real
 from benchmarks.speed.data import synthetic
 from benchmarks.speed.peers import faiss, limit_threads
 
+README = ROOT / "benchmarks" / "README.md"
+WRITER = "speed/radius.py"
+SHOWN = RESULTS / "zen4"
+
 CODES, QUERIES, ROUNDS = 60_000, 10_000, 3
+FEW = 1000
+"""Queries that scikit-learn is asked."""
 DIMS = (64, 128)
 WANTED = (10, 1000)
 KINDS: dict[str, Callable[[int, int, int], tuple[Codes, Codes]]] = {
@@ -39,6 +50,9 @@ KINDS: dict[str, Callable[[int, int, int], tuple[Codes, Codes]]] = {
 }
 ROUNDING = 1e-5
 """Codes whose similarities are nearer to the one asked for may be missed by float32, or found."""
+
+UNSORTED, COUNTING = f"{OURS}, not sorted", f"{OURS}, counting"
+FAISS, SCIKIT_LEARN = "FAISS", "scikit-learn"
 
 Found = tuple[NDArray[np.int64], NDArray[Any]]
 """Where each query's codes end, and the codes."""
@@ -96,44 +110,60 @@ def measure(kind: str, dim: int, wanted: int, given: argparse.Namespace) -> Reco
     peers = Peers(codes)
     similarity = similarity_for(index, queries[:500], wanted)
 
-    def ours(asked: Codes) -> Found:
-        result = index.search_radius(asked, similarity)
+    def ours(asked: Codes, sort: bool) -> Found:
+        result = index.search_radius(asked, similarity, sort=sort)
         return result.indptr, result.positions
 
-    searches: dict[str, Callable[[Codes], Any]] = {
-        OURS: ours,
-        f"{OURS}, counting": lambda asked: index.count_within(asked, similarity),
-        "FAISS": lambda asked: peers.by_faiss(asked, similarity),
-        "scikit-learn": lambda asked: peers.by_scikit_learn(asked, similarity),
-    }
-    if given.without_scikit_learn:
-        del searches["scikit-learn"]
     few = queries[:200]
-    own = ours(few)
-    for name in searches.keys() - {OURS, f"{OURS}, counting"}:
-        check(codes, few, similarity, own, name, searches[name](few))
+    own = ours(few, True)
+    for name, search in ((FAISS, peers.by_faiss), (SCIKIT_LEARN, peers.by_scikit_learn)):
+        check(codes, few, similarity, own, name, search(few, similarity))
     if not np.array_equal(index.count_within(few, similarity), np.diff(own[0])):
         raise SystemExit("counting gave other numbers than searching")
-    times = paired_times(searches, lambda _: queries, given.rounds, clock=time.process_time)
-    per_query = float(index.count_within(queries, similarity).mean())
-    return {"codes": kind, "dim": dim, "similarity": similarity, "found": per_query, "seconds": times}
+    searches: dict[str, Callable[[Codes], Any]] = {
+        OURS: lambda asked: ours(asked, True),
+        UNSORTED: lambda asked: ours(asked, False),
+        COUNTING: lambda asked: index.count_within(asked, similarity),
+        FAISS: lambda asked: peers.by_faiss(asked, similarity),
+    }
+    seconds = paired_times(searches, lambda _: queries, given.rounds, clock=time.process_time)
+    beside = {OURS: searches[OURS], SCIKIT_LEARN: lambda asked: peers.by_scikit_learn(asked, similarity)}
+    of_few = paired_times(beside, lambda _: queries[:FEW], 1, clock=time.process_time)
+    return {
+        "codes": kind,
+        "dim": dim,
+        "similarity": similarity,
+        "found": float(index.count_within(queries, similarity).mean()),
+        "seconds": seconds,
+        "seconds of few": of_few,
+    }
 
 
-def results_table(lines: list[Record]) -> str:
-    """Return the lines as a table of Markdown."""
-    names = [name for name in lines[0]["seconds"] if name != OURS]
-    cells = [
-        [
-            line["codes"],
-            str(line["dim"]),
-            f"{line['found']:.0f}",
-            f"{min(line['seconds'][OURS]):.2f}",
-            *(str(ratios(line["seconds"][name], line["seconds"][OURS])) for name in names),
-        ]
-        for line in lines
-    ]
-    heads = [f"{name} over it" for name in names]
-    return table(["codes", "d", "found a query", f"seconds of {OURS}", *heads], cells)
+def results_table(content: Record) -> str:
+    """Return what a file of results has, as a table of Markdown with a line about the machine."""
+    about = content["about"]
+    columns = ["codes", "d", "found a query", "s", "not sorted, s", "counting, s"]
+    columns += ["FAISS over it", "FAISS over not sorted", "scikit-learn over it"]
+    cells = []
+    for line in content["lines"]:
+        seconds, few = line["seconds"], line["seconds of few"]
+        cells.append(
+            [
+                line["codes"],
+                str(line["dim"]),
+                f"{line['found']:.0f}",
+                *(f"{Spread.of(seconds[name]).median:.2f}" for name in (OURS, UNSORTED, COUNTING)),
+                str(ratios(seconds[FAISS], seconds[OURS])),
+                str(ratios(seconds[FAISS], seconds[UNSORTED])),
+                f"{ratios(few[SCIKIT_LEARN], few[OURS]).median:.1f}",
+            ]
+        )
+    packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
+    machine_line = (
+        f"{about['processor']}, {', '.join(about['instruction sets'])}, one thread, "
+        f"{about['rounds']} rounds, {about['date']}; {packages}; searching code {about['searching code']}."
+    )
+    return f"{machine_line}\n\n{table(columns, cells)}\n"
 
 
 def main() -> None:
@@ -142,18 +172,24 @@ def main() -> None:
     options.add_argument("--dims", type=int, nargs="+", default=list(DIMS))
     options.add_argument("--queries", type=int, default=QUERIES)
     options.add_argument("--rounds", type=int, default=ROUNDS)
-    options.add_argument("--without-scikit-learn", action="store_true")
+    options.add_argument("--results", type=Path, default=SHOWN, help="folder of radius.json")
     given = options.parse_args()
     limit_threads(1, ())
     faiss.omp_set_num_threads(1)
-    lines = []
+    about = machine(1, ["latentknn", "faiss-cpu", "scikit-learn"])
+    content: Record = {
+        "about": about | {"rounds": given.rounds, "searching code": searching_code()},
+        "lines": [],
+    }
     for kind in [given.only] if given.only else KINDS:
         for dim in given.dims:
             for wanted in WANTED:
-                lines.append(measure(kind, dim, wanted, given))
-                print(results_table(lines[-1:]).splitlines()[-1], flush=True)
-    write_json("radius", {"machine": machine(1, ["latentknn", "faiss-cpu", "scikit-learn"]), "lines": lines})
-    print(results_table(lines))
+                content["lines"].append(measure(kind, dim, wanted, given))
+                write_json("radius", content, given.results)
+                print(results_table(content | {"lines": content["lines"][-1:]}).splitlines()[-1], flush=True)
+    print(results_table(content))
+    if given.results.resolve() == SHOWN:
+        replace_generated_part(README, WRITER, results_table(content))
 
 
 if __name__ == "__main__":

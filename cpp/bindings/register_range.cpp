@@ -43,16 +43,20 @@ py::array_t<std::int64_t> ends_of(const RangeAnswers& answers, std::size_t queri
   return ends;
 }
 
-// Returns where each query's rows end, then their similarities, positions, ids, and float64 similarities or None.
-py::tuple written(RangeAnswers& answers, std::size_t queries, std::size_t threads, bool scores64) {
+// Returns where each query's rows end, then their similarities, positions, ids, and float64 similarities or None. Where
+// ids are positions, both are one array: pages that nobody has touched cost as much as a large part of a search.
+py::tuple written(const Database& database, const RangeAnswers& answers, std::size_t queries, std::size_t threads,
+                  bool scores64) {
   const py::array_t<std::int64_t> ends = ends_of(answers, queries);
   const auto total = static_cast<py::ssize_t>(ends.data()[queries]);
   py::array_t<float> similarities(total);
-  py::array_t<std::int64_t> positions(total), ids(total);
+  py::array_t<std::int64_t> positions(total), ids = positions;
+  const bool own_ids = database.has_own_ids();
+  if (own_ids) ids = py::array_t<std::int64_t>(total);
   std::optional<py::array_t<double>> scores;
   if (scores64) scores.emplace(total);
-  const RangeArrays arrays{similarities.mutable_data(), positions.mutable_data(), ids.mutable_data(),
-                           scores ? scores->mutable_data() : nullptr};
+  const RangeArrays arrays{similarities.mutable_data(), positions.mutable_data(),
+                           own_ids ? ids.mutable_data() : nullptr, scores ? scores->mutable_data() : nullptr};
   call_core("queries", [&] { answers.write(arrays, threads, signal_arrived); });
   return py::make_tuple(ends, similarities, positions, ids, scores);
 }
@@ -63,7 +67,7 @@ py::tuple search_range(const Database& database, const py::array& queries, const
   const SearchRequest request = range_request(database, queries, at_least, allowed, threads);
   RangeAnswers answers(request.queries.rows, wanted_rows(by_similarity), most);
   call_core("queries", [&] { database.search_range(request, answers); });
-  return written(answers, request.queries.rows, threads, scores64);
+  return written(database, answers, request.queries.rows, threads, scores64);
 }
 
 py::array_t<std::int64_t> count_range(const Database& database, const py::array& queries, const Similarities& at_least,
@@ -87,7 +91,7 @@ py::tuple search_range_behind(const Database& database, std::size_t first, std::
   request.at_least = similarities.data();
   RangeAnswers answers(queries, wanted_rows(by_similarity), most);
   call_core("codes", [&] { database.search_range_behind(first, last, request, answers); });
-  return written(answers, queries, threads, false);
+  return written(database, answers, queries, threads, false);
 }
 
 }  // namespace

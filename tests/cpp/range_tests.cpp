@@ -159,6 +159,119 @@ void all_rows_in_range_are_found(const std::string& isa) {
   }
 }
 
+// Rows of a database that is large enough for blocks to choose rungs: most in a cluster so tight that no screen tells
+// them apart, others far from each other, some equal, some zero. One query is in the cluster, the others are not.
+struct LargeProblem {
+  explicit LargeProblem(std::size_t dim_) : dim(dim_) {
+    std::mt19937 random(11);
+    std::normal_distribution<float> normal;
+    std::vector<float> centre(dim);
+    for (float& value : centre) value = normal(random);
+    for (std::size_t i = 0; i < kRows; ++i) {
+      const bool tight = i % 3 != 0, same = i % 10 == 1 && i > 10;
+      for (std::size_t j = 0; j < dim; ++j) {
+        rows.push_back(i % 50 == 0 ? 0.0f
+                       : same      ? rows[(i - 10) * dim + j]
+                       : tight     ? centre[j] + 1e-4f * normal(random)
+                                   : normal(random));
+      }
+      ids.push_back(static_cast<std::int64_t>(i * 7919 % 100003));
+    }
+    queries = make_rows(kQueries, dim, 12);
+    std::copy(centre.begin(), centre.end(), queries.begin());
+    for (std::size_t q = 0; q < kQueries; ++q) {
+      all.push_back(reference::neighbours(queries.data() + q * dim, rows, ids, {}, reference::kNobody));
+      // The similarity of a row: among the first ones mostly, and anywhere for the query in the cluster.
+      const std::size_t rank = q == 0 ? kRows / 2 : q % 4 == 1 ? 2000 : random() % 40;
+      at_least.push_back(q == 2 ? -1.0 : all[q][rank].similarity);
+    }
+  }
+
+  std::vector<Neighbour> expected(std::size_t q, const std::vector<std::uint8_t>& allowed, Wanted wanted) const {
+    std::vector<Neighbour> found = all[q];
+    std::erase_if(found, [&](const Neighbour& each) {
+      return each.similarity < at_least[q] ||
+             (!allowed.empty() && allowed[static_cast<std::size_t>(each.position)] == 0);
+    });
+    if (wanted == Wanted::by_position) {
+      std::sort(found.begin(), found.end(),
+                [](const Neighbour& a, const Neighbour& b) { return a.position < b.position; });
+    }
+    return found;
+  }
+
+  static constexpr std::size_t kRows = 7000, kQueries = 30;
+  std::size_t dim;
+  std::vector<float> rows, queries;
+  std::vector<std::int64_t> ids;
+  std::vector<double> at_least;
+  std::vector<std::vector<Neighbour>> all;
+};
+
+void many_rows_in_range_are_found(const std::string& isa, const LargeProblem& problem) {
+  std::vector<std::uint8_t> some(LargeProblem::kRows);
+  for (std::size_t i = 0; i < some.size(); ++i) some[i] = i % 5 != 0;
+  for (const latentknn::Strategy strategy : kStrategies) {
+    Database database(problem.dim, strategy);
+    database.add({problem.rows.data(), ElementType::float32, LargeProblem::kRows, problem.dim}, problem.ids.data(), 2,
+                 nullptr);
+    const std::string what =
+        isa + ", " + latentknn::strategy_name(strategy) + ", dim " + std::to_string(problem.dim) + ", many rows";
+    for (const std::vector<std::uint8_t>& allowed : {std::vector<std::uint8_t>(), some}) {
+      SearchRequest request{};
+      request.queries = {problem.queries.data(), ElementType::float32, LargeProblem::kQueries, problem.dim};
+      request.at_least = problem.at_least.data();
+      request.threads = allowed.empty() ? 1 : 3;
+      if (!allowed.empty()) request.allowed = allowed.data();
+      request.allowed_count = allowed.size();
+      RangeAnswers counted(LargeProblem::kQueries, Wanted::counts, kAnyNumber);
+      database.search_range(request, counted);
+      for (const Wanted wanted : {Wanted::by_similarity, Wanted::by_position}) {
+        RangeAnswers answers(LargeProblem::kQueries, wanted, kAnyNumber);
+        database.search_range(request, answers);
+        const Written written(answers, LargeProblem::kQueries);
+        for (std::size_t q = 0; q < LargeProblem::kQueries; ++q) {
+          const std::vector<Neighbour> expected = problem.expected(q, allowed, wanted);
+          check(written.equal(q, expected), "query " + std::to_string(q) + " finds what the reference finds: " + what);
+          check(counted.count(q) == expected.size(), "rows in range are counted: " + what);
+        }
+      }
+    }
+  }
+}
+
+void similarities_of_pairs_are_exact(const std::string& isa) {
+  const latentknn::KernelTable& kernels = latentknn::select_kernels();
+  std::mt19937 random(4);
+  for (const std::size_t dim : {1, 7, 8, 9, 16, 64, 67, 128}) {
+    constexpr std::size_t kRows = 40, kQueries = 12;
+    const std::vector<float> rows = make_rows(kRows, dim, 1), queries = make_rows(kQueries, dim, 2);
+    std::vector<double> row_norms(kRows), query_norms(kQueries), wide(kQueries * ((dim + 7) / 8 * 8));
+    kernels.squared_norms(rows.data(), kRows, dim, row_norms.data());
+    kernels.squared_norms(queries.data(), kQueries, dim, query_norms.data());
+    for (std::size_t q = 0; q < kQueries; ++q) {
+      std::copy_n(queries.data() + q * dim, dim, wide.data() + q * ((dim + 7) / 8 * 8));
+    }
+    for (std::size_t count = 0; count < 30; ++count) {
+      std::vector<latentknn::Pair> pairs;
+      for (std::size_t i = 0; i < count; ++i) {
+        pairs.push_back(
+            {static_cast<std::uint32_t>(random() % kQueries), static_cast<std::uint32_t>(random() % kRows)});
+      }
+      std::vector<double> found(count + 1, 7.0);
+      kernels.similarities({wide.data(), query_norms.data(), rows.data(), row_norms.data(), dim, pairs.data(), count},
+                           found.data());
+      bool equal = found[count] == 7.0;
+      for (std::size_t i = 0; i < count; ++i) {
+        const double expected = reference::reference_similarity(queries.data() + pairs[i].query * dim,
+                                                                rows.data() + pairs[i].row * dim, dim);
+        equal = equal && std::memcmp(&found[i], &expected, sizeof expected) == 0;
+      }
+      check(equal, "similarities of pairs are the reference's: " + isa + ", dim " + std::to_string(dim));
+    }
+  }
+}
+
 void rows_behind_are_found_once() {
   for (const latentknn::Strategy strategy : kStrategies) {
     const Problem problem(8, strategy, 5);
@@ -246,9 +359,12 @@ void long_lists_are_sorted() {
 }  // namespace
 
 int main() {
+  const std::vector<LargeProblem> large{LargeProblem(8), LargeProblem(40)};
   for (const std::string& isa : latentknn::available_isas()) {
     setenv("LATENTKNN_ISA", isa.c_str(), 1);
     all_rows_in_range_are_found(isa);
+    similarities_of_pairs_are_exact(isa);
+    for (const LargeProblem& problem : large) many_rows_in_range_are_found(isa, problem);
   }
   unsetenv("LATENTKNN_ISA");
   rows_behind_are_found_once();

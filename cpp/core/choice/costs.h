@@ -28,7 +28,7 @@ inline double left_row(std::size_t dim) {
 }
 
 // The cost of a row that a screen leaves to a range search: all of them are scored, in the order of their places.
-inline double row_in_range(std::size_t dim) { return 500.0 + 0.5 * scored_row(dim); }
+inline double row_in_range(std::size_t dim) { return 300.0 + 0.35 * scored_row(dim); }
 
 // The cost of searching for a query among so many rows by the plainest comparison, with the fixed cost of a query.
 inline double searched_query(std::size_t rows, std::size_t dim) { return static_cast<double>(rows * dim) + 0x1p17; }

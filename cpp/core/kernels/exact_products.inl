@@ -50,17 +50,9 @@ inline __attribute__((always_inline)) void accumulate_tail(PartialSums& sums, co
   accumulate(sums, query + done, padded);
 }
 
+// Writes the products of N rows.
 template <size_t N>
-inline __attribute__((always_inline)) void products_of(const double* query, const float* const (&vectors)[N],
-                                                       size_t dim, double* out) {
-  PartialSums sums[N] = {};
-  size_t j = 0;
-  for (; j + 8 <= dim; j += 8) {
-#pragma GCC unroll 8
-    for (size_t i = 0; i < N; ++i) accumulate(sums[i], query + j, vectors[i] + j);
-  }
-#pragma GCC unroll 8
-  for (size_t i = 0; i < N; ++i) accumulate_tail(sums[i], query, vectors[i], dim, j);
+inline __attribute__((always_inline)) void reduce_all(const PartialSums (&sums)[N], double* out) {
   if constexpr (N == kTransposedRows) {
     Double parts[N][kParts];
 #pragma GCC unroll 8
@@ -73,6 +65,20 @@ inline __attribute__((always_inline)) void products_of(const double* query, cons
 #pragma GCC unroll 8
     for (size_t i = 0; i < N; ++i) out[i] = reduce(sums[i]);
   }
+}
+
+template <size_t N>
+inline __attribute__((always_inline)) void products_of(const double* query, const float* const (&vectors)[N],
+                                                       size_t dim, double* out) {
+  PartialSums sums[N] = {};
+  size_t j = 0;
+  for (; j + 8 <= dim; j += 8) {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < N; ++i) accumulate(sums[i], query + j, vectors[i] + j);
+  }
+#pragma GCC unroll 8
+  for (size_t i = 0; i < N; ++i) accumulate_tail(sums[i], query, vectors[i], dim, j);
+  reduce_all(sums, out);
 }
 
 void dot_products(const double* query, const float* base, const uint32_t* rows, size_t count, size_t dim, double* out) {
@@ -100,5 +106,59 @@ void squared_norms(const float* vectors, size_t count, size_t dim, double* out) 
       accumulate_squares(sums, padded);
     }
     out[i] = reduce(sums);
+  }
+}
+
+// Adds up the products of N pairs. Where they are of one query, it is read once.
+template <size_t N, bool kSameQuery>
+inline __attribute__((always_inline)) void add_up_pairs(const PairTask& task, const Pair* pairs, PartialSums* sums) {
+  const size_t dim = task.dim, whole = dim / 8 * 8, padded = (dim + 7) / 8 * 8;
+  const double* queries[N];
+  const float* rows[N];
+  PartialSums own[N] = {};
+#pragma GCC unroll 8
+  for (size_t i = 0; i < N; ++i) {
+    queries[i] = task.queries + pairs[kSameQuery ? 0 : i].query * padded;
+    rows[i] = task.rows + pairs[i].row * dim;
+  }
+  for (size_t j = 0; j < whole; j += 8) {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < N; ++i) accumulate(own[i], queries[i] + j, rows[i] + j);
+  }
+#pragma GCC unroll 8
+  for (size_t i = 0; i < N; ++i) {
+    accumulate_tail(own[i], queries[i], rows[i], dim, whole);
+    sums[i] = own[i];
+  }
+}
+
+void similarities(const PairTask& task, double* out) {
+  // The pointers of four pairs fit the general registers of every processor but few more.
+  constexpr size_t kTogether = kExactRows < 4 ? kExactRows : 4;
+  for (size_t first = 0; first < task.count; first += kExactRows) {
+    const size_t left = task.count - first, count = left < kExactRows ? left : kExactRows;
+    // What is missing of the last pairs is filled up with the last one.
+    Pair pairs[kExactRows];
+    for (size_t i = 0; i < kExactRows; ++i) pairs[i] = task.pairs[first + (i < count ? i : count - 1)];
+    PartialSums sums[kExactRows];
+    for (size_t i = 0; i < kExactRows; i += kTogether) {
+      uint32_t different = 0;
+      for (size_t j = 1; j < kTogether; ++j) different |= pairs[i].query ^ pairs[i + j].query;
+      if (different == 0) {
+        add_up_pairs<kTogether, true>(task, pairs + i, sums + i);
+      } else {
+        add_up_pairs<kTogether, false>(task, pairs + i, sums + i);
+      }
+    }
+    double products[kExactRows], norms[kExactRows], found[kExactRows];
+    reduce_all(sums, products);
+    for (size_t i = 0; i < kExactRows; ++i) norms[i] = task.query_norms[pairs[i].query] * task.row_norms[pairs[i].row];
+    for (size_t i = 0; i < kExactRows; ++i) {
+      const double quotient = products[i] / __builtin_sqrt(norms[i]);
+      const double low = quotient < -1.0 ? -1.0 : quotient, clipped = low > 1.0 ? 1.0 : low;
+      // The product of two norms is zero only if one of them is: they are zero or at least 2^-298.
+      found[i] = norms[i] > 0.0 ? clipped : 0.0;
+    }
+    __builtin_memcpy(out + first, found, count * sizeof(double));
   }
 }

@@ -8,29 +8,56 @@
 
 #include "tile.inl"
 
-// Hits are rare, and the loop needs every register, so this function is kept out of it.
+// The loop needs every register, so this function is kept out of it. Where hits are rare, most queries of a tile have
+// none. Where they are not, whether a query has one or two is hard to predict: two are written then, whatever there is,
+// and as many are counted as there are.
 template <class Arithmetic>
 __attribute__((noinline)) void append_hits(ScreenTask& task, size_t first_query, size_t first_row,
                                            const typename Tile<Arithmetic>::Scores& scores) {
   using T = Tile<Arithmetic>;
   using Number = typename Arithmetic::Number;
   if (task.hit_capacity - task.hit_count < T::kQueries * T::kRows) task.take_hits(task.context);
+  constexpr size_t kTogether = 64 / T::kLanes;  // vectors whose hits are bits of one number
+  constexpr size_t kMasks = (T::kVectors + kTogether - 1) / kTogether;
+  constexpr size_t kMany = T::kQueries * kMasks / 2;  // hits of a tile that are not rare
   const Number* const cutoffs = static_cast<const Number*>(task.cutoffs) + first_query;
-  const size_t queries_left = task.query_count - first_query;
-  const size_t rows_left = task.row_count - first_row;
-  Hit* hit = task.hits + task.hit_count;
-  for (size_t q = 0; q < T::kQueries && q < queries_left; ++q) {
+  const size_t queries_left = task.query_count - first_query, rows_left = task.row_count - first_row;
+  const size_t queries = queries_left < T::kQueries ? queries_left : T::kQueries;
+  uint64_t masks[T::kQueries][kMasks] = {};
+  size_t count = 0;
+  for (size_t q = 0; q < queries; ++q) {
+    const auto cutoff = Arithmetic::spread(cutoffs[q]);
     for (size_t v = 0; v < T::kVectors; ++v) {
-      unsigned hits = Arithmetic::bits(Arithmetic::reaches(scores.of[q][v], Arithmetic::spread(cutoffs[q])));
-      for (; hits != 0; hits &= hits - 1) {
-        const size_t lane = static_cast<size_t>(__builtin_ctz(hits));
-        const size_t row = v * T::kLanes + lane;
-        if (row >= rows_left) break;
+      const uint64_t bits = Arithmetic::bits(Arithmetic::reaches(scores.of[q][v], cutoff));
+      masks[q][v / kTogether] |= bits << v % kTogether * T::kLanes;
+    }
+    for (size_t m = 0; m < kMasks; ++m) {
+      const size_t first = m * kTogether * T::kLanes;
+      if (rows_left < first + 64) masks[q][m] &= rows_left > first ? (uint64_t{1} << (rows_left - first)) - 1 : 0;
+      count += static_cast<size_t>(__builtin_popcountll(masks[q][m]));
+    }
+  }
+  Hit* hit = task.hits + task.hit_count;
+  for (size_t q = 0; q < queries; ++q) {
+    for (size_t m = 0; m < kMasks; ++m) {
+      uint64_t hits = masks[q][m];
+      const auto write = [&](Hit* to) {
+        const size_t row = m * kTogether * T::kLanes + static_cast<size_t>(hits == 0 ? 0 : __builtin_ctzll(hits));
         Number score;
-        __builtin_memcpy(&score, reinterpret_cast<const char*>(&scores.of[q][v]) + lane * sizeof score, sizeof score);
-        *hit++ = {static_cast<float>(score), static_cast<uint32_t>(task.first_row + first_row + row),
-                  static_cast<uint32_t>(first_query + q)};
+        __builtin_memcpy(&score, reinterpret_cast<const char*>(&scores.of[q][0]) + row * sizeof score, sizeof score);
+        *to = {static_cast<float>(score), static_cast<uint32_t>(task.first_row + first_row + row),
+               static_cast<uint32_t>(first_query + q)};
+        hits &= hits - 1;
+      };
+      if (count < kMany) {
+        while (hits != 0) write(hit++);
+        continue;
       }
+      const size_t of_query = static_cast<size_t>(__builtin_popcountll(hits));
+      write(hit);
+      write(hit + 1);
+      for (size_t i = 2; i < of_query; ++i) write(hit + i);
+      hit += of_query;
     }
   }
   task.hit_count = static_cast<size_t>(hit - task.hits);

@@ -72,6 +72,23 @@ struct ScreenKernel {
   void (*screen)(ScreenTask& task);
 };
 
+// A query and a row, by their numbers.
+struct Pair {
+  uint32_t query;
+  uint32_t row;
+};
+
+// Pairs whose similarities are wanted, in any order.
+struct PairTask {
+  const double* queries;  // each padded with zeros to a multiple of eight
+  const double* query_norms;
+  const float* rows;
+  const double* row_norms;
+  size_t dim;
+  const Pair* pairs;
+  size_t count;
+};
+
 // The reach of a query q: cells whose centre c and angle m have c q + base >= cosine cos m - sine sin m.
 struct Reach {
   float cosine;
@@ -96,6 +113,8 @@ struct KernelTable {
   // with zeros to a multiple of eight.
   void (*dot_products)(const double* query, const float* base, const uint32_t* rows, size_t count, size_t dim,
                        double* out);
+  // Computes the similarities of pairs by rule 1 of the contract.
+  void (*similarities)(const PairTask& task, double* out);
   // Computes out[i] = S(v, v) of consecutive vectors.
   void (*squared_norms)(const float* vectors, size_t count, size_t dim, double* out);
 

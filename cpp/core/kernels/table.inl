@@ -53,6 +53,7 @@ constexpr KernelTable table_of() {
   table.mark_reached = &mark_reached;
   table.count_at_least = &count_at_least;
   table.dot_products = &dot_products;
+  table.similarities = &similarities;
   table.squared_norms = &squared_norms;
   return table;
 }

@@ -17,7 +17,8 @@ namespace latentknn {
 
 class Comparison {
  public:
-  // What screens leave is handed to `second`, by add(q, candidate).
+  // What screens leave is handed to `second`, by add(q, candidate). Its kThresholdsRise says whether add() may raise
+  // thresholds, and whether anybody asks for the share of the rows that were handed on.
   template <class SecondStage>
   Comparison(const Layout& layout, const PlaceSet& unscreened, TileLadder& ladder, SecondStage& second)
       : Comparison(layout, unscreened, ladder) {
@@ -70,17 +71,17 @@ template <class SecondStage>
 void Comparison::take_hits() {
   SecondStage& second = *static_cast<SecondStage*>(second_);
   const Rung& rung = ladder_.rung(rung_);
-  const bool all_screened = unscreened_.empty();
+  const bool all_screened = unscreened_.empty(), hands_on = hands_on_;
   const double* const thresholds = ladder_.thresholds().data();
   std::size_t* const left = left_.data();
   for (const Hit *hit = hits_.data(), *end = hit + task_.hit_count; hit != end; ++hit) {
     const std::size_t q = hit->query;
     const Candidate candidate = rung.candidate(q, hit->score, hit->row);
     // A full list may have raised the threshold since the kernel compared this row.
-    if (!(static_cast<double>(candidate.upper) >= thresholds[q])) continue;
+    if (SecondStage::kThresholdsRise && !(static_cast<double>(candidate.upper) >= thresholds[q])) continue;
     if (!all_screened && unscreened_.has(hit->row)) continue;
-    ++left[q];
-    if (hands_on_) second.add(q, candidate);
+    if (SecondStage::kThresholdsRise || !hands_on) ++left[q];
+    if (hands_on) second.add(q, candidate);
   }
   task_.hit_count = 0;
 }

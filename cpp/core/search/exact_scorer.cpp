@@ -100,6 +100,12 @@ void ExactScorer::multiply(std::size_t query, const std::uint32_t* list, std::si
   scored_rows_ += count;
 }
 
+void ExactScorer::similarities(const latentknn::Pair* pairs, std::size_t count, double* out) {
+  search_.kernels.similarities(
+      {wide_.data(), squared_norms_.data(), rows_.values, rows_.squared_norms, rows_.dim, pairs, count}, out);
+  scored_rows_ += count;
+}
+
 template <class Collected>
 void ExactScorer::score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order,
                         std::vector<Collected>& best) {
@@ -145,7 +151,5 @@ template void ExactScorer::score_scattered(std::size_t, const std::vector<std::u
 template void ExactScorer::score_run(std::size_t, const RowRun&, std::size_t, TopK&);
 template void ExactScorer::score_run(std::size_t, const RowRun&, std::size_t, RowsInRange&);
 template void ExactScorer::score(const std::vector<Pair>&, const std::vector<std::uint32_t>&, std::vector<TopK>&);
-template void ExactScorer::score(const std::vector<Pair>&, const std::vector<std::uint32_t>&,
-                                 std::vector<RowsInRange>&);
 
 }  // namespace latentknn

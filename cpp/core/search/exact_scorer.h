@@ -54,6 +54,9 @@ class ExactScorer {
   template <class Collected>
   void score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order, std::vector<Collected>& best);
 
+  // Computes the similarities of pairs of a query of the block and a row.
+  void similarities(const latentknn::Pair* pairs, std::size_t count, double* out);
+
   // Asks the processor to load a row into the cache before it is needed.
   void fetch(std::uint32_t row) const;
 

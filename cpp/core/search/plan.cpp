@@ -15,6 +15,8 @@ constexpr double kFloat64 = 8.0;                               // time of a prod
 constexpr std::size_t kBlockBytes = std::size_t{256} << 10;    // bytes of a block's packed queries: half an L2 cache
 constexpr std::size_t kCandidateBytes = std::size_t{8} << 20;  // bytes of a block's candidate lists
 constexpr std::size_t kPartialBytes = std::size_t{32} << 20;   // bytes of the best rows of all shards, before the merge
+constexpr std::size_t kRangeBlock =
+    512;  // queries of the largest block of a range search, so that a cache has its rows
 constexpr std::size_t kSmallestBlock = 64;  // queries of the smallest block; then the rows are split instead
 constexpr std::size_t kTasksPerThread = 6;  // enough for threads to finish together
 
@@ -55,9 +57,9 @@ SearchPlan plan_screened(const Search& search, const Ladder& ladder, const Layou
   const Screen& screen = *ladder.screens[ladder.begins_on];
   const std::size_t tile = screen.kernel().query_tile;
   const std::size_t count = search.queries.count(), k = std::max<std::size_t>(1, search.request.k);
-  const std::size_t most = std::min(kBlockBytes / screen.kernel().query_bytes(screen.packed_dim()),
-                                    kCandidateBytes / BlockSearch::candidate_bytes(layout.cell_rows(), k)) /
-                           tile * tile;
+  const std::size_t few =
+      search.request.k == 0 ? kRangeBlock : kCandidateBytes / BlockSearch::candidate_bytes(layout.cell_rows(), k);
+  const std::size_t most = std::min(kBlockBytes / screen.kernel().query_bytes(screen.packed_dim()), few) / tile * tile;
   SearchPlan plan;
   plan.work = work_of(search);
   const std::size_t threads = threads_for(plan.work, search), tasks = kTasksPerThread * threads;

@@ -7,6 +7,10 @@ namespace latentknn {
 namespace {
 
 constexpr std::size_t kQueriesPerTask = 64;
+constexpr std::size_t kLeastMemory = std::size_t{1} << 12, kMostMemory = std::size_t{1} << 20;  // float64 of a block
+
+// Returns a similarity as it is written: -0 becomes +0.
+float rounded(double score) { return static_cast<float>(score) + 0.0f; }
 
 }  // namespace
 
@@ -33,16 +37,24 @@ void RangeAnswers::note(std::size_t more) {
   }
 }
 
-void RangeAnswers::put(std::size_t query, std::size_t part, std::size_t count, std::vector<ScoredRow>& rows) {
+void RangeAnswers::put(std::size_t query, std::size_t part, std::size_t count, AlignedBuffer<ScoredRow>& rows) {
   if (count == 0) return;
   query += first_query_;
-  if (!counts_only()) sort(rows, parts_[part]);
+  Piece piece{};
+  if (!counts_only()) {
+    sort(rows, parts_[part]);
+    piece = room_for(part, count);
+    for (std::size_t i = 0; i < count; ++i) {
+      piece.scores[i] = rows[i].score;
+      piece.rows[i] = rows[i].row;
+    }
+  }
   const std::lock_guard lock(locks_[query % kLocks]);
   counts_[query] += count;
-  if (!counts_only()) pieces_[query].push_back({part, std::vector<ScoredRow>(rows)});
+  if (!counts_only()) pieces_[query].push_back(piece);
 }
 
-void RangeAnswers::sort(std::vector<ScoredRow>& rows, const Rows& of) const {
+void RangeAnswers::sort(AlignedBuffer<ScoredRow>& rows, const Rows& of) const {
   if (wanted_ == Wanted::by_similarity) {
     sort_rows(rows, [](const ScoredRow& row) { return -row.score; }, ContractOrder(of.ids));
   } else {
@@ -53,14 +65,30 @@ void RangeAnswers::sort(std::vector<ScoredRow>& rows, const Rows& of) const {
   }
 }
 
+RangeAnswers::Piece RangeAnswers::room_for(std::size_t part, std::size_t count) {
+  // A row takes one and a half float64.
+  const std::size_t size = count + (count + 1) / 2;
+  const std::lock_guard lock(memory_mutex_);
+  if (memory_.empty() || memory_.back().size() - used_ < size) {
+    const std::size_t last = memory_.empty() ? 0 : memory_.back().size();
+    AlignedBuffer<double> more;
+    more.resize(std::max(size, std::clamp(2 * last, kLeastMemory, kMostMemory)));
+    memory_.push_back(std::move(more));
+    used_ = 0;
+  }
+  double* const scores = memory_.back().data() + used_;
+  used_ += size;
+  return {part, count, scores, reinterpret_cast<std::uint32_t*>(scores + count)};
+}
+
 // Merges the pieces of a query, neighbours first, so that each row moves only once for each doubling of their length.
 void RangeAnswers::merge(const std::vector<Piece>& pieces, std::vector<Found>& all) const {
   std::vector<std::ptrdiff_t> begins{0};
   all.clear();
   for (const Piece& piece : pieces) {
     const Rows& rows = parts_[piece.part];
-    for (const ScoredRow& found : piece.rows) {
-      all.push_back({found.score, rows.id(found.row), rows.position(found.row)});
+    for (std::size_t i = 0; i < piece.count; ++i) {
+      all.push_back({piece.scores[i], rows.id(piece.rows[i]), rows.position(piece.rows[i])});
     }
     begins.push_back(static_cast<std::ptrdiff_t>(all.size()));
   }
@@ -73,32 +101,37 @@ void RangeAnswers::merge(const std::vector<Piece>& pieces, std::vector<Found>& a
   }
 }
 
-void RangeAnswers::write(const RangeArrays& arrays, std::size_t threads, const ThreadPool::Poll& poll) {
+void RangeAnswers::write_piece(const Piece& piece, std::size_t at, const RangeArrays& arrays) const {
+  const Rows& rows = parts_[piece.part];
+  for (std::size_t i = 0; i < piece.count; ++i) arrays.similarities[at + i] = rounded(piece.scores[i]);
+  for (std::size_t i = 0; i < piece.count; ++i) arrays.positions[at + i] = rows.position(piece.rows[i]);
+  for (std::size_t i = 0; i < piece.count && arrays.ids != nullptr; ++i) arrays.ids[at + i] = rows.id(piece.rows[i]);
+  if (arrays.scores64 != nullptr) std::copy_n(piece.scores, piece.count, arrays.scores64 + at);
+}
+
+void RangeAnswers::write(const RangeArrays& arrays, std::size_t threads, const ThreadPool::Poll& poll) const {
   const std::size_t queries = counts_.size(), tasks = (queries + kQueriesPerTask - 1) / kQueriesPerTask;
   std::vector<std::size_t> begins(queries + 1, 0);
   for (std::size_t query = 0; query < queries; ++query) begins[query + 1] = begins[query] + counts_[query];
-  const auto write_one = [&](std::size_t at, double score, std::int64_t id, std::int64_t position) {
-    arrays.similarities[at] = static_cast<float>(score) + 0.0f;  // turns -0 into +0
-    arrays.ids[at] = id;
-    arrays.positions[at] = position;
-    if (arrays.scores64 != nullptr) arrays.scores64[at] = score;
-  };
   const auto task = [&](std::size_t index) {
     std::vector<Found> all;
     for (std::size_t query = index * kQueriesPerTask; query < std::min((index + 1) * kQueriesPerTask, queries);
          ++query) {
       ThreadPool::check_interrupt();
-      const std::vector<Piece> pieces = std::move(pieces_[query]);
+      const std::vector<Piece>& pieces = pieces_[query];
       std::size_t at = begins[query];
       if (pieces.size() == 1) {
-        const Rows& rows = parts_[pieces[0].part];
-        for (const ScoredRow& found : pieces[0].rows) {
-          write_one(at++, found.score, rows.id(found.row), rows.position(found.row));
-        }
+        write_piece(pieces[0], at, arrays);
         continue;
       }
       merge(pieces, all);
-      for (const Found& found : all) write_one(at++, found.score, found.id, found.position);
+      for (const Found& found : all) {
+        arrays.similarities[at] = rounded(found.score);
+        if (arrays.ids != nullptr) arrays.ids[at] = found.id;
+        arrays.positions[at] = found.position;
+        if (arrays.scores64 != nullptr) arrays.scores64[at] = found.score;
+        ++at;
+      }
     }
   };
   constexpr double kWritten = 32.0;  // the work of writing a row, in multiply-adds

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "platform/aligned_buffer.h"
 #include "platform/thread_pool.h"
 #include "rows/rows.h"
 #include "search/top_k.h"
@@ -27,8 +28,8 @@ struct TooManyFound : std::length_error {
 struct RangeArrays {
   float* similarities;
   std::int64_t* positions;
-  std::int64_t* ids;
-  double* scores64;  // null where float64 similarities are not asked for
+  std::int64_t* ids;  // null where they are not asked for, as they are the positions
+  double* scores64;   // null where float64 similarities are not asked for
 };
 
 class RangeAnswers {
@@ -51,18 +52,20 @@ class RangeAnswers {
 
   // Several threads may call these at once. note() throws TooManyFound.
   void note(std::size_t more);
-  void put(std::size_t query, std::size_t part, std::size_t count, std::vector<ScoredRow>& rows);
+  void put(std::size_t query, std::size_t part, std::size_t count, AlignedBuffer<ScoredRow>& rows);
 
   std::size_t count(std::size_t query) const { return counts_[query]; }
 
-  // Writes all rows, and forgets them. Throws Interrupted.
-  void write(const RangeArrays& arrays, std::size_t threads, const ThreadPool::Poll& poll);
+  // Writes all rows. Throws Interrupted.
+  void write(const RangeArrays& arrays, std::size_t threads, const ThreadPool::Poll& poll) const;
 
  private:
-  // What one task has found for a query in a part, sorted.
+  // What one task has found for a query in a part, sorted: its similarities, and its rows behind them.
   struct Piece {
     std::size_t part;
-    std::vector<ScoredRow> rows;
+    std::size_t count;
+    double* scores;
+    std::uint32_t* rows;
   };
   // A row, as it is known outside of its part.
   struct Found {
@@ -73,8 +76,10 @@ class RangeAnswers {
   struct FoundOrder;
   static constexpr std::size_t kLocks = 64;
 
-  void sort(std::vector<ScoredRow>& rows, const Rows& of) const;
+  void sort(AlignedBuffer<ScoredRow>& rows, const Rows& of) const;
+  Piece room_for(std::size_t part, std::size_t count);
   void merge(const std::vector<Piece>& pieces, std::vector<Found>& all) const;
+  void write_piece(const Piece& piece, std::size_t at, const RangeArrays& arrays) const;
 
   const Wanted wanted_;
   const std::uint64_t most_;
@@ -83,6 +88,10 @@ class RangeAnswers {
   std::vector<Rows> parts_;
   std::vector<std::size_t> counts_;         // by query
   std::vector<std::vector<Piece>> pieces_;  // by query; none where rows are only counted
+  // Pieces stand one behind the other in blocks of memory, of which the last has room for more.
+  std::mutex memory_mutex_;
+  std::vector<AlignedBuffer<double>> memory_;
+  std::size_t used_ = 0;
   // Queries whose numbers leave the same remainder share a lock.
   std::mutex locks_[kLocks];
 };

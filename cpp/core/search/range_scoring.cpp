@@ -1,8 +1,16 @@
 #include "search/range_scoring.h"
 
+#include <algorithm>
+
 #include "platform/thread_pool.h"
 
 namespace latentknn {
+namespace {
+
+constexpr std::size_t kFetchedBytes = std::size_t{256} << 10;  // bytes of rows that wait: a quarter of an L2 cache
+constexpr std::uint32_t kNoPlace = ~std::uint32_t{0};
+
+}  // namespace
 
 RangeScoring::RangeScoring(const Search& search, const Layout& layout, const TileLadder& ladder, RangeAnswers& answers)
     : search_(search),
@@ -10,13 +18,20 @@ RangeScoring::RangeScoring(const Search& search, const Layout& layout, const Til
       ladder_(ladder),
       answers_(answers),
       counts_only_(answers.counts_only()),
-      scorer_(search) {}
+      scorer_(search),
+      most_fetched_(std::max<std::size_t>(1, kFetchedBytes / (search.rows.dim * sizeof(float)))),
+      recent_(kRecent) {
+  pairs_.resize(kPairs);
+  by_query_.resize(kPairs);
+  scores_.resize(kPairs);
+}
 
 void RangeScoring::start(const std::vector<std::size_t>& queries) {
   queries_ = queries;
   scorer_.start(queries_);
-  pairs_.clear();
-  if (found_.size() < queries_.size()) found_.resize(queries_.size(), RowsInRange(answers_));
+  count_ = fetched_ = 0;
+  std::fill(recent_.begin(), recent_.end(), kNoPlace);
+  while (found_.size() < queries_.size()) found_.emplace_back(answers_);
   for (std::size_t q = 0; q < queries_.size(); ++q) found_[q].start(ladder_.thresholds()[q]);
 }
 
@@ -34,18 +49,27 @@ void RangeScoring::score_cell(std::size_t cell, std::size_t tile, const PlaceSet
 }
 
 void RangeScoring::score_all() {
-  if (!search_.admits_all()) {
-    std::erase_if(pairs_, [this](const ExactScorer::Pair& pair) { return !admits(pair.query, pair.place); });
-  }
-  // A counting sort by query: the scorer reads a query's rows in turn.
-  ends_.assign(queries_.size() + 1, 0);
-  for (const ExactScorer::Pair& pair : pairs_) ++ends_[pair.query + 1];
-  for (std::size_t q = 0; q < queries_.size(); ++q) ends_[q + 1] += ends_[q];
-  by_query_.resize(pairs_.size());
-  for (const ExactScorer::Pair& pair : pairs_) by_query_[ends_[pair.query]++] = pair;
-  pairs_.clear();
   ThreadPool::check_interrupt();
-  scorer_.score(by_query_, layout_.order(), found_);
+  const Pair* const pairs = sorted();
+  scorer_.similarities(pairs, count_, scores_.data());
+  for (std::size_t begin = 0; begin < count_;) {
+    const std::uint32_t q = pairs[begin].query;
+    std::size_t end = begin + 1;
+    while (end < count_ && pairs[end].query == q) ++end;
+    found_[q].push(scores_.data() + begin, pairs + begin, end - begin);
+    begin = end;
+  }
+  count_ = fetched_ = 0;
+}
+
+// Returns the pairs that wait: by query, where they are so many that queries are worth to be read once only.
+const Pair* RangeScoring::sorted() {
+  if (count_ < queries_.size()) return pairs_.data();
+  ends_.assign(queries_.size() + 1, 0);
+  for (std::size_t i = 0; i < count_; ++i) ++ends_[pairs_[i].query + 1];
+  for (std::size_t q = 0; q < queries_.size(); ++q) ends_[q + 1] += ends_[q];
+  for (std::size_t i = 0; i < count_; ++i) by_query_[ends_[pairs_[i].query]++] = pairs_[i];
+  return by_query_.data();
 }
 
 void RangeScoring::hand_over(std::size_t part) {

@@ -1,4 +1,5 @@
-// The second stage of a block's range search. Rows that screening leaves are scored exactly, thousands at a time.
+// The second stage of a block's range search. Rows that screening leaves are fetched as they come, and are scored
+// exactly once they are as many as fit a cache.
 #pragma once
 
 #include <cstddef>
@@ -6,6 +7,7 @@
 #include <vector>
 
 #include "layout/layout.h"
+#include "platform/aligned_buffer.h"
 #include "search/candidate_lists.h"
 #include "search/exact_scorer.h"
 #include "search/place_set.h"
@@ -18,6 +20,8 @@ namespace latentknn {
 
 class RangeScoring {
  public:
+  static constexpr bool kThresholdsRise = false;
+
   RangeScoring(const Search& search, const Layout& layout, const TileLadder& ladder, RangeAnswers& answers);
 
   // Begins a block of queries, by their numbers in the search, after the ladder has begun it.
@@ -29,8 +33,15 @@ class RangeScoring {
       if (admits(q, candidate.place)) found_[q].add_one();
       return;
     }
-    pairs_.push_back({static_cast<std::uint32_t>(q), candidate.place});
-    if (pairs_.size() == kPairs) score_all();
+    if (!admits(q, candidate.place)) return;
+    const std::uint32_t row = layout_.order()[candidate.place];
+    pairs_[count_] = {static_cast<std::uint32_t>(q), row};
+    if (recent_[candidate.place % kRecent] != candidate.place) {
+      recent_[candidate.place % kRecent] = candidate.place;
+      scorer_.fetch(row);
+      ++fetched_;
+    }
+    if (++count_ == kPairs || fetched_ == most_fetched_) score_all();
   }
 
   void score_places(std::size_t q, const std::vector<std::uint32_t>& places);
@@ -43,8 +54,10 @@ class RangeScoring {
   void hand_over(std::size_t part);
 
  private:
-  // Pairs that wait: with their copies they fit an L2 cache.
-  static constexpr std::size_t kPairs = std::size_t{1} << 14;
+  static constexpr std::size_t kPairs = std::size_t{1} << 13;   // pairs that wait at most
+  static constexpr std::size_t kRecent = std::size_t{1} << 12;  // places whose rows were fetched lately
+
+  const Pair* sorted();
 
   bool admits(std::size_t q, std::uint32_t place) const {
     return search_.admits_all() || search_.admits(queries_[q], layout_.order()[place]);
@@ -58,9 +71,14 @@ class RangeScoring {
   std::vector<std::size_t> queries_;  // numbers in the search
   ExactScorer scorer_;
   std::vector<RowsInRange> found_;
-  std::vector<ExactScorer::Pair> pairs_;
-  std::vector<ExactScorer::Pair> by_query_;
-  std::vector<std::size_t> ends_;
+  const std::size_t most_fetched_;  // rows that are fetched before those that wait are scored
+  AlignedBuffer<Pair> pairs_;       // pairs that wait, `count_` of them
+  std::size_t count_ = 0;
+  std::vector<std::uint32_t> recent_;
+  std::size_t fetched_ = 0;
+  AlignedBuffer<Pair> by_query_;
+  std::vector<std::uint32_t> ends_;
+  AlignedBuffer<double> scores_;
   std::vector<std::uint32_t> rows_;
   RowRun run_;
 };

@@ -19,6 +19,8 @@ namespace latentknn {
 
 class Rescoring {
  public:
+  static constexpr bool kThresholdsRise = true;
+
   Rescoring(const Search& search, const Layout& layout, TileLadder& ladder);
 
   // Returns the bytes that the candidates of a query take, where a search first visits so many rows near its place.

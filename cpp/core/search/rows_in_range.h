@@ -4,8 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <vector>
 
+#include "kernels/kernel_table.h"
+#include "platform/aligned_buffer.h"
 #include "search/range_answers.h"
 #include "search/top_k.h"
 
@@ -19,7 +20,7 @@ class RowsInRange {
   // Begins with a query that asks for similarities of at least this.
   void start(double at_least) {
     threshold_ = at_least;
-    rows_.clear();
+    rows_.resize(0);
     count_ = noted_ = 0;
   }
 
@@ -27,9 +28,32 @@ class RowsInRange {
 
   void push(double score, std::uint32_t row) {
     if (score < threshold_) return;
-    if (!counts_only_) rows_.push_back({score, row});
+    if (!counts_only_) {
+      rows_.resize(rows_.size() + 1);
+      rows_[rows_.size() - 1] = {score, row};
+    }
     add_one();
   }
+
+  // Offers it the rows of several pairs of the query.
+  void push(const double* scores, const Pair* pairs, std::size_t count) {
+    std::size_t in_range = 0;
+    if (counts_only_) {
+      for (std::size_t i = 0; i < count; ++i) in_range += scores[i] >= threshold_ ? 1 : 0;
+    } else {
+      const std::size_t before = rows_.size();
+      rows_.resize(before + count);
+      ScoredRow* const rows = rows_.data() + before;
+      for (std::size_t i = 0; i < count; ++i) {
+        rows[in_range] = {scores[i], pairs[i].row};
+        in_range += scores[i] >= threshold_ ? 1 : 0;
+      }
+      rows_.resize(before + in_range);
+    }
+    count_ += in_range;
+    if (count_ - noted_ >= kNoted) note();
+  }
+
   // Counts a row that is in range, whatever its similarity is. Only where rows are counted alone.
   void add_one() {
     if (++count_ - noted_ == kNoted) note();
@@ -52,7 +76,7 @@ class RowsInRange {
   RangeAnswers* answers_;
   bool counts_only_;
   double threshold_ = -std::numeric_limits<double>::infinity();
-  std::vector<ScoredRow> rows_;
+  AlignedBuffer<ScoredRow> rows_;
   std::size_t count_ = 0, noted_ = 0;
 };
 
