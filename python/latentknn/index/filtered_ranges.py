@@ -49,9 +49,10 @@ def search_ranges(
     total = int(ends[-1])
     similarities, scores = np.empty(total, np.float32), np.empty(total) if scores64 else None
     positions, ids = np.empty(total, np.int64), np.empty(total, np.int64)
+    wholes: tuple[NDArray[Any] | None, ...] = (similarities, positions, ids, scores)
     for some, (ends_of_some, *parts) in found:
         places = np.repeat(ends[some] - ends_of_some[:-1], counts[some]) + np.arange(ends_of_some[-1])
-        for whole, part in zip((similarities, positions, ids, scores), parts, strict=True):
+        for whole, part in zip(wholes, parts, strict=True):
             if whole is not None and part is not None:
                 whole[places] = part
     return ends, similarities, positions, ids, scores
