@@ -41,7 +41,7 @@ __attribute__((noinline)) void append_hits(ScreenTask& task, size_t first_query,
   for (size_t q = 0; q < queries; ++q) {
     for (size_t m = 0; m < kMasks; ++m) {
       uint64_t hits = masks[q][m];
-      const auto write = [&](Hit* to) {
+      const auto write_next = [&](Hit* to) {
         const size_t row = m * kTogether * T::kLanes + static_cast<size_t>(hits == 0 ? 0 : __builtin_ctzll(hits));
         Number score;
         __builtin_memcpy(&score, reinterpret_cast<const char*>(&scores.of[q][0]) + row * sizeof score, sizeof score);
@@ -49,14 +49,14 @@ __attribute__((noinline)) void append_hits(ScreenTask& task, size_t first_query,
                static_cast<uint32_t>(first_query + q)};
         hits &= hits - 1;
       };
-      if (count < kMany) {
-        while (hits != 0) write(hit++);
-        continue;
-      }
       const size_t of_query = static_cast<size_t>(__builtin_popcountll(hits));
-      write(hit);
-      write(hit + 1);
-      for (size_t i = 2; i < of_query; ++i) write(hit + i);
+      size_t written = 0;
+      if (count >= kMany) {
+        write_next(hit);
+        write_next(hit + 1);
+        written = 2;
+      }
+      for (; written < of_query; ++written) write_next(hit + written);
       hit += of_query;
     }
   }
