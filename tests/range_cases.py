@@ -23,9 +23,11 @@ def thresholds_of(scores: np.ndarray, seed: int) -> np.ndarray:
     return np.clip(thresholds, -1.0, 1.0)
 
 
-def assert_same_ranges(result: lk.index.RadiusResult, expected: reference.Ranges) -> None:
-    """Assert that every array of a result has the dtype, the shape and the bytes of the reference."""
-    for name in expected._fields:
+def assert_same_ranges(
+    result: lk.index.RadiusResult, expected: reference.Ranges | lk.index.RadiusResult
+) -> None:
+    """Assert that every array of a result has the dtype, the shape and the bytes of what is expected."""
+    for name in reference.Ranges._fields:
         got, wanted = getattr(result, name), getattr(expected, name)
         assert got.dtype == wanted.dtype, name
         assert got.shape == wanted.shape, name

@@ -16,6 +16,7 @@ from latentknn import _core
 from latentknn.engines import make_database
 from range_cases import QUERIES, assert_finds_what_the_reference_finds, assert_same_ranges, thresholds_of
 from scale import scaled
+from test_sharded_index import Elsewhere
 
 
 def assert_equals_reference(kind: str, strategies: list[str], codes: int = 700, dim: int = 24) -> None:
@@ -362,19 +363,38 @@ def test_shards_find_what_one_index_finds(own_ids):
     assert_pairs_are_those_of_the_reference(index, codes, ids, 0.9)
 
 
-def test_shards_that_do_not_stay_in_memory_say_that_they_cannot(tmp_path):
-    codes, queries = cases.build("gaussian", 3, 4000, 3, 32)
-    with lk.shards.Writer(tmp_path, 32, 1000) as writer:
-        writer.add(codes)
-    assert lk.shards.open(tmp_path).count_within(queries, 0.3).sum() > 0
-    index = lk.shards.open(tmp_path, mmap=True, memory=1 << 20)
-    for ask in (
-        lambda: index.search_radius(queries, 0.3),
-        lambda: index.count_within(queries, 0.3),
-        lambda: index.pairs_above(0.3),
-    ):
-        with pytest.raises(RuntimeError, match="open them without mmap=True and with engine='cpu'"):
-            ask()
+@pytest.mark.parametrize("own_ids", [True, False])
+def test_shards_that_do_not_stay_in_memory_find_what_one_index_finds(tmp_path, own_ids):
+    codes, queries = cases.build("duplicates", 3, 4000, QUERIES, 8)
+    ids = cases.user_ids(4, 4000) if own_ids else np.arange(4000)
+    with lk.shards.Writer(tmp_path, 8, 1500) as writer:
+        writer.add(codes, ids=ids if own_ids else None)
+    index = lk.shards.open(tmp_path, mmap=True, memory=350_000)
+    scores = reference.scores(codes, queries)
+    allowed = np.random.default_rng(1).random(4000) < 0.5
+    # No code of the first shard.
+    allowed[:1500] = False
+    thresholds = thresholds_of(scores, 0)
+    assert_finds_what_the_reference_finds(index, queries, scores, thresholds, ids=ids)
+    assert_finds_what_the_reference_finds(index, queries, scores, thresholds, ids=ids, allowed=allowed)
+    assert index.search_radius(queries[:0], 0.5).indptr.tolist() == [0]
+    count = int(index.count_within(queries, thresholds).sum())
+    for most in (count - 1, 1):
+        with pytest.raises(
+            ValueError, match=f"^{count:,} codes .* the {QUERIES} queries.*max_results={most:,}"
+        ):
+            index.search_radius(queries, thresholds, max_results=most)
+    found = index.search_radius(queries, thresholds, max_results=count)
+    assert (len(found.ids), found.scores64) == (count, None)
+    with pytest.raises(RuntimeError, match="open them without mmap=True and with engine='cpu'"):
+        index.pairs_above(0.3)
+
+
+def test_shards_without_range_searches_are_named():
+    index = lk.shards.ShardedIndex([Elsewhere(lk.CosineIndex.from_codes(np.eye(3)))])
+    for ask in (index.search_radius, index.count_within):
+        with pytest.raises(RuntimeError, match="Elsewhere, which searches no ranges"):
+            ask(np.eye(3), 0.5)
 
 
 def test_results_show_what_they_are():

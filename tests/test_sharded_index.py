@@ -237,6 +237,19 @@ def test_shards_that_are_not_one_index_are_refused(indexes, error, message):
         lambda index: index.search([[1.0, 0.0]], 1, allowed=[True]),
         lambda index: index.search([[1.0, 0.0]], 2, allowed=[False, True, False, False]),
         lambda index: index.search([[1.0, 0.0]], 1, at_least=[2.0]),
+        lambda index: index.search([[1.0, 0.0]], 0, pad=True),
+        lambda index: index.search([[1.0, 0.0]], 1, allowed=[0, 4]),
+        lambda index: index.search([[1.0, 0.0]], 1, allowed=[1, 0, 0, 1]),
+        lambda index: index.search([[1.0, 0.0]], 1, allowed=[0.5]),
+        lambda index: index.search([[1.0, 0.0]], 1, allowed=[[True, False]]),
+        lambda index: index.search([[1.0, 0.0]], 2, allowed=[[True, False, False, False]]),
+        lambda index: index.search([[1.0, 0.0]], 1, allowed=lk.Groups([0])),
+        lambda index: index.search([[1.0, 0.0]], 1, allowed=lk.Groups(["z"])),
+        lambda index: index.search([[1.0, np.nan]], 1, allowed=lk.Groups(["a"])),
+        lambda index: index.search_radius([[1.0, 0.0]], 2.0),
+        lambda index: index.search_radius([[1.0, 0.0]], 0.0, max_results=2),
+        lambda index: index.search_radius([[1.0, 0.0]], 0.0, max_results=0),
+        lambda index: index.count_within([[1.0, 0.0]], 0.5, allowed=[True]),
         lambda index: index.search_self(4),
         lambda index: index.search_per_class([[1.0, 0.0]], 2),
         lambda index: index.search_per_class([[np.nan, 0.0]], 1),
@@ -253,12 +266,6 @@ def test_bad_questions_get_the_error_of_one_index(ask):
     with pytest.raises(expected.type) as found:
         ask(sharded)
     assert str(found.value) == str(expected.value)
-
-
-@pytest.mark.parametrize("allowed", [[0, 1], [1, 0, 0, 0], lk.Groups(["a"])])
-def test_shards_take_masks_alone(allowed):
-    with pytest.raises(TypeError, match="allowed"):
-        lk.shards.ShardedIndex([index_of()]).search([[1.0, 0.0]], 1, allowed=allowed)
 
 
 def test_search_per_class_needs_labels():

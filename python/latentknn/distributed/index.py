@@ -11,22 +11,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core
 from latentknn.arrays import as_rows, as_similarities
-from latentknn.distributed.calls import Calls
+from latentknn.distributed.calls import TIMEOUT, Calls
 from latentknn.distributed.client import Client, seconds
 from latentknn.distributed.columns import class_counts, fetch_ids, fetch_labels
-from latentknn.distributed.rounds import ask_by_codes, ask_in_two_rounds, ask_per_class_once, shared
+from latentknn.distributed.filtering import ServedRows, of_mask, search_among
+from latentknn.distributed.range_searches import RangeSearches
+from latentknn.distributed.rounds import ask_by_codes, ask_per_class_once, shared
 from latentknn.distributed.runtime import Attachment
 from latentknn.distributed.serving import Serving
 from latentknn.distributed.status import ClusterStatus, status_of
 from latentknn.index import SearchResult
 from latentknn.index.class_search import queries_of_classes
-from latentknn.index.counts import IN_INDEX, neighbour_count
-from latentknn.shards.asking import Asking
+from latentknn.index.counts import neighbour_count
+from latentknn.index.filters import Groups, as_filter
 from latentknn.shards.class_rounds import rounded_queries
-from latentknn.shards.sharded_index import without_themselves
-
-TIMEOUT = 60.0
-"""Seconds that an answer is waited for where the caller names none."""
+from latentknn.shards.merging import without_themselves
 
 _Answer = TypeVar("_Answer")
 
@@ -34,7 +33,7 @@ _SELF_ROWS = 16_384
 """Codes of a shard that are queries together when an index is searched by itself."""
 
 
-class DistributedIndex:
+class DistributedIndex(RangeSearches):
     """The shards of a folder, searched by the nodes of a Ray cluster; `start` and `connect` return one.
 
     Answers are the same bytes as those of one `CosineIndex` of all codes, or an error: every shard of the
@@ -145,8 +144,9 @@ class DistributedIndex:
         queries: ArrayLike,
         k: int = 10,
         *,
-        allowed: ArrayLike | str | None = None,
+        allowed: ArrayLike | Groups | str | None = None,
         at_least: ArrayLike | None = None,
+        pad: bool = False,
         scores64: bool = False,
         timeout: float = TIMEOUT,
     ) -> SearchResult:
@@ -158,11 +158,12 @@ class DistributedIndex:
             Rounded once to float32.
         k : int
             Neighbours a query, from 1 to the number of (allowed) codes, of all shards together.
-        allowed : array-like of shape (n,), bool, or str, optional
-            Search only the codes whose flag is true; or the name of a mask, which `set_mask` has left on the
-            shards.
-        at_least : array-like of shape (M,), optional
-            Find only codes whose float64 similarity to the query is at least this.
+        allowed : array-like, Groups or str, optional
+            As `CosineIndex.search` takes it, or the name of a mask, which `set_mask` has left on the shards.
+            Each different mask of a query's own, and each group, asks the shards by itself. For groups by
+            labels, these are fetched.
+        at_least, pad
+            As `CosineIndex.search` takes them.
         scores64 : bool
             Whether to return the float64 similarities too.
         timeout : float
@@ -195,16 +196,18 @@ class DistributedIndex:
         lowest = None if at_least is None else as_similarities(at_least, "at_least", len(rows))
         rounded = _core.round_rows(rows, "queries")
 
-        def answer(calls: Calls) -> SearchResult:
-            masks, available = self._client.allowed(calls, allowed)
-            of_what = IN_INDEX if masks is None else "allowed codes"
-            count = neighbour_count(k, sum(available.values()), of_what)
-            asking = Asking.of_queries(rounded, count, lowest)
-            if len(rounded) > 0:
-                ask_in_two_rounds(calls, shared(rounded), asking, count, masks, available)
-            return asking.found(scores64)
+        name = allowed if isinstance(allowed, str) else None
 
-        return self._answered(timeout, answer, allowed if isinstance(allowed, str) else None)
+        def answer(calls: Calls) -> SearchResult:
+            mask = None if name is None else self._client.named_mask(calls, name)
+            if mask is not None:
+                chosen = of_mask(mask, len(rounded))
+            else:
+                chosen = as_filter(allowed, ServedRows(calls), len(rounded))
+            count = chosen.neighbours(k, pad)
+            return search_among(calls, rounded, count, chosen, mask, scores64, lowest, pad)
+
+        return self._answered(timeout, answer, name)
 
     def search_self(
         self, k: int = 10, *, scores64: bool = False, timeout: float = 60 * TIMEOUT

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core
 from latentknn.arrays import as_similarities
@@ -13,7 +14,7 @@ from latentknn.engines.database import Answer
 from latentknn.index.appearance import index_html
 from latentknn.index.changes import Held
 from latentknn.index.class_search import queries_of_classes
-from latentknn.index.counts import IN_INDEX, neighbour_count, positive
+from latentknn.index.counts import IN_INDEX, neighbour_count
 from latentknn.index.explanation import Explanation
 from latentknn.index.filters import Groups, as_filter, search_filtered
 from latentknn.index.labelled_rows import LabelledRows
@@ -224,25 +225,30 @@ class CosineIndex(RangeIndex):
     ) -> SearchResult:
         database = held.database
         rows, device = database.as_queries(queries, on_device)
-        chosen = None if allowed is None else as_filter(allowed, held.rows, len(rows))
+        chosen = as_filter(allowed, held.rows, len(rows))
         lowest = None if at_least is None else as_similarities(at_least, "at_least", len(rows))
         threads = self._thread_count()
-        if pad or (chosen is not None and chosen.per_query):
-            if on_device:
-                raise ValueError(
-                    "answers are put together on the host with pad or an allowed of each query's own"
-                )
-            k = positive(k, "k") if pad or chosen is None else neighbour_count(k, *chosen.fewest())
-            host = self._host_rows(queries, "queries")
-            answer = search_filtered(database, host, k, chosen, threads, scores64, lowest, pad, tell)
-            return _result(answer, held.rows)
-        flags = None if chosen is None else chosen.flags
-        k = neighbour_count(k, *((len(database), IN_INDEX) if chosen is None else chosen.fewest()))
-        if tell is None:
-            answer = database.search(rows, k, flags, threads, scores64, lowest)
-        else:
-            answer = search_and_tell(database, rows, k, flags, threads, scores64, lowest, tell)
-        return _result(database.placed(answer, device), held.rows)
+
+        def search(
+            some: Any,
+            count: int,
+            flags: NDArray[np.uint8] | None,
+            reached: NDArray[np.float64] | None,
+            tell: Tell | None,
+        ) -> Answer:
+            if tell is None:
+                return database.search(some, count, flags, threads, scores64, reached)
+            return search_and_tell(database, some, count, flags, threads, scores64, reached, tell)
+
+        put_together = pad or chosen.per_query
+        if put_together and on_device:
+            raise ValueError(
+                "answers are put together on the host with pad or an allowed of each query's own"
+            )
+        k = chosen.neighbours(k, pad)
+        asked = self._host_rows(queries, "queries") if put_together else rows
+        answer = search_filtered(search, asked, k, chosen, scores64, lowest, pad, tell)
+        return _result(answer if put_together else database.placed(answer, device), held.rows)
 
     def search_self(
         self, k: int = 10, *, scores64: bool = False, progress: ProgressLike = False

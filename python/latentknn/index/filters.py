@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,11 +14,27 @@ from numpy.typing import ArrayLike, NDArray
 from latentknn import _core
 from latentknn.array_likes import as_array
 from latentknn.arrays import as_int64
-from latentknn.engines.database import NO_ROW, Answer, Database
-from latentknn.index.labelled_rows import LabelledRows
-from latentknn.index.pieces import search_and_tell
+from latentknn.engines.database import NO_ROW, Answer
+from latentknn.index.counts import IN_INDEX, neighbour_count, positive
 from latentknn.labels import as_labels, join_labels
 from latentknn.progress import Tell
+
+SearchAmong = Callable[[Any, int, NDArray[np.uint8] | None, NDArray[np.float64] | None, Tell | None], Answer]
+"""Finds the k best codes of some queries among those with a flag, and tells how many queries are answered."""
+
+
+class KnownRows(Protocol):
+    """What filters ask of an index's codes, wherever these are."""
+
+    @property
+    def count(self) -> int:
+        """Number of codes."""
+
+    def required_labels(self) -> NDArray[Any]:
+        """Return the labels, in order of position; ValueError where there are none."""
+
+    def positions_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the positions of the codes with some ids, or `NO_ROW`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,27 +101,42 @@ class Filter(ABC):
     def selections(self) -> Iterator[Selection]:
         """Give each query once, together with all that may find the same codes."""
 
+    def neighbours(self, k: int, pad: bool) -> int:
+        """Return how many neighbours each query has, or raise TypeError or ValueError."""
+        return positive(k, "k") if pad else neighbour_count(k, *self.fewest())
 
-class OneMask(Filter):
-    """The same codes for all queries.
+
+class CommonFilter(Filter):
+    """Lets all queries find the same codes.
 
     Parameters
     ----------
-    flags : ndarray of shape (n,), uint8
-        Which codes they are.
     query_count : int
+    available : int
+        How many codes they may find.
+    flags : ndarray of shape (n,), uint8, or None
+        Which codes these are; None where whoever searches knows.
+    of_what : str
+        In words, what they are.
     """
 
     per_query = False
 
-    def __init__(self, flags: NDArray[np.uint8], query_count: int) -> None:
+    def __init__(
+        self,
+        query_count: int,
+        available: int,
+        flags: NDArray[np.uint8] | None = None,
+        of_what: str = "allowed codes",
+    ) -> None:
         self.flags = flags
-        self._available = int(np.count_nonzero(flags))
+        self._available = available
         self._query_count = query_count
+        self._of_what = of_what
 
     def fewest(self) -> tuple[int, str]:
-        """Return how many codes there are."""
-        return self._available, "allowed codes"
+        """Return how many codes every query may find."""
+        return self._available, self._of_what
 
     def selections(self) -> Iterator[Selection]:
         """Give all queries together."""
@@ -191,14 +222,14 @@ class _OfGroups(_PerQuery):
         return flags
 
 
-def as_filter(allowed: ArrayLike | Groups, rows: LabelledRows, query_count: int) -> Filter:
+def as_filter(allowed: ArrayLike | Groups | None, rows: KnownRows, query_count: int) -> Filter:
     """Return what users pass as `allowed` of a search, checked.
 
     Parameters
     ----------
-    allowed : array-like or Groups
+    allowed : array-like or Groups, or None
         See `CosineIndex.search`.
-    rows : LabelledRows
+    rows : KnownRows
         Those of the index.
     query_count : int
 
@@ -208,6 +239,8 @@ def as_filter(allowed: ArrayLike | Groups, rows: LabelledRows, query_count: int)
         As `CosineIndex.search`, for `allowed`.
     """
     count = rows.count
+    if allowed is None:
+        return CommonFilter(query_count, count, of_what=IN_INDEX)
     if isinstance(allowed, Groups):
         of_rows = rows.required_labels() if allowed.rows is None else _groups(allowed.rows, count, "code")
         return _OfGroups(_groups(allowed.queries, query_count, "query"), of_rows, allowed.others)
@@ -225,21 +258,20 @@ def as_filter(allowed: ArrayLike | Groups, rows: LabelledRows, query_count: int)
                 f"allowed must have shape ({count},), one flag a row, received shape {array.shape}"
             )
         # Other threads cannot change this copy during a search.
-        return OneMask(array.astype(np.uint8), query_count)
+        return filter_of_flags(array.astype(np.uint8), query_count)
     if array.shape != (0,) and (array.ndim != 1 or array.dtype.kind not in "iu"):
         raise TypeError(
             f"allowed must be a boolean mask, ids of shape (m,), or Groups, received dtype {array.dtype} and "
             f"shape {array.shape}"
         )
-    return OneMask(_flags_of_ids(array, rows), query_count)
+    return filter_of_flags(_flags_of_ids(array, rows), query_count)
 
 
 def search_filtered(
-    database: Database,
-    queries: NDArray[Any],
+    search: SearchAmong,
+    queries: Any,
     k: int,
-    chosen: Filter | None,
-    threads: int,
+    chosen: Filter,
     scores64: bool,
     at_least: NDArray[np.float64] | None,
     pad: bool,
@@ -248,14 +280,16 @@ def search_filtered(
     """Find each query's k best rows of those that it may find; where there are fewer, the answer ends early.
 
     Queries that may find the same rows are searched for together. With `pad`, similarities of neighbours that
-    there are not are NaN.
+    there are not are NaN. Where all may find the same rows, and nothing is filled up, the answer is that of
+    one search of the queries as they are.
     """
+    if not pad and not chosen.per_query:
+        return search(queries, k, chosen.flags, at_least, tell)
     # A part of the queries would name one that is not finite by its place in the part.
     rounded = _core.round_rows(queries, "queries")
     shape = (len(rounded), k)
     similarities, scores = np.full(shape, np.nan, np.float32), np.full(shape, np.nan) if scores64 else None
     positions, ids = np.full(shape, NO_ROW, np.int64), np.full(shape, NO_ROW, np.int64)
-    everything = Selection(np.arange(len(rounded)), None, len(database))
     done, told = 0, -1
 
     def say_after(before: int, answered: int, _: int) -> None:
@@ -265,15 +299,12 @@ def search_filtered(
             tell(told, len(rounded))
 
     say_after(0, 0, 0)
-    for selection in [everything] if chosen is None else chosen.selections():
+    for selection in chosen.selections():
         found = min(k, selection.available)
         if found > 0:
             lowest = None if at_least is None else at_least[selection.queries]
-            asked = (rounded[selection.queries], found, selection.flags, threads, scores64, lowest)
-            if tell is None:
-                answer = database.search(*asked)
-            else:
-                answer = search_and_tell(database, *asked, partial(say_after, done))
+            say = None if tell is None else partial(say_after, done)
+            answer = search(rounded[selection.queries], found, selection.flags, lowest, say)
             for whole, part in zip((similarities, positions, ids, scores), answer, strict=True):
                 if whole is not None and part is not None:
                     whole[selection.queries, :found] = part
@@ -293,7 +324,11 @@ def _groups(values: ArrayLike, count: int, of_what: str) -> NDArray[Any]:
     return as_labels(values, count)
 
 
-def _flags_of_ids(ids: NDArray[Any], rows: LabelledRows) -> NDArray[np.uint8]:
+def filter_of_flags(flags: NDArray[np.uint8], query_count: int) -> CommonFilter:
+    return CommonFilter(query_count, int(np.count_nonzero(flags)), flags)
+
+
+def _flags_of_ids(ids: NDArray[Any], rows: KnownRows) -> NDArray[np.uint8]:
     wanted = as_int64(ids, "allowed", len(ids))
     ordered = np.sort(wanted)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]

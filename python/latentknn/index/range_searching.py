@@ -21,6 +21,29 @@ from latentknn.index.range_results import RadiusResult, SimilarPairs
 MOST_RESULTS = 2**26
 """Results of a search that does not say how many there may be; with what it needs meanwhile, some 2.3 GiB."""
 
+
+class TooManyResultsError(ValueError):
+    """More codes are within the similarities than a search may find.
+
+    Parameters
+    ----------
+    count : int
+        How many there are.
+    queries : int
+        Of how many queries.
+    most : int
+        How many were allowed.
+    """
+
+    def __init__(self, count: int, queries: int, most: int) -> None:
+        super().__init__(
+            f"{count:,} codes are within the similarity of the {queries:,} queries, more than "
+            f"max_results={most:,}: raise the similarity, search for fewer queries at a time (count_within "
+            "counts the codes of each), or raise max_results if there is memory for so many"
+        )
+        self.count = count
+
+
 _PAIRS_AT_ONCE = 2**21
 """Pairs of a block, at most, unless a single code has more."""
 
@@ -65,11 +88,7 @@ def search_radius(
         )
     except _core.TooManyFoundError:
         counts = count_ranges(database, queries, thresholds, chosen, threads)
-        raise ValueError(
-            f"{int(counts.sum()):,} codes are within the similarity of the {len(thresholds):,} queries, more "
-            f"than max_results={most:,}: raise the similarity, search for fewer queries at a time "
-            "(count_within counts the codes of each), or raise max_results if there is memory for so many"
-        ) from None
+        raise TooManyResultsError(int(counts.sum()), len(thresholds), most) from None
     return RadiusResult(ends, similarities, ids, positions, scores)
 
 

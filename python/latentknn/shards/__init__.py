@@ -2,8 +2,9 @@
 
 `sharded_index` is the index over shards, and `stored_index` the one over those of a folder. `shard` and
 `stored_shard` are what they know of each; `rounds` and `class_rounds` ask them, and `homes` guesses which to
-ask first. `asking` holds what was found so far, by `merging`; both need no shards, only their answers, and
-serve those who ask shards elsewhere. `writer` writes a folder, from `sources`, with `distinct_ids`;
+ask first. `range_shards` searches ranges, by `range_rounds`, and `known_rows` is what filters ask of codes.
+`asking` holds what was found so far, by `merging`; both need no shards, only their answers, and serve those
+who ask shards elsewhere. `writer` writes a folder, from `sources`, with `distinct_ids`;
 `importing` writes files of codes, and `verifying` reads a folder to see that it is whole.
 """
 

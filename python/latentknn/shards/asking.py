@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from latentknn.engines.database import NO_ROW
+from latentknn.engines.database import NO_ROW, Answer
 from latentknn.index import SearchResult
 from latentknn.shards.merging import may_hold_more, merge
 from latentknn.shards.shard import Shard
@@ -81,8 +81,12 @@ class Asking:
 
     def found(self, scores64: bool) -> SearchResult:
         """Return the best neighbours of all queries, with float64 similarities or without."""
-        scores = self._scores if scores64 else None
-        return SearchResult(self._similarities, self._ids, self._positions, scores)
+        similarities, positions, ids, scores = self.answer(scores64)
+        return SearchResult(similarities, ids, positions, scores)
+
+    def answer(self, scores64: bool) -> Answer:
+        """Return the same as databases give it."""
+        return self._similarities, self._positions, self._ids, self._scores if scores64 else None
 
     def _part(self, which: Which) -> SearchResult:
         return SearchResult(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentknn import _core
 from latentknn.engines.database import NO_ROW
+from latentknn.engines.stored_database import others_alone
 from latentknn.index import SearchResult
 
 
@@ -132,6 +134,18 @@ def columns(found: SearchResult, which: slice) -> SearchResult:
         found.positions[:, which].copy(),
         _scores(found)[:, which].copy(),
     )
+
+
+def without_themselves(found: Sequence[SearchResult]) -> SearchResult:
+    """Return the neighbours of all codes, in order of position, without the codes themselves."""
+    answer = (
+        np.concatenate([each.similarities for each in found]),
+        np.concatenate([each.positions for each in found]),
+        np.concatenate([each.ids for each in found]),
+        None if found[0].scores64 is None else np.concatenate([each.scores for each in found]),
+    )
+    similarities, positions, ids, scores = others_alone(answer, np.arange(len(answer[1])))
+    return SearchResult(similarities, ids, positions, scores)
 
 
 def _scores(found: SearchResult) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, reduce
 from typing import Any
@@ -11,19 +11,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core
-from latentknn.arrays import as_flags, as_rows, as_similarities, distinct
+from latentknn.arrays import as_rows, as_similarities, distinct
 from latentknn.engines.cpu_engine import CpuDatabase
 from latentknn.engines.database import Answer
-from latentknn.engines.stored_database import others_alone
 from latentknn.files.metadata_column import joined_metadata
 from latentknn.index import SearchResult
-from latentknn.index.counts import IN_INDEX, neighbour_count
+from latentknn.index.counts import neighbour_count
 from latentknn.index.explanation import Explanation
+from latentknn.index.filters import Groups, as_filter, search_filtered
 from latentknn.labels import join_labels
 from latentknn.notebook.tables import facts_table, together
 from latentknn.shards.asking import Asking
 from latentknn.shards.class_rounds import ask_per_class
 from latentknn.shards.homes import Homes
+from latentknn.shards.known_rows import RowsOfShards
+from latentknn.shards.merging import without_themselves
 from latentknn.shards.range_shards import RangeShards
 from latentknn.shards.rounds import Part, ask_in_rounds
 from latentknn.shards.shard import IndexShard, Searchable, Shard
@@ -122,8 +124,7 @@ class ShardedIndex(RangeShards):
         """The ids, shape (n,), int64, in order of position."""
         if self._numbered:
             return np.arange(len(self), dtype=np.int64)
-        ids = [shard.ids() for shard in self._shards]
-        return np.concatenate([each for each in ids if each is not None])
+        return np.concatenate(list(self._ids_of_shards()))
 
     @property
     def labels(self) -> NDArray[Any] | None:
@@ -186,8 +187,9 @@ class ShardedIndex(RangeShards):
         queries: ArrayLike,
         k: int = 10,
         *,
-        allowed: ArrayLike | None = None,
+        allowed: ArrayLike | Groups | None = None,
         at_least: ArrayLike | None = None,
+        pad: bool = False,
         scores64: bool = False,
     ) -> SearchResult:
         """Find each query's k most cosine-similar codes, as `CosineIndex.search` does.
@@ -198,10 +200,9 @@ class ShardedIndex(RangeShards):
             Rounded once to float32.
         k : int
             Neighbours a query, from 1 to the number of (allowed) codes, of all shards together.
-        allowed : array-like of shape (n,), bool, optional
-            Search only the codes whose flag is true.
-        at_least : array-like of shape (M,), optional
-            Find only codes whose float64 similarity to the query is at least this.
+        allowed, at_least, pad
+            As `CosineIndex.search` takes them; codes, labels and ids are those of all shards. On the disk,
+            each different mask of a query's own, and each group, reads the shards once.
         scores64 : bool
             Whether to return the float64 similarities too.
 
@@ -218,18 +219,21 @@ class ShardedIndex(RangeShards):
             Where the size of a shard has changed.
         """
         rows = as_rows(queries, "queries", self.dim)
-        flags = None if allowed is None else as_flags(allowed, "allowed", len(self))
-        available = len(self) if flags is None else int(np.count_nonzero(flags))
-        k = neighbour_count(k, available, IN_INDEX if flags is None else "allowed codes")
+        known = RowsOfShards(len(self), self._required_labels, self._ids_of_shards, self._numbered)
+        chosen = as_filter(allowed, known, len(rows))
         lowest = None if at_least is None else as_similarities(at_least, "at_least", len(rows))
-        core = self._core_rows()
-        if core is not None:
-            database, threads = core
-            return _result(database.search(rows, k, flags, threads, scores64, lowest))
-        asking = Asking.of_queries(_core.round_rows(rows, "queries"), k, lowest)
-        with self._turn():
-            self._ask(self._parts(None if flags is None else flags.view(np.bool_)), [asking], k)
-        return asking.found(scores64)
+        count = chosen.neighbours(k, pad)
+
+        def search(
+            some: NDArray[Any],
+            found: int,
+            flags: NDArray[np.uint8] | None,
+            reached: NDArray[np.float64] | None,
+            _: object,
+        ) -> Answer:
+            return self._search(some, found, flags, reached, scores64)
+
+        return _result(search_filtered(search, rows, count, chosen, scores64, lowest, pad, None))
 
     def search_self(self, k: int = 10, *, scores64: bool = False) -> SearchResult:
         """Find the k nearest other codes of every code, as `CosineIndex.search_self` does.
@@ -316,12 +320,30 @@ class ShardedIndex(RangeShards):
             self._joined = CpuDatabase.made_of([database for database, _ in given], self._numbered)
         return self._joined, max(threads for _, threads in given)
 
-    def _parts(self, flags: NDArray[np.bool_] | None) -> list[Part]:
+    def _search(
+        self,
+        queries: NDArray[Any],
+        k: int,
+        flags: NDArray[np.uint8] | None,
+        at_least: NDArray[np.float64] | None,
+        scores64: bool,
+    ) -> Answer:
+        """Find the k best rows of all shards among those that have a flag."""
+        core = self._core_rows()
+        if core is not None:
+            database, threads = core
+            return database.search(queries, k, flags, threads, scores64, at_least)
+        asking = Asking.of_queries(_core.round_rows(queries, "queries"), k, at_least)
+        with self._turn():
+            self._ask(self._parts(flags), [asking], k)
+        return asking.answer(scores64)
+
+    def _parts(self, flags: NDArray[np.uint8] | None) -> list[Part]:
         """Return the shards with rows that may be found."""
         parts = []
         for number, shard in enumerate(self._shards):
             first = int(self._firsts[number])
-            allowed = None if flags is None else flags[first : first + len(shard)]
+            allowed = None if flags is None else flags[first : first + len(shard)].view(np.bool_)
             available = len(shard) if allowed is None else int(np.count_nonzero(allowed))
             if available > 0:
                 parts.append(Part(shard, number, first, self._numbered, allowed, available))
@@ -334,6 +356,12 @@ class ShardedIndex(RangeShards):
     def _turn(self) -> AbstractContextManager[None]:
         """Give leave to search, for the time of a block."""
         return nullcontext()
+
+    def _ids_of_shards(self) -> Iterator[NDArray[np.int64]]:
+        for shard in self._shards:
+            ids = shard.ids()
+            assert ids is not None
+            yield ids
 
     def _required_labels(self) -> NDArray[Any]:
         if self._labels is None:
@@ -366,14 +394,3 @@ def _check_distinct(ids: NDArray[np.int64]) -> None:
     distinct, counts = np.unique(ids, return_counts=True)
     if len(distinct) < len(ids):
         raise ValueError(f"id {distinct[counts > 1][0]} occurs twice; ids of all shards must be distinct")
-
-
-def without_themselves(found: Sequence[SearchResult]) -> SearchResult:
-    """Return the neighbours of all codes, in order of position, without the codes themselves."""
-    answer = (
-        np.concatenate([each.similarities for each in found]),
-        np.concatenate([each.positions for each in found]),
-        np.concatenate([each.ids for each in found]),
-        None if found[0].scores64 is None else np.concatenate([each.scores for each in found]),
-    )
-    return _result(others_alone(answer, np.arange(len(answer[1]))))
