@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
@@ -86,6 +89,21 @@ class RayCluster:
 
         assert eventually(known), (alive, wanted)
 
+    @contextmanager
+    def client_server(self) -> Iterator[str]:
+        """Give the address ``ray://`` of a server for processes without a node, for the time of a block."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        where = ["--address", self.address, "--host", "127.0.0.1", "--port", str(port), "--mode", "legacy"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "ray.util.client.server", *where], stdout=-3, stderr=-3
+        ) as process:
+            try:
+                assert eventually(lambda: listens(port))
+                yield f"ray://127.0.0.1:{port}"
+            finally:
+                process.kill()
+
     def processes_of(self, node: Any) -> list[int]:
         """Return the processes of a node: its raylet and what descends from that."""
         raylet = node.all_processes["raylet"][0].process.pid
@@ -129,6 +147,13 @@ def listeners(pid: int) -> list[str]:
                 with suppress(OSError):
                     found += [sockets[link] for link in [os.readlink(descriptor)] if link in sockets]
     return found
+
+
+def listens(port: int) -> bool:
+    """Return whether a process of this machine listens on a port."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
 
 
 def parent_of(pid: int) -> int:

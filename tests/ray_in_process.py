@@ -23,6 +23,8 @@ class Ray:
 
         self.exceptions = exceptions
         self.reconstructed = False
+        self.canceled = False
+        self.given_up = []
         self.actors = {}
         self.util = SimpleNamespace(list_named_actors=self._listed)
 
@@ -37,6 +39,9 @@ class Ray:
         except (TimeoutError, futures.TimeoutError):
             raise self.exceptions.GetTimeoutError("late") from None
 
+    def cancel(self, reference):
+        self.given_up.append(reference)
+
     def get_actor(self, name, *, namespace):
         assert namespace == NAMESPACE
         if name not in self.actors:
@@ -49,7 +54,9 @@ class Ray:
         self.actors = {name: each for name, each in self.actors.items() if each is not handle}
 
     def get_runtime_context(self):
-        return SimpleNamespace(was_current_actor_reconstructed=self.reconstructed)
+        return SimpleNamespace(
+            was_current_actor_reconstructed=self.reconstructed, is_canceled=lambda: self.canceled
+        )
 
     def _listed(self, *, all_namespaces):
         assert all_namespaces

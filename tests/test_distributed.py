@@ -7,14 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+import cases
 import latentknn as lk
 from checking import assert_same_results
+from new_interpreter import run_script
 from ray_cluster import write_folder
 from scale import scaled
+from test_range_search import assert_same_ranges, thresholds_of
 from test_sharded_index import Problem
 
 CASES = 2
 """Random cases for each number of shards and nodes; a scale of 100 makes them the 200 of a release."""
+
+CASES_OF_CODES = 10
+"""Cases that have the same codes, as workers take longer to begin than to answer; all else is drawn."""
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +36,19 @@ def bounds_of(problem, shards):
     return ends.tolist()
 
 
-def assert_same_searches(served, problem):
-    index, queries, rng = problem.index, problem.queries, problem.rng
+def queries_of(problem, case):
+    """Return those of the problem, or others of its kind, codes among them."""
+    if case == 0:
+        return problem.queries
+    count, dim = len(problem.queries), problem.codes.shape[1]
+    _, others = cases.build(problem.kind, int(problem.rng.integers(1 << 30)), 20, count, dim)
+    known = problem.rng.random(count) < 0.3
+    others[known] = problem.codes[problem.rng.integers(problem.count, size=np.count_nonzero(known))]
+    return others
+
+
+def assert_same_searches(served, problem, queries):
+    index, rng = problem.index, problem.rng
     for k in problem.ks(problem.count):
         expected = index.search(queries, k, scores64=True)
         assert_same_results(served.search(queries, k, scores64=True), expected)
@@ -47,9 +64,27 @@ def assert_same_searches(served, problem):
         expected = index.search(queries, k, allowed=allowed, scores64=True)
         assert_same_results(served.search(queries, k, allowed=allowed, scores64=True), expected)
         assert_same_results(served.search(queries, k, allowed="drawn", scores64=True), expected)
-    for k in problem.ks(problem.count - 1):
-        assert_same_results(served.search_self(k, scores64=True), index.search_self(k, scores64=True))
-    assert served.classes.tolist() == index.classes.tolist()
+    few, of_few = queries[:4], rng.choice(problem.labels, len(queries[:4]))
+    for given in (
+        lk.Groups(of_few),
+        lk.Groups(of_few, others=True),
+        rng.permutation(index.ids[allowed]),
+        rng.random((len(few), problem.count)) < 0.5,
+    ):
+        assert_same_results(
+            served.search(few, 9, allowed=given, pad=True, scores64=True),
+            index.search(few, 9, allowed=given, pad=True, scores64=True),
+        )
+    every = index.search(queries, problem.count, scores64=True)
+    thresholds = thresholds_of(every.scores64, problem.count)
+    for given, flags in ((None, None), ("drawn", allowed)):
+        options = {"sort": bool(rng.integers(2)), "scores64": True}
+        assert_same_ranges(
+            served.search_radius(queries, thresholds, allowed=given, **options),
+            index.search_radius(queries, thresholds, allowed=flags, **options),
+        )
+        counts = index.count_within(queries, thresholds, allowed=flags)
+        assert np.array_equal(served.count_within(queries, thresholds, allowed=given), counts)
     _, counts = np.unique(problem.labels, return_counts=True)
     for k in problem.ks(counts.min()):
         assert_same_results(
@@ -60,6 +95,13 @@ def assert_same_searches(served, problem):
     assert_same_results(
         served.search_per_class(own, 1, scores64=True), index.search_per_class(own, 1, scores64=True)
     )
+
+
+def assert_same_codes(served, problem):
+    index = problem.index
+    for k in problem.ks(problem.count - 1):
+        assert_same_results(served.search_self(k, scores64=True), index.search_self(k, scores64=True))
+    assert served.classes.tolist() == index.classes.tolist()
     assert served.labels.tolist() == index.labels.tolist()
     assert served.ids.tobytes() == index.ids.tobytes()
 
@@ -67,14 +109,18 @@ def assert_same_searches(served, problem):
 @pytest.mark.parametrize("nodes", [1, 2, 3], indirect=True)
 @pytest.mark.parametrize("shards", [1, 2, 3, 8])
 def test_answers_are_those_of_one_index(tmp_path, nodes, shards):
-    for number in range(scaled(CASES)):
-        problem = Problem(1000 * nodes + 100 * shards + number)
+    left = scaled(CASES)
+    for number in range(-(-left // CASES_OF_CODES)):
+        problem = Problem(10_000 * nodes + 1000 * shards + number)
         path = tmp_path / str(number)
         write_folder(path, problem.codes, bounds_of(problem, shards), problem.labels, problem.ids)
-        replicas = 1 + number % min(nodes, 2)
+        replicas = 1 + (number + nodes + shards) % min(nodes, 2)
         with lk.distributed.start(path, address="auto", replicas=replicas) as served:
             assert len(served.status().workers) == min(nodes, shards * replicas)
-            assert_same_searches(served, problem)
+            assert_same_codes(served, problem)
+            for case in range(min(left, CASES_OF_CODES)):
+                assert_same_searches(served, problem, queries_of(problem, case))
+        left -= CASES_OF_CODES
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +202,35 @@ def test_another_client_connects_by_name(served_problem):
     served.forget_mask("sevenths")
     with pytest.raises(lk.distributed.UnknownMaskError, match="'sevenths'"):
         served.search(queries, 5, allowed="sevenths")
+
+
+def test_a_process_without_a_node_connects_through_the_client_of_ray(served_problem, ray_cluster, tmp_path):
+    served, one, queries = served_problem
+    groups = np.arange(len(queries)) % 4
+    np.savez(tmp_path / "asked.npz", queries=queries, groups=groups)
+    script = """
+        import sys
+        import numpy as np
+        import latentknn as lk
+        folder, address = sys.argv[1:]
+        index = lk.distributed.connect("served", address=address)
+        with np.load(f"{folder}/asked.npz") as asked:
+            queries, groups = asked["queries"], asked["groups"]
+        found = index.search(queries, 7, scores64=True)
+        own = index.search(queries, 7, allowed=lk.Groups(groups), pad=True)
+        np.savez(f"{folder}/found.npz", ids=found.ids, scores64=found.scores64, own=own.ids)
+        index.disconnect()
+    """
+    with ray_cluster.client_server() as address:
+        run_script(script, str(tmp_path), address)
+    with np.load(tmp_path / "found.npz") as found:
+        expected = one.search(queries, 7, scores64=True)
+        assert found["ids"].tobytes() == expected.ids.tobytes()
+        assert found["scores64"].tobytes() == expected.scores64.tobytes()
+        own = one.search(queries, 7, allowed=lk.Groups(groups), pad=True)
+        assert found["own"].tobytes() == own.ids.tobytes()
+    # Whoever leaves leaves the workers to others.
+    assert_same_results(served.search(queries, 7, scores64=True), expected)
 
 
 def test_names_are_not_used_twice(served_problem):

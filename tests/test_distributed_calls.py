@@ -9,7 +9,7 @@ import pytest
 
 import ray_in_process
 from latentknn.distributed.calls import Calls, Patience
-from latentknn.distributed.errors import UnknownMaskError
+from latentknn.distributed.errors import AnswerTimeoutError, UnknownMaskError
 from latentknn.distributed.messages import Receipt, Reply
 from latentknn.distributed.serving import Member, Serving
 from latentknn.files.manifest import Manifest, ShardEntry
@@ -92,6 +92,24 @@ def test_answers_under_way_when_a_worker_refuses_are_none_of_the_next_question(r
         call.ask("search", {0: (), 1: ()})
     slow.asked[0].set_result(reply(0, "first, late"))
     assert contents(call.ask("search", {0: (), 1: ()})) == {0: "second", 1: "second"}
+
+
+def test_calls_that_nobody_waits_for_are_given_up(ray):
+    late, silent_too = Worker(silent), Worker(silent)
+    call = asking([late, Worker(says(0, "first"))], [Worker(says(1, "first"))])
+    assert contents(call.ask("search", {0: (), 1: ()})) == {0: "first", 1: "first"}
+    assert ray.given_up == late.asked
+    ray.given_up.clear()
+    call = asking([silent_too], [Worker(says(1, "first"))], seconds=0.1)
+    with pytest.raises(AnswerTimeoutError, match="shard 0"):
+        call.ask("search", {0: (), 1: ()})
+    assert ray.given_up == silent_too.asked
+    ray.given_up.clear()
+    # One worker's error ends the question, and with it what the others are asked.
+    slow, refusing = Worker(silent), Worker(lambda reference: reference.set_exception(task_error()))
+    with pytest.raises(UnknownMaskError):
+        asking([slow], [refusing]).ask("search", {0: (), 1: ()})
+    assert ray.given_up == slow.asked
 
 
 def task_error():

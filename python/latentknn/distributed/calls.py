@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from latentknn.distributed.head_watch import HeadWatch
 from latentknn.distributed.messages import Reply
 from latentknn.distributed.ray_library import import_ray
 from latentknn.distributed.serving import Member, Serving
+
+TIMEOUT = 60.0
+"""Seconds that an answer is waited for where the caller names none."""
 
 SLICE_SECONDS = 0.25
 """How often somebody who waits looks whether the head of the cluster is alive."""
@@ -102,25 +106,28 @@ class Calls:
             group.waiting += 1
             under_way[reference] = group, member
 
-        for group in groups.values():
-            send(group)
-        hedge_at = time.monotonic() + self.patience.hedge_after
-        while len(replies) < len(groups):
-            self._wait(under_way, replies, send, hedge_at)
-            if time.monotonic() >= hedge_at:
-                hedge_at = time.monotonic() + self.patience.hedge_after
-                for group in groups.values():
-                    if group.number not in replies and group.untried:
-                        send(group)
-            missing = [group for group in groups.values() if group.number not in replies]
-            if missing and self.patience.left == 0.0:
-                raise AnswerTimeoutError(
-                    f"{self._named(missing)} did not answer within {self.patience.seconds:g} s; "
-                    f"of {len(groups)} groups of shards {len(replies)} did, and no answer is given from "
-                    "those",
-                    self._shards(missing),
-                )
-        return replies
+        try:
+            for group in groups.values():
+                send(group)
+            hedge_at = time.monotonic() + self.patience.hedge_after
+            while len(replies) < len(groups):
+                self._wait(under_way, replies, send, hedge_at)
+                if time.monotonic() >= hedge_at:
+                    hedge_at = time.monotonic() + self.patience.hedge_after
+                    for group in groups.values():
+                        if group.number not in replies and group.untried:
+                            send(group)
+                missing = [group for group in groups.values() if group.number not in replies]
+                if missing and self.patience.left == 0.0:
+                    raise AnswerTimeoutError(
+                        f"{self._named(missing)} did not answer within {self.patience.seconds:g} s; "
+                        f"of {len(groups)} groups of shards {len(replies)} did, and no answer is given from "
+                        "those",
+                        self._shards(missing),
+                    )
+            return replies
+        finally:
+            _give_up(under_way)
 
     def _wait(
         self,
@@ -180,6 +187,15 @@ class Calls:
         more = ", …" if len(numbers) > 3 else ""
         listed = ", ".join(map(str, numbers[:20])) + (", …" if len(numbers) > 20 else "")
         return f"shard{'s' if len(numbers) > 1 else ''} {listed} ({', '.join(files)}{more})"
+
+
+def _give_up(references: Iterable[Any]) -> None:
+    """Tell the workers that nobody waits for some calls: they drop them, or end them soon."""
+    ray = import_ray()
+    for reference in references:
+        # Where the connection is lost, so is whoever could be told.
+        with suppress(Exception):
+            ray.cancel(reference)
 
 
 def _cause(error: Any) -> BaseException:

@@ -24,7 +24,7 @@ from latentknn.distributed.messages import Allowed, MaskBits
 from latentknn.distributed.publishing import raise_generation, withdraw
 from latentknn.distributed.ray_library import import_ray
 from latentknn.distributed.records import forget
-from latentknn.distributed.rounds import masks_of_groups
+from latentknn.distributed.rounds import mask_bits
 from latentknn.distributed.runtime import Attachment
 from latentknn.distributed.serving import Serving, find_serving
 
@@ -101,15 +101,19 @@ class Client:
         self, calls: Calls, given: ArrayLike | str | None
     ) -> tuple[dict[int, Allowed] | None, dict[int, int]]:
         """Return what may be found of each group, and how many codes that is."""
-        serving = calls.serving
         if given is None:
-            return None, {group: serving.rows_of(group) for group in range(len(serving.groups))}
+            return None, calls.serving.rows_of_groups()
         if isinstance(given, str):
-            mask = self._masks.get(given) or find_mask(calls, given)
-            self._masks[given] = mask
+            mask = self.named_mask(calls, given)
             return mask.by_group(), mask.available
-        bits = _bits(serving, given)
+        bits = _bits(calls.serving, given)
         return {**bits}, {group: each.available for group, each in bits.items()}
+
+    def named_mask(self, calls: Calls, name: str) -> NamedMask:
+        """Return a mask that is on the shards; UnknownMaskError where there is none of that name."""
+        mask = self._masks.get(name) or find_mask(calls, name)
+        self._masks[name] = mask
+        return mask
 
     def set_mask(self, name: str, flags: ArrayLike, timeout: float) -> None:
         """Leave a mask on the shards."""
@@ -211,8 +215,4 @@ def _other_generation(serving: Serving) -> GenerationError:
 
 
 def _bits(serving: Serving, flags: ArrayLike) -> dict[int, MaskBits]:
-    shards = serving.manifest.shards
-    checked = as_flags(flags, "allowed", serving.manifest.rows).view(np.bool_)
-    return masks_of_groups(
-        checked, [each.first for each in shards], [each.rows for each in shards], serving.groups
-    )
+    return mask_bits(serving, as_flags(flags, "allowed", serving.manifest.rows).view(np.bool_))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from latentknn.distributed.calls import Calls
 from latentknn.distributed.messages import Allowed, MaskBits
 from latentknn.distributed.ray_library import import_ray
+from latentknn.distributed.serving import Serving
 from latentknn.index import SearchResult
 from latentknn.shards.asking import ALL, Asking
 from latentknn.shards.merging import columns, first_ask
@@ -104,8 +104,7 @@ def ask_by_codes(
     home = next(group for group, numbers in enumerate(serving.groups) if number in numbers)
     codes = calls.ask("codes", {home: (number, rows.start, rows.stop)})[home].content
     asking = Asking.of_queries(codes, k, at_least)
-    available = {group: serving.rows_of(group) for group in range(len(serving.groups))}
-    ask_in_two_rounds(calls, shared(codes), asking, k, None, available)
+    ask_in_two_rounds(calls, shared(codes), asking, k, None, serving.rows_of_groups())
     return asking
 
 
@@ -130,24 +129,16 @@ def ask_per_class_once(
     )
 
 
-def masks_of_groups(
-    flags: NDArray[np.bool_], firsts: Sequence[int], rows: Sequence[int], groups: Sequence[tuple[int, ...]]
-) -> dict[int, MaskBits]:
-    """Return the flags of each group, from those of all codes.
-
-    Parameters
-    ----------
-    flags : ndarray of shape (n,), bool
-    firsts, rows : sequence of int
-        The position of the first code of each shard, and how many follow.
-    groups : sequence of tuple of int
-        Numbers of the shards of each group.
-    """
+def mask_bits(serving: Serving, flags: NDArray[np.bool_]) -> dict[int, MaskBits]:
+    """Return the flags of each group, from those of all codes, shape (n,)."""
+    shards = serving.manifest.shards
     return {
         group: MaskBits.of(
-            np.concatenate([flags[firsts[number] : firsts[number] + rows[number]] for number in numbers])
+            np.concatenate(
+                [flags[each.first : each.first + each.rows] for each in map(shards.__getitem__, numbers)]
+            )
         )
-        for group, numbers in enumerate(groups)
+        for group, numbers in enumerate(serving.groups)
     }
 
 

@@ -77,9 +77,12 @@ class Serving:
         holding.sort(key=lambda each: each.groups.index(group))
         self._preferred[group] = holding.index(member)
 
-    def rows_of(self, group: int) -> int:
-        """Return the number of codes of a group."""
-        return sum(self.manifest.shards[number].rows for number in self.groups[group])
+    def rows_of_groups(self) -> dict[int, int]:
+        """Return the number of codes of each group."""
+        shards = self.manifest.shards
+        return {
+            group: sum(shards[number].rows for number in numbers) for group, numbers in enumerate(self.groups)
+        }
 
     def check(self, group: int, receipts: Sequence[Receipt]) -> None:
         """Raise IncompleteAnswerError unless there is one right receipt for each shard of a group."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from latentknn.distributed.calls import TIMEOUT
 from latentknn.distributed.client import Client, seconds
 from latentknn.distributed.errors import IncompleteAnswerError
-from latentknn.distributed.index import TIMEOUT, DistributedIndex
+from latentknn.distributed.index import DistributedIndex
 from latentknn.distributed.placement import check_replicas
 from latentknn.distributed.ray_library import import_ray
 from latentknn.distributed.records import Record, check_name, check_system, recall, remember

@@ -15,14 +15,18 @@ from numpy.typing import NDArray
 
 from latentknn import _core
 from latentknn.distributed.errors import GenerationError, UnknownMaskError
+from latentknn.distributed.heeding import GivenUpError, HeedingShard
 from latentknn.distributed.messages import Allowed, Description, MaskBits, MaskName, Receipt, Reply
 from latentknn.distributed.ray_library import import_ray
+from latentknn.engines.database import NO_ROW
 from latentknn.files.manifest import Manifest
+from latentknn.index.range_searching import TooManyResultsError
 from latentknn.shards.asking import Asking
 from latentknn.shards.class_rounds import ask_per_class
 from latentknn.shards.homes import Homes
+from latentknn.shards.known_rows import places_among
+from latentknn.shards.range_rounds import counts_of_parts, ranges_of_parts
 from latentknn.shards.rounds import Part, ask_in_rounds
-from latentknn.shards.shard import IndexShard
 from latentknn.shards.stored_shard import StoredShard
 
 _RECENT_SECONDS = 60.0
@@ -36,12 +40,12 @@ class _Group:
         self.numbers = tuple(numbers)
         self.numbered = not manifest.own_ids
         self.firsts = [manifest.shards[number].first for number in numbers]
-        self.shards: list[IndexShard] = []
+        self.shards: list[HeedingShard] = []
         receipts = []
         for number in numbers:
             entry = manifest.shards[number]
             index = StoredShard(folder, entry, manifest, "auto", None, True).load()
-            self.shards.append(IndexShard(index, number))
+            self.shards.append(HeedingShard(index, number, _check_wanted))
             receipts.append(Receipt(manifest.generation, number, entry.digest, len(index)))
         self.receipts = tuple(receipts)
         self.homes = Homes(shard.codes() for shard in self.shards)
@@ -161,6 +165,47 @@ class ShardWorker:
             found = ask_per_class(held.parts(None), classes, queries, self._manifest.dim, k, True)
         return Reply(held.receipts, found)
 
+    def search_radius(
+        self,
+        group: int,
+        generation: int,
+        queries: NDArray[np.float32],
+        thresholds: NDArray[np.float64],
+        most: int,
+        allowed: Allowed,
+    ) -> Reply:
+        """Find all codes of a group within similarities, or tell how many they are if more than `most`."""
+        held = self._of_generation(group, generation)
+        parts = held.parts(self._flags(group, allowed))
+        with _Counted(self, len(queries)):
+            try:
+                return Reply(held.receipts, ranges_of_parts(parts, queries, thresholds, False, most))
+            except TooManyResultsError as error:
+                return Reply(held.receipts, error.count)
+
+    def count_within(
+        self,
+        group: int,
+        generation: int,
+        queries: NDArray[np.float32],
+        thresholds: NDArray[np.float64],
+        allowed: Allowed,
+    ) -> Reply:
+        """Count the codes of a group within similarities."""
+        held = self._of_generation(group, generation)
+        parts = held.parts(self._flags(group, allowed))
+        with _Counted(self, len(queries)):
+            return Reply(held.receipts, counts_of_parts(parts, queries, thresholds))
+
+    def positions(self, group: int, generation: int, ids: NDArray[np.int64]) -> Reply:
+        """Return the positions of the codes of a group with some ids, or -1 for those of others."""
+        held = self._of_generation(group, generation)
+        positions = np.full(len(ids), NO_ROW)
+        for shard, first in zip(held.shards, held.firsts, strict=True):
+            places = places_among(ids, shard.ids())
+            positions = np.where(places == NO_ROW, positions, places + first)
+        return Reply(held.receipts, positions)
+
     def codes(self, group: int, generation: int, number: int, begin: int, end: int) -> Reply:
         """Return some codes of a shard, as they are queries of a search of an index by itself."""
         held = self._of_generation(group, generation)
@@ -263,8 +308,14 @@ def _begun_again() -> bool:
     return bool(import_ray().get_runtime_context().was_current_actor_reconstructed)
 
 
+def _check_wanted() -> None:
+    """Raise GivenUpError where whoever made the call that this thread answers has cancelled it."""
+    if import_ray().get_runtime_context().is_canceled():
+        raise GivenUpError("nobody waits for this answer any more")
+
+
 class _Counted:
-    """Counts queries, and the searches that are under way, for ``with``."""
+    """Counts answered queries, and the searches that are under way, for ``with``."""
 
     def __init__(self, worker: ShardWorker, queries: int) -> None:
         self._worker = worker
@@ -274,10 +325,12 @@ class _Counted:
         with self._worker._lock:
             self._worker._under_way += 1
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         worker, now = self._worker, time.monotonic()
         with worker._lock:
             worker._under_way -= 1
+            if kind is not None:
+                return
             worker._queries += self._queries
             worker._recent.append((now, self._queries))
             while worker._recent[0][0] < now - _RECENT_SECONDS:
