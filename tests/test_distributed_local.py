@@ -68,14 +68,14 @@ SERVE = """
 """
 
 
-def test_no_process_is_left_after_stop(folder):
-    with Program(SERVE, str(folder), "") as program:
-        assert program.line() == "300"
-        begun = descendants(program.process.pid)
-        assert len(begun) > 3
-        program.go_on()
-        assert program.line() == "stopped"
-        assert eventually(lambda: not any(map(lives, begun)), 5)
+SERVE_AND_MORE = SERVE.replace(
+    "    input()",
+    """    import subprocess
+    print(subprocess.Popen(["sleep", "600"], stdin=-3, stdout=-3).pid, flush=True)
+    input()""",
+    1,
+)
+"""The same with a process of the program's own beside the cluster."""
 
 
 @pytest.fixture(scope="module")
@@ -83,21 +83,23 @@ def killed(tmp_path_factory):
     """Return the processes of a driver that was killed before the tests of this file began."""
     path = tmp_path_factory.mktemp("killed") / "db"
     write_folder(path, CODES, [100, 200])
-    with Program(SERVE, str(path), "") as program:
+    with Program(SERVE_AND_MORE, str(path), "") as program:
         assert program.line() == "300"
-        begun = descendants(program.process.pid)
+        other = int(program.line())
+        begun = set(descendants(program.process.pid)) - {other}
         assert len(begun) > 3
-        agents = [pid for pid in begun if "Agent" in Path(f"/proc/{pid}/cmdline").read_text()]
+        agents = {pid for pid in begun if "Agent" in Path(f"/proc/{pid}/cmdline").read_text()}
+        assert agents
         os.kill(program.process.pid, signal.SIGKILL)
-    return begun, agents
+    return begun, agents, other
 
 
 def test_no_worker_is_left_after_the_driver_was_killed(killed):
-    begun, agents = killed
-    assert eventually(lambda: not any(map(lives, set(begun) - set(agents))), 10)
+    begun, agents, _ = killed
+    assert eventually(lambda: not any(map(lives, begun - agents)), 10)
 
 
-def test_another_process_connects_by_name_and_a_third_stops_it(folder):
+def test_others_connect_by_name_and_stop_it_and_its_own_stop_leaves_no_process(folder):
     script = """
         import sys
         import numpy as np
@@ -118,6 +120,8 @@ def test_another_process_connects_by_name_and_a_third_stops_it(folder):
     np.save(folder.parent / "codes.npy", CODES)
     with Program(SERVE, str(folder), "codes") as program:
         assert program.line() == "300"
+        begun = descendants(program.process.pid)
+        assert len(begun) > 3
         state = folder.parent / "state" / "latentknn" / "clusters"
         assert [(path.name, path.stat().st_mode & 0o777) for path in state.iterdir()] == [
             ("codes.json", 0o600)
@@ -131,14 +135,17 @@ def test_another_process_connects_by_name_and_a_third_stops_it(folder):
             assert output.startswith("codes\n")
             assert ("no index named 'codes' is served" in output) == bool(stops)
         assert list(state.iterdir()) == []
+        program.go_on()
+        assert program.line() == "stopped"
+        assert eventually(lambda: not any(map(lives, begun)), 5)
 
 
-def test_local_joins_no_cluster_that_the_environment_names(folder, ray_cluster):
+def test_local_joins_no_cluster_that_is_there_and_leaves_no_process(folder, ray_cluster):
     script = """
         import os, sys
         import ray
         import latentknn as lk
-        from ray_cluster import listeners
+        from ray_cluster import descendants, eventually, listeners, lives
         with lk.distributed.start(sys.argv[1]) as index:
             assert ray.get_runtime_context().gcs_address != os.environ["RAY_ADDRESS"]
             assert len(ray.nodes()) == 1
@@ -148,11 +155,14 @@ def test_local_joins_no_cluster_that_the_environment_names(folder, ray_cluster):
             with lk.distributed.start(sys.argv[1]) as second:
                 assert len(second) == len(index)
             assert index.search([[1.0] * 5], 1).ids.shape == (1, 1)
+            begun = descendants(os.getpid())
+            assert len(begun) > 3
             try:
                 lk.distributed.start(sys.argv[1], address=os.environ["RAY_ADDRESS"])
             except RuntimeError as error:
                 assert "this process is connected" in str(error)
         assert not ray.is_initialized()
+        assert eventually(lambda: not any(map(lives, begun)), 5)
     """
     with Program(script, str(folder), RAY_ADDRESS=ray_cluster.address) as program:
         assert program.process.wait(SECONDS) == 0
@@ -182,7 +192,11 @@ def test_a_missing_ray_is_told_with_the_extra(folder, monkeypatch):
         lk.distributed.start(folder)
 
 
-def test_no_process_at_all_is_left_after_the_driver_was_killed(killed):
-    begun, _ = killed
-    # Two agents of Ray's own look for its head for a minute before they end.
-    assert eventually(lambda: not any(map(lives, begun)), 90)
+def test_no_process_of_the_cluster_is_left_after_the_driver_was_killed(killed):
+    begun, _, other = killed
+    try:
+        # Two agents of Ray's own would look for its head for a minute before they end.
+        assert eventually(lambda: not any(map(lives, begun)), 20)
+        assert lives(other)
+    finally:
+        os.kill(other, signal.SIGKILL)

@@ -161,7 +161,7 @@ def test_an_index_that_ends_takes_its_own_record_with_it(ray, served, process, m
 
 
 def test_systems_without_proc_are_refused_in_a_sentence(served, monkeypatch):
-    monkeypatch.setattr("latentknn.distributed.records._began", lambda pid: None)
+    monkeypatch.setattr("latentknn.distributed.records.process_began", lambda pid: None)
     with pytest.raises(NotImplementedError, match="needs /proc"):
         lk.distributed.start(served.folder, name="codes")
     with pytest.raises(NotImplementedError, match="needs /proc"):

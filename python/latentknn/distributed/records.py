@@ -37,12 +37,12 @@ class Record:
     @classmethod
     def of(cls, address: str, pid: int) -> Record:
         """Return the record of a process that lives."""
-        return cls(address, pid, _began(pid) or 0)
+        return cls(address, pid, process_began(pid) or 0)
 
     @property
     def alive(self) -> bool:
         """Whether the process lives."""
-        return _began(self.pid) == self.began
+        return process_began(self.pid) == self.began
 
 
 def check_name(name: str) -> str:
@@ -58,7 +58,7 @@ def check_name(name: str) -> str:
 
 def check_system() -> None:
     """Raise NotImplementedError where processes are not told from each other by ``/proc``."""
-    if _began(os.getpid()) is None:
+    if process_began(os.getpid()) is None:
         raise NotImplementedError(
             "an index with a name in a cluster of this machine needs /proc, which this system does not have: "
             "leave out the name, or begin a cluster by `ray start --head` and pass address='auto'"
@@ -101,7 +101,7 @@ def _folder() -> Path:
     return Path(state) / "latentknn" / "clusters"
 
 
-def _began(pid: int) -> int | None:
+def process_began(pid: int) -> int | None:
     """Return when a process began; None where there is none, or only its remains."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any
 
 from latentknn.distributed.head_watch import HeadWatch
+from latentknn.distributed.orphans import OrphanWatch
 from latentknn.distributed.placement import Node
 from latentknn.distributed.ray_library import import_ray, on_loopback
 
@@ -28,6 +29,7 @@ _through = ""
 """The address ``ray://`` that this process is connected through, which Ray does not tell."""
 
 _watch: HeadWatch | None = None
+_orphans: OrphanWatch | None = None
 
 
 class Attachment:
@@ -98,6 +100,7 @@ class Attachment:
                 self.watch.close()
                 _watch = None
                 import_ray().shutdown()
+                _watch_orphans(False)
 
 
 def live_nodes() -> list[Node]:
@@ -142,6 +145,7 @@ def _connect(ray: Any, address: str) -> None:
         _check_reachable(address)
         with on_loopback() if own else nullcontext():
             ray.init(**settings)
+        _watch_orphans(address == "local")
     except (OSError, RuntimeError) as error:
         with suppress(Exception):
             ray.shutdown()
@@ -149,6 +153,14 @@ def _connect(ray: Any, address: str) -> None:
             f"there is no Ray cluster at {address!r}: {error}; begin one by `ray start --head` or "
             "`latentknn cluster start`, or pass address='local'"
         ) from error
+
+
+def _watch_orphans(watch: bool) -> None:
+    """Watch the processes of the cluster that has just begun, or none; those of one before are gone."""
+    global _orphans
+    if _orphans is not None:
+        _orphans.end()
+    _orphans = OrphanWatch() if watch else None
 
 
 def _check_reachable(address: str) -> None:
