@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.arrays import as_rows
-from latentknn.classification import CosineKNNClassifier
 from latentknn.distributed.calls import Calls
 from latentknn.distributed.index import DistributedIndex
 from latentknn.distributed.joining import ids_of_rows, nearest_others, similar_others
@@ -21,6 +20,10 @@ from latentknn.encoders import as_encoder
 from latentknn.files.digests import digest_of
 from latentknn.index import SearchResult
 from latentknn.index.counts import neighbour_count
+
+if TYPE_CHECKING:
+    # Workers import this package, and need no scikit-learn.
+    from latentknn.classification import CosineKNNClassifier
 
 Inputs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Report = Callable[[Progress], None]
