@@ -7,7 +7,6 @@ import signal
 import textwrap
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,30 +14,21 @@ import pytest
 
 import latentknn as lk
 from checking import assert_same_results
+from cluster_cases import ROWS, assert_right, begin, draw_problem, node_of, workers
 from new_interpreter import run_python
 from ray_cluster import lives, write_folder
 from scale import scaled
 
-ROWS = 4000
-LATE = 0.2
-"""Seconds by which an error may come after its time-out."""
-
 
 @pytest.fixture(scope="module")
 def problem():
-    rng = np.random.default_rng(5)
-    codes = rng.standard_normal((ROWS, 16)).astype(np.float32)
-    queries = rng.standard_normal((3000, 16))
-    one = lk.CosineIndex.from_codes(codes)
-    return codes, queries, one.search(queries, 20, scores64=True)
+    return draw_problem()
 
 
 @pytest.fixture
 def served(request, ray_cluster, tmp_path, problem):
-    """Give a started index of 4 shards on 2 nodes, with as many replicas as the test says."""
-    ray_cluster.have(max(2, len(ray_cluster.nodes)))
-    write_folder(tmp_path / "db", problem[0], [1000, 2000, 3000])
-    index = lk.distributed.start(tmp_path / "db", address="auto", replicas=getattr(request, "param", 1))
+    """Give a started index with as many replicas as the test says."""
+    index = begin(ray_cluster, tmp_path / "db", problem[0], getattr(request, "param", 1))
     yield index
     index.stop()
 
@@ -48,29 +38,6 @@ def during(action, seconds=0.15):
     timer = threading.Timer(seconds, action)
     timer.start()
     return timer
-
-
-def workers(index):
-    return index.status().workers
-
-
-def node_of(cluster, status):
-    (found,) = [node for node in cluster.nodes if node.node_id == status.node]
-    return found
-
-
-def assert_right(index, problem, **options):
-    found = index.search(problem[1], 20, scores64=True, **options)
-    assert_same_results(found, problem[2])
-
-
-def seconds_until_timeout(index, problem, timeout):
-    began = time.monotonic()
-    with pytest.raises(lk.distributed.AnswerTimeoutError, match="did not answer within") as raised:
-        index.search(problem[1], 20, timeout=timeout)
-    assert isinstance(raised.value, TimeoutError)
-    assert isinstance(raised.value, lk.distributed.IncompleteAnswerError)
-    return time.monotonic() - began, raised.value.shards
 
 
 def test_a_worker_that_is_killed_in_a_search_is_begun_again(served, problem):
@@ -94,38 +61,6 @@ def test_a_node_that_is_killed_in_a_search_costs_no_answer(served, problem, ray_
     assert_right(served, problem)
     ray_cluster.settle()
     assert all(each.answers and each.node != victim.node_id for each in workers(served))
-
-
-@pytest.mark.parametrize("served", [1, 2], indirect=True)
-def test_a_stopped_worker_is_a_time_out_or_its_replica_answers(served, problem):
-    victim = workers(served)[0]
-    os.kill(victim.pid, signal.SIGSTOP)
-    try:
-        if served.status(timeout=1).replicas == 2:
-            assert_right(served, problem)
-        else:
-            for timeout in (0.5, 1.5):
-                late, shards = seconds_until_timeout(served, problem, timeout)
-                assert timeout <= late <= timeout + LATE
-                assert shards == victim.shards
-    finally:
-        os.kill(victim.pid, signal.SIGCONT)
-    assert_right(served, problem)
-
-
-def test_a_stopped_node_is_a_time_out(served, problem, ray_cluster):
-    victim = workers(served)[0]
-    processes = ray_cluster.processes_of(node_of(ray_cluster, victim))
-    for pid in processes:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        late, shards = seconds_until_timeout(served, problem, 1.0)
-        assert 1.0 <= late <= 1.0 + LATE
-        assert shards == victim.shards
-    finally:
-        for pid in processes:
-            os.kill(pid, signal.SIGCONT)
-    assert_right(served, problem)
 
 
 def test_a_damaged_shard_fails_at_once(served, problem):
@@ -173,29 +108,6 @@ def test_an_answer_of_other_rows_or_digests_is_none(served, problem):
         assert error.value.shards == (1,)
         object.__setattr__(entry, field, before)
     assert_right(served, problem)
-
-
-@pytest.mark.parametrize("served", [2], indirect=True)
-def test_a_slow_shard_is_answered_by_its_replica(served, problem):
-    victim = workers(served)[0]
-    stop = threading.Event()
-
-    def slow():
-        # The process works a hundredth of the time.
-        while not stop.is_set():
-            os.kill(victim.pid, signal.SIGSTOP)
-            time.sleep(0.3)
-            os.kill(victim.pid, signal.SIGCONT)
-            time.sleep(0.003)
-
-    thread = threading.Thread(target=slow)
-    thread.start()
-    try:
-        for _ in range(3):
-            assert_right(served, problem, timeout=20)
-    finally:
-        stop.set()
-        thread.join()
 
 
 def test_a_worker_that_begins_again_is_given_its_masks(served, problem):
@@ -269,29 +181,3 @@ def test_a_lost_head_is_an_error_in_time(tmp_path, problem):
     assert output.startswith("lost the head of the Ray cluster at 127.0.0.1:")
     assert output.endswith("goes on\n")
     assert time.monotonic() - began < 60
-
-
-def test_batches_under_way_are_bounded(served, problem):
-    victim = workers(served)[0]
-    os.kill(victim.pid, signal.SIGSTOP)
-
-    def wait_for_it():
-        with suppress(TimeoutError):
-            served.search(problem[1], 20, timeout=2.5)
-
-    threads = [threading.Thread(target=wait_for_it) for _ in range(4)]
-    try:
-        for thread in threads:
-            thread.start()
-        time.sleep(0.3)
-        began = time.monotonic()
-        with pytest.raises(
-            lk.distributed.AnswerTimeoutError, match="4 batches of this client were under way"
-        ):
-            served.search(problem[1], 20, timeout=0.5)
-        assert time.monotonic() - began < 0.5 + LATE
-    finally:
-        os.kill(victim.pid, signal.SIGCONT)
-        for thread in threads:
-            thread.join()
-    assert_right(served, problem)

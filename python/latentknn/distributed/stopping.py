@@ -62,11 +62,9 @@ def stop_apart(name: str, address: str | None = None) -> None:
     >>> folder = tempfile.mkdtemp()
     >>> with lk.shards.Writer(folder, dim=2) as writer:
     ...     writer.add([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
-    >>> from latentknn.distributed import start_apart, stop_apart
-    >>> record = start_apart(folder, "three-codes", replicas=1, timeout=60.0)
-    >>> stop_apart("three-codes")
-    >>> record.alive
-    False
+    >>> index = lk.distributed.start(folder, name="three-codes")
+    >>> lk.distributed.stop_apart("three-codes")
+    >>> index.stop()
     """
     stop(name, address=address)
 
