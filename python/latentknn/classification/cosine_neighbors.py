@@ -12,12 +12,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentknn.array_likes import for_scikit_learn
 from latentknn.classification.base import check_neighbour_count
-from latentknn.classification.searching import VALIDATION, NeighbourSearch, check_mode, graph_of
+from latentknn.classification.radius import RadiusSearch, check_radius
+from latentknn.classification.searching import VALIDATION, check_mode, graph_of
 from latentknn.engines import EngineLike
 
 
 class CosineNeighbors(
-    NeighbourSearch,
+    RadiusSearch,
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]  # scikit-learn is untyped
     TransformerMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
@@ -25,15 +26,17 @@ class CosineNeighbors(
     """Find the most cosine-similar training codes, and give them as graphs to other estimators.
 
     The neighbours are exact and the same to the bit on any machine; see `CosineIndex`. As a transformer, in
-    place of `sklearn.neighbors.KNeighborsTransformer`, it gives the graph that estimators with
-    ``metric="precomputed"`` take: t-SNE, DBSCAN, Isomap and others.
+    place of `sklearn.neighbors.KNeighborsTransformer` or `RadiusNeighborsTransformer`, it gives the graph
+    that estimators with ``metric="precomputed"`` take: t-SNE, DBSCAN, Isomap and others.
 
     Parameters
     ----------
-    n_neighbors : int, default 5
-        Number of neighbours.
+    n_neighbors : int or None, default 5
+        Number of neighbours. None: `transform` gives all within `radius`, and `kneighbors` wants a number.
     mode : {"distance", "connectivity"}, default "distance"
         Entries of the graph that `transform` returns: distances, or ones.
+    radius : float, default 1.0
+        The distance, 1 - cosine similarity, up to which `radius_neighbors` finds codes.
     engine : str, CudaEngine or FaissEngine, default "auto"
         Engine of the index, read by `fit`; see `CosineIndex`.
     n_jobs : int or None, default None
@@ -65,18 +68,31 @@ class CosineNeighbors(
     >>> places = make_pipeline(
     ...     lk.CosineNeighbors(n_neighbors=91), TSNE(metric="precomputed", init="random", random_state=0)
     ... )
+
+    A graph of all neighbours that DBSCAN looks at:
+
+    >>> from sklearn.cluster import DBSCAN
+    >>> clusters = make_pipeline(
+    ...     lk.CosineNeighbors(None, radius=0.05), DBSCAN(eps=0.05, metric="precomputed", min_samples=2)
+    ... )
+    >>> clusters.fit_predict([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]]).tolist()
+    [0, 0, 1, 1]
     """
+
+    n_neighbors: int | None  # type: ignore[assignment]  # estimators that vote always have a number
 
     def __init__(
         self,
-        n_neighbors: int = 5,
+        n_neighbors: int | None = 5,
         *,
         mode: str = "distance",
+        radius: float = 1.0,
         engine: EngineLike = "auto",
         n_jobs: int | None = None,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.mode = mode
+        self.radius = radius
         self.engine = engine
         self.n_jobs = n_jobs
 
@@ -102,8 +118,10 @@ class CosineNeighbors(
         ValueError
             If a parameter is out of its range, a row is invalid (the first is named) or values are masked.
         """
-        check_neighbour_count(self.n_neighbors)
+        if self.n_neighbors is not None:
+            check_neighbour_count(self.n_neighbors)
         check_mode(self.mode)
+        check_radius(self.radius)
         self._fit_codes(validate_data(self, for_scikit_learn(X, "codes"), **VALIDATION))
         return self
 
@@ -119,14 +137,17 @@ class CosineNeighbors(
         -------
         csr_matrix of shape (M, n), float64
             As `kneighbors_graph` returns it; with ``mode="distance"`` of one neighbour more, because a
-            training code is its own nearest, which estimators leave out.
+            training code is its own nearest, which estimators leave out. Without `n_neighbors` as
+            `radius_neighbors_graph` returns it, sorted.
 
         Raises
         ------
-        ValueError
-            As `kneighbors`.
+        TypeError, ValueError
+            As `kneighbors` and `radius_neighbors`.
         """
         check_is_fitted(self)
+        if self.n_neighbors is None:
+            return self.radius_neighbors_graph(X, mode=self.mode, sort_results=True)
         return self.kneighbors_graph(X, self._graph_neighbours(), self.mode)
 
     def fit_transform(self, X: ArrayLike, y: object = None) -> csr_matrix:
@@ -147,9 +168,12 @@ class CosineNeighbors(
         Raises
         ------
         TypeError, ValueError
-            As `fit` and `kneighbors`.
+            As `fit`, `kneighbors` and `radius_neighbors`.
         """
         self.fit(X)
+        if self.n_neighbors is None:
+            found = self._within(None, self.radius, True).with_own_first()
+            return found.graph(self.mode, self.n_samples_fit_)
         others = self._graph_neighbours() - 1
         own = np.arange(self.n_samples_fit_)[:, np.newaxis]
         if others == 0:
@@ -167,6 +191,7 @@ class CosineNeighbors(
         return self.n_samples_fit_
 
     def _graph_neighbours(self) -> int:
+        assert self.n_neighbors is not None
         return self.n_neighbors + (self.mode == "distance")
 
     def __sklearn_tags__(self) -> Any:

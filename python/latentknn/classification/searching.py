@@ -199,11 +199,15 @@ class NeighbourSearch:
             )
         if X is None:
             return self.index_.search_self(k, scores64=True)
-        given = for_scikit_learn(X, "queries")
-        queries = validate_data(self, given, reset=False, ensure_min_samples=0, **VALIDATION)
+        queries = self._checked_queries(X)
         if allowed is None:
             return self.index_.search(queries, k, scores64=True)
         return self.index_.search(queries, k, allowed=allowed, scores64=True)
+
+    def _checked_queries(self, X: ArrayLike) -> Any:
+        """Return queries whose shape and feature names scikit-learn has checked."""
+        given = for_scikit_learn(X, "queries")
+        return validate_data(self, given, reset=False, ensure_min_samples=0, **VALIDATION)
 
 
 def check_mode(mode: str) -> None:
