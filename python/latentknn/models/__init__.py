@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from latentknn.models.supervised.conditional_ae import ConditionalAutoencoder
     from latentknn.models.supervised.finetuned import FinetunedEncoder
     from latentknn.models.supervised.metric import MetricEncoder
+    from latentknn.models.supervised.multi_similarity import MultiSimilarityLoss
     from latentknn.models.supervised.triplet import TripletEncoder
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "ImageEncoder",
     "MetricEncoder",
     "ModelEntry",
+    "MultiSimilarityLoss",
     "PoolAutoencoder",
     "SimpleAutoencoder",
     "SparseAutoencoder",
@@ -171,6 +173,7 @@ __getattr__ = importing(
     {
         "Autoencoder": f"{__name__}.base.autoencoder",
         "ImageEncoder": f"{__name__}.base.image_encoder",
+        "MultiSimilarityLoss": f"{__name__}.supervised.multi_similarity",
     }
     | {entry.class_name: f"{__name__}.{entry.module}" for entry in MODELS.values()},
 )

@@ -28,7 +28,7 @@ def batch_hard_loss(codes: Any, labels: Any, margin: float | None) -> Any:
     A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person Re-Identification", 2017.
     """
     distances = 1 - cosine_similarities(codes)
-    positive, negative = _pair_masks(labels)
+    positive, negative = pair_masks(labels)
     farthest = keras.ops.max(keras.ops.where(positive, distances, -1.0), axis=1)
     nearest = keras.ops.min(keras.ops.where(negative, distances, 3.0), axis=1)
     complete = keras.ops.any(positive, axis=1) & keras.ops.any(negative, axis=1)
@@ -50,7 +50,7 @@ def batch_all_loss(codes: Any, labels: Any, margin: float | None) -> Any:
     ----------
     A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person Re-Identification", 2017.
     """
-    positive, negative = _pair_masks(labels)
+    positive, negative = pair_masks(labels)
     anchors = tf.shape(labels)[0]
     # All blocks have one size, which XLA asks for; the rows that fill up the last have no triplets.
     block = tf.clip_by_value(_TRIPLETS_AT_ONCE // anchors**2, 1, anchors)
@@ -104,7 +104,7 @@ def supervised_contrastive_loss(codes: Any, labels: Any, temperature: float) -> 
     P. Khosla et al., "Supervised Contrastive Learning", 2020, equation 2.
     """
     similarities = cosine_similarities(codes) / temperature
-    positive, negative = _pair_masks(labels)
+    positive, negative = pair_masks(labels)
     others = positive | negative
     similarities = keras.ops.where(others, similarities, -1e9)
     log_shares = similarities - keras.ops.logsumexp(similarities, axis=1, keepdims=True)
@@ -120,7 +120,7 @@ def cosine_similarities(codes: Any) -> Any:
     return keras.ops.matmul(units, keras.ops.transpose(units))
 
 
-def _pair_masks(labels: Any) -> tuple[Any, Any]:
+def pair_masks(labels: Any) -> tuple[Any, Any]:
     """Return which pairs are of one class, a code with itself left out, and which are of two."""
     same = keras.ops.expand_dims(labels, 0) == keras.ops.expand_dims(labels, 1)
     count = keras.ops.shape(labels)[0]
