@@ -34,6 +34,10 @@ TESTED_IN = {
     "distributed.md": "test_distributed_page.py",
     "encoders.md": "test_documented_encoders.py",
     "evaluation.md": "test_readme.py",
+    "from-faiss.md": "test_migration_pages.py",
+    "from-scikit-learn.md": "test_migration_pages.py",
+    "from-sentence-transformers.md": "test_migration_pages.py",
+    "from-tensorflow-similarity.md": "test_migration_pages.py",
     "shards.md": "test_shard_page.py",
 }
 
