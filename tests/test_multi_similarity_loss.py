@@ -78,7 +78,7 @@ def test_any_keras_model_learns_codes_by_it():
     before = accuracy()
     losses = model.fit(batches, epochs=5, shuffle=False, verbose=0).history["loss"]
     assert losses[-1] < 0.8 * losses[0]
-    assert accuracy() > max(before, 0.9)
+    assert accuracy() > before + 0.3
 
 
 def test_a_saved_model_has_its_loss_again(tmp_path):

@@ -90,6 +90,9 @@ class ClassBalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]  # Kera
     ((12, 8, 8), [1, 1, 1, 1, 4, 4, 4, 4, 7, 7, 7, 7], 33)
     """
 
+    _epoch: int
+    _plan: tuple[NDArray[np.intp], NDArray[np.intp]]
+
     def __init__(
         self,
         items: ArrayLike,
