@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import pickle
 import re
+from dataclasses import fields, is_dataclass
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,6 +16,7 @@ from PIL import Image
 import latentknn as lk
 from latentknn.datasets import Dataset, LabelledItems, from_arrays
 from latentknn.evaluation import evaluate, run_experiment
+from test_public_names import NAMES
 
 EVIL = "<script>alert('1 & 2')</script>"
 VOID = {"img", "br"}
@@ -109,7 +112,81 @@ def test_a_result_of_classes_names_the_class():
     index = lk.CosineIndex.from_codes([[1.0, 0.0], [0.0, 1.0]], [3, 5])
     shown = page(index.search_per_class([[1.0, 1.0]]))
     assert [w for w in shown.words if w.isalpha() or w == "neighbour 1"] == ["class", "query", "neighbour 1"]
-    assert repr(index.search_per_class([[1.0, 1.0]])).startswith("SearchResult(1 queries in 2 classes, ")
+    assert repr(index.search_per_class([[1.0, 1.0]])).startswith("SearchResult(1 query in 2 classes, ")
+
+
+def test_a_result_shows_the_labels_of_its_neighbours():
+    index = lk.CosineIndex.from_codes([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], ["right", "up", EVIL])
+    found = index.search([[3.0, 4.0]] * 7, k=3)
+    for result in (found, pickle.loads(pickle.dumps(found))):
+        shown = page(result)
+        assert "7 queries, 3 neighbours each: id (similarity) and label" in shown.words
+        assert shown.words.count("1 (0.8000) up") == 5
+        assert f"2 (0.9899) {EVIL}" in shown.words
+        assert "script" not in shown.tags
+    of_classes = index.search_per_class([[3.0, 4.0]], k=1)
+    assert {"0 (0.6000) right", "1 (0.8000) up"} <= set(page(of_classes).words)
+    assert "none" in page(index.search([[1.0, 0.0]], k=2, at_least=[0.8])).words
+
+
+def test_codes_within_a_similarity_are_shown_a_row_for_each_query(codes):
+    result = lk.CosineIndex.from_codes(codes).search_radius(codes[:2000], 0.5)
+    shown = page(result)
+    assert repr(result) == f"RadiusResult(2,000 queries, {len(result.ids):,} codes within the similarity)"
+    count = result.indptr[1]
+    assert count > 5
+    assert f"{count:,}" in shown.words
+    for place in range(5):
+        assert f"{result.ids[place]} ({result.similarities[place]:.4f})" in shown.words
+    assert "… and 1,995 more queries" in shown.words
+
+
+def test_queries_that_find_nothing_are_shown_too():
+    index = lk.CosineIndex.from_codes([[1.0, 0.0], [1.0, 1.0]])
+    shown = page(index.search_radius([[-1.0, 0.0], [1.0, 0.0]], 0.9))
+    assert shown.words[1:] == ["query", "codes", "code 1", "0", "0", "1", "1", "0 (1.0000)"]
+    assert page(index.search_radius(np.empty((0, 2)), 0.9)).words[1:] == ["query", "codes"]
+
+
+def test_pairs_show_the_first_of_them():
+    index = lk.CosineIndex.from_codes([[1.0, 0.0]] * 5, ids=[10, 11, 12, 13, 14])
+    pairs = next(index.pairs_above(0.9))
+    shown = page(pairs)
+    assert shown.words[:7] == ["10 pairs", "id", "other id", "similarity", "10", "11", "1.0000"]
+    assert "… and 5 more pairs" in shown.words
+    assert repr(pairs) == "SimilarPairs(10 pairs)"
+
+
+def test_items_show_their_labels_and_metadata():
+    metadata = {f"column {number}": [EVIL] * 8 for number in range(7)}
+    index = lk.CosineIndex(2)
+    index.add([[1.0, 0.0]] * 8, [f"label {number}" for number in range(8)], metadata=metadata)
+    items = index[np.arange(8)]
+    shown = page(items)
+    assert shown.words[0] == repr(items).removeprefix("Items(").removesuffix(")")
+    assert {"id", "label", "column 0", "column 4", "label 4", EVIL} <= set(shown.words)
+    assert "column 5" not in shown.words
+    assert "label 5" not in shown.words
+    assert "script" not in shown.tags
+    assert shown.words[-1] == "… and 3 more rows and 2 more columns of metadata"
+    alone = page(lk.CosineIndex.from_codes([[1.0, 0.0]])[[0]])
+    assert alone.words == ["1 code of dimension 2", "id", "0"]
+
+
+def test_no_object_prints_its_arrays():
+    """The representation that a dataclass has by itself holds every array and every list in full."""
+    own = [
+        f"{package.__name__}.{name}"
+        for package, name in NAMES
+        if is_dataclass(value := getattr(package, name))
+        and hasattr(value.__repr__, "__wrapped__")
+        and any(re.search("NDArray|ArrayLike", str(field.type)) for field in fields(value))
+    ]
+    assert own == []
+    groups = lk.Groups(list(range(10_000)), rows=np.arange(10_000))
+    assert repr(groups) == "Groups(queries=<list of 10000>, rows=<int64 of shape (10000,)>, others=False)"
+    item = lk.CosineIndex.from_codes(np.ones((1, 784)))[0]
+    assert repr(item) == "Item(id=0, position=0, code=<float32 of shape (784,)>, label=None, metadata=None)"
 
 
 def test_neighbours_that_are_missing_are_called_none():

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentknn.datasets.errors import DatasetCorruptError, DatasetNotFoundError
+from latentknn.notebook.one_line import one_line
 
 # Source: knn_threshold in ann_benchmarks/plotting/metrics.py of https://github.com/erikbern/ann-benchmarks.
 _TOLERANCE = 1e-3
@@ -49,6 +50,8 @@ class SearchProblem:
     neighbours: NDArray[np.int64]
     distances: NDArray[np.float64]
     metric: str
+
+    __repr__ = one_line
 
     def recall(self, ids: ArrayLike) -> float:
         """Return the share of the true neighbours that a search has found, as ann-benchmarks counts it.

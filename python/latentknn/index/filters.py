@@ -17,6 +17,7 @@ from latentknn.arrays import as_int64
 from latentknn.engines.database import NO_ROW, Answer
 from latentknn.index.counts import IN_INDEX, neighbour_count, positive
 from latentknn.labels import as_labels, join_labels
+from latentknn.notebook.one_line import one_line
 from latentknn.progress import Tell
 
 SearchAmong = Callable[[Any, int, NDArray[np.uint8] | None, NDArray[np.float64] | None, Tell | None], Answer]
@@ -63,6 +64,8 @@ class Groups:
     queries: ArrayLike
     rows: ArrayLike | None = None
     others: bool = False
+
+    __repr__ = one_line
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from latentknn.arrays import as_int64
 from latentknn.engines.database import NO_ROW, Database
+from latentknn.index.appearance import items_html, items_text
 from latentknn.index.labelled_rows import LabelledRows
+from latentknn.notebook.one_line import one_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,8 @@ class Item:
     code: NDArray[np.float32]
     label: Any = None
     metadata: dict[str, Any] | None = None
+
+    __repr__ = one_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +96,10 @@ class Items:
         return (Item(*values) for values in zip(*columns, strict=True))
 
     def __repr__(self) -> str:
-        labelled = "" if self.labels is None else ", labelled"
-        return f"Items({len(self)} codes of dimension {self.codes.shape[1]}{labelled})"
+        return f"Items({items_text(self)})"
+
+    def _repr_html_(self) -> str:
+        return items_html(self)
 
 
 def items_of(database: Database, rows: LabelledRows, ids: NDArray[np.int64]) -> Items:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentknn.index.appearance import pairs_html, pairs_text, radius_html, radius_text
+
 
 @dataclass(frozen=True, eq=False)
 class RadiusResult:
@@ -48,11 +50,10 @@ class RadiusResult:
     scores64: NDArray[np.float64] | None = None
 
     def __repr__(self) -> str:
-        queries, codes = len(self.indptr) - 1, len(self.ids)
-        return (
-            f"RadiusResult({queries} {'query' if queries == 1 else 'queries'}, "
-            f"{codes} {'code' if codes == 1 else 'codes'} within the similarity)"
-        )
+        return f"RadiusResult({radius_text(self)})"
+
+    def _repr_html_(self) -> str:
+        return radius_html(self)
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return iter((self.indptr, self.similarities, self.ids))
@@ -87,7 +88,10 @@ class SimilarPairs:
         return len(self.similarities)
 
     def __repr__(self) -> str:
-        return f"SimilarPairs({len(self)} {'pair' if len(self) == 1 else 'pairs'})"
+        return f"SimilarPairs({pairs_text(self)})"
+
+    def _repr_html_(self) -> str:
+        return pairs_html(self)
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return iter((self.similarities, self.ids))

@@ -1,7 +1,7 @@
 """Results of searches."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,13 +24,16 @@ class Belongings(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _LookedUp:
-    """What belongs to the neighbours of a result, in their order: all that a pickle takes along."""
+    """What belongs to the neighbours of a result, in their order: all that a pickle takes along.
+
+    The ids that it is asked about are those of all neighbours, or of the first.
+    """
 
     labels: NDArray[Any] | None
     metadata: Any
 
     def labels_of(self, ids: NDArray[np.int64]) -> NDArray[Any] | None:
-        return self.labels
+        return None if self.labels is None else self.labels[: len(ids)]
 
     def metadata_of(self, ids: NDArray[np.int64]) -> Any:
         return self.metadata
@@ -144,6 +147,14 @@ class SearchResult:
             ids = self._host_ids()[there]
             state["_belongings"] = _LookedUp(known.labels_of(ids), known.metadata_of(ids))
         return state
+
+    def _labels_of_first(self, rows: int) -> NDArray[Any] | None:
+        """Return the labels of the neighbours of the first queries; None where nobody knows labels."""
+        if self._belongings is None:
+            return None
+        arrays = (self.similarities, self.ids, self.positions)
+        similarities, ids, positions = (each.reshape(-1, each.shape[-1])[:rows] for each in arrays)
+        return replace(self, similarities=similarities, ids=ids, positions=positions, scores64=None).labels
 
     def _found(self) -> tuple[NDArray[np.bool_], Belongings]:
         """Return which neighbours there are, and what tells of them."""
