@@ -36,7 +36,7 @@ def test_all_public_packages_are_found():
         "latentknn",
         *(
             f"latentknn.{name}"
-            for name in ("classification", "datasets", "encoders", "engines", "evaluation")
+            for name in ("classification", "datasets", "doctor", "encoders", "engines", "evaluation")
         ),
         *(f"latentknn.{name}" for name in ("exporters", "index", "models", "pages", "report", "shards")),
         "latentknn.evaluation.measures",

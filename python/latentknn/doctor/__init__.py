@@ -2,5 +2,8 @@
 
 from latentknn.doctor.examination import Examination, examine
 from latentknn.doctor.processor import processor_name
+from latentknn.public_names import listing
 
 __all__ = ["Examination", "examine", "processor_name"]
+
+__dir__ = listing(__all__)

@@ -47,6 +47,13 @@ class Examination:
         Modules that several installed packages bring, so that one has replaced files of another.
     peers : tuple of Peer
         Libraries beside latentknn, and what they multiply matrices with.
+
+    Examples
+    --------
+    >>> from dataclasses import fields
+    >>> from latentknn.doctor import Examination
+    >>> [field.name for field in fields(Examination)][:6]
+    ['latentknn', 'wheel', 'python', 'system', 'processor', 'threads']
     """
 
     latentknn: str

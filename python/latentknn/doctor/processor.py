@@ -63,7 +63,14 @@ def describe_processor() -> Processor:
 
 
 def processor_name() -> str:
-    """Return the name of the processor, or that of its architecture where the system has none."""
+    """Return the name of the processor, or that of its architecture where the system has none.
+
+    Examples
+    --------
+    >>> from latentknn.doctor import processor_name
+    >>> len(processor_name()) > 0
+    True
+    """
     return _of_processor("model name") or platform.processor() or platform.machine()
 
 
