@@ -72,6 +72,19 @@ void fail_each(const std::string& what, const Prepare& prepare, const Call& call
   check(whole, what + " is whole whichever allocation fails");
 }
 
+// Rows that a database may hold, and each query's neighbours among them.
+struct Held {
+  Held(const std::vector<float>& values, const std::vector<std::int64_t>& ids, const std::vector<float>& queries)
+      : rows(ids.size()) {
+    for (std::size_t q = 0; q < queries.size() / kDim; ++q) {
+      neighbours.push_back(reference::neighbours(queries.data() + q * kDim, values, ids, {}, reference::kNobody));
+    }
+  }
+
+  std::size_t rows;
+  std::vector<std::vector<reference::Neighbour>> neighbours;
+};
+
 struct Setting {
   Strategy strategy;
   std::size_t rows, added;
@@ -82,6 +95,8 @@ struct Setting {
     return made;
   }();
   std::vector<float> queries = make_rows(9, kDim, 6);
+  Held without_added = first(rows);
+  Held with_added = first(rows + added);
 
   std::unique_ptr<Database> database() const {
     auto made = std::make_unique<Database>(kDim, strategy);
@@ -103,24 +118,19 @@ struct Setting {
     return made;
   }
 
-  // Returns whether a database that holds these rows finds each query's neighbours among them.
-  bool answers_right(const Database& database, const std::vector<float>& held,
-                     const std::vector<std::int64_t>& held_ids) const {
+  // Returns whether a database holds these rows, and finds each query's neighbours among them.
+  bool holds(const Database& database, const Held& held) const {
     const std::size_t count = queries.size() / kDim;
     FoundAnswers found(count, 5);
     database.search(request(5, found));
-    bool right = database.size() == held_ids.size();
-    for (std::size_t q = 0; q < count; ++q) {
-      right = right &&
-              found.equal(q, reference::neighbours(queries.data() + q * kDim, held, held_ids, {}, reference::kNobody));
-    }
+    bool right = database.size() == held.rows;
+    for (std::size_t q = 0; q < count; ++q) right = right && found.equal(q, held.neighbours[q]);
     return right;
   }
 
-  bool holds_first(const Database& database, std::size_t count) const {
-    const std::vector<float> held(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count * kDim));
-    const std::vector<std::int64_t> held_ids(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count));
-    return answers_right(database, held, held_ids);
+  Held first(std::size_t count) const {
+    return {std::vector<float>(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count * kDim)),
+            std::vector<std::int64_t>(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count)), queries};
   }
 };
 
@@ -128,7 +138,7 @@ void calls_survive_failing_allocations(const Setting& setting) {
   const std::string name =
       latentknn::strategy_name(setting.strategy) + (", " + std::to_string(setting.rows)) + " rows: ";
   const auto full = [&] { return setting.database(); };
-  const auto unchanged = [&](const Database& database, bool) { return setting.holds_first(database, setting.rows); };
+  const auto unchanged = [&](const Database& database, bool) { return setting.holds(database, setting.without_added); };
 
   fail_each(
       name + "an empty database", [] { return std::make_unique<int>(); }, [&](int) { setting.database(); },
@@ -136,9 +146,9 @@ void calls_survive_failing_allocations(const Setting& setting) {
   fail_each(
       name + "add", full, [&](Database& database) { setting.add(database); },
       [&](Database& database, bool threw) {
-        if (threw && !setting.holds_first(database, setting.rows)) return false;
+        if (threw && !setting.holds(database, setting.without_added)) return false;
         if (threw) setting.add(database);
-        return setting.holds_first(database, setting.rows + setting.added);
+        return setting.holds(database, setting.with_added);
       });
   for (const std::size_t k : {std::size_t{3}, setting.rows - 1}) {
     FoundAnswers answers(setting.queries.size() / kDim, k);
@@ -173,6 +183,7 @@ void changes_survive_failing_allocations(const Setting& setting) {
     left_values.insert(left_values.end(), values, values + kDim);
     left_ids.push_back(setting.ids[row]);
   }
+  const Held left_after(left_values, left_ids, setting.queries);
   const latentknn::Change wanted{
       gone.data(),
       gone.size(),
@@ -183,8 +194,7 @@ void changes_survive_failing_allocations(const Setting& setting) {
       name + ": change", [&] { return setting.database(); },
       [&](Database& database) { database.change(wanted, kThreads, nullptr); },
       [&](const Database& database, bool threw) {
-        if (threw) return setting.holds_first(database, setting.rows);
-        return setting.answers_right(database, left_values, left_ids);
+        return setting.holds(database, threw ? setting.without_added : left_after);
       });
   const auto changed = [&] {
     auto database = setting.database();
@@ -193,7 +203,7 @@ void changes_survive_failing_allocations(const Setting& setting) {
   };
   fail_each(
       name + ": compact", changed, [](Database& database) { database.compact(kThreads, nullptr); },
-      [&](const Database& database, bool) { return setting.answers_right(database, left_values, left_ids); });
+      [&](const Database& database, bool) { return setting.holds(database, left_after); });
 }
 
 }  // namespace

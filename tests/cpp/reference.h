@@ -18,11 +18,15 @@ inline double reference_product(const float* a, const float* b, std::size_t dim)
   return p[0];
 }
 
-inline double reference_similarity(const float* q, const float* x, std::size_t dim) {
-  const double qq = reference_product(q, q, dim);
+// Returns the similarity of a query whose product with itself is `qq`.
+inline double similarity_of_query(const float* q, double qq, const float* x, std::size_t dim) {
   const double xx = reference_product(x, x, dim);
   if (qq == 0.0 || xx == 0.0) return 0.0;
   return std::max(-1.0, std::min(1.0, reference_product(q, x, dim) / std::sqrt(qq * xx)));
+}
+
+inline double reference_similarity(const float* q, const float* x, std::size_t dim) {
+  return similarity_of_query(q, reference_product(q, q, dim), x, dim);
 }
 
 struct Neighbour {
@@ -37,10 +41,12 @@ inline std::vector<Neighbour> neighbours(const float* query, const std::vector<f
                                          const std::vector<std::int64_t>& ids, const std::vector<std::uint8_t>& allowed,
                                          std::size_t left_out) {
   const std::size_t dim = rows.size() / ids.size();
+  const double qq = reference_product(query, query, dim);
   std::vector<Neighbour> all;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (i == left_out || (!allowed.empty() && allowed[i] == 0)) continue;
-    all.push_back({reference_similarity(query, rows.data() + i * dim, dim), ids[i], static_cast<std::int64_t>(i)});
+    const double similarity = similarity_of_query(query, qq, rows.data() + i * dim, dim);
+    all.push_back({similarity, ids[i], static_cast<std::int64_t>(i)});
   }
   std::sort(all.begin(), all.end(), [](const Neighbour& a, const Neighbour& b) {
     return a.similarity != b.similarity ? a.similarity > b.similarity : a.id < b.id;
