@@ -8,20 +8,48 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import latentknn as lk
 
 README = Path(__file__).parents[1] / "README.md"
+EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
 
 
-def test_the_example_runs_as_printed():
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert len([line for line in example.splitlines() if line.strip()]) <= 10
-    run = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=False)
+def test_the_first_example_runs_as_printed():
+    assert len([line for line in EXAMPLES[0].splitlines() if line.strip()]) <= 10
+    run = subprocess.run([sys.executable, "-c", EXAMPLES[0]], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     accuracy = float(re.fullmatch(r"accuracy (0\.\d{3})\n", run.stdout).group(1))
     assert accuracy > 0.95
+
+
+def test_all_code_in_python_is_marked():
+    blocks = re.findall(r"^```(.*)\n(.*?)^```", README.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert [code for language, code in blocks if "import " in code and language != "python"] == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES[1:], ids=lambda example: example.splitlines()[0])
+def test_the_examples_below_run_as_printed(example, tmp_path, monkeypatch):
+    """They have their reader's folder of pictures, encoder and way of preparing its input."""
+    digits = lk.datasets.load("digits")
+    for number, label in enumerate(digits.train_labels[:60] % 2):
+        place = tmp_path / "pictures" / str(label) / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(digits.train_images[number] * 15).save(place)
+    monkeypatch.chdir(tmp_path)
+    names = {
+        "model": lambda images: images[:, ::12, ::12].reshape(len(images), -1),
+        "preprocess": lambda images: images / np.float32(255),
+    }
+    exec(example, names)
+    if "RunFolder" in example:
+        assert names["experiment"].nearest.accuracy.value > 0.5
+        assert (tmp_path / "report" / "index.html").is_file()
+    else:
+        assert names["ids"].shape == (500, 3)
 
 
 def test_codes_win_in_the_command_that_needs_no_download(tmp_path):
