@@ -6,9 +6,12 @@
 whether the wheel was built where nvcc is.
 """
 
+import io
 import os
 import re
 import sys
+import tempfile
+from contextlib import redirect_stdout
 from importlib import metadata
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from checking import assert_same_bytes  # noqa: E402
 from latentknn import _core, engines  # noqa: E402
 
 PACKAGE = Path(lk.__file__).parent
+REPOSITORY = Path(__file__).parents[1]
 
 
 def check_imports() -> None:
@@ -70,6 +74,32 @@ def check_classifier() -> None:
     assert any(entry.name == "latentknn" for entry in metadata.entry_points(group="console_scripts"))
 
 
+def check_first_examples() -> None:
+    """What the first pages show first needs no extra."""
+    for page in ("README.md", "docs/index.md", "docs/install.md"):
+        example = re.search(
+            r"```python\n(.*?)```", (REPOSITORY / page).read_text(encoding="utf-8"), re.DOTALL
+        )
+        with redirect_stdout(io.StringIO()) as printed:
+            exec(example[1], {})
+        assert printed.getvalue(), page
+
+
+def check_command() -> None:
+    """The command line evaluates codes without any extra."""
+    from latentknn.cli import main
+
+    codes, _ = cases.build("mixture", 0, 300, 0, 8)
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(f"{folder}/codes.npy", codes)
+        np.save(f"{folder}/labels.npy", np.arange(300) % 3)
+        results = Path(folder, "results")
+        with redirect_stdout(io.StringIO()) as printed:
+            status = main(["evaluate", f"{folder}/codes.npy", f"{folder}/labels.npy", "--out", str(results)])
+        assert status == 0, printed.getvalue()
+        assert lk.evaluation.CodeEvaluation.load(results / "results.json").items.neighbours.shape[0] == 300
+
+
 def check_cuda() -> str:
     """The engine of devices is there if it was built, and says what it misses in any case."""
     (cuda,) = (each for each in engines.availability() if each.name == "cuda")
@@ -93,4 +123,6 @@ if __name__ == "__main__":
     check_page()
     check_answers()
     check_classifier()
+    check_first_examples()
+    check_command()
     print(f"the wheel answers, {check_cuda()}; kernels here: {', '.join(_core.available_isas())}")
