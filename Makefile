@@ -8,6 +8,8 @@ SECONDS ?= 60
 FUZZ_CXX ?= clang++-19
 PYTHONS ?= $(PYTHON)
 ONLY ?= A,B,C,D,E,F,G
+# What is installed: this clone, which is compiled then, or a wheel that was made of it.
+PACKAGE ?= .
 SITE_CODE := docs/conf.py docs/_extensions
 SOURCES := CMakeLists.txt pyproject.toml $(shell find cpp python -type f -not -name '*.pyc')
 CLANG_FORMATTED := $(shell find cpp tests/cpp tests/fuzz benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu*')
@@ -126,5 +128,5 @@ $(VENV)/installed-dev: EXTRA = dev
 $(VENV)/installed-docs: EXTRA = docs
 $(VENV)/installed-fuzz: EXTRA = fuzz
 $(VENV)/installed-%: $(VENV)/created $(SOURCES)
-	$(BIN)/pip install ".[$(EXTRA)]"
+	$(BIN)/pip install "$(PACKAGE)[$(EXTRA)]"
 	touch $@
