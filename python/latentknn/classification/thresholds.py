@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentknn.classification.appearance import calibration_html, calibration_text, said
+from latentknn.notebook.one_line import one_line
 
 F1 = "f1"
 """What is wanted where nothing else is: the largest harmonic mean of precision and recall."""
@@ -51,6 +52,8 @@ class ThresholdCurve:
     false_positives: NDArray[np.int64]
     positives: int
     negatives: int
+
+    __repr__ = one_line
 
     @classmethod
     def of(cls, similarities: NDArray[np.float64], positive: NDArray[np.bool_]) -> ThresholdCurve:
