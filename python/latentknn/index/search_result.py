@@ -152,9 +152,14 @@ class SearchResult:
         """Return the labels of the neighbours of the first queries; None where nobody knows labels."""
         if self._belongings is None:
             return None
-        arrays = (self.similarities, self.ids, self.positions)
-        similarities, ids, positions = (each.reshape(-1, each.shape[-1])[:rows] for each in arrays)
-        return replace(self, similarities=similarities, ids=ids, positions=positions, scores64=None).labels
+        k = self.ids.shape[-1]
+        return replace(
+            self,
+            similarities=self.similarities.reshape(-1, k)[:rows],
+            ids=self.ids.reshape(-1, k)[:rows],
+            positions=self.positions.reshape(-1, k)[:rows],
+            scores64=None,
+        ).labels
 
     def _found(self) -> tuple[NDArray[np.bool_], Belongings]:
         """Return which neighbours there are, and what tells of them."""
