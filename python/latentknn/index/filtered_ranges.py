@@ -35,7 +35,7 @@ def search_ranges(
         return database.search_range(queries, thresholds, flags, threads, by_similarity, scores64, most)
     rounded = _core.round_rows(queries, "queries")
     counts = np.zeros(len(rounded), np.int64)
-    found = []
+    found: list[tuple[NDArray[np.intp], tuple[Any, ...]]] = []
     for selection in _selections(chosen):
         some = selection.queries
         ranges = database.search_range(
