@@ -328,6 +328,7 @@ def _groups(values: ArrayLike, count: int, of_what: str) -> NDArray[Any]:
 
 
 def filter_of_flags(flags: NDArray[np.uint8], query_count: int) -> CommonFilter:
+    """Return the filter that lets all queries find the codes with a flag, of shape (n,)."""
     return CommonFilter(query_count, int(np.count_nonzero(flags)), flags)
 
 
