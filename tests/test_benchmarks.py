@@ -234,3 +234,25 @@ def test_lines_of_unknown_images_are_shown():
         "+0.5000 (+0.2500 to +0.7500) |",
     ]
     assert tried.startswith("| MNIST | Fashion-MNIST | raw pixels | 0.5000 | ")
+
+
+def test_the_distance_of_generated_images_stands_in_their_table():
+    """What was measured before there was a distance has none, and what is compared with itself neither."""
+    shares = [0.1] * 10
+    rows = {
+        "test images": {"shares": shares, "frechet": None, "to_training": 0.9, "to_each_other": 0.8},
+        "training images": {"shares": shares, "frechet": 0.1234, "to_training": None, "to_each_other": 0.7},
+        "of an older version": {"shares": shares, "to_training": 0.6, "to_each_other": 0.5},
+    }
+    header, _, *lines = tables.generated_table(rows).splitlines()
+    assert [cell.strip() for cell in header.split("|")[12:15]] == [
+        "Fréchet distance to test images",
+        "similarity to training images",
+        "to each other",
+    ]
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines]
+    assert {each[1]: each[12:15] for each in cells} == {
+        "test images": ["–", "0.900", "0.800"],
+        "training images": ["0.123", "–", "0.700"],
+        "of an older version": ["–", "0.600", "0.500"],
+    }

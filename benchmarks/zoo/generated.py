@@ -3,9 +3,11 @@
     python -m benchmarks.zoo.generated        # after zoo/measure.py
 
 Takes the trained models from the user's cache, draws a grid of images of each into docs/samples/ and writes a
-table into zoo.md: which classes the codes of `metric` say 1,000 images are of, and how similar an image is to
-the most similar training image and to the most similar other one. Copies of training images would show in the
-first similarity, collapse to a few images in the second; real test images stand beside them.
+table into zoo.md: which classes the codes of `metric` say 1,000 images are of, the Fréchet distance of these
+codes to those of all test images, and how similar an image is to the most similar training image and to the
+most similar other one. Copies of training images would show in the first similarity, collapse to a few images
+in the second. Test images stand beside them, and as many training images, whose distance is what real ones
+have.
 """
 
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ from benchmarks.zoo.measure import model_file
 from benchmarks.zoo.recipes import Recipe, recipes_on
 from benchmarks.zoo.rows import read_rows
 from latentknn import CosineIndex, CosineKNNClassifier, datasets
+from latentknn.evaluation import frechet_distance
+from latentknn.stratifying import choose_evenly
 
 DATA = "fashion_mnist"
 IMAGES = 1000
@@ -40,6 +44,7 @@ class Judge:
     model: Any
     classifier: CosineKNNClassifier
     pixels: CosineIndex
+    test_codes: NDArray[np.float32]
 
     @classmethod
     def of(cls, dataset: datasets.Dataset) -> "Judge":
@@ -53,13 +58,20 @@ class Judge:
         classifier = CosineKNNClassifier(
             vote["k"], weights=vote["weights"], temperature=vote["temperature"]
         ).fit(model.encode(dataset.train_images), dataset.train_labels)
-        return cls(model, classifier, CosineIndex.from_codes(_flat(dataset.train_images)))
+        return cls(
+            model,
+            classifier,
+            CosineIndex.from_codes(_flat(dataset.train_images)),
+            model.encode(dataset.test_images),
+        )
 
     def judge(self, images: NDArray[Any]) -> dict[str, Any]:
-        classes = self.classifier.predict(self.model.encode(images))
+        codes = self.model.encode(images)
+        classes = self.classifier.predict(codes)
         among = CosineIndex.from_codes(_flat(images))
         return {
             "shares": (np.bincount(classes, minlength=10) / len(images)).tolist(),
+            "frechet": frechet_distance(self.test_codes, codes),
             "to_training": float(self.pixels.search(_flat(images), 1).similarities.mean()),
             "to_each_other": float(among.search_self(1).similarities.mean()),
         }
@@ -82,8 +94,14 @@ def measure(generated: dict[str, Images]) -> dict[str, Any]:
     """Judge real images, and what every model has generated."""
     dataset = datasets.load(DATA)
     judge = Judge.of(dataset)
-    shown = {"test images": dataset.test_images[:IMAGES], **generated}
-    return {name: judge.judge(images) for name, images in shown.items()}
+    real = {
+        "test images": dataset.test_images[:IMAGES],
+        "training images": dataset.train_images[choose_evenly(dataset.train_labels, IMAGES, SEED)],
+    }
+    judged = {name: judge.judge(images) for name, images in {**real, **generated}.items()}
+    # These are compared with themselves.
+    judged["test images"]["frechet"] = judged["training images"]["to_training"] = None
+    return judged
 
 
 def _trained(recipe: Recipe) -> Path:

@@ -47,6 +47,7 @@ _ROW_TIME_COLUMNS = ["model", "an epoch, s", "epochs", "all else, s", "row, minu
 _GENERATED_COLUMNS = [
     "images",
     *PUBLISHED["fashion_mnist"].class_names,
+    "Fréchet distance to test images",
     "similarity to training images",
     "to each other",
 ]
@@ -186,8 +187,7 @@ def generated_table(results: Rows) -> str:
             [
                 key,
                 *(f"{share:.1%}" for share in result["shares"]),
-                f"{result['to_training']:.3f}",
-                f"{result['to_each_other']:.3f}",
+                *(_or_nothing(result.get(name)) for name in ("frechet", "to_training", "to_each_other")),
             ]
             for key, result in results.items()
         ),
@@ -260,6 +260,10 @@ def _spread(found: dict[str, float], form: str) -> str:
 def _vote(row: Record) -> str:
     vote = row["vote"]
     return f"k = {vote['k']}" + (f", {vote['weights']}" if vote["k"] > 1 else "")
+
+
+def _or_nothing(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.3f}"
 
 
 def _machine(about: dict[str, Any]) -> str:

@@ -4,6 +4,8 @@
 what that consists of. ``PairedTest`` compares two classifiers of the same items, and ``compare_runs`` several
 runs.
 
+``frechet_distance`` compares two sets of codes as distributions, as those of real and of generated images.
+
 ``run_experiment`` indexes the codes of an encoder, which it may train before, chooses the vote on held-out
 training images and classifies the test set. The functions that it calls can be used alone. ``KNNAccuracy``
 and ``SampleRecorder`` are Keras callbacks; TensorFlow is imported when they or ``generate_images`` are first
@@ -23,6 +25,7 @@ from latentknn.evaluation.code_mixture import sample_like
 from latentknn.evaluation.comparing import Answers, ComparedRuns, compare_runs
 from latentknn.evaluation.evaluating import evaluate
 from latentknn.evaluation.experiment import Experiment, classify_by_pixels, run_experiment
+from latentknn.evaluation.measures.frechet import frechet_distance
 from latentknn.evaluation.paired import PairedTest
 from latentknn.evaluation.projection import project
 from latentknn.evaluation.splitting import hold_out
@@ -58,6 +61,7 @@ __all__ = [
     "compare_runs",
     "evaluate",
     "find_neighbours",
+    "frechet_distance",
     "generate_images",
     "hold_out",
     "measures",
