@@ -37,6 +37,7 @@ def test_a_run_writes_its_files(finished_run):
         "losses.png",
         "reconstructions.png",
         "code_map.png",
+        "decoded_map.png",
         "codes.png",
         "interpolation.png",
         "samples.png",

@@ -310,7 +310,7 @@ def test_page_shows_everything(folder, experiment):
 
 def test_pictures_of_a_report(folder):
     pictures = sorted(folder.path.glob("*.png"))
-    assert len(pictures) == 7
+    assert len(pictures) == 8
     for path in pictures:
         read_picture(path)
 
@@ -330,7 +330,12 @@ def test_record_is_complete(folder, experiment):
     assert record["environment"]["threads"] == 2
     assert record["environment"]["cpu"]
     assert record["environment"]["versions"]["numpy"] == np.__version__
-    assert [stage["name"] for stage in record["stages"]] == ["train", "t-SNE of test codes", "draw pictures"]
+    assert [stage["name"] for stage in record["stages"]] == [
+        "train",
+        "t-SNE of test codes",
+        "t-SNE of decoded images",
+        "draw pictures",
+    ]
     assert len(record["choice"]["candidates"]) == len(experiment.vote_scores)
     for name, result in zip(("pixels", "nearest", "chosen"), experiment.results.values(), strict=True):
         written = record["results"][name]
@@ -399,11 +404,12 @@ def test_report_of_every_kind_of_model(experiment, tmp_path):
         "conditional_ae": {"filters": (4,), "strides": (2,), "latent_dim": 4},
         "triplet": {"filters": (4,), "strides": (2,), "latent_dim": 4},
     }
+    decoding = {"reconstructions", "codes", "interpolation", "samples", "decoded_map"}
     expected = {
-        "vae": {"reconstructions", "codes", "interpolation", "samples"},
-        "simple_ae": {"reconstructions", "codes", "interpolation", "samples"},
+        "vae": decoding,
+        "simple_ae": decoding,
         "gan": {"samples"},
-        "conditional_ae": {"reconstructions", "codes", "interpolation", "samples"},
+        "conditional_ae": decoding,
         "triplet": set(),
     }
     for name, own in expected.items():

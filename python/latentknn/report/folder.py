@@ -29,7 +29,7 @@ class RunFolder:
         All measurements (JSON).
     classification_report : Path
         Precision, recall, F1 and support of every class (text).
-    confusion_matrix, losses, reconstructions, codes, interpolation, samples, code_map : Path
+    confusion_matrix, losses, reconstructions, codes, interpolation, samples, code_map, decoded_map : Path
         Pictures (PNG); some models lack some of them.
     epochs : Path
         Folder of pictures of what the model rebuilt and generated after every epoch (PNG).
@@ -63,6 +63,7 @@ class RunFolder:
         self.interpolation = self.path / "interpolation.png"
         self.samples = self.path / "samples.png"
         self.code_map = self.path / "code_map.png"
+        self.decoded_map = self.path / "decoded_map.png"
         self.epochs = self.path / "epochs"
         self.page = self.path / "index.html"
         self.whole_page = self.path / "page.html"
@@ -87,6 +88,7 @@ class RunFolder:
             self.interpolation,
             self.samples,
             self.code_map,
+            self.decoded_map,
             self.page,
             self.whole_page,
         ):

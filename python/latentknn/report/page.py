@@ -92,6 +92,7 @@ def make_page(
         _picture(
             folder.code_map, "t-SNE of test codes by cosine similarity; distances between groups mean little."
         ),
+        *_decoded_map(experiment, folder),
         "<h2>Choice of the vote</h2>",
         _choice(experiment),
         "<h2>Classification report</h2>",
@@ -110,6 +111,15 @@ def make_page(
         f"<title>{escape(title)} · latentknn</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def _decoded_map(experiment: Experiment, folder: RunFolder) -> list[str]:
+    if "decode" not in operations_of(experiment.model) or not isinstance(experiment.dataset, Dataset):
+        return []
+    note = (
+        "The same of the pixels that the decoder makes of these codes: what of their groups the images show."
+    )
+    return [_picture(folder.decoded_map, note)]
 
 
 def _introduction(experiment: Experiment) -> str:

@@ -65,7 +65,7 @@ def write_report(experiment: Experiment, folder: RunFolder, stopwatch: Stopwatch
     folder.test_codes.write_bytes(save({name: np.ascontiguousarray(a) for name, a in test_tensors.items()}))
     folder.classification_report.write_text(_classification_reports(experiment), encoding="utf-8")
 
-    _draw_code_map(experiment, folder, stopwatch)
+    _draw_maps(experiment, folder, stopwatch)
     with stopwatch.measure("draw pictures", 0, "pictures") as stage:
         save_figure(draw_confusion_matrix(experiment.chosen), folder.confusion_matrix)
         stage.items = 1
@@ -95,13 +95,22 @@ def _classification_reports(experiment: Experiment) -> str:
     )
 
 
-def _draw_code_map(experiment: Experiment, folder: RunFolder, stopwatch: Stopwatch) -> None:
+def _draw_maps(experiment: Experiment, folder: RunFolder, stopwatch: Stopwatch) -> None:
+    """Draw where test codes lie, and where what is decoded of them lies if there is a decoder."""
     dataset = experiment.dataset
     generator = np.random.default_rng(experiment.seed)
     shown = generator.permutation(len(dataset.test_labels))[:_MOST_CODES_ON_MAP]
-    with stopwatch.measure("t-SNE of test codes", len(shown), "codes"):
-        positions = project(experiment.test_codes[shown], experiment.seed)
-    save_figure(draw_code_map(positions, dataset.test_labels[shown], dataset.class_names), folder.code_map)
+    codes, labels = experiment.test_codes[shown], dataset.test_labels[shown]
+    maps = [("t-SNE of test codes", codes, folder.code_map)]
+    if "decode" in operations_of(experiment.model) and isinstance(dataset, Dataset):
+        model: Any = experiment.model
+        maps.append(
+            ("t-SNE of decoded images", model.decode(codes).reshape(len(codes), -1), folder.decoded_map)
+        )
+    for name, vectors, file in maps:
+        with stopwatch.measure(name, len(vectors), "codes"):
+            positions = project(vectors, experiment.seed)
+        save_figure(draw_code_map(positions, labels, dataset.class_names), file)
 
 
 def _draw_reconstructions(experiment: Experiment, dataset: Dataset, folder: RunFolder) -> None:
