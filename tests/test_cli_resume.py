@@ -42,6 +42,7 @@ def test_a_run_is_resumed_by_its_folder_alone(capsys, run):
         "image_size": None,
         "data": None,
         "epochs": 1,
+        "patience": None,
         "threads": None,
     }
     assert main(["run", "--resume", "before", "--epochs", "2"]) == 0

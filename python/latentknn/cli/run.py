@@ -119,6 +119,15 @@ def _run(
         int | None,
         typer.Option(metavar="N", parser=positive_integer, help="default: 5", rich_help_panel=_TRAINING),
     ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            parser=positive_integer,
+            help="end after N epochs in a row without a lower held-out loss, with the best epoch's weights",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -181,6 +190,7 @@ def _run(
         "image_size": image_size,
         "data": None if data is None else str(data.absolute()),
         "epochs": epochs,
+        "patience": patience,
         "threads": threads,
     }
     # What is wrong is told before a heavy library is imported, and before anything is written.
@@ -217,6 +227,7 @@ def _do(settings: RunSettings, folder: RunFolder, *, resume: bool, overwrite: bo
     stopwatch = Stopwatch(lambda stage: print(stage, flush=True), bar)
     dataset = _load_dataset(settings)
     model = _create_model(settings, dataset)
+    _check_patience(settings, model)
     # It imports TensorFlow, which is there by now.
     from latentknn.report.epoch_pictures import EpochPictures
 
@@ -236,6 +247,7 @@ def _do(settings: RunSettings, folder: RunFolder, *, resume: bool, overwrite: bo
                 dataset,
                 model,
                 epochs=settings.epochs,
+                patience=settings.patience,
                 batch_size=settings.batch_size,
                 seed=settings.seed,
                 threads=settings.threads,
@@ -298,6 +310,14 @@ def _create_model(settings: RunSettings, dataset: Dataset) -> ImageEncoder:
         raise CommandError(f"{settings.model} cannot be made with {settings.options}: {error}") from error
 
 
+def _check_patience(settings: RunSettings, model: ImageEncoder) -> None:
+    if settings.patience is not None:
+        from latentknn.evaluation.early_stopping import early_stopping
+
+        with as_command_error(ValueError):
+            early_stopping(model, settings.patience)
+
+
 def _summary(experiment: Experiment, folder: RunFolder) -> str:
     from latentknn.evaluation import compare_results
 
@@ -306,9 +326,15 @@ def _summary(experiment: Experiment, folder: RunFolder) -> str:
     for name, result in experiment.results.items():
         low, high = result.accuracy.interval()
         rows.append((name, str(result.vote), f"{result.accuracy.value:.4f}", f"{low:.4f} to {high:.4f}"))
+    best = experiment.best_epoch
+    weights = (
+        ""
+        if best is None
+        else f"\nThe weights are those of epoch {best}, which had the lowest held-out loss."
+    )
     return (
         f"{format_table(rows)}\n{sentences}\n"
         f"The vote was chosen on {len(experiment.held_out):,} held-out training images; "
-        f"the test set has {experiment.chosen.accuracy.total:,} images.\n\n"
+        f"the test set has {experiment.chosen.accuracy.total:,} images.{weights}\n\n"
         f"Report: {folder.page}"
     )

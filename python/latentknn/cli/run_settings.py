@@ -35,6 +35,8 @@ class RunSettings:
         Path of the data, where they are the user's own.
     epochs : int
         Epochs to train.
+    patience : int or None
+        Epochs in a row without a lower held-out loss after which the training ends; None: all are trained.
     threads : int or None
         Threads to use; None: every processor.
     """
@@ -47,6 +49,7 @@ class RunSettings:
     image_size: tuple[int, int] | None = None
     data: str | None = None
     epochs: int = 5
+    patience: int | None = None
     threads: int | None = None
 
     @classmethod

@@ -46,6 +46,9 @@ class Experiment:
         Losses and metrics of every epoch; empty if the encoder was not trained.
     samples : dict of int to ndarray of float32, shape (n, H, W, C)
         Generated images after each epoch, counted from 1, of a model that can generate or decode.
+    best_epoch : int or None
+        The epoch, counted from 1, whose weights the encoder has if the training had a patience; otherwise
+        None, and they are those of the last.
     held_out : ndarray of shape (H,), intp
         Training images that were not trained on.
     index : CosineIndex
@@ -92,6 +95,7 @@ class Experiment:
     nearest: Classification
     chosen: Classification
     pixels: Classification | None
+    best_epoch: int | None = None
 
     def __repr__(self) -> str:
         return experiment_text(self)
@@ -118,6 +122,7 @@ def run_experiment(
     resume: bool = False,
     verbose: str | int = "auto",
     record_samples: bool = True,
+    patience: int | None = None,
     callbacks: Iterable[Any] = (),
     stopwatch: Stopwatch | None = None,
 ) -> Experiment:
@@ -147,6 +152,9 @@ def run_experiment(
         See `ImageEncoder.fit`.
     record_samples : bool
         Whether a model that can generate or decode generates a few images after every epoch.
+    patience : int, optional
+        Epochs in a row that may go by without a lower loss of the held-out images before the training ends.
+        The encoder then has the weights of the epoch of the lowest loss, also if all epochs were trained.
     callbacks : iterable of keras.callbacks.Callback
         Further callbacks of the training.
     stopwatch : Stopwatch, optional
@@ -161,7 +169,8 @@ def run_experiment(
     TypeError
         If `model` is nothing that `as_encoder` takes, or is to be trained and is none of our models.
     ValueError
-        If the training set is too small to be split; see also `ImageEncoder.fit`.
+        If the training set is too small to be split, or a patience is given for a model whose held-out loss
+        does not rank its epochs, or whose learning rate has a cycle; see also `ImageEncoder.fit`.
     FloatingPointError
         If codes are not finite, as after a training that diverged.
 
@@ -180,16 +189,19 @@ def run_experiment(
     encoder = ReadyCodes(train_items[:1]) if model is None else as_encoder(model)
 
     history: dict[str, list[float]] = {}
+    best: int | None = None
     samples: dict[int, NDArray[np.float32]] = {}
     if epochs > 0:
         trainable = _check_trainable(encoder)
         batch_size = trainable.default_batch_size if batch_size is None else batch_size
         # This import is local, so that code which only measures codes needs no TensorFlow.
+        from latentknn.evaluation.early_stopping import best_epoch, early_stopping
         from latentknn.evaluation.samples import SampleRecorder, new_history
 
         this_session = new_history()
         few = kept[:_IMAGES_TO_IMITATE]
         recorder = SampleRecorder(train_items[few], train_labels[few])
+        stopping = None if patience is None else early_stopping(trainable, patience)
         generates = record_samples and not trainable.capabilities.isdisjoint({"generate", "decode"})
         with stopwatch.measure("train", 0, unit, shows_itself=True) as stage:
             history = trainable.fit(
@@ -198,15 +210,23 @@ def run_experiment(
                 batch_size=batch_size,
                 epochs=epochs,
                 verbose=verbose,
-                callbacks=[this_session, *([recorder] if generates else []), *callbacks],
+                callbacks=[
+                    this_session,
+                    *([recorder] if generates else []),
+                    *([] if stopping is None else [stopping]),
+                    *callbacks,
+                ],
                 validation_data=(train_items[held_out], train_labels[held_out]),
                 checkpoint_dir=checkpoint_dir,
                 resume=resume,
             ).history
             stage.items = len(this_session.epoch) * len(kept)
         samples = recorder.samples
+        best = None if stopping is None else best_epoch(stopping)
     else:
-        _refuse_training_options(batch_size=batch_size, checkpoint_dir=checkpoint_dir, resume=resume)
+        _refuse_training_options(
+            batch_size=batch_size, checkpoint_dir=checkpoint_dir, resume=resume, patience=patience
+        )
 
     with stopwatch.measure(f"encode training {unit}", len(train_items), unit) as stage:
         train_codes = encode_by(encoder.encode_labelled, train_items, train_labels, progress=stage.progress)
@@ -255,6 +275,7 @@ def run_experiment(
         threads=threads,
         history=history,
         samples=samples,
+        best_epoch=best,
         held_out=held_out,
         index=index,
         test_queries=test_queries,

@@ -128,7 +128,7 @@ def _introduction(experiment: Experiment) -> str:
     epochs = len(experiment.history.get("loss", ()))
     training = (
         f"Trained on {trained_on:,} {dataset.unit} for {epochs} {'epoch' if epochs == 1 else 'epochs'}, seed "
-        f"{experiment.seed}."
+        f"{experiment.seed}.{_best_epoch(experiment)}"
         if experiment.epochs > 0
         else "The encoder was measured as it is; it was not trained here."
     )
@@ -136,6 +136,13 @@ def _introduction(experiment: Experiment) -> str:
         f"{training} All {len(dataset.test_items):,} test {dataset.unit} were then classified by exact "
         f"cosine similarity to the codes of all {len(experiment.index):,} training {dataset.unit}. A "
         f"code has {experiment.index.dim} dimensions."
+    )
+
+
+def _best_epoch(experiment: Experiment) -> str:
+    best = experiment.best_epoch
+    return (
+        "" if best is None else f" The weights are those of epoch {best}, which had the lowest held-out loss."
     )
 
 

@@ -33,6 +33,7 @@ def make_record(experiment: Experiment, stages: Sequence[Stage]) -> dict[str, An
         "model": _model(experiment),
         "training": {
             "epochs": experiment.epochs,
+            "best_epoch": experiment.best_epoch,
             "batch_size": experiment.batch_size,
             "seed": experiment.seed,
             f"{dataset.unit}_trained_on": 0

@@ -100,10 +100,11 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
     @property
     def stopped_early(self) -> bool:
-        """Whether a callback that is there again had ended the training."""
+        """Whether a callback that is there again had ended the training, and would end it again."""
         return any(
             self._restored[name].get("stopped_epoch", 0) > 0
-            for name in self._stateful
+            and self._restored[name]["wait"] >= callback.patience
+            for name, callback in self._stateful.items()
             if name in self._restored
         )
 

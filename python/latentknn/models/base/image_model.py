@@ -38,6 +38,8 @@ class ImageModel(keras.Model):  # type: ignore[misc]
     """Whether each image has a loss of its own, which ``sample_weight`` and ``class_weight`` can weigh."""
     loss_part_names: ClassVar[tuple[str, ...]] = ()
     """The parts of the loss that are logged beside their sum; none where there is only one."""
+    loss_ranks_epochs: ClassVar[bool] = True
+    """Whether a lower loss of held-out images tells of a better model."""
 
     def __init__(
         self,

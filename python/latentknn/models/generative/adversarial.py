@@ -17,6 +17,7 @@ class AdversarialModel(ImageEncoder):
     """
 
     weighs_samples = False
+    loss_ranks_epochs = False
 
     @property
     def critic_variables(self) -> list[Any]:
