@@ -109,6 +109,30 @@ def test_convolutional_vae(images):
     assert model.generate(3).shape == (3, *SHAPE)
 
 
+@pytest.mark.parametrize("network", ["dense", "conv"])
+def test_a_loss_of_logits_and_sums_is_that_of_means_times_the_pixels(network, images):
+    """With the same weights both are the same up to rounding, and so are codes and images."""
+    options = {"network": network, "filters": (4, 4), "strides": (1, 2)}
+    means, sums = (small("vae", **options, pixel_loss=loss) for loss in ("mean", "sum"))
+    sums.set_weights(means.get_weights())
+    x = batch(images)
+    found = {}
+    for model in (means, sums):
+        parts = model.loss_parts(x, None, model(x, training=False))
+        found[model.pixel_loss] = [float(parts[name]) for name in ("reconstruction", "divergence")]
+    np.testing.assert_allclose(found["sum"], np.multiply(found["mean"], 64), rtol=1e-5)
+    assert np.array_equal(sums.encode(images), means.encode(images))
+    np.testing.assert_allclose(sums.reconstruct(images), means.reconstruct(images), atol=1e-6)
+    np.testing.assert_allclose(sums.generate(3), means.generate(3), atol=1e-6)
+
+
+def test_a_vae_trains_by_logits_and_sums(images):
+    model = train_vae(images, pixel_loss="sum", hidden_units=(32,), activation="relu")
+    assert 0 <= model.generate(3).min() <= model.generate(3).max() <= 1
+    with pytest.raises(ValueError, match="pixel_loss 'all', expected mean or sum"):
+        small("vae", pixel_loss="all")
+
+
 # Adversarial models
 
 

@@ -212,3 +212,63 @@ def test_published_architecture():
     assert model.commitment == 0.25
     convolutions = [layer for layer in model.encoder.layers if isinstance(layer, keras.layers.Conv2D)]
     assert [layer.output.shape[1:] for layer in convolutions] == [(14, 14, 32), (7, 7, 64), (7, 7, 32)]
+
+
+# Entries that are clustered online
+
+
+def clustered_quantizer():
+    layer = VectorQuantizer(7, clustered=True)
+    layer.build((None, 2, 3, 4))
+    layer.codebook.assign(np.concatenate([np.zeros((1, 4)), 100 + np.eye(6, 4)]))
+    return layer
+
+
+def test_entries_that_nothing_chooses_move_to_vectors_of_the_batch(vectors):
+    layer, same = clustered_quantizer(), clustered_quantizer()
+    layer(vectors, training=True)
+    codebook = layer.codebook.numpy()
+    rows = {row.tobytes() for row in vectors.reshape(-1, 4)}
+    assert all(entry.tobytes() in rows for entry in codebook[1:])
+    np.testing.assert_allclose(codebook[0], 0, atol=1e-12)
+    layer(vectors)
+    assert np.array_equal(layer.codebook.numpy(), codebook)
+    same(vectors, training=True)
+    for _ in range(3):
+        layer(vectors, training=True)
+        same(vectors, training=True)
+    assert np.array_equal(layer.codebook.numpy(), same.codebook.numpy())
+    assert len(set(np.asarray(layer(vectors)["indices"]).ravel())) > 3
+
+
+def test_entries_that_are_chosen_equally_often_do_not_move():
+    layer = VectorQuantizer(7, clustered=True)
+    layer.build((None, 1, 7, 4))
+    layer.codebook.assign(np.random.default_rng(1).standard_normal((7, 4)))
+    codebook = layer.codebook.numpy()
+    for _ in range(5):
+        layer(codebook.reshape(1, 1, 7, 4).repeat(3, axis=0), training=True)
+    np.testing.assert_allclose(layer.codebook.numpy(), codebook, atol=1e-3)
+    np.testing.assert_allclose(layer.uses.numpy(), (1 - 0.99**5) / 7, rtol=1e-5)
+
+
+def test_a_clustered_codebook_is_used(images, tmp_path):
+    def train(epochs, clustered=True, **options):
+        model = models.create(
+            "vqvae", input_shape=SHAPE, codebook_size=32, filters=(16,), embedding_dim=8, clustered=clustered
+        )
+        model.fit(images, batch_size=32, epochs=epochs, verbose=0, **options)
+        return model
+
+    model, other = train(8), train(8, clustered=False)
+    assert len(np.unique(model.indices(images))) > 2 * len(np.unique(other.indices(images)))
+    train(4, checkpoint_dir=tmp_path)
+    resumed = train(8, checkpoint_dir=tmp_path, resume=True)
+    assert np.array_equal(resumed.codebook, model.codebook)
+    model.save(tmp_path / "model.keras")
+    assert np.array_equal(models.load(tmp_path / "model.keras").encode(images), model.encode(images))
+
+
+def test_running_means_are_not_clustered_too():
+    with pytest.raises(ValueError, match=r"received clustered and averaging 0\.9"):
+        models.create("vqvae", averaging=0.9, clustered=True)

@@ -7,13 +7,14 @@ from typing import Any
 from latentknn.models.backend import keras
 from latentknn.models.base.autoencoder import Autoencoder
 from latentknn.models.images import ImageShape, check_input_shape
+from latentknn.models.layers.batch_normalization import BatchNormalization
 from latentknn.models.layers.precision import layers_computing_in
 from latentknn.models.layers.seeding import seeded_layers
 
 
 @keras.saving.register_keras_serializable(package="latentknn")
 class PoolAutoencoder(Autoencoder):
-    """3x3 convolutions of 16, 32 and 64 filters, each followed by max-pooling, and transposed convolutions.
+    """Convolutions of 16, 32 and 64 filters, each followed by max-pooling, and transposed convolutions.
 
     SELU on all layers but the last, which gives pixels by a sigmoid; binary cross-entropy. As published, the
     code is the flattened grid after the last pooling: 3x3x64 for images of 28x28.
@@ -29,6 +30,11 @@ class PoolAutoencoder(Autoencoder):
         Filters of the encoder's convolutions; the decoder mirrors them.
     activation : str
         Keras activation of all layers but the code and the pixels.
+    kernel_size : int
+        Width and height of the kernels of all convolutions, at least 3: smaller ones would not give back the
+        row and column that pooling leaves out of an odd number.
+    batch_normalization : bool
+        Whether the convolutions but the last are followed by batch normalisation.
     learning_rate : float
         Learning rate of stochastic gradient descent.
     seed : int
@@ -61,6 +67,8 @@ class PoolAutoencoder(Autoencoder):
         latent_dim: int | None = None,
         filters: Iterable[int] = (16, 32, 64),
         activation: str = "selu",
+        kernel_size: int = 3,
+        batch_normalization: bool = False,
         learning_rate: float = 1.0,
         seed: int = 0,
         **kwargs: Any,
@@ -70,12 +78,18 @@ class PoolAutoencoder(Autoencoder):
         filters = tuple(filters)
         if not filters:
             raise ValueError("received no filters, expected at least one convolution")
+        if kernel_size < 3:
+            raise ValueError(f"received kernel_size {kernel_size}, expected at least 3")
         sizes = _grid_sizes(input_shape, len(filters))
         grid = (*sizes[-1], filters[-1])
         latent_dim = math.prod(grid) if latent_dim is None else latent_dim
         with seeded_layers(seed), layers_computing_in(kwargs.get("dtype")):
-            encoder = _encoder(input_shape, sizes, latent_dim, filters, activation)
-            decoder = _decoder(input_shape, sizes, latent_dim, filters, activation)
+            encoder = _encoder(
+                input_shape, sizes, latent_dim, filters, activation, kernel_size, batch_normalization
+            )
+            decoder = _decoder(
+                input_shape, sizes, latent_dim, filters, activation, kernel_size, batch_normalization
+            )
 
         # Model
         super().__init__(
@@ -91,6 +105,8 @@ class PoolAutoencoder(Autoencoder):
         # Config
         self.filters = filters
         self.activation = activation
+        self.kernel_size = kernel_size
+        self.batch_normalization = batch_normalization
         self.finish(keras.losses.BinaryCrossentropy())
 
     def make_optimizer(self) -> Any:
@@ -114,10 +130,14 @@ def _encoder(
     latent_dim: int,
     filters: tuple[int, ...],
     activation: str,
+    kernel_size: int,
+    batch_normalization: bool,
 ) -> Any:
     network = keras.Sequential([keras.Input(input_shape)], name="encoder")
     for channels, (height, width) in zip(filters, sizes, strict=False):
-        network.add(keras.layers.Conv2D(channels, 3, padding="same", activation=activation))
+        network.add(keras.layers.Conv2D(channels, kernel_size, padding="same", activation=activation))
+        if batch_normalization:
+            network.add(BatchNormalization())
         network.add(keras.layers.MaxPool2D((min(height, 2), min(width, 2))))
     network.add(keras.layers.Flatten(dtype="float32"))
     if network.output_shape[1] != latent_dim:
@@ -131,6 +151,8 @@ def _decoder(
     latent_dim: int,
     filters: tuple[int, ...],
     activation: str,
+    kernel_size: int,
+    batch_normalization: bool,
 ) -> Any:
     grid = (*sizes[-1], filters[-1])
     network = keras.Sequential([keras.Input((latent_dim,))], name="decoder")
@@ -142,15 +164,22 @@ def _decoder(
     layers = [(channels, activation, None) for channels in filters[-2::-1]]
     layers.append((output_channels, "sigmoid", "float32"))
     for (channels, layer_activation, dtype), (height, width) in zip(layers, sizes[-2::-1], strict=True):
-        # A grid of n becomes 2n + 1 without padding, and 2n with padding.
+        # A grid of n becomes at least 2n + 1 without padding, and 2n with padding.
         odd = height % 2 == 1 or width % 2 == 1
         network.add(
             keras.layers.Conv2DTranspose(
-                channels, 3, 2, padding="valid" if odd else "same", activation=layer_activation, dtype=dtype
+                channels,
+                kernel_size,
+                2,
+                padding="valid" if odd else "same",
+                activation=layer_activation,
+                dtype=dtype,
             )
         )
         _, found_height, found_width, _ = network.output_shape
         if (found_height, found_width) != (height, width):
             cropped = ((0, found_height - height), (0, found_width - width))
             network.add(keras.layers.Cropping2D(cropped, dtype=dtype))
+        if batch_normalization and dtype is None:
+            network.add(BatchNormalization())
     return network

@@ -24,9 +24,9 @@ class VariationalAutoencoder(Autoencoder):
     """An encoder that gives a normal distribution of codes for every image, and a decoder that can generate.
 
     The loss of a pixel is the binary cross-entropy plus the Kullback-Leibler divergence of the image's codes
-    from the standard normal distribution, divided by the number of pixels. The code that ``encode`` gives,
-    and that the loss of validation images is computed with, is the mean. ``generate`` decodes codes drawn
-    from the standard normal distribution.
+    from the standard normal distribution, divided by the number of pixels; ``pixel_loss="sum"`` asks for that
+    of an image instead. The code that ``encode`` gives, and that the loss of validation images is computed
+    with, is the mean. ``generate`` decodes codes drawn from the standard normal distribution.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class VariationalAutoencoder(Autoencoder):
     latent_dim : int
         Length of a code.
     network : {"dense", "conv"}
-        Dense layers, or strided 3x3 convolutions as in ``conv_ae``.
+        Dense layers, or strided convolutions as in ``conv_ae``.
     hidden_units : iterable of int
         Width of every hidden layer of the dense network, from the image to the code; the decoder mirrors
         them.
@@ -43,6 +43,14 @@ class VariationalAutoencoder(Autoencoder):
         Keras activation of the dense network's hidden layers.
     filters, strides : iterable of int, equally many
         Filters and strides of the convolutional encoder; the decoder mirrors it.
+    kernel_size : int
+        Width and height of the kernels of all convolutions.
+    batch_normalization : bool
+        Whether the convolutions are followed by batch normalisation.
+    pixel_loss : {"mean", "sum"}
+        Whether the loss is that of a pixel, or of a whole image: the same but for a factor, to which RMSprop
+        is all but blind. With ``"sum"`` the decoder gives logits, whose cross-entropy is exact however sure
+        the decoder is.
     divergence_weight : float
         Factor of the divergence; above 1 the codes come closer to the normal distribution and
         the reconstructions get worse.
@@ -56,7 +64,7 @@ class VariationalAutoencoder(Autoencoder):
     Raises
     ------
     ValueError
-        If the network is unknown.
+        If the network or the pixels' loss is unknown.
 
     References
     ----------
@@ -88,6 +96,9 @@ class VariationalAutoencoder(Autoencoder):
         activation: str = "selu",
         filters: Iterable[int] = (32, 64, 64, 64),
         strides: Iterable[int] = (1, 2, 2, 1),
+        kernel_size: int = 3,
+        batch_normalization: bool = True,
+        pixel_loss: str = "mean",
         divergence_weight: float = 1.0,
         learning_rate: float = 1e-3,
         seed: int = 0,
@@ -96,13 +107,23 @@ class VariationalAutoencoder(Autoencoder):
         # Layers: the encoder gives means and logarithms of variances side by side.
         input_shape = check_input_shape(input_shape)
         hidden_units, filters, strides = tuple(hidden_units), tuple(filters), tuple(strides)
+        if pixel_loss not in ("mean", "sum"):
+            raise ValueError(f"received pixel_loss {pixel_loss!r}, expected mean or sum")
+        pixels = "sigmoid" if pixel_loss == "mean" else None
+        kind: dict[str, Any] = {
+            "dropout": 0.0,
+            "kernel_size": kernel_size,
+            "batch_normalization": batch_normalization,
+        }
         with seeded_layers(seed), layers_computing_in(kwargs.get("dtype")):
             if network == "dense":
                 encoder = dense_encoder(input_shape, hidden_units, 2 * latent_dim, activation)
-                decoder = dense_decoder(latent_dim, hidden_units[::-1], input_shape, activation, "sigmoid")
+                decoder = dense_decoder(latent_dim, hidden_units[::-1], input_shape, activation, pixels)
             elif network == "conv":
-                encoder = conv_encoder(input_shape, 2 * latent_dim, filters, strides, dropout=0.0)
-                decoder = conv_decoder(input_shape, latent_dim, filters, strides, dropout=0.0)
+                encoder = conv_encoder(input_shape, 2 * latent_dim, filters, strides, **kind)
+                decoder = conv_decoder(
+                    input_shape, latent_dim, filters, strides, output_activation=pixels, **kind
+                )
             else:
                 raise ValueError(f"received network {network!r}, expected dense or conv")
 
@@ -124,8 +145,11 @@ class VariationalAutoencoder(Autoencoder):
         self.activation = activation
         self.filters = filters
         self.strides = strides
+        self.kernel_size = kernel_size
+        self.batch_normalization = batch_normalization
+        self.pixel_loss = pixel_loss
         self.divergence_weight = divergence_weight
-        self.finish(keras.losses.BinaryCrossentropy())
+        self.finish(keras.losses.BinaryCrossentropy(from_logits=pixel_loss == "sum"))
 
     def make_optimizer(self) -> Any:
         """Return RMSprop."""
@@ -147,10 +171,17 @@ class VariationalAutoencoder(Autoencoder):
         return means
 
     def loss_parts(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """Return the reconstruction's loss and the weighted divergence, both a mean over the pixels."""
+        """Return the reconstruction's loss and the weighted divergence, both of a pixel or of an image."""
         divergence = normal_divergence(y_pred["means"], y_pred["log_variances"], sample_weight)
         weight = self.divergence_weight / math.prod(self.input_shape)
-        return {**super().loss_parts(x, y, y_pred, sample_weight), "divergence": weight * divergence}
+        parts = {**super().loss_parts(x, y, y_pred, sample_weight), "divergence": weight * divergence}
+        if self.pixel_loss == "mean":
+            return parts
+        return {name: math.prod(self.input_shape) * part for name, part in parts.items()}
+
+    def to_images(self, outputs: Any) -> Any:
+        """Return the outputs, which are images already, or the sigmoid of those that are logits."""
+        return outputs if self.pixel_loss == "mean" else keras.ops.sigmoid(outputs)
 
     def generate(self, n: int, seed: int = 0) -> NDArray[np.float32]:
         """Decode codes drawn from the standard normal distribution.

@@ -12,6 +12,7 @@ from latentknn.models.base.autoencoder import Autoencoder
 from latentknn.models.base.in_batches import compute_in_batches
 from latentknn.models.generative.grid_prior import grid_prior, sample_grids
 from latentknn.models.images import ImageShape, check_input_shape, prepare_images
+from latentknn.models.layers.batch_normalization import BatchNormalization
 from latentknn.models.layers.precision import layers_computing_in
 from latentknn.models.layers.scaling import scale_pixels
 from latentknn.models.layers.seeding import seeded_layers
@@ -43,12 +44,19 @@ class VectorQuantizedAutoencoder(Autoencoder):
         them.
     activation : str
         Keras activation of these convolutions.
+    kernel_size : int
+        Width and height of the kernels of all convolutions but the one that makes the vectors.
+    batch_normalization : bool
+        Whether those convolutions, but the one that makes the pixels, are followed by batch normalisation.
     commitment : float
         Factor of the squared distance of the vectors to their entries.
     averaging : float
         Momentum with which entries follow the vectors that choose them, from 0 (entries learn by the
         straight-through loss instead) to below 1; 0.99 is usual. Entries that nothing chooses begin anew as
         vectors of the batch.
+    clustered : bool
+        Whether entries that hardly any vector chooses move towards vectors of the batch; for entries that
+        learn by the straight-through loss. See ``VectorQuantizer``.
     learning_rate : float
         Learning rate of Adam.
     seed : int
@@ -56,9 +64,15 @@ class VectorQuantizedAutoencoder(Autoencoder):
     **kwargs
         ``name``, ``trainable`` and ``dtype`` of ``keras.Model``.
 
+    Raises
+    ------
+    ValueError
+        If kernels are empty, `averaging` is out of its range, or `clustered` comes with it.
+
     References
     ----------
     A. van den Oord et al., "Neural Discrete Representation Learning", 2017.
+    C. Zheng, A. Vedaldi, "Online Clustered Codebook", 2023 (arXiv 2307.15139).
 
     Examples
     --------
@@ -83,8 +97,11 @@ class VectorQuantizedAutoencoder(Autoencoder):
         codebook_size: int = 128,
         filters: Iterable[int] = (32, 64),
         activation: str = "relu",
+        kernel_size: int = 3,
+        batch_normalization: bool = False,
         commitment: float = 0.25,
         averaging: float = 0.0,
+        clustered: bool = False,
         learning_rate: float = 1e-3,
         seed: int = 0,
         **kwargs: Any,
@@ -92,11 +109,14 @@ class VectorQuantizedAutoencoder(Autoencoder):
         # Layers
         input_shape = check_input_shape(input_shape)
         filters = tuple(filters)
+        kind = (kernel_size, batch_normalization)
+        if kernel_size < 1:
+            raise ValueError(f"received kernel_size {kernel_size}, expected at least 1")
         with seeded_layers(seed), layers_computing_in(kwargs.get("dtype")):
-            encoder = _encoder(input_shape, filters, embedding_dim, activation)
-            quantizer = VectorQuantizer(codebook_size, averaging, dtype="float32")
+            encoder = _encoder(input_shape, filters, embedding_dim, activation, *kind)
+            quantizer = VectorQuantizer(codebook_size, averaging, clustered, dtype="float32")
             quantizer.build(encoder.output_shape)
-            decoder = _decoder(input_shape, filters, encoder.output_shape[1:], activation)
+            decoder = _decoder(input_shape, filters, encoder.output_shape[1:], activation, *kind)
             _, height, width, _ = encoder.output_shape
             prior = grid_prior(height, width, codebook_size)
 
@@ -123,8 +143,11 @@ class VectorQuantizedAutoencoder(Autoencoder):
         self.codebook_size = codebook_size
         self.filters = filters
         self.activation = activation
+        self.kernel_size = kernel_size
+        self.batch_normalization = batch_normalization
         self.commitment = commitment
         self.averaging = averaging
+        self.clustered = clustered
         self.finish(keras.losses.MeanSquaredError())
 
     @property
@@ -207,25 +230,43 @@ class VectorQuantizedAutoencoder(Autoencoder):
         return {"vectors": vectors, **self.quantizer(vectors, training=training)}
 
 
-def _encoder(input_shape: ImageShape, filters: tuple[int, ...], embedding_dim: int, activation: str) -> Any:
+def _encoder(
+    input_shape: ImageShape,
+    filters: tuple[int, ...],
+    embedding_dim: int,
+    activation: str,
+    kernel_size: int,
+    batch_normalization: bool,
+) -> Any:
     network = keras.Sequential([keras.Input(input_shape)], name="encoder")
     for channels in filters:
-        network.add(keras.layers.Conv2D(channels, 3, 2, padding="same", activation=activation))
+        network.add(keras.layers.Conv2D(channels, kernel_size, 2, padding="same", activation=activation))
+        if batch_normalization:
+            network.add(BatchNormalization())
     network.add(keras.layers.Conv2D(embedding_dim, 1, dtype="float32"))
     return network
 
 
 def _decoder(
-    output_shape: ImageShape, filters: tuple[int, ...], grid: tuple[int, ...], activation: str
+    output_shape: ImageShape,
+    filters: tuple[int, ...],
+    grid: tuple[int, ...],
+    activation: str,
+    kernel_size: int,
+    batch_normalization: bool,
 ) -> Any:
     network = keras.Sequential([keras.Input((math.prod(grid),))], name="decoder")
     network.add(keras.layers.Reshape(grid))
     for channels in filters[::-1]:
-        network.add(keras.layers.Conv2DTranspose(channels, 3, 2, padding="same", activation=activation))
+        network.add(
+            keras.layers.Conv2DTranspose(channels, kernel_size, 2, padding="same", activation=activation)
+        )
+        if batch_normalization:
+            network.add(BatchNormalization())
     height, width, output_channels = output_shape
     network.add(
         keras.layers.Conv2DTranspose(
-            output_channels, 3, padding="same", activation="sigmoid", dtype="float32"
+            output_channels, kernel_size, padding="same", activation="sigmoid", dtype="float32"
         )
     )
     # A padded convolution rounds up, so that the output of the decoder may be larger than the images.

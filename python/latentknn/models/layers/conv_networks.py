@@ -76,8 +76,9 @@ def conv_decoder(
     *,
     kernel_size: int = 3,
     batch_normalization: bool = True,
+    output_activation: str | None = "sigmoid",
 ) -> Any:
-    """Return the mirror of ``conv_encoder``: a dense layer and transposed convolutions to sigmoid pixels.
+    """Return the mirror of ``conv_encoder``: a dense layer and transposed convolutions to pixels.
 
     Parameters
     ----------
@@ -85,6 +86,8 @@ def conv_decoder(
         (H, W, C) of the images.
     latent_dim, filters, strides, dropout, activation, kernel_size, batch_normalization
         Those of the encoder.
+    output_activation : str or None
+        Keras activation of the pixels; None: linear.
 
     Returns
     -------
@@ -105,7 +108,12 @@ def conv_decoder(
         _add_activation(network, activation, dropout, batch_normalization)
     network.add(
         keras.layers.Conv2DTranspose(
-            output_channels, kernel_size, strides[0], padding="same", activation="sigmoid", dtype="float32"
+            output_channels,
+            kernel_size,
+            strides[0],
+            padding="same",
+            activation=output_activation,
+            dtype="float32",
         )
     )
     _, decoded_height, decoded_width, _ = network.output_shape
