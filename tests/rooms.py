@@ -77,6 +77,7 @@ ALLOWED = {
     f"{MODELS}/base": [f"{MODELS}/training", f"{MODELS}/errors", f"{PACKAGE}/files", f"{PACKAGE}/progress"],
     f"{MODELS}/autoencoders": [f"{MODELS}/base"],
     f"{MODELS}/generative": [f"{MODELS}/base"],
+    f"{MODELS}/self_supervised": [f"{MODELS}/base"],
     f"{MODELS}/supervised": [f"{MODELS}/base", f"{PACKAGE}/stratifying"],
     MODELS: [f"{MODELS}/autoencoders", f"{PACKAGE}/public_names"],
     f"{PACKAGE}/evaluation": [

@@ -20,6 +20,7 @@ SMALL = {
     "deep_ae": {"latent_dim": 6, "hidden_units": (24, 16)},
     "pool_ae": {"latent_dim": 6, "filters": (4, 8)},
     "denoising_ae": {"latent_dim": 6, "hidden_units": (16,)},
+    "self_supervised": {"latent_dim": 6, "filters": (4, 8), "projection_units": (8, 4), "whitening": 0.5},
     "sparse_ae": {"latent_dim": 6, "hidden_units": (16,)},
     "vae": {"latent_dim": 6, "hidden_units": (24, 16)},
     "triplet": {"latent_dim": 6, "filters": (4, 4), "strides": (1, 2), "dropout": 0.1},

@@ -19,6 +19,7 @@ SMALL = {
     "gan": {"latent_dim": 6, "noise_dim": 5, "filters": (4,)},
     "metric": {"latent_dim": 6, "filters": (4, 8)},
     "pool_ae": {"filters": (4,)},
+    "self_supervised": {"latent_dim": 6, "filters": (4, 8), "projection_units": (8, 4)},
     "triplet": {"latent_dim": 6, "filters": (4,), "strides": (2,)},
     "vqvae": {"embedding_dim": 3, "codebook_size": 16, "filters": (8,)},
     "wgan_gp": {"latent_dim": 6, "noise_dim": 5, "filters": (4,)},
@@ -26,7 +27,17 @@ SMALL = {
 
 every_model = pytest.mark.parametrize("name", sorted(MODELS))
 every_kind = pytest.mark.parametrize(
-    "name", ["adversarial_ae", "conditional_ae", "finetuned", "gan", "metric", "simple_ae", "vqvae"]
+    "name",
+    [
+        "adversarial_ae",
+        "conditional_ae",
+        "finetuned",
+        "gan",
+        "metric",
+        "self_supervised",
+        "simple_ae",
+        "vqvae",
+    ],
 )
 
 

@@ -167,7 +167,10 @@ def test_saved_and_loaded_codes_are_equal(name, images, trained, tmp_path, monke
 
 
 MIXED = [(name, "mixed_float16") for name in sorted(MODELS)]
-MIXED += [(name, "mixed_bfloat16") for name in ("conditional_ae", "gan", "metric", "vae", "vqvae")]
+MIXED += [
+    (name, "mixed_bfloat16")
+    for name in ("conditional_ae", "gan", "metric", "self_supervised", "vae", "vqvae")
+]
 
 
 @pytest.mark.parametrize(("name", "dtype"), MIXED)

@@ -31,6 +31,7 @@ REGISTERED_NAMES = {
     "adversarial_ae": "latentknn>AdversarialAutoencoder",
     "gan": "latentknn>GenerativeAdversarialNetwork",
     "wgan_gp": "latentknn>WassersteinGAN",
+    "self_supervised": "latentknn>SelfSupervisedEncoder",
     "triplet": "latentknn>TripletEncoder",
     "finetuned": "latentknn>FinetunedEncoder",
     "conditional_ae": "latentknn>ConditionalAutoencoder",

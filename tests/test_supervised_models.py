@@ -8,7 +8,7 @@ from latentknn.datasets import load
 from latentknn.models import MODELS
 from latentknn.models.backend import keras, tf
 from latentknn.models.layers.cosine_head import CosineHead
-from latentknn.models.supervised.finetuned import AUTOENCODERS
+from latentknn.models.supervised.finetuned import PRETRAINED
 from latentknn.models.training.one_cycle import OneCycle, one_cycle_rate
 from latentknn.stratifying import choose_evenly
 
@@ -303,8 +303,8 @@ def test_labels_are_chosen_evenly():
         choose_evenly(labels, 0, seed=0)
 
 
-@pytest.mark.parametrize("name", AUTOENCODERS)
-def test_every_listed_autoencoder_can_be_tuned(name):
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_every_listed_model_can_be_tuned(name):
     model = models.create("finetuned", input_shape=SHAPE, autoencoder=name)
     assert model.latent_dim == models.create(name, input_shape=SHAPE).latent_dim
     with pytest.raises(ValueError, match="weights of shapes"):

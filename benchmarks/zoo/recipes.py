@@ -132,6 +132,22 @@ RECIPES = (
         "(default: 64 and 128, 5, 0.0001)",
     ),
     Recipe(
+        "self_supervised",
+        epochs=11,
+        options={"dtype": "mixed_bfloat16"},
+        changes="bfloat16",
+        data=("fashion_mnist",),
+        unmeasured=("fashion_mnist",),
+    ),
+    Recipe(
+        "self_supervised",
+        epochs=8,
+        options={"mirror": False, "dtype": "mixed_bfloat16"},
+        changes="not mirrored, bfloat16",
+        data=("mnist",),
+        unmeasured=("mnist",),
+    ),
+    Recipe(
         "triplet",
         epochs=24,
         options={**_TRIPLETS_OPTIONS, "learning_rate": 2e-3},

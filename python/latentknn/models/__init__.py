@@ -9,7 +9,8 @@ Each room below imports only what stands before it:
 - ``layers``: what computes, from single layers to whole networks;
 - ``training``: batches, optimizers, schedules and callbacks;
 - ``base``: the interface that every model shares, and that of the autoencoders;
-- ``autoencoders``, ``generative`` and ``supervised``: the models, of which no family knows another.
+- ``autoencoders``, ``generative``, ``self_supervised`` and ``supervised``: the models, of which no family
+  knows another.
 """
 
 import os
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from latentknn.models.generative.vae import VariationalAutoencoder
     from latentknn.models.generative.vqvae import VectorQuantizedAutoencoder
     from latentknn.models.generative.wgan_gp import WassersteinGAN
+    from latentknn.models.self_supervised.self_supervised import SelfSupervisedEncoder
     from latentknn.models.supervised.conditional_ae import ConditionalAutoencoder
     from latentknn.models.supervised.finetuned import FinetunedEncoder
     from latentknn.models.supervised.metric import MetricEncoder
@@ -62,6 +64,7 @@ __all__ = [
     "ModelEntry",
     "MultiSimilarityLoss",
     "PoolAutoencoder",
+    "SelfSupervisedEncoder",
     "SimpleAutoencoder",
     "SparseAutoencoder",
     "StackedAutoencoder",

@@ -158,6 +158,13 @@ MODELS = MappingProxyType(
                 capabilities=_GENERATIVE_ENCODER,
             ),
             ModelEntry(
+                name="self_supervised",
+                module="self_supervised.self_supervised",
+                class_name="SelfSupervisedEncoder",
+                description="residual network that learns from images alone which views show the same",
+                capabilities=_ENCODER,
+            ),
+            ModelEntry(
                 name="triplet",
                 module="supervised.triplet",
                 class_name="TripletEncoder",
@@ -169,7 +176,7 @@ MODELS = MappingProxyType(
                 name="finetuned",
                 module="supervised.finetuned",
                 class_name="FinetunedEncoder",
-                description="encoder of an autoencoder, trained on with few labels",
+                description="encoder that has learnt without labels, trained on with few",
                 capabilities=_ENCODER,
                 uses_labels=True,
             ),

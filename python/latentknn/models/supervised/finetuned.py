@@ -1,4 +1,4 @@
-"""An autoencoder's encoder, trained on with labels."""
+"""An encoder that another model has trained without labels, trained on with labels."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from latentknn.models.backend import keras, tf
-from latentknn.models.base.autoencoder import Autoencoder
 from latentknn.models.base.fit_options import FitOptions
+from latentknn.models.base.image_encoder import ImageEncoder
 from latentknn.models.base.inputs import (
     class_numbers,
     prepare_validation,
@@ -35,12 +35,15 @@ AUTOENCODERS = (
     "sparse_ae",
     "dropout_ae",
 )
-"""The models whose encoder can be fine-tuned."""
+"""The autoencoders whose encoder can be fine-tuned."""
+
+PRETRAINED = (*AUTOENCODERS, "self_supervised")
+"""The models whose encoder can be fine-tuned: those of phase 1."""
 
 
 @keras.saving.register_keras_serializable(package="latentknn")
 class FinetunedEncoder(SupervisedEncoder):
-    """Phase 1 trains an autoencoder on all images; phase 2 trains its encoder on with few labels.
+    """Phase 1 trains a model without labels on all images; phase 2 trains its encoder on with few labels.
 
     ``fit`` does both. Phase 2 begins with a copy of the encoder's weights, adds a dense layer and a layer of
     logits, and trains on the labelled images: those whose label is not -1, and no more of them than
@@ -54,10 +57,10 @@ class FinetunedEncoder(SupervisedEncoder):
     num_classes : int
         Number of classes.
     autoencoder : str
-        Name of the model of phase 1, one of ``AUTOENCODERS``.
+        Name of the model of phase 1, one of ``PRETRAINED``: an autoencoder, or ``"self_supervised"``.
     autoencoder_options : mapping or None
-        Arguments of that model, such as ``latent_dim``; what it does with codes outside its encoder, as the
-        ``whitening`` of ``conv_ae``, is left out.
+        Arguments of that model, such as ``latent_dim``; what it does with codes outside its encoder, as its
+        ``whitening``, is left out.
     pretraining_epochs : int
         Epochs of phase 1; 0: none, phase 2 begins with the weights that are there.
     labels : int or None
@@ -79,7 +82,7 @@ class FinetunedEncoder(SupervisedEncoder):
     Raises
     ------
     ValueError
-        If the autoencoder is unknown.
+        If the model of phase 1 is unknown.
 
     References
     ----------
@@ -121,10 +124,8 @@ class FinetunedEncoder(SupervisedEncoder):
         input_shape = check_input_shape(input_shape)
         hidden_units = tuple(hidden_units)
         autoencoder_options = dict(autoencoder_options or {})
-        if autoencoder not in AUTOENCODERS:
-            raise ValueError(
-                f"received autoencoder {autoencoder!r}, expected one of {', '.join(AUTOENCODERS)}"
-            )
+        if autoencoder not in PRETRAINED:
+            raise ValueError(f"received autoencoder {autoencoder!r}, expected one of {', '.join(PRETRAINED)}")
         untrained = _make_autoencoder(
             autoencoder, input_shape, seed, kwargs.get("dtype"), autoencoder_options
         )
@@ -236,12 +237,12 @@ class FinetunedEncoder(SupervisedEncoder):
         history.history.update(pretraining)
         return history
 
-    def copy_encoder(self, autoencoder: Autoencoder) -> None:
-        """Take over the weights of a trained autoencoder's encoder, in place of phase 1.
+    def copy_encoder(self, autoencoder: ImageEncoder) -> None:
+        """Take over the weights of the encoder of a trained model of phase 1, in place of phase 1.
 
         Parameters
         ----------
-        autoencoder : Autoencoder
+        autoencoder : ImageEncoder
             A model of the same architecture as ``autoencoder`` and ``autoencoder_options`` say.
 
         Raises
