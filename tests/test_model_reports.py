@@ -19,7 +19,7 @@ SMALL = {
     "gan": {"latent_dim": 6, "noise_dim": 5, "filters": (4,)},
     "metric": {"latent_dim": 6, "filters": (4, 8)},
     "pool_ae": {"filters": (4,)},
-    "self_supervised": {"latent_dim": 6, "filters": (4, 8), "projection_units": (8, 4)},
+    "self_supervised": {"latent_dim": 6, "filters": (4,), "strides": (2,), "projection_units": (8, 4)},
     "triplet": {"latent_dim": 6, "filters": (4,), "strides": (2,)},
     "vqvae": {"embedding_dim": 3, "codebook_size": 16, "filters": (8,)},
     "wgan_gp": {"latent_dim": 6, "noise_dim": 5, "filters": (4,)},

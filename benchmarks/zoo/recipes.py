@@ -133,7 +133,7 @@ RECIPES = (
     ),
     Recipe(
         "self_supervised",
-        epochs=11,
+        epochs=20,
         options={"dtype": "mixed_bfloat16"},
         changes="bfloat16",
         data=("fashion_mnist",),
@@ -141,7 +141,7 @@ RECIPES = (
     ),
     Recipe(
         "self_supervised",
-        epochs=8,
+        epochs=12,
         options={"mirror": False, "dtype": "mixed_bfloat16"},
         changes="not mirrored, bfloat16",
         data=("mnist",),

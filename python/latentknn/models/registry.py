@@ -161,7 +161,7 @@ MODELS = MappingProxyType(
                 name="self_supervised",
                 module="self_supervised.self_supervised",
                 class_name="SelfSupervisedEncoder",
-                description="residual network that learns from images alone which views show the same",
+                description="encoder of conv_ae that learns from images alone which views show the same",
                 capabilities=_ENCODER,
             ),
             ModelEntry(

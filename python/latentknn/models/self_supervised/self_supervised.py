@@ -6,11 +6,12 @@ from typing import Any
 from latentknn.models.backend import keras, tf
 from latentknn.models.base.image_encoder import ImageEncoder
 from latentknn.models.images import check_input_shape
+from latentknn.models.layers.activations import activation_layer
 from latentknn.models.layers.batch_normalization import BatchNormalization
 from latentknn.models.layers.code_whitening import CodeWhitening
+from latentknn.models.layers.conv_networks import conv_encoder
 from latentknn.models.layers.precision import layers_computing_in
 from latentknn.models.layers.random_views import RandomViews
-from latentknn.models.layers.residual_network import residual_encoder
 from latentknn.models.layers.scaling import scale_pixels
 from latentknn.models.layers.seeding import seeded_layers
 from latentknn.models.self_supervised.view_losses import contrastive_loss
@@ -22,7 +23,7 @@ _BATCH_PER_WHITENED = 8
 
 @keras.saving.register_keras_serializable(package="latentknn")
 class SelfSupervisedEncoder(ImageEncoder):
-    """A small residual network that learns which views are of the same image: SimCLR.
+    """The encoder of ``conv_ae``, which learns which views are of the same image: SimCLR.
 
     A training makes two random views of each image, see ``RandomViews``. Their codes go through dense layers,
     which serve the training alone, and the projections of an image's two views are to be more similar to each
@@ -38,12 +39,13 @@ class SelfSupervisedEncoder(ImageEncoder):
         Height, width and channels of the images.
     latent_dim : int
         Length of a code.
-    filters : iterable of int
-        Filters of the first convolution, then of each stage, which halves height and width.
-    blocks : int
-        Residual blocks of a stage.
+    filters, strides : iterable of int, equally many
+        Filters and strides of the encoder's convolutions.
     activation : str
-        Keras activation of the convolutions and of the projection's hidden layer.
+        Keras activation of the convolutions and of the projection's hidden layers; ``"leaky_relu"`` has slope
+        0.3 below zero.
+    kernel_size : int
+        Width and height of the kernels of all convolutions.
     projection_units : iterable of int
         Width of every dense layer between codes and projections, that of the projections last.
     temperature : float
@@ -70,7 +72,8 @@ class SelfSupervisedEncoder(ImageEncoder):
     Raises
     ------
     ValueError
-        If there are no layers of the projection, or a number is out of its range.
+        If there are not as many strides as filters, no layers of the projection, or a number is out of its
+        range.
 
     References
     ----------
@@ -81,7 +84,7 @@ class SelfSupervisedEncoder(ImageEncoder):
     >>> import numpy as np
     >>> from latentknn.models import SelfSupervisedEncoder
     >>> model = SelfSupervisedEncoder(
-    ...     input_shape=(8, 8, 1), latent_dim=6, filters=(4, 8), projection_units=(8, 4)
+    ...     input_shape=(8, 8, 1), latent_dim=6, filters=(4, 8), strides=(1, 2), projection_units=(8, 4)
     ... )
     >>> model.encode(np.zeros((2, 8, 8), np.uint8)).shape
     (2, 6)
@@ -96,15 +99,16 @@ class SelfSupervisedEncoder(ImageEncoder):
         *,
         input_shape: Iterable[int] = (28, 28, 1),
         latent_dim: int = 128,
-        filters: Iterable[int] = (32, 64, 128),
-        blocks: int = 1,
-        activation: str = "relu",
+        filters: Iterable[int] = (32, 64, 64, 64),
+        strides: Iterable[int] = (1, 2, 2, 1),
+        activation: str = "leaky_relu",
+        kernel_size: int = 3,
         projection_units: Iterable[int] = (256, 128),
         temperature: float = 0.2,
-        crop: float = 0.3,
+        crop: float = 0.7,
         mirror: bool = True,
-        brightness: float = 0.4,
-        erase: float = 0.5,
+        brightness: float = 0.2,
+        erase: float = 0.0,
         whitening: float = 1.0,
         learning_rate: float = 2e-3,
         seed: int = 0,
@@ -112,13 +116,16 @@ class SelfSupervisedEncoder(ImageEncoder):
     ) -> None:
         # Layers
         input_shape = check_input_shape(input_shape)
-        filters, projection_units = tuple(filters), tuple(projection_units)
+        filters, strides = tuple(filters), tuple(strides)
+        projection_units = tuple(projection_units)
         if not projection_units:
             raise ValueError("received no projection_units, expected the width of at least one layer")
         if not temperature > 0:
             raise ValueError(f"received temperature {temperature}, expected a number above 0")
         with seeded_layers(seed), layers_computing_in(kwargs.get("dtype")):
-            encoder = residual_encoder(input_shape, latent_dim, filters, blocks, activation)
+            encoder = conv_encoder(
+                input_shape, latent_dim, filters, strides, 0.0, activation, kernel_size=kernel_size
+            )
             projection = _projection(latent_dim, projection_units, activation)
             views = RandomViews(
                 crop=crop, mirror=mirror, brightness=brightness, erase=erase, seed=seed, dtype="float32"
@@ -143,8 +150,9 @@ class SelfSupervisedEncoder(ImageEncoder):
 
         # Config
         self.filters = filters
-        self.blocks = blocks
+        self.strides = strides
         self.activation = activation
+        self.kernel_size = kernel_size
         self.projection_units = projection_units
         self.temperature = temperature
         self.crop = crop
@@ -202,6 +210,6 @@ def _projection(latent_dim: int, units: tuple[int, ...], activation: str) -> Any
     for width in hidden:
         network.add(keras.layers.Dense(width, use_bias=False, dtype="float32"))
         network.add(BatchNormalization(dtype="float32"))
-        network.add(keras.layers.Activation(activation, dtype="float32"))
+        network.add(activation_layer(activation, dtype="float32"))
     network.add(keras.layers.Dense(last, use_bias=False, dtype="float32"))
     return network
