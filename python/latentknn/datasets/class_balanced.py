@@ -87,7 +87,7 @@ class ClassBalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]  # Kera
     ... )
     >>> images, labels = batches[0]
     >>> images.shape, sorted(labels.tolist()), len(batches)
-    ((12, 8, 8), [1, 1, 1, 1, 4, 4, 4, 4, 7, 7, 7, 7], 33)
+    ((12, 8, 8), [1, 1, 1, 1, 4, 4, 4, 4, 7, 7, 7, 7], 32)
     """
 
     _epoch: int
