@@ -36,5 +36,5 @@ def replace_generated_part(page: Path, writer: str, text: str) -> None:
 def _parts(page: Path, writer: str) -> tuple[str, str, str]:
     begin = f"<!-- {writer} writes from here -->\n"
     before, rest = page.read_text().split(begin)
-    generated, after = rest.split(_END)
+    generated, after = rest.split(_END, 1)
     return before + begin, generated, _END + after

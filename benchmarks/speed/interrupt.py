@@ -3,8 +3,9 @@
 python -m benchmarks.speed.interrupt [ROUNDS] [--dim DIM] [--codes CODES] [--only NAME,NAME]
                                      [--processor-time]
 
-With --only, the other calls of interrupt.json stay as they are, so that a machine need not be left alone for
-long at a time. Other dimensions than 128 have a file of their own, as interrupt_768.json.
+Writes interrupt.json, and the table of benchmarks/README.md from it. With --only, the other calls stay as
+they are, so that a machine need not be left alone for long at a time. Other dimensions than 128 have a file
+of their own, as interrupt_768.json.
 
 With --processor-time, seconds are those of the process on all processors, which other work on the machine
 hardly lengthens: what a call computes after a signal takes no longer on a machine that is left alone.
@@ -22,10 +23,13 @@ import numpy as np
 
 import latentknn as lk
 from benchmarks.harness.machine import machine
-from benchmarks.harness.markdown import table
-from benchmarks.harness.paths import RESULTS
+from benchmarks.harness.markdown import replace_generated_part, table
+from benchmarks.harness.paths import RESULTS, ROOT
 from benchmarks.harness.results import read_json, write_json
 from benchmarks.harness.timing import Spread
+
+README = ROOT / "benchmarks" / "README.md"
+WRITER = "speed/interrupt.py"
 
 DIM = 128
 QUERIES = 4_000
@@ -90,7 +94,7 @@ def calls(folder: Path, count: int, dim: int) -> dict[str, tuple[Call, Call]]:
         "search_self": (nothing, lambda: few.search_self(10)),
         "search_radius": (nothing, lambda: index.search_radius(queries, SIMILARITY)),
         "count_within": (nothing, lambda: index.count_within(queries, SIMILARITY)),
-        "pairs_above": (nothing, lambda: sum(len(pairs) for pairs in few.pairs_above(SIMILARITY))),
+        "pairs_above": (nothing, lambda: sum(len(pairs) for pairs in index.pairs_above(2 * SIMILARITY))),
         "search_per_class": (nothing, lambda: index.search_per_class(queries, 3)),
         "setting classes apart": (forget_classes, lambda: index.search_per_class(queries[:9], 3)),
         "recall": (nothing, lambda: few.recall(queries, 10)),
@@ -165,7 +169,9 @@ def main() -> None:
             )
             print(f"{name}: takes {takes:.2f} s; from signal to KeyboardInterrupt {spread}", flush=True)
             write_json(name_of_results, {"machine": about, "codes": arguments.codes, "calls": measured})
-    print(results_table(measured))
+    print(results_table(measured), end="")
+    if name_of_results == "interrupt":
+        replace_generated_part(README, WRITER, results_table(measured))
 
 
 def results_table(measured: Mapping[str, Any]) -> str:
@@ -174,7 +180,7 @@ def results_table(measured: Mapping[str, Any]) -> str:
     for name, found in measured.items():
         waits = str(Spread.of(found["seconds"])) if found["seconds"] else "too short to be interrupted"
         cells.append([name, f"{found['call_seconds']:.2f}", waits, str(len(found["seconds"]))])
-    return table(["call", "takes, s", "from signal to KeyboardInterrupt, s", "times"], cells)
+    return table(["call", "takes, s", "from signal to KeyboardInterrupt, s", "times"], cells) + "\n"
 
 
 if __name__ == "__main__":
