@@ -42,3 +42,22 @@ def assert_finds_what_the_reference_finds(index, queries, scores, thresholds, *,
     counts = index.count_within(queries, thresholds, allowed=allowed)
     assert counts.dtype == np.int64
     assert np.array_equal(counts, np.diff(expected.indptr))
+
+
+def all_pairs(index: lk.CosineIndex, similarity: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    blocks = list(index.pairs_above(similarity))
+    assert all(len(block) > 0 for block in blocks)
+    return (
+        np.concatenate([np.empty((0, 2), np.int64), *(block.positions for block in blocks)]),
+        np.concatenate([np.empty((0, 2), np.int64), *(block.ids for block in blocks)]),
+        np.concatenate([np.empty(0, np.float32), *(block.similarities for block in blocks)]),
+    )
+
+
+def assert_pairs_are_those_of_the_reference(index, codes, ids, similarity) -> None:
+    positions, pair_ids, similarities = reference.pairs(codes, similarity, ids=ids)
+    found = all_pairs(index, similarity)
+    for got, wanted in zip(found, (positions, pair_ids, similarities), strict=True):
+        assert got.dtype == wanted.dtype
+        assert got.shape == wanted.shape
+        assert got.tobytes() == wanted.tobytes()

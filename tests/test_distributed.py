@@ -11,9 +11,9 @@ import cases
 import latentknn as lk
 from checking import assert_same_results
 from new_interpreter import run_script
+from range_cases import assert_same_ranges, thresholds_of
 from ray_cluster import write_folder
 from scale import scaled
-from test_range_search import assert_same_ranges, thresholds_of
 from test_sharded_index import Problem
 
 CASES = 2

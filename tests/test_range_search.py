@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,9 +13,15 @@ import reference
 from interrupting import is_interrupted
 from latentknn import _core
 from latentknn.engines import make_database
-from range_cases import QUERIES, assert_finds_what_the_reference_finds, assert_same_ranges, thresholds_of
+from range_cases import (
+    QUERIES,
+    all_pairs,
+    assert_finds_what_the_reference_finds,
+    assert_pairs_are_those_of_the_reference,
+    assert_same_ranges,
+    thresholds_of,
+)
 from scale import scaled
-from test_sharded_index import Elsewhere
 
 
 def assert_equals_reference(kind: str, strategies: list[str], codes: int = 700, dim: int = 24) -> None:
@@ -200,25 +205,6 @@ def test_an_interrupt_ends_a_search_and_the_index_still_answers(strategy):
 # --- Pairs ---------------------------------------------------------------------------------------
 
 
-def all_pairs(index: lk.CosineIndex, similarity: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    blocks = list(index.pairs_above(similarity))
-    assert all(len(block) > 0 for block in blocks)
-    return (
-        np.concatenate([np.empty((0, 2), np.int64), *(block.positions for block in blocks)]),
-        np.concatenate([np.empty((0, 2), np.int64), *(block.ids for block in blocks)]),
-        np.concatenate([np.empty(0, np.float32), *(block.similarities for block in blocks)]),
-    )
-
-
-def assert_pairs_are_those_of_the_reference(index, codes, ids, similarity) -> None:
-    positions, pair_ids, similarities = reference.pairs(codes, similarity, ids=ids)
-    found = all_pairs(index, similarity)
-    for got, wanted in zip(found, (positions, pair_ids, similarities), strict=True):
-        assert got.dtype == wanted.dtype
-        assert got.shape == wanted.shape
-        assert got.tobytes() == wanted.tobytes()
-
-
 @pytest.mark.parametrize("kind", ["duplicates", "zero_rows", "mixture", "signs", "all_equal"])
 def test_each_pair_is_found_once(kind, strategy):
     codes, _ = cases.build(kind, 2, 600, 1, 12)
@@ -340,61 +326,6 @@ def test_an_index_of_faiss_that_misses_codes_is_refused():
     ):
         with pytest.raises(lk.engines.FaissRequestError, match="cannot find all codes within a similarity"):
             ask()
-
-
-@pytest.mark.parametrize("own_ids", [True, False])
-def test_shards_find_what_one_index_finds(own_ids):
-    codes, queries = cases.build("duplicates", 3, 3000, QUERIES, 8)
-    ids = cases.user_ids(4, 3000) if own_ids else np.arange(3000)
-    cuts = (0, 1200, 1200, 1900, 3000)
-    shards = [
-        lk.CosineIndex.from_codes(codes[first:last], ids=ids[first:last] if own_ids else None, engine="cpu")
-        if last > first
-        else lk.CosineIndex(8, engine="cpu")
-        for first, last in pairwise(cuts)
-    ]
-    index = lk.shards.ShardedIndex(shards)
-    scores = reference.scores(codes, queries)
-    allowed = np.random.default_rng(1).random(3000) < 0.5
-    for seed in range(2):
-        thresholds = thresholds_of(scores, seed)
-        assert_finds_what_the_reference_finds(index, queries, scores, thresholds, ids=ids)
-        assert_finds_what_the_reference_finds(index, queries, scores, thresholds, ids=ids, allowed=allowed)
-    assert_pairs_are_those_of_the_reference(index, codes, ids, 0.9)
-
-
-@pytest.mark.parametrize("own_ids", [True, False])
-def test_shards_that_do_not_stay_in_memory_find_what_one_index_finds(tmp_path, own_ids):
-    codes, queries = cases.build("duplicates", 3, 4000, QUERIES, 8)
-    ids = cases.user_ids(4, 4000) if own_ids else np.arange(4000)
-    with lk.shards.Writer(tmp_path, 8, 1500) as writer:
-        writer.add(codes, ids=ids if own_ids else None)
-    index = lk.shards.open(tmp_path, mmap=True, memory=350_000)
-    scores = reference.scores(codes, queries)
-    allowed = np.random.default_rng(1).random(4000) < 0.5
-    # No code of the first shard.
-    allowed[:1500] = False
-    thresholds = thresholds_of(scores, 0)
-    assert_finds_what_the_reference_finds(index, queries, scores, thresholds, ids=ids)
-    assert_finds_what_the_reference_finds(index, queries, scores, thresholds, ids=ids, allowed=allowed)
-    assert index.search_radius(queries[:0], 0.5).indptr.tolist() == [0]
-    count = int(index.count_within(queries, thresholds).sum())
-    for most in (count - 1, 1):
-        with pytest.raises(
-            ValueError, match=f"^{count:,} codes .* the {QUERIES} queries.*max_results={most:,}"
-        ):
-            index.search_radius(queries, thresholds, max_results=most)
-    found = index.search_radius(queries, thresholds, max_results=count)
-    assert (len(found.ids), found.scores64) == (count, None)
-    with pytest.raises(RuntimeError, match="open them without mmap=True and with engine='cpu'"):
-        index.pairs_above(0.3)
-
-
-def test_shards_without_range_searches_are_named():
-    index = lk.shards.ShardedIndex([Elsewhere(lk.CosineIndex.from_codes(np.eye(3)))])
-    for ask in (index.search_radius, index.count_within):
-        with pytest.raises(RuntimeError, match="Elsewhere, which searches no ranges"):
-            ask(np.eye(3), 0.5)
 
 
 def test_results_show_what_they_are():

@@ -13,10 +13,10 @@ from checking import assert_same_results
 from latentknn.distributed import heeding
 from latentknn.shards.known_rows import places_among
 from latentknn.shards.stored_shard import bytes_to_search
+from range_cases import assert_same_ranges, thresholds_of
 from ray_cluster import write_folder
 from scale import scaled
 from test_filters import draw_problem, filters_of
-from test_range_search import assert_same_ranges, thresholds_of
 from test_sharded_index import Elsewhere
 
 BOUNDS = [0, 3, 11]
