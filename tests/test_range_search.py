@@ -174,6 +174,14 @@ def test_more_results_than_the_bound_are_an_error_that_says_how_many(strategy):
         index.search_radius(queries, 0.2, max_results=total - 1)
 
 
+def test_an_error_of_too_many_results_can_be_sent_between_processes():
+    index = lk.CosineIndex.from_codes(np.eye(3))
+    with pytest.raises(ValueError, match="3 codes are within") as raised:
+        index.search_radius(np.eye(3), 0.5, max_results=2)
+    sent = pickle.loads(pickle.dumps(raised.value))
+    assert (type(sent), str(sent), sent.count) == (type(raised.value), str(raised.value), 3)
+
+
 def test_counting_scores_less_than_searching():
     codes, queries = cases.build("gaussian", 6, 20_000, 50, 32)
     counting, searching = (lk.CosineIndex.from_codes(codes, strategy="fp32") for _ in range(2))

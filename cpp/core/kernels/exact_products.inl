@@ -135,6 +135,7 @@ inline __attribute__((always_inline)) void add_up_pairs(const PairTask& task, co
 void similarities(const PairTask& task, double* out) {
   // The pointers of four pairs fit the general registers of every processor but few more.
   constexpr size_t kTogether = kExactRows < 4 ? kExactRows : 4;
+  static_assert(kExactRows % kTogether == 0);
   for (size_t first = 0; first < task.count; first += kExactRows) {
     const size_t left = task.count - first, count = left < kExactRows ? left : kExactRows;
     // What is missing of the last pairs is filled up with the last one.

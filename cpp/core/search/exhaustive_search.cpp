@@ -59,7 +59,10 @@ void score_all(const Search& search, const std::vector<std::uint32_t>& list, con
         scorer.score(q, part, part_size, collected[q]);
       }
     }
-    for (std::size_t q = 0; q < count; ++q) done(first + q, shard, collected[q]);
+    for (std::size_t q = 0; q < count; ++q) {
+      ThreadPool::check_interrupt();
+      done(first + q, shard, collected[q]);
+    }
     search.statistics.scored_rows += scorer.scored_rows();
   };
   ThreadPool::shared().run_sized(plan.work, plan.tasks(), search.request.threads, task, search.request.poll);

@@ -7,7 +7,7 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kFetchedBytes = std::size_t{256} << 10;  // bytes of rows that wait: a quarter of an L2 cache
+constexpr std::size_t kFetchedBytes = std::size_t{256} << 10;  // bytes of rows fetched since the last scoring
 constexpr std::uint32_t kNoPlace = ~std::uint32_t{0};
 
 }  // namespace
@@ -73,7 +73,10 @@ const Pair* RangeScoring::sorted() {
 }
 
 void RangeScoring::hand_over(std::size_t part) {
-  for (std::size_t q = 0; q < queries_.size(); ++q) found_[q].hand_over(queries_[q], part);
+  for (std::size_t q = 0; q < queries_.size(); ++q) {
+    ThreadPool::check_interrupt();  // sorting a long answer takes a while
+    found_[q].hand_over(queries_[q], part);
+  }
   search_.statistics.scored_rows += scorer_.scored_rows();
 }
 

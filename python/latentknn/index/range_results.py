@@ -26,8 +26,8 @@ class RadiusResult:
     ids : ndarray of shape (N,), int64
         The ids of the codes.
     positions : ndarray of shape (N,), int64
-        The positions of the codes in the index, in order of insertion; the same array as `ids` where every
-        code's id is its position.
+        The positions of the codes in the index, in order of insertion. It may be the same array as `ids`
+        where every code's id is its position: copy one before you write into it.
     scores64 : ndarray of shape (N,), float64, or None
         The similarities before rounding, where asked for.
 

@@ -19,7 +19,7 @@ from latentknn.index.filters import Filter
 from latentknn.index.range_results import RadiusResult, SimilarPairs
 
 MOST_RESULTS = 2**26
-"""Results of a search that does not say how many there may be; with what it needs meanwhile, some 2.3 GiB."""
+"""Results of a search that does not say how many there may be; with what it needs then, up to 2.7 GiB."""
 
 
 class TooManyResultsError(ValueError):
@@ -41,7 +41,10 @@ class TooManyResultsError(ValueError):
             f"max_results={most:,}: raise the similarity, search for fewer queries at a time (count_within "
             "counts the codes of each), or raise max_results if there is memory for so many"
         )
-        self.count = count
+        self.count, self._queries, self._most = count, queries, most
+
+    def __reduce__(self) -> tuple[type[TooManyResultsError], tuple[int, int, int]]:
+        return type(self), (self.count, self._queries, self._most)
 
 
 _PAIRS_AT_ONCE = 2**21
