@@ -36,6 +36,17 @@ def test_as_many_rows_of_every_class_are_chosen():
     assert rows.tolist() != lk.datasets.choose_per_class(LABELS, 9, seed=seed + 1).tolist()
 
 
+def test_classes_of_one_size_are_not_chosen_from_at_the_same_places():
+    places = lk.datasets.choose_per_class(np.arange(400) % 4, 3).reshape(4, 3) // 4
+    assert len({tuple(row) for row in places.tolist()}) == 4
+
+
+@pytest.mark.parametrize("seed", [-1, None, 0.5, True])
+def test_what_is_no_seed_is_refused(seed):
+    with pytest.raises(ValueError, match="seed must be an integer of at least 0, received"):
+        lk.datasets.choose_per_class([1, 2], 1, seed=seed)
+
+
 def test_classes_are_chosen_from_in_their_order():
     some = lk.datasets.choose_per_class(LABELS, 2, classes=[13, 3])
     assert LABELS[some].tolist() == [13, 13, 3, 3]
@@ -58,6 +69,7 @@ def test_classes_are_chosen_from_in_their_order():
         ([1, 1, 2], 1, [1, 1], "class 1 occurs twice"),
         (["a", None], 1, None, "label 1 is missing"),
         (["a", "b"], 1, [1], "class 1 has no rows"),
+        (["a", "b"], 1, "a", "classes must be a list or an array of labels, received the single 'a'"),
     ],
 )
 def test_what_cannot_be_chosen_is_refused(labels, count, classes, message):

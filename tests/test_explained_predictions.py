@@ -105,3 +105,13 @@ def test_no_queries_have_no_evidence():
     assert explanation.positions.shape == explanation.weights.shape == (0, 2)
     assert explanation.votes.shape == (0, 2)
     assert len(explanation.predictions) == len(explanation.margins) == 0
+
+
+def test_parts_of_an_explanation_are_of_one_vote():
+    """A function of weights that answers differently each time is asked once."""
+    rng = np.random.default_rng(0)
+    codes, labels = rng.standard_normal((90, 4)), np.arange(90) % 3
+    classifier = lk.CosineKNNClassifier(7, weights=lambda distances: rng.random(distances.shape))
+    explanation = classifier.fit(codes, labels).explain_prediction(rng.standard_normal((50, 4)))
+    assert np.array_equal(explanation.predictions, explanation.classes[explanation.votes.argmax(axis=1)])
+    assert (explanation.margins >= 0).all()

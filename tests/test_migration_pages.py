@@ -93,6 +93,6 @@ def test_every_step_of_the_hello_world_has_its_code():
         assert sections[verdict[2]], step
 
 
-def test_at_least_twenty_steps_work_as_well_here():
+def test_the_page_calls_at_least_twenty_steps_as_good_here():
     verdicts = [step[-1] for step in steps()]
     assert sum(verdict.startswith(("[better]", "[as well]")) for verdict in verdicts) >= 20

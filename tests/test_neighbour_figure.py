@@ -71,3 +71,16 @@ def test_results_of_several_classes_are_refused():
     result = INDEX.search_per_class(QUERIES.reshape(4, -1), k=1)
     with pytest.raises(ValueError, match="a row of the result for each"):
         lk.report.draw_neighbours(QUERIES, result, IMAGES)
+
+
+def test_labels_of_a_series_are_those_of_its_rows():
+    pandas = pytest.importorskip("pandas")
+    series = pandas.Series(TRUTH, index=[3, 2, 1, 0])
+    grid = lk.report.draw_neighbours(QUERIES, RESULT, IMAGES, labels=series).axes
+    assert [axes.get_title() for axes in grid[::4]] == [f"query\n{label}" for label in TRUTH]
+
+
+def test_labels_are_no_mathematics(tmp_path):
+    figure = lk.report.draw_neighbours(QUERIES, RESULT, IMAGES, labels=["$_$", "$5 or $10", "a", "b"])
+    figure.savefig(tmp_path / "drawn.png")
+    assert figure.axes[0].get_title() == "query\n$_$"

@@ -148,3 +148,16 @@ def test_one_thing_is_wanted():
     for target in (-0.1, 1.1, math.nan, "0.5", True):
         with pytest.raises(ValueError, match="recall must be a number from 0 to 1, received"):
             wanted_of({"recall": target})
+
+
+@pytest.mark.parametrize(
+    ("similarities", "positive", "message"),
+    [
+        ([0.5, 0.25], [True, False, True], r"shape \(2,\) and flags of shape \(3,\)"),
+        ([[0.5]], [[True]], r"expected \(M,\) for both"),
+        ([0.5, np.nan], [True, False], "similarity 1 is not a number"),
+    ],
+)
+def test_what_makes_no_curve_is_refused(similarities, positive, message):
+    with pytest.raises(ValueError, match=message):
+        ThresholdCurve.of(similarities, positive)

@@ -122,6 +122,7 @@ def test_codes_of_no_weight_are_nobody_s_nearest():
         (np.array([3, 7], np.int16), -1, np.int16, [3, -1]),
         (np.array([3, 7], np.uint8), 255, np.uint8, [3, 255]),
         (np.array([3, 7], np.uint8), -1, np.int64, [3, -1]),
+        (np.array([3, 7], np.uint64), -1, np.int64, [3, -1]),
         (np.array([3, 7], np.int8), 1000, np.int64, [3, 1000]),
         (np.array([False, True]), -1, np.int64, [0, -1]),
         (np.array([3.0, 7.0]), -1, np.float64, [3.0, -1.0]),
@@ -137,8 +138,20 @@ def test_labels_keep_their_type_where_it_holds_the_unknown_one(classes, unknown,
 
 def test_large_integers_are_not_rounded():
     classifier = lk.CosineKNNClassifier().fit(RIGHT_UP, np.array([2**64 - 1, 0], np.uint64))
-    with pytest.raises(ValueError, match="no integer type holds both"):
+    with pytest.raises(ValueError, match=r"no type holds unknown=-1 .* dtype uint64; choose another label"):
         classifier.predict([[1.0, 0.0]], unknown=-1, threshold=0.5)
+
+
+def test_large_integers_of_another_type_are_compared_exactly():
+    """As float64, which NumPy compares many of such mixed types by, they would be equal."""
+    codes = np.random.default_rng(0).standard_normal((120, 4))
+    names = 2**60 + 2000 * (np.arange(120) // 2)
+    classifier = lk.CosineKNNClassifier(1).fit(codes, names.astype(np.uint64))
+    with pytest.raises(ValueError, match="no query is known, of 120"):
+        classifier.calibrate(codes, names + 1, positive="known")
+    assert classifier.calibrate(codes, names, positive="known").curve.positives == 120
+    with pytest.raises(ValueError, match=f"unknown is {2**60}, which is one of the classes"):
+        classifier.calibrate(codes, names, positive="known", unknown=2**60)
 
 
 def test_an_index_of_256_classes_has_a_number_for_unknown():
@@ -155,6 +168,7 @@ def test_an_index_of_256_classes_has_a_number_for_unknown():
         (("right", "up"), 3, TypeError, "unknown must be of the kind .* such as 'right', received 3"),
         (np.array(["right", "up"], object), 3, TypeError, "such as 'right', received 3"),
         ((3, 7), "?", TypeError, r"such as 3, received '\?'"),
+        (("right", "up"), b"x", TypeError, "such as 'right', received b'x'"),
         ((3, 7), np.nan, ValueError, "unknown must be a label, received nan"),
         ((3, 7), [1, 2], ValueError, r"unknown must be a label, received \[1, 2\]"),
     ],

@@ -21,7 +21,7 @@ from latentknn.classification.thresholds import (
     wanted_of,
 )
 from latentknn.classification.unknown_labels import known_rows, labels_with_unknown
-from latentknn.classification.vote import class_votes
+from latentknn.classification.vote import class_votes, winning_classes
 from latentknn.index import SearchResult
 from latentknn.labels import as_labels
 
@@ -143,7 +143,8 @@ class AnsweringClassifier(NeighbourSearch, NeighbourClassifier):
         explanations = []
         for neighbours, classes in self._of_outputs(found, counts):
             numbers, weights = neighbours.voters(self._vote())
-            winners = neighbours.predict(self._vote())
+            winners = winning_classes(numbers, weights, len(classes))
+            votes = class_votes(numbers, weights, len(classes))
             explanations.append(
                 PredictionExplanation(
                     predictions=classes[winners],
@@ -153,8 +154,8 @@ class AnsweringClassifier(NeighbourSearch, NeighbourClassifier):
                     labels=classes[numbers],
                     similarities=found.scores,
                     weights=weights,
-                    votes=class_votes(numbers, weights, len(classes)),
-                    margins=margins_of(neighbours.shares(self._vote()), winners),
+                    votes=votes,
+                    margins=margins_of(votes / votes.sum(axis=1, keepdims=True), winners),
                 )
             )
         return explanations if isinstance(self.classes_, list) else explanations[0]
@@ -232,7 +233,10 @@ class AnsweringClassifier(NeighbourSearch, NeighbourClassifier):
         )
         if positive not in _POSITIVE:
             raise ValueError(f"positive must be one of {', '.join(_POSITIVE)}, received {positive!r}")
-        labels = as_labels(y, len(as_array(y, "labels")))
+        given = as_array(y, "labels")
+        if given.ndim == 0:
+            raise ValueError(f"y must have a label for each query, received the single {y!r}")
+        labels = as_labels(y, len(given))
         positives = known_rows(labels, classes, unknown)
         found, counts = self._voters(X)
         if len(found.ids) != len(labels):

@@ -65,7 +65,20 @@ class ThresholdCurve:
             Similarity of each query to its nearest code.
         positive : ndarray of shape (M,), bool
             Which queries are positive.
+
+        Raises
+        ------
+        ValueError
+            If these are not one number and one flag a query, or a similarity is no number.
         """
+        similarities, positive = np.asarray(similarities, np.float64), np.asarray(positive, np.bool_)
+        if similarities.ndim != 1 or positive.shape != similarities.shape:
+            raise ValueError(
+                f"received similarities of shape {similarities.shape} and flags of shape {positive.shape}, "
+                "expected (M,) for both"
+            )
+        if np.isnan(similarities).any():
+            raise ValueError(f"similarity {int(np.isnan(similarities).argmax())} is not a number")
         order = np.argsort(-similarities, kind="stable")
         thresholds = similarities[order]
         # A threshold accepts all queries of its similarity: the last of them counts.

@@ -41,8 +41,18 @@ def labels_with_unknown(classes: NDArray[Any], unknown: Any) -> NDArray[Any]:
     # Not every number can be converted, and NumPy would warn of those that change.
     with np.errstate(all="ignore"):
         converted = label.astype(classes.dtype) if classes.dtype.kind in "iuf" else label
-    same = converted.dtype == classes.dtype and bool((converted == label).all())
-    return np.append(classes, converted) if same else join_labels(classes, label)
+    same = converted.dtype == classes.dtype and converted.tolist() == label.tolist()
+    if same:
+        return np.append(classes, converted)
+    if classes.dtype.kind == "u" and label.dtype.kind == "i" and classes.max() <= np.iinfo(np.int64).max:
+        classes = classes.astype(np.int64)
+    try:
+        return join_labels(classes, label)
+    except ValueError:
+        raise ValueError(
+            f"no type holds unknown={unknown!r} and the labels of the classes, of dtype {classes.dtype}; "
+            "choose another label for what is unknown"
+        ) from None
 
 
 def as_unknown(unknown: Any, classes: NDArray[Any]) -> NDArray[Any]:
@@ -71,7 +81,7 @@ def check_same_kind(labels: NDArray[Any], classes: NDArray[Any], name: str) -> N
 
 def is_text(labels: NDArray[Any]) -> bool:
     """Return whether labels are strings, as far as the first one tells."""
-    return labels.dtype.kind in "US" or (labels.dtype.kind == "O" and isinstance(labels[0], str))
+    return labels.dtype.kind == "U" or (labels.dtype.kind == "O" and isinstance(labels[0], str))
 
 
 def known_rows(labels: NDArray[Any], classes: NDArray[Any], unknown: Any) -> NDArray[np.bool_]:
@@ -94,16 +104,19 @@ def known_rows(labels: NDArray[Any], classes: NDArray[Any], unknown: Any) -> NDA
         If `unknown` is a class, or a label is neither that of a class nor `unknown`.
     """
     check_same_kind(labels, classes, "labels")
-    known: NDArray[np.bool_] = np.isin(labels, as_labels(classes, len(classes)))
+    # Python compares integers of every type exactly; NumPy compares some as float64.
+    names = set(classes.tolist())
+    known: NDArray[np.bool_] = np.array([label in names for label in labels.tolist()], np.bool_)
     if unknown is None:
         return known
     label = as_unknown(unknown, classes)
-    if np.isin(label, as_labels(classes, len(classes))).any():
+    if label.tolist()[0] in names:
         raise ValueError(
             f"unknown is {unknown!r}, which is one of the classes: leave it out, so that labels of no class "
             "stand for unknown queries"
         )
-    strange = ~(known | (labels == label[0]))
+    answer = label.tolist()[0]
+    strange = ~known & np.array([each != answer for each in labels.tolist()], np.bool_)
     if strange.any():
         number = int(strange.argmax())
         raise ValueError(

@@ -37,7 +37,8 @@ def choose_per_class(
     TypeError
         If labels cannot be sorted, such as numbers among strings.
     ValueError
-        If `count` is below 1, a label is missing, or a class has fewer rows, occurs twice or not at all.
+        If `count` is below 1, `seed` is negative, a label is missing, `classes` is a single label, or a class
+        has fewer rows, occurs twice or not at all.
 
     Examples
     --------
@@ -51,6 +52,7 @@ def choose_per_class(
     """
     if not isinstance(count, numbers.Integral) or isinstance(count, bool) or count < 1:
         raise ValueError(f"count must be an integer of at least 1, received {count!r}")
+    seed = as_seed(seed)
     chosen = []
     for name, rows in rows_of_classes(labels, classes):
         if len(rows) < count:
@@ -58,8 +60,16 @@ def choose_per_class(
                 f"class {name!r} has {len(rows)} rows, fewer than count={count}: choose fewer, or leave it "
                 "out of classes"
             )
-        chosen.append(np.random.default_rng(seed).permutation(rows)[:count])
+        # The first row keeps classes of the same size from being chosen from at the same places.
+        chosen.append(np.random.default_rng((seed, int(rows[0]))).permutation(rows)[:count])
     return np.concatenate([np.empty(0, np.intp), *chosen])
+
+
+def as_seed(seed: object) -> int:
+    """Return a seed, or raise ValueError for what is no integer of at least 0."""
+    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"seed must be an integer of at least 0, received {seed!r}")
+    return int(seed)
 
 
 def rows_of_classes(labels: ArrayLike, classes: ArrayLike | None) -> list[tuple[Any, NDArray[np.intp]]]:
@@ -70,7 +80,7 @@ def rows_of_classes(labels: ArrayLike, classes: ArrayLike | None) -> list[tuple[
     TypeError, ValueError
         As `choose_per_class`, for the labels and the classes.
     """
-    known = as_labels(labels, _length(labels))
+    known = as_labels(labels, _length(labels, "labels"))
     names, numbers_of_rows = np.unique(known, return_inverse=True)
     in_order = np.argsort(numbers_of_rows, kind="stable")
     ends = np.cumsum(np.bincount(numbers_of_rows, minlength=len(names)))
@@ -78,7 +88,7 @@ def rows_of_classes(labels: ArrayLike, classes: ArrayLike | None) -> list[tuple[
     if classes is None:
         return list(by_class.items())
     chosen: dict[Any, NDArray[np.intp]] = {}
-    for name in as_labels(classes, _length(classes)).tolist():
+    for name in as_labels(classes, _length(classes, "classes")).tolist():
         if name not in by_class:
             raise ValueError(f"class {name!r} has no rows")
         if name in chosen:
@@ -87,6 +97,8 @@ def rows_of_classes(labels: ArrayLike, classes: ArrayLike | None) -> list[tuple[
     return list(chosen.items())
 
 
-def _length(values: ArrayLike) -> int:
+def _length(values: ArrayLike, name: str) -> int:
     shape = np.shape(values)
-    return shape[0] if shape else 0
+    if not shape:
+        raise ValueError(f"{name} must be a list or an array of labels, received the single {values!r}")
+    return int(shape[0])

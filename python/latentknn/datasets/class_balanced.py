@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentknn.array_likes import as_array
 from latentknn.datasets.balancing import plan_batches
-from latentknn.datasets.choosing import rows_of_classes
+from latentknn.datasets.choosing import as_seed, rows_of_classes
 from latentknn.labels import as_labels
 
 try:
@@ -113,7 +113,7 @@ class ClassBalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]  # Kera
         self.classes_per_batch = _positive(classes_per_batch, "classes_per_batch")
         self.items_per_class = _positive(items_per_class, "items_per_class")
         self.prepare = prepare
-        self.seed = seed
+        self.seed = as_seed(seed)
         if self._items.ndim == 0:
             raise ValueError("items must have a first axis, an item each; received a single one")
         known = as_labels(labels, len(self._items))
@@ -146,10 +146,10 @@ class ClassBalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]  # Kera
 
     @epoch.setter
     def epoch(self, epoch: int) -> None:
-        if not isinstance(epoch, numbers.Integral) or epoch < 0:
+        if not isinstance(epoch, numbers.Integral) or isinstance(epoch, bool) or epoch < 0:
             raise ValueError(f"epoch must be an integer of at least 0, received {epoch!r}")
         self._epoch = int(epoch)
-        rng = np.random.default_rng((self.seed % 2**32, self._epoch))
+        rng = np.random.default_rng((self.seed, self._epoch))
         self._plan = plan_batches(
             self._rows, self.classes_per_batch, self.items_per_class, self._batches, rng
         )

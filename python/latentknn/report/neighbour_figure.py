@@ -31,7 +31,8 @@ def draw_neighbours(
     result : SearchResult
         What the index found for them, shape (M, k).
     images : array-like of shape (n, h, w) or (n, h, w, c)
-        Images of the index, in order of insertion.
+        Images of the index, in order of position: those of codes that were removed left out, such as
+        ``images[list(index)]`` where ids are the rows of `images`.
     labels : sequence of length M, optional
         True labels of the queries: what stands above each, and neighbours with other labels stand out.
 
@@ -64,13 +65,14 @@ def draw_neighbours(
     15
     """
     shown, known = _as_pictures(queries, "queries"), _as_pictures(images, "images")
+    named = None if labels is None else list(labels)
     if result.ids.ndim != 2 or result.ids.shape[0] != len(shown) or len(shown) == 0:
         raise ValueError(
             f"received {len(shown)} queries and a result of shape {result.ids.shape}; expected at least one "
             "query and a row of the result for each"
         )
-    if labels is not None and len(labels) != len(shown):
-        raise ValueError(f"received {len(shown)} queries and {len(labels)} labels")
+    if named is not None and len(named) != len(shown):
+        raise ValueError(f"received {len(shown)} queries and {len(named)} labels")
     if result.positions.size > 0 and int(result.positions.max()) >= len(known):
         raise ValueError(
             f"the result has position {result.positions.max()}, but there are {len(known)} images; pass "
@@ -82,8 +84,9 @@ def draw_neighbours(
     grid = figure.subplots(rows, columns + 1, squeeze=False)
     for row in range(rows):
         show_image(grid[row, 0], shown[row])
-        title = "query" if labels is None else f"query\n{labels[row]}"
-        grid[row, 0].set_title(title, fontsize=9, fontweight="bold")
+        title = "query" if named is None else f"query\n{named[row]}"
+        # A label may hold what Matplotlib takes for mathematics.
+        grid[row, 0].set_title(title, fontsize=9, fontweight="bold", parse_math=False)
         for column, position in enumerate(result.positions[row]):
             axes = grid[row, column + 1]
             if position < 0:
@@ -91,13 +94,14 @@ def draw_neighbours(
                 continue
             show_image(axes, known[position])
             label = None if neighbour_labels is None else neighbour_labels[row, column]
-            wrong = labels is not None and label is not None and label != labels[row]
+            wrong = named is not None and label is not None and label != named[row]
             said = f"{result.similarities[row, column]:.3f}"
             axes.set_title(
                 said if label is None else f"{label}\n{said}",
                 fontsize=9,
                 color=_WRONG if wrong else "black",
                 fontstyle="italic" if wrong else "normal",
+                parse_math=False,
             )
     return figure
 
