@@ -79,3 +79,16 @@ def test_drawn_sets_approach_the_distance_of_their_distributions():
 def test_what_has_no_distance_is_refused(first, second, message):
     with pytest.raises(ValueError, match=message):
         frechet_distance(first, second)
+
+
+def test_codes_that_are_no_real_numbers_are_refused():
+    with pytest.raises(TypeError, match="dtype complex128, expected real numbers"):
+        frechet_distance(np.ones((3, 2), complex), np.ones((3, 2)))
+    with pytest.raises(ValueError, match=r"shape \(3, 0\), expected \(N, d\) with N at least 2, d at"):
+        frechet_distance(np.ones((3, 0)), np.ones((3, 0)))
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid:RuntimeWarning")
+def test_codes_whose_squares_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="too large for float64; scale both sets alike"):
+        frechet_distance([[1e200], [-1e200]], [[1.0], [2.0]])

@@ -6,8 +6,8 @@ Takes the trained models from the user's cache, draws a grid of images of each i
 table into zoo.md: which classes the codes of `metric` say 1,000 images are of, the Fréchet distance of these
 codes to those of all test images, and how similar an image is to the most similar training image and to the
 most similar other one. Copies of training images would show in the first similarity, collapse to a few images
-in the second. Test images stand beside them, and as many training images, whose distance is what real ones
-have.
+in the second. Test images stand beside them, and as many training images, whose distance is that of real
+images, which the encoder was trained on.
 """
 
 from dataclasses import dataclass

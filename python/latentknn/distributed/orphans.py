@@ -38,14 +38,16 @@ for pid, began in (each.split(":") for each in known):
 class OrphanWatch:
     """A process that ends what is left of a cluster when this process is gone; `end` ends it before.
 
-    It watches the processes that the cluster has when this is made. Where the system has no ``/proc``,
-    nothing is watched.
+    It watches the processes that the cluster has when this is made. Where the system has no ``/proc`` or no
+    room for another process, or Python does not know its own program, nothing is watched.
     """
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         known = _cluster_processes()
-        if known:
+        if not known or not sys.executable:
+            return
+        with suppress(OSError):
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _WATCH, str(os.getpid()), *known],
                 stdin=subprocess.DEVNULL,

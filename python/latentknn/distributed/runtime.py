@@ -145,7 +145,6 @@ def _connect(ray: Any, address: str) -> None:
         _check_reachable(address)
         with on_loopback() if own else nullcontext():
             ray.init(**settings)
-        _watch_orphans(address == "local")
     except (OSError, RuntimeError) as error:
         with suppress(Exception):
             ray.shutdown()
@@ -153,6 +152,7 @@ def _connect(ray: Any, address: str) -> None:
             f"there is no Ray cluster at {address!r}: {error}; begin one by `ray start --head` or "
             "`latentknn cluster start`, or pass address='local'"
         ) from error
+    _watch_orphans(address == "local")
 
 
 def _watch_orphans(watch: bool) -> None:

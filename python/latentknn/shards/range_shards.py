@@ -41,8 +41,10 @@ class RangeShards:
 
         Parameters
         ----------
-        queries, similarity, allowed, sort, scores64, max_results
-            Those of `CosineIndex.search_radius`; codes and flags are those of all shards.
+        queries, similarity, sort, scores64, max_results
+            Those of `CosineIndex.search_radius`.
+        allowed : array-like of shape (N,), bool, optional
+            A mask of the codes of all shards. Other filters of `search` are not taken.
 
         Returns
         -------

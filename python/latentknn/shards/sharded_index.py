@@ -219,6 +219,7 @@ class ShardedIndex(RangeShards):
             Where the size of a shard has changed.
         """
         rows = as_rows(queries, "queries", self.dim)
+        self._core_rows()  # raises where a shard has changed, whatever may be found
         known = RowsOfShards(len(self), self._required_labels, self._ids_of_shards, self._numbered)
         chosen = as_filter(allowed, known, len(rows))
         lowest = None if at_least is None else as_similarities(at_least, "at_least", len(rows))

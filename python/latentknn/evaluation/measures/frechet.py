@@ -29,12 +29,17 @@ def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
 
     Raises
     ------
+    TypeError
+        If codes are not real numbers.
     ValueError
-        If there are too few codes, they are of different lengths, or one is not finite.
+        If there are too few codes, they have no dimensions or different numbers of them, one is not finite,
+        or they are too large for their squares.
 
-    Notes ----- The trace of (C₁ C₂)^½ is the sum of the singular values of R₁ R₂ᵀ, where Cᵢ = Rᵢᵀ Rᵢ. No root
-    of a product that is not symmetric is taken, whose rounding may be complex, and fewer codes than
-    dimensions do no harm. The time is O((N + M) d²).
+    Notes
+    -----
+    The trace of (C₁ C₂)^½ is the sum of the singular values of R₁ R₂ᵀ, where Cᵢ = Rᵢᵀ Rᵢ. No root of a
+    product that is not symmetric is taken, whose rounding may be complex, and fewer codes than dimensions do
+    no harm. The time is O((N + M) d²).
 
     References
     ----------
@@ -59,15 +64,22 @@ def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
     apart = float(np.sum(np.square(first_mean - second_mean)))
     variances = float(np.sum(np.square(first_root)) + np.sum(np.square(second_root)))
     common = float(np.linalg.svd(first_root @ second_root.T, compute_uv=False).sum())
+    if not np.isfinite(apart + variances + common):
+        raise ValueError("received codes whose squares are too large for float64; scale both sets alike")
     # Rounding can take the distance of a set to itself below zero.
     return max(apart + variances - 2 * common, 0.0)
 
 
 def _moments(codes: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the mean of codes, and a matrix R with Rᵀ R their covariance."""
-    array = np.asarray(codes, np.float64)
-    if array.ndim != 2 or len(array) < 2:
-        raise ValueError(f"received codes of shape {array.shape}, expected (N, d) with N at least 2")
+    given = np.asarray(codes)
+    if given.dtype.kind not in "biuf":
+        raise TypeError(f"received codes of dtype {given.dtype}, expected real numbers")
+    array = np.asarray(given, np.float64)
+    if array.ndim != 2 or len(array) < 2 or array.shape[1] == 0:
+        raise ValueError(
+            f"received codes of shape {array.shape}, expected (N, d) with N at least 2, d at least 1"
+        )
     if not np.isfinite(array).all():
         raise ValueError("received codes that are not finite; remove or replace them")
     mean = array.mean(axis=0)

@@ -5,7 +5,8 @@ from typing import Any
 
 from latentknn.models.backend import keras, tf
 
-# A view is at most so many times as wide as the part of the image that it shows, and at most as many as high.
+# A view is at most so many times as wide as the part of the image that it shows, and at most as many as high;
+# less where the part would be longer than the image.
 _STRETCH = 4 / 3
 # Sides of an erased rectangle are between these shares of the view's.
 _ERASED = (0.125, 0.5)
@@ -104,7 +105,8 @@ class RandomViews(keras.layers.Layer):  # type: ignore[misc]
         """Return a part of each image at the size of the image, for draws from 0 to 1."""
         _, height, width, _ = images.shape
         area = self.crop + (1 - self.crop) * area
-        shape = tf.exp(math.log(_STRETCH) * (2 * shape - 1))
+        stretch = tf.minimum(-tf.math.log(area), math.log(_STRETCH))
+        shape = tf.exp(stretch * (2 * shape - 1))
         high, wide = tf.minimum(tf.sqrt(area * shape), 1), tf.minimum(tf.sqrt(area / shape), 1)
         rows, columns = _interpolation(top, high, height), _interpolation(left, wide, width)
         return tf.einsum("njw,niwc->nijc", columns, tf.einsum("nih,nhwc->niwc", rows, images))
