@@ -150,9 +150,9 @@ std::vector<std::size_t> CandidateForecast::most_in_subspace() const {
   const double candidate = costs::left_row(dim_) + costs::scored_row(dim_);
   const double compared = costs::compared_row(kernels_.of(Arithmetic::fp32), dim_);
   const auto screening = static_cast<std::size_t>(std::ceil(static_cast<double>(count_) * compared / candidate));
-  std::vector<std::size_t> most;
-  for (std::size_t i = 0; i < queries_.size(); ++i) {
-    most.push_back(screening + left_in_all_dimensions(i, UniformScreen::fp32_error(dim_)));
+  std::vector<std::size_t> most(queries_.size());
+  for (std::size_t i = 0; i < most.size(); ++i) {
+    most[i] = screening + left_in_all_dimensions(i, UniformScreen::fp32_error(dim_));
   }
   return most;
 }
