@@ -61,22 +61,6 @@ def test_a_stopped_worker_is_a_time_out_or_its_replica_answers(served, problem):
     assert_right(served, problem)
 
 
-@one_replica
-def test_a_worker_drops_calls_that_were_given_up(served, problem):
-    victim, calls = asked_first(served), 8
-    os.kill(victim.pid, signal.SIGSTOP)
-    try:
-        for _ in range(calls):
-            with pytest.raises(lk.distributed.AnswerTimeoutError):
-                served.search(problem[1], 20, timeout=0.2)
-    finally:
-        os.kill(victim.pid, signal.SIGCONT)
-    assert_right(served, problem)
-    answered = asked_first(served).queries - victim.queries
-    # The right answer took one round of this worker: at this k one answers for half of the codes.
-    assert answered < (calls + 1) * len(problem[1])
-
-
 @either
 def test_a_stopped_node_is_a_time_out_or_the_replicas_answer(served, problem, ray_cluster):
     victim = asked_first(served)

@@ -197,6 +197,7 @@ def test_a_keras_model_that_was_trained_elsewhere(digits, tmp_path):
     assert "encoder.keras" not in page
     assert record["training"] == {
         "epochs": 0,
+        "best_epoch": None,
         "batch_size": None,
         "seed": 3,
         "images_trained_on": 0,

@@ -311,7 +311,7 @@ class ShardedIndex(RangeShards):
 
     def _core_rows(self) -> tuple[CpuDatabase, int] | None:
         """Return all rows, and a number of threads, where the core holds all of them; else None."""
-        if not self._all_stay:
+        if not self._all_stay or not self._shards:
             return None
         held = [shard.core_rows() for shard in self._shards]
         given = [each for each in held if each is not None]

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
     """Return the squared Fréchet distance of the normal distributions that two sets of codes have.
 
-    With means m and covariances C it is |m₁ - m₂|² + tr(C₁ + C₂ - 2 (C₁ C₂)^½) [1]_: 0 for the same mean and
+    With means m and covariances C it is ‖m₁ - m₂‖² + tr(C₁ + C₂ - 2 (C₁ C₂)^½) [1]_: 0 for the same mean and
     covariance, larger the more variety one set lacks that the other has. The FID of [2]_ is this number for
     codes of a network that knows a thousand classes of photographs; here the codes are those of whatever
     encoder the caller trusts, and numbers of different encoders do not compare.
