@@ -9,8 +9,8 @@
 #include "tile.inl"
 
 // The loop needs every register, so this function is kept out of it. Where hits are rare, most queries of a tile have
-// none. Where they are not, whether a query has one or two is hard to predict: two are written then, whatever there is,
-// and as many are counted as there are.
+// none. Where they are not, whether a query has one or two is hard to predict. Two are written then for each query, and
+// the next query's hits go over those that were none.
 template <class Arithmetic>
 __attribute__((noinline)) void append_hits(ScreenTask& task, size_t first_query, size_t first_row,
                                            const typename Tile<Arithmetic>::Scores& scores) {

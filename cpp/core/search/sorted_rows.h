@@ -12,8 +12,8 @@
 namespace latentknn {
 
 // Sorts `list`, which has data() and size(), by `order`, in which key(row), a float64, never falls. Cuts long lists
-// into four times as many ranges of the key as there are rows: most have one row or none, and few rows are out of order
-// then.
+// into four times as many ranges of the key as there are rows. Most ranges have one row or none, so that few rows are
+// out of order.
 template <class List, class Key, class Order>
 void sort_rows(List& list, const Key& key, const Order& order) {
   using Row = std::remove_reference_t<decltype(*list.data())>;
