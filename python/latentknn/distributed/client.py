@@ -20,7 +20,6 @@ from latentknn.distributed.errors import (
     UnknownMaskError,
 )
 from latentknn.distributed.masks import NamedMask, find_mask, forget_mask, send_again, set_mask
-from latentknn.distributed.messages import Allowed, MaskBits
 from latentknn.distributed.publishing import raise_generation, withdraw
 from latentknn.distributed.ray_library import import_ray
 from latentknn.distributed.records import forget
@@ -97,18 +96,6 @@ class Client:
                 if late or serving is None or not self._moved(serving, patience):
                     raise
 
-    def allowed(
-        self, calls: Calls, given: ArrayLike | str | None
-    ) -> tuple[dict[int, Allowed] | None, dict[int, int]]:
-        """Return what may be found of each group, and how many codes that is."""
-        if given is None:
-            return None, calls.serving.rows_of_groups()
-        if isinstance(given, str):
-            mask = self.named_mask(calls, given)
-            return mask.by_group(), mask.available
-        bits = _bits(calls.serving, given)
-        return {**bits}, {group: each.available for group, each in bits.items()}
-
     def named_mask(self, calls: Calls, name: str) -> NamedMask:
         """Return a mask that is on the shards; UnknownMaskError where there is none of that name."""
         mask = self._masks.get(name) or find_mask(calls, name)
@@ -119,7 +106,8 @@ class Client:
         """Leave a mask on the shards."""
         serving = self.serving
         patience = Patience.of(seconds(timeout), self.hedge_after)
-        self._masks[name] = set_mask(serving, name, _bits(serving, flags), patience)
+        chosen = as_flags(flags, "allowed", serving.manifest.rows).view(np.bool_)
+        self._masks[name] = set_mask(serving, name, mask_bits(serving, chosen), patience)
 
     def forget_mask(self, name: str) -> None:
         """Free the memory of a mask."""
@@ -212,7 +200,3 @@ def _other_generation(serving: Serving) -> GenerationError:
         f"this is bound to generation {serving.manifest.generation}, and another one is served by now; make "
         "the classifier, the job or the pinned index again"
     )
-
-
-def _bits(serving: Serving, flags: ArrayLike) -> dict[int, MaskBits]:
-    return mask_bits(serving, as_flags(flags, "allowed", serving.manifest.rows).view(np.bool_))

@@ -97,7 +97,7 @@ def search_among(
     ) -> Answer:
         asking = Asking.of_queries(some, count, lowest)
         if len(some) > 0:
-            allowed, available = _of_groups(calls, flags, mask)
+            allowed, available = of_groups(calls, flags, mask)
             ask_in_two_rounds(calls, shared(some), asking, count, allowed, available)
         return asking.answer(scores64)
 
@@ -106,7 +106,7 @@ def search_among(
     return SearchResult(similarities, ids, positions, scores)
 
 
-def _of_groups(
+def of_groups(
     calls: Calls, flags: NDArray[np.uint8] | None, mask: NamedMask | None
 ) -> tuple[dict[int, Allowed] | None, dict[int, int]]:
     """Return what may be found of each group of shards, and how many codes that is."""

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentknn import _core
-from latentknn.arrays import as_rows
+from latentknn.arrays import as_flags, as_rows
 from latentknn.distributed.calls import TIMEOUT, Calls
 from latentknn.distributed.client import Client
+from latentknn.distributed.filtering import of_groups
 from latentknn.distributed.messages import Allowed
 from latentknn.distributed.rounds import shared
 from latentknn.index import RadiusResult
@@ -144,7 +145,12 @@ class RangeSearches:
         return _core.round_rows(rows, "queries"), as_thresholds(similarity, len(rows))
 
     def _masks_of_all(self, calls: Calls, allowed: ArrayLike | str | None) -> dict[int, Allowed]:
-        masks, available = self._client.allowed(calls, allowed)
+        mask = flags = None
+        if isinstance(allowed, str):
+            mask = self._client.named_mask(calls, allowed)
+        elif allowed is not None:
+            flags = as_flags(allowed, "allowed", calls.serving.manifest.rows)
+        masks, available = of_groups(calls, flags, mask)
         return masks or dict.fromkeys(available)
 
     @property
