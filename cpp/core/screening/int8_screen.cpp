@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <numbers>
+#include <random>
 #include <utility>
 
 #include "platform/thread_pool.h"
@@ -67,7 +68,8 @@ struct Int8Screen::Rotation {
   std::vector<double> tail;       // l, empty where there is none
   double leak = 0.0;              // |D^T l|
 
-  // Hartley's matrix has (cos + sin) (2 pi i j / n) / sqrt(n) at (i, j). It is symmetric and orthonormal.
+  // Hartley's matrix has (cos + sin) (2 pi i j / n) / sqrt(n) at (i, j). It is symmetric and orthonormal, and stays
+  // orthonormal with signs.
   Rotation(const std::vector<float>& principal, std::size_t dim) {
     const std::size_t inside = principal.empty() ? dim : principal.size() / dim;
     const std::size_t n = principal.empty() ? dim : inside + 1;
@@ -76,7 +78,10 @@ struct Int8Screen::Rotation {
       const double angle = 2.0 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(n);
       by_angle[i] = (std::cos(angle) + std::sin(angle)) / std::sqrt(static_cast<double>(n));
     }
-    const auto element = [&](std::size_t i, std::size_t j) { return by_angle[i * j % n]; };
+    std::mt19937 random(0);
+    std::vector<double> signs(n);
+    for (double& sign : signs) sign = random() % 2 == 0 ? 1.0 : -1.0;
+    const auto element = [&](std::size_t i, std::size_t j) { return signs[j] * by_angle[i * j % n]; };
     directions.resize(n * dim);
     std::vector<double> line(dim);
     for (std::size_t i = 0; i < n; ++i) {

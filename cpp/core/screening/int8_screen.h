@@ -2,8 +2,9 @@
 //
 // Coordinates. Either all dimensions are kept, or the principal subspace of P (p directions) and, as one more
 // coordinate, the length t outside of it: q x <= (P q) (P x) + t_q t_x by Cauchy-Schwarz. H, the orthonormal Hartley
-// matrix, rotates the n coordinates, so that no component is much larger than the others and all use the few bits
-// equally. H and P act together: with D = H (P, 0), the coordinates are y = D x + l t, where l is the last column of
+// matrix with a random sign for each of its columns, rotates the n coordinates, so that no component is much larger than
+// the others and all use the few bits equally. Without the signs it would gather the low frequencies of images in a few
+// components. H and P act together: with D = H (P, 0), the coordinates are y = D x + l t, where l is the last column of
 // H. Where all dimensions are kept, D = H, and there is no t.
 //
 // Rotated coordinates. G = D^T D nearly is a projector: D D^T = I - l l^T + (at most w). So I - G + w is
