@@ -33,7 +33,7 @@ bool has_avx_vnni() { return has_avx512_vnni(); }
 #else
 bool has_avx_vnni() { return has_avx2() && __builtin_cpu_supports("avxvnni"); }
 #endif
-bool has_amx() { return has_avx512_vnni() && tile_permission().granted; }
+bool has_amx() { return has_avx512_vnni() && __builtin_cpu_supports("avx512vbmi2") && tile_permission().granted; }
 bool has_neon() { return false; }
 #else
 bool has_avx2() { return false; }

@@ -22,6 +22,7 @@ using latentknn::AlignedBuffer;
 using latentknn::Arithmetic;
 using latentknn::Hit;
 using latentknn::KernelTable;
+using latentknn::MaximaTask;
 using latentknn::ScreenKernel;
 using latentknn::ScreenTask;
 using latentknn::TileVisit;
@@ -310,6 +311,68 @@ void cutoffs_may_rise_meanwhile(const std::string& isa, const ScreenKernel& kern
   check(left_out > 0, isa + ": cutoffs that rise leave something out");
 }
 
+// The maxima of some rows around each tile of queries, with plain sums, in calls for some tiles each.
+void maxima_are_the_highest_scores(const std::string& isa, const ScreenKernel& kernel) {
+  if (kernel.maxima == nullptr) return;
+  std::mt19937 random(7);
+  constexpr float kNone = -std::numeric_limits<float>::infinity();
+  for (std::size_t trial = 0; trial < checking::scaled(40); ++trial) {
+    const std::size_t row_tiles = 1 + random() % 6;
+    const Operands operands(kernel, row_tiles * kernel.row_tile, 1 + random() % 90, 1 + random() % 200,
+                            kElements[trial % std::size(kElements)], random);
+    const Packed packed(kernel, operands);
+    std::size_t rows_each = MaximaTask::kFewest;
+    while (2 * rows_each <= kernel.row_tile && random() % 2 == 0) rows_each *= 2;
+    // Each tile of queries wants as many row tiles as the others, from another one on.
+    const std::size_t width = 1 + random() % row_tiles, each_tile = kernel.row_tile / rows_each;
+    const std::size_t first = random() % packed.query_tiles();
+    std::vector<std::uint32_t> tiles(packed.query_tiles()), begins(packed.query_tiles());
+    for (std::uint32_t i = 0; i < tiles.size(); ++i) {
+      tiles[i] = i;
+      begins[i] = static_cast<std::uint32_t>(random() % (row_tiles - width + 1));
+    }
+    std::vector<std::uint32_t> wanted;
+    std::vector<TileVisit> visits;
+    for (std::uint32_t row_tile = 0; row_tile < row_tiles; ++row_tile) {
+      const auto begin = static_cast<std::uint32_t>(wanted.size());
+      for (std::size_t i = first; i < tiles.size(); ++i) {
+        if (row_tile >= begins[i] && row_tile < begins[i] + width) wanted.push_back(tiles[i]);
+      }
+      visits.push_back({row_tile, begin, static_cast<std::uint32_t>(wanted.size())});
+    }
+    const std::size_t stride = width * each_tile + random() % 3;
+    std::vector<float> maxima((tiles.size() - first) * kernel.query_tile * stride, kNone);
+    MaximaTask task{};
+    task.queries = packed.queries.data();
+    task.query_count = operands.queries;
+    task.rows = packed.rows.data();
+    task.row_count = operands.rows;
+    task.visits = visits.data();
+    task.visit_count = visits.size();
+    task.query_tiles = wanted.data();
+    task.dim = operands.dim;
+    task.rows_each = rows_each;
+    task.first_query = first * kernel.query_tile;
+    task.first_row_tiles = begins.data();
+    task.maxima = maxima.data();
+    task.stride = stride;
+    kernel.maxima(task);
+    bool right = true;
+    for (std::size_t q = task.first_query; q < operands.queries; ++q) {
+      const float* const of_query = maxima.data() + (q - task.first_query) * stride;
+      for (std::size_t i = 0; i < stride; ++i) {
+        float highest = kNone;
+        const std::size_t row = begins[q / kernel.query_tile] * kernel.row_tile + i * rows_each;
+        for (std::size_t j = 0; j < rows_each && i < width * each_tile; ++j) {
+          highest = std::max(highest, static_cast<float>(operands.score(kernel.wraps, q, row + j)));
+        }
+        right = right && of_query[i] == highest;
+      }
+    }
+    check(right, isa + ": maxima are the highest scores of their rows");
+  }
+}
+
 bool same_hits(const std::vector<Hit>& a, const std::vector<Hit>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Hit& x, const Hit& y) {
     return x.score == y.score && x.row == y.row && x.query == y.query;
@@ -378,6 +441,7 @@ int main() {
   for_each_int8_kernel(&scores_are_plain_sums);
   for_each_int8_kernel(&only_what_is_visited_is_compared);
   for_each_int8_kernel(&cutoffs_may_rise_meanwhile);
+  for_each_int8_kernel(&maxima_are_the_highest_scores);
   tiles_equal_their_stand_in();
   tiles_are_used_by_permission();
   return checking::summary();

@@ -17,6 +17,10 @@ double rint(double x) {
   asm("vroundsd $4, %0, %0, %0" : "+x"(x));
   return x;
 }
+double sqrt(double x) {
+  asm("vsqrtsd %0, %0, %0" : "+x"(x));
+  return x;
+}
 float ceilf(float x) {
   asm("vroundss $2, %0, %0, %0" : "+x"(x));
   return x;

@@ -8,9 +8,9 @@ mkdir -p "$out"
 
 options=(-std=c++20 -fno-pie -mno-red-zone -fno-asynchronous-unwind-tables "-I$core")
 bare=(-ffreestanding -fno-exceptions -fno-stack-protector)
-avx512=(-mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni)
+avx512=(-mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi2)
 g++ "${options[@]}" -O3 "${avx512[@]}" -mamx-tile -mamx-int8 -c "$core/kernels/amx.cpp" -o "$out/amx.o"
-g++ "${options[@]}" -O3 -c "$core/kernels/amx_stand_in.cpp" -o "$out/amx_stand_in.o"
+g++ "${options[@]}" -O3 -mpopcnt -c "$core/kernels/amx_stand_in.cpp" -o "$out/amx_stand_in.o"
 g++ "${options[@]}" "${bare[@]}" -O2 -mavx2 -c "$here/program.cpp" -o "$out/program.o"
 cat >"$out/program.ld" <<'SCRIPT'
 SECTIONS {

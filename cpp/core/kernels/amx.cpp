@@ -1,8 +1,9 @@
-// AVX-512 with VNNI, and AMX for 8-bit integers: tile registers that are multiplied as matrices.
+// AVX-512 with VNNI and VBMI2, which every processor with AMX has, and AMX for 8-bit integers: tile registers that are
+// multiplied as matrices.
 #include "kernel_table.h"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && \
-    defined(__AVX512VNNI__) && defined(__AMX_TILE__) && defined(__AMX_INT8__)
+    defined(__AVX512VNNI__) && defined(__AVX512VBMI2__) && defined(__AMX_TILE__) && defined(__AMX_INT8__)
 #include <immintrin.h>
 
 namespace latentknn {
@@ -58,8 +59,30 @@ struct Tiles {
 };
 
 typedef int32_t SixteenNumbers __attribute__((vector_size(64)));
-inline unsigned signs(const SixteenNumbers& numbers) {
-  return _mm512_movepi32_mask(reinterpret_cast<const __m512i&>(numbers));
+typedef int8_t SignBytes __attribute__((vector_size(64)));
+
+// Narrows four lines to bytes of the same signs. Byte 16 i + 4 j + l has number 4 i + l of line j.
+inline void narrow(const SixteenNumbers (&lines)[4], SignBytes& bytes) {
+  const auto pair = [&](size_t i) {
+    return _mm512_packs_epi32(reinterpret_cast<const __m512i&>(lines[i]),
+                              reinterpret_cast<const __m512i&>(lines[i + 1]));
+  };
+  reinterpret_cast<__m512i&>(bytes) = _mm512_packs_epi16(pair(0), pair(2));
+}
+
+// Returns a bit for each byte whose sign is clear.
+inline uint64_t clear_signs(const SignBytes& signs) {
+  return ~_mm512_movepi8_mask(reinterpret_cast<const __m512i&>(signs));
+}
+
+// Puts the numbers of the bits that are set in ascending order, then zeros up to 64 bytes. Returns how many there are.
+inline size_t put_positions(uint64_t bits, uint8_t* positions) {
+  alignas(64) static constexpr SignBytes kAll = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                                 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+                                                 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
+                                                 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+  _mm512_storeu_si512(positions, _mm512_maskz_compress_epi8(bits, reinterpret_cast<const __m512i&>(kAll)));
+  return static_cast<size_t>(__builtin_popcountll(bits));
 }
 
 #include "amx.inl"

@@ -51,10 +51,22 @@ struct Tiles {
 };
 
 typedef int32_t SixteenNumbers __attribute__((vector_size(64)));
-inline unsigned signs(const SixteenNumbers& numbers) {
-  unsigned result = 0;
-  for (size_t i = 0; i < 16; ++i) result |= static_cast<unsigned>(numbers[i] < 0) << i;
+typedef int8_t SignBytes __attribute__((vector_size(64)));
+inline void narrow(const SixteenNumbers (&lines)[4], SignBytes& bytes) {
+  for (size_t i = 0; i < 64; ++i) {
+    bytes[i] = static_cast<int8_t>(lines[i / 4 % 4][i / 16 * 4 + i % 4] < 0 ? -1 : 0);
+  }
+}
+inline uint64_t clear_signs(const SignBytes& signs) {
+  uint64_t result = 0;
+  for (size_t i = 0; i < 64; ++i) result |= static_cast<uint64_t>(signs[i] >= 0) << i;
   return result;
+}
+inline size_t put_positions(uint64_t bits, uint8_t* positions) {
+  __builtin_memset(positions, 0, 64);
+  size_t count = 0;
+  for (; bits != 0; bits &= bits - 1) positions[count++] = static_cast<uint8_t>(__builtin_ctzll(bits));
+  return count;
 }
 
 #include "amx.inl"

@@ -81,6 +81,7 @@ struct Fused : Tile<Each> {
   using T = Tile<Each>;
   using Number = typename Each::Number;
   using Numbers = Each;
+  static constexpr size_t kBlockBytes = size_t{256} << 10;  // a part of an L2 cache
 
   static void set_cutoff(void* cutoffs, size_t query, float value) {
     store_cutoff(static_cast<Number*>(cutoffs) + query, value);

@@ -11,19 +11,19 @@ namespace latentknn {
 // A row that screening has not excluded.
 struct Hit {
   float score;     // score in the screen's units
-  uint32_t row;    // place of the row: ScreenTask::first_row plus its number in the packed rows
+  uint32_t row;    // place of the row: TilePairs::first_row plus its number in the packed rows
   uint32_t query;  // index of the query in its block
 };
 
-// A tile of rows, and the tiles of queries that it is compared with: ScreenTask::query_tiles from begin to end.
+// A tile of rows, and the tiles of queries that it is compared with: TilePairs::query_tiles from begin to end.
 struct TileVisit {
   uint32_t row_tile;
   uint32_t begin;
   uint32_t end;
 };
 
-// A comparison of a block of packed queries with some of the packed rows.
-struct ScreenTask {
+// Packed queries, packed rows, and the pairs of their tiles that are multiplied.
+struct TilePairs {
   const void* queries;  // packed by pack_*, in tiles of query_tile
   size_t query_count;
   const void* rows;  // packed by pack_*, in tiles of row_tile
@@ -33,6 +33,10 @@ struct ScreenTask {
   size_t visit_count;
   const uint32_t* query_tiles;
   size_t dim;
+};
+
+// A comparison of a block of packed queries with some of the packed rows.
+struct ScreenTask : TilePairs {
   const void* cutoffs;  // one per query, stored by set_cutoff: lower scores are excluded
   Hit* hits;            // rows that are left, in the order of their tiles
   size_t hit_count;
@@ -40,6 +44,16 @@ struct ScreenTask {
   // Called with `context` when the next tile may not fit: it must empty the hits, and may raise cutoffs.
   void (*take_hits)(void* context);
   void* context;
+};
+
+// A search for the highest scores: one of each query among each few of the packed rows, none of which is padding.
+struct MaximaTask : TilePairs {
+  static constexpr size_t kFewest = 16;
+  size_t rows_each;                 // rows of a maximum: kFewest, or a larger power of two that divides row_tile
+  size_t first_query;               // query whose maxima come first, the first one of a tile
+  const uint32_t* first_row_tiles;  // of each tile of queries: the row tile whose maxima come first
+  float* maxima;                    // (queries of whole tiles, stride); a maximum replaces one that is lower
+  size_t stride;
 };
 
 // The arithmetics that rows can be screened in, from the finest to the fastest.
@@ -58,6 +72,7 @@ struct ScreenKernel {
   size_t dim_step;                    // dimensions that are multiplied at once: vectors are padded to multiples of it
   size_t query_tile;                  // queries of a tile; the same in all arithmetics of a table
   size_t row_tile;                    // rows of a tile; divides the largest row_tile of the table
+  size_t block_bytes;                 // bytes of packed queries that are best compared with each row together
   size_t (*query_bytes)(size_t dim);  // bytes of one packed vector, padding of its dimensions included
   size_t (*row_bytes)(size_t dim);
   // Packs `count` consecutive vectors, each times its scale, into tiles of query_tile or row_tile; missing
@@ -70,6 +85,8 @@ struct ScreenKernel {
   // Stores a cutoff that excludes no score of at least `value`.
   void (*set_cutoff)(void* cutoffs, size_t query, float value);
   void (*screen)(ScreenTask& task);
+  // Null where the instruction set has no kernel for it.
+  void (*maxima)(const MaximaTask& task);
 };
 
 // A query and a row, by their numbers.

@@ -1,7 +1,7 @@
 // Makes the table of the including instruction set from the kernels that it has: those of fused_screen.inl, or its own.
 //
 // A kernel is a Packing with Numbers, the arithmetic that it packs, whose Number is that of its cutoffs, and with
-// kRows, screen() and set_cutoff().
+// kRows, kBlockBytes, screen() and set_cutoff(). It may have maxima().
 
 #include "exact_products.inl"
 #include "fused_screen.inl"
@@ -20,6 +20,7 @@ constexpr ScreenKernel screen_kernel() {
   kernel.dim_step = Each::kGroup;
   kernel.query_tile = Kernel::kQueries;
   kernel.row_tile = Kernel::kRows;
+  kernel.block_bytes = Kernel::kBlockBytes;
   kernel.query_bytes = &Kernel::query_bytes;
   kernel.row_bytes = &Kernel::row_bytes;
   kernel.pack_queries = &Kernel::pack_queries;
@@ -27,6 +28,7 @@ constexpr ScreenKernel screen_kernel() {
   kernel.cutoff_bytes = sizeof(Number);
   kernel.set_cutoff = &Kernel::set_cutoff;
   kernel.screen = &Kernel::screen;
+  if constexpr (requires { &Kernel::maxima; }) kernel.maxima = &Kernel::maxima;
   return kernel;
 }
 

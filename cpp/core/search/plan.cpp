@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::size_t kScoredBlock = 16;                       // queries that are scored together
 constexpr double kFloat64 = 8.0;                               // time of a product in float64, relative to float32
-constexpr std::size_t kBlockBytes = std::size_t{256} << 10;    // bytes of a block's packed queries: half an L2 cache
 constexpr std::size_t kCandidateBytes = std::size_t{8} << 20;  // bytes of a block's candidate lists
 constexpr std::size_t kPartialBytes = std::size_t{32} << 20;   // bytes of the best rows of all shards, before the merge
 constexpr std::size_t kRangeBlock =
@@ -59,7 +58,8 @@ SearchPlan plan_screened(const Search& search, const Ladder& ladder, const Layou
   const std::size_t count = search.queries.count(), k = std::max<std::size_t>(1, search.request.k);
   const std::size_t few =
       search.request.k == 0 ? kRangeBlock : kCandidateBytes / BlockSearch::candidate_bytes(layout.cell_rows(), k);
-  const std::size_t most = std::min(kBlockBytes / screen.kernel().query_bytes(screen.packed_dim()), few) / tile * tile;
+  const std::size_t most =
+      std::min(screen.kernel().block_bytes / screen.kernel().query_bytes(screen.packed_dim()), few) / tile * tile;
   SearchPlan plan;
   plan.work = work_of(search);
   const std::size_t threads = threads_for(plan.work, search), tasks = kTasksPerThread * threads;
