@@ -24,6 +24,7 @@
 #include "search/cell_visits.h"
 #include "search/comparison.h"
 #include "search/exact_scorer.h"
+#include "search/first_thresholds.h"
 #include "search/guesses.h"
 #include "search/place_set.h"
 #include "search/placed_queries.h"
@@ -474,6 +475,86 @@ void refuted_guesses_lose_no_neighbour() {
   }
 }
 
+bool finds_maxima() { return select_kernels().of(Arithmetic::int8).maxima != nullptr; }
+
+// Thresholds that are found before any row is listed.
+void first_thresholds_are_reached() {
+  if (!finds_maxima()) return;
+  const std::size_t rows = 6000, queries = 70, dim = 24;
+  for (const std::size_t k : {1, 10, 90}) {
+    for (const bool among_themselves : {false, true}) {
+      Problem problem(rows, queries, dim, k, 0.5f, 6);
+      const Ladder ladder = problem.make_ladder();
+      std::vector<std::uint32_t> own(queries);
+      std::iota(own.begin(), own.end(), 50u);
+      const Queries same(problem.values.data() + 50 * dim, problem.norms.data() + 50, queries, dim);
+      Search search{problem.kernels,
+                    problem.view,
+                    among_themselves ? same : *problem.batch,
+                    problem.request,
+                    among_themselves ? own.data() : nullptr,
+                    problem.statistics};
+      check(FirstThresholds::possible(search, ladder, 1), "tiles find maxima");
+      const PlacedQueries placed(search, *problem.layout);
+      std::vector<float> vectors;
+      std::vector<double> norms;
+      for (const std::size_t query : placed.queries) {
+        vectors.insert(vectors.end(), search.queries.vector(query), search.queries.vector(query) + dim);
+        norms.push_back(search.queries.squared_norms()[query]);
+      }
+      TileLadder tiles(search, ladder, *problem.layout);
+      tiles.start(vectors.data(), norms.data(), queries);
+      const std::size_t cells = (rows + problem.layout->cell_rows() - 1) / problem.layout->cell_rows();
+      CellVisits visits(*problem.layout, ladder.cheapest().kernel().query_tile);
+      visits.start(placed, 0, queries, {0, cells});
+      FirstThresholds first(search, ladder, *problem.layout);
+      const std::size_t compared = first.raise(visits, {0, cells}, tiles);
+      check(compared > 0 && compared < cells, "the full cells around a tile's place are compared, " +
+                                                  std::to_string(compared) + " of " + std::to_string(cells));
+      std::size_t too_high = 0, useful = 0;
+      for (std::size_t q = 0; q < queries; ++q) {
+        std::size_t reaching = 0;
+        for (std::size_t row = 0; row < rows; ++row) {
+          const double similarity =
+              reference::reference_similarity(vectors.data() + q * dim, problem.values.data() + row * dim, dim);
+          reaching +=
+              search.admits(placed.queries[q], static_cast<std::uint32_t>(row)) && similarity >= tiles.thresholds()[q]
+                  ? 1
+                  : 0;
+        }
+        too_high += reaching < k ? 1 : 0;
+        useful += reaching < rows / 4 ? 1 : 0;
+      }
+      check(too_high == 0, "first thresholds are reached by k rows, but " + std::to_string(too_high));
+      check(useful > queries * 9 / 10, "and not by most of the others, of queries " + std::to_string(useful));
+    }
+  }
+}
+
+// Where rows are not admitted, known or cannot be bounded from below, their maxima say nothing.
+void first_thresholds_know_when_they_say_nothing() {
+  if (!finds_maxima()) return;
+  Problem problem(3000, 20, 24, 5, 0.5f);
+  const Ladder ladder = problem.make_ladder();
+  std::vector<double> known(20, -kInfinity);
+  problem.request.at_least = known.data();
+  check(FirstThresholds::possible(*problem.search, ladder, 1), "nothing is known of the neighbours");
+  check(!FirstThresholds::possible(*problem.search, ladder, 20), "each shard has enough rows for its maxima");
+  known[7] = 0.5;
+  check(!FirstThresholds::possible(*problem.search, ladder, 1), "a threshold is known");
+  problem.request.at_least = nullptr;
+  const std::vector<std::uint8_t> flags(3000, 1);
+  problem.request.allowed = flags.data();
+  check(!FirstThresholds::possible(*problem.search, ladder, 1), "rows may be left out");
+  problem.request.allowed = nullptr;
+  Search behind = *problem.search;
+  behind.only_behind = true;
+  check(!FirstThresholds::possible(behind, ladder, 1), "rows before a query are left out");
+  Ladder in_float = problem.make_ladder();
+  in_float.begins_on = 1;
+  check(!FirstThresholds::possible(*problem.search, in_float, 1), "float32 has no kernel for maxima");
+}
+
 // A look finds rows of the part, and never more of it than there are: k may be nearly half of the rows.
 void looks_find_rows_that_are_near() {
   for (const std::size_t k : {5, 300, 2499}) {
@@ -677,6 +758,8 @@ int main() {
     values_of_a_rank_are_found_by_counting();
     guesses_are_reached();
     refuted_guesses_lose_no_neighbour();
+    first_thresholds_are_reached();
+    first_thresholds_know_when_they_say_nothing();
     looks_find_rows_that_are_near();
     scorers_give_the_contracts_similarities();
     tiles_stand_on_rungs();

@@ -22,7 +22,7 @@ std::size_t BlockSearch::candidate_bytes(std::size_t cell_rows, std::size_t k) {
 }
 
 BlockSearch::BlockSearch(const Search& search, const Ladder& ladder, const Layout& layout)
-    : ScreenedBlock(search, ladder, layout) {}
+    : ScreenedBlock(search, ladder, layout), first_thresholds_(search, ladder, layout) {}
 
 void BlockSearch::look(const PlacedQueries& placed, std::size_t begin, std::size_t end, Window cells,
                        Answers& answers) {
@@ -37,7 +37,9 @@ void BlockSearch::search(const PlacedQueries& placed, std::size_t begin, std::si
   start(placed, begin, end, cells);
   score_unscreened(cells);
   const std::size_t all = cells.end - cells.begin, cell_rows = layout_.cell_rows();
-  for (std::size_t width = first_width(search_.request.k, cell_rows); width < all / 2; width *= kWiden) {
+  const std::size_t compared = search_.blocks_find_thresholds ? first_thresholds_.raise(visits_, cells, ladder_) : 0;
+  const std::size_t first = std::max(first_width(search_.request.k, cell_rows), compared);
+  for (std::size_t width = first; width < all / 2; width *= kWiden) {
     visit(width, answers);
     second_.score_some(std::min(all, width * kWiden) * cell_rows);
     choice_.climb();

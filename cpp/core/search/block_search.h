@@ -13,6 +13,7 @@
 #include "layout/layout.h"
 #include "screening/ladder.h"
 #include "search/answers.h"
+#include "search/first_thresholds.h"
 #include "search/rescoring.h"
 #include "search/screened_block.h"
 #include "search/search.h"
@@ -42,6 +43,8 @@ class BlockSearch : ScreenedBlock<Rescoring> {
   void hand_over(std::size_t shard, Answers& answers);
   void visit(std::size_t width, Answers& answers);
   void exchange_thresholds(Answers& answers);
+
+  FirstThresholds first_thresholds_;
 };
 
 }  // namespace latentknn

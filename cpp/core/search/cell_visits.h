@@ -34,6 +34,12 @@ class CellVisits {
   // Counts the cells that a tile wanted before the last widening, with those that it could skip.
   std::size_t visited(std::size_t tile) const;
 
+  // Returns so many cells around the place of a tile's middle query.
+  Window around_tile(std::size_t tile, std::size_t width) const {
+    const std::size_t first = tile * query_tile_, end = std::min(first + query_tile_, homes_.size());
+    return around(homes_[(first + end) / 2], width);
+  }
+
   // Wants so many cells around each query's own, except those that were wanted before.
   void widen(std::size_t width);
 

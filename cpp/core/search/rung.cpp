@@ -55,6 +55,16 @@ void Rung::set_threshold(std::size_t q, double threshold) {
                               value > -std::numeric_limits<double>::max() ? round_down(value) : -kInfinity);
 }
 
+void Rung::find_maxima(MaximaTask& task) const {
+  task.queries = packed_queries_.data();
+  task.query_count = count_;
+  task.rows = screen_.packed_rows();
+  task.row_count = rows_.count;
+  task.first_row = 0;
+  task.dim = screen_.packed_dim();
+  kernel().maxima(task);
+}
+
 void Rung::want(std::size_t cell, std::size_t query_tile) {
   const auto end = static_cast<std::uint32_t>(query_tiles_.size());
   if (wanted_.empty() || wanted_.back().cell != cell) wanted_.push_back({cell, end, end});

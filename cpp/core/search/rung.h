@@ -41,6 +41,13 @@ class Rung {
   // Whether scores of query q bound similarities from below.
   bool bounds_below(std::size_t q) const { return bounds_[q].width < std::numeric_limits<double>::infinity(); }
 
+  // Whether maxima() can be called: the rows are packed and the kernel can find them.
+  bool finds_maxima() const { return screen_.keeps_rows() && kernel().maxima != nullptr; }
+  // Finds the highest scores of some tiles of queries. The task has everything but the operands.
+  void find_maxima(MaximaTask& task) const;
+  // Whether the score of a row says anything about it.
+  static bool says_something(float score) { return score != Screen::kUnscreened; }
+
   void set_threshold(std::size_t q, double threshold);
 
   // Asks for a tile of queries to be compared with a cell. Cells come in ascending order.

@@ -8,6 +8,7 @@
 #include "platform/thread_pool.h"
 #include "search/answers.h"
 #include "search/block_search.h"
+#include "search/first_thresholds.h"
 #include "search/guesses.h"
 #include "search/placed_queries.h"
 #include "search/plan.h"
@@ -103,13 +104,15 @@ void search_some(const Search& search, const std::size_t* which, std::size_t cou
 }  // namespace
 
 void screened_search(const Search& search, const Ladder& ladder, const Layout& layout) {
-  Search guessed = search;
+  Search begun = search;
   std::vector<double> guesses;
   if (search.guesses == nullptr) {
-    guesses = guess_thresholds(search, layout);
-    if (!guesses.empty()) guessed.guesses = guesses.data();
+    begun.blocks_find_thresholds =
+        FirstThresholds::possible(search, ladder, plan_screened(search, ladder, layout).shards);
+    if (!begun.blocks_find_thresholds) guesses = guess_thresholds(search, layout);
+    if (!guesses.empty()) begun.guesses = guesses.data();
   }
-  const std::vector<std::size_t> refuted = search_blocks(guessed, ladder, layout);
+  const std::vector<std::size_t> refuted = search_blocks(begun, ladder, layout);
   for (std::size_t begin = 0; begin < refuted.size(); begin += kAgainAtOnce) {
     search_some(search, refuted.data() + begin, std::min(kAgainAtOnce, refuted.size() - begin), ladder, layout);
   }

@@ -21,7 +21,8 @@ struct Search {
   SearchStatistics& statistics;
   // Each query has a guess, a similarity that k rows probably reach (guesses.h), unless this is null.
   const double* guesses = nullptr;
-  bool only_behind = false;  // whether a query that is a row finds no row before it either
+  bool blocks_find_thresholds = false;  // whether each block of queries finds its first thresholds (first_thresholds.h)
+  bool only_behind = false;             // whether a query that is a row finds no row before it either
 
   // The similarity that neighbours of a query have at least.
   double at_least(std::size_t query) const {

@@ -1,0 +1,135 @@
+#include "search/first_thresholds.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "choice/costs.h"
+#include "platform/thread_pool.h"
+#include "search/value_of_rank.h"
+
+namespace latentknn {
+namespace {
+
+constexpr float kLowest = -std::numeric_limits<float>::infinity();
+constexpr std::size_t kMaximaBytes = std::size_t{512} << 10;  // bytes of maxima that are found together
+constexpr std::size_t kFewMaxima = 4;                         // maxima for each neighbour: k rows hardly share so many
+
+// Of m neighbours, a search lists c m log(n / r) rows in vain after r rows were compared. It costs least where
+// r = c m times the cost of listing over that of comparing. This is the measured best of c times the cost of listing.
+constexpr double kListed = 1500.0;
+
+std::size_t rows_to_compare(const Screen& screen, std::size_t rank) {
+  return static_cast<std::size_t>(kListed / costs::compared_row(screen.kernel(), screen.packed_dim()) *
+                                  static_cast<double>(rank));
+}
+
+// Returns the largest number of rows of a maximum that leaves several times as many maxima as neighbours.
+std::size_t rows_of_maximum(std::size_t rows, std::size_t rank, std::size_t row_tile) {
+  std::size_t each = MaximaTask::kFewest;
+  while (2 * each <= row_tile && rows / (2 * each) >= kFewMaxima * rank) each *= 2;
+  return each;
+}
+
+// Returns how many rows a query finds, with itself where it is a row.
+std::size_t rank_in(const Search& search) { return search.request.k + (search.own_rows == nullptr ? 0 : 1); }
+
+// Returns the least of the values that reach `reached`. There may be a wide gap below it.
+float least_of(const std::vector<float>& values, float reached) {
+  float least = std::numeric_limits<float>::infinity();
+  for (const float value : values) least = std::min(least, value >= reached ? value : least);
+  return least;
+}
+
+const Screen& first_screen(const Ladder& ladder) { return *ladder.screens[ladder.begins_on]; }
+
+}  // namespace
+
+bool FirstThresholds::possible(const Search& search, const Ladder& ladder, std::size_t shards) {
+  const Screen& screen = first_screen(ladder);
+  if (!screen.keeps_rows() || screen.kernel().maxima == nullptr || ladder.begins_on < ladder.whole) return false;
+  if (search.request.allowed != nullptr || search.only_behind) return false;
+  if (search.rows.count / shards / MaximaTask::kFewest < kFewMaxima * rank_in(search)) return false;
+  const double* const known = search.request.at_least;
+  const auto is_finite = [](double value) { return std::isfinite(value); };
+  return known == nullptr || std::none_of(known, known + search.queries.count(), is_finite);
+}
+
+FirstThresholds::FirstThresholds(const Search& search, const Ladder& ladder, const Layout& layout)
+    : search_(search),
+      layout_(layout),
+      row_tiles_(layout.cell_rows() / first_screen(ladder).kernel().row_tile),
+      rank_(rank_in(search)),
+      most_(rows_to_compare(first_screen(ladder), rank_) / layout.cell_rows()) {}
+
+std::size_t FirstThresholds::raise(const CellVisits& visits, Window cells, TileLadder& ladder) {
+  // The last cell of all may have fewer rows.
+  cells.end = std::min(cells.end, search_.rows.count / layout_.cell_rows());
+  // A block may begin on a finer rung than the search.
+  const Rung& rung = ladder.rung(ladder.rung_of(0));
+  if (cells.begin >= cells.end || !rung.finds_maxima()) return 0;
+  const std::size_t width = std::min(most_, cells.end - cells.begin), rows = width * layout_.cell_rows();
+  const std::size_t each = rows_of_maximum(rows, rank_, rung.kernel().row_tile);
+  if (rows / each < rank_) return 0;
+  const std::size_t tile_bytes = ladder.end(0) * (rows / each) * sizeof(float);
+  const std::size_t together = std::max<std::size_t>(1, kMaximaBytes / tile_bytes);
+  for (std::size_t tile = 0; tile < ladder.tiles(); tile += together) {
+    ThreadPool::check_interrupt();
+    raise(visits, cells, ladder, {tile, std::min(tile + together, ladder.tiles()), width, each});
+  }
+  return width;
+}
+
+void FirstThresholds::raise(const CellVisits& visits, Window cells, TileLadder& ladder, Some some) {
+  const Rung& rung = ladder.rung(ladder.rung_of(some.begin));
+  const std::size_t count = some.width * layout_.cell_rows() / some.rows_each, first_query = ladder.first(some.begin);
+  const std::size_t padded = (some.end - some.begin) * rung.kernel().query_tile;
+  visit_cells(visits, cells, some);
+  maxima_.resize(padded * count);
+  std::fill_n(maxima_.data(), padded * count, kLowest);
+  MaximaTask task{};
+  task.visits = visits_.data();
+  task.visit_count = visits_.size();
+  task.query_tiles = query_tiles_.data();
+  task.rows_each = some.rows_each;
+  task.first_query = first_query;
+  task.first_row_tiles = first_row_tiles_.data();
+  task.maxima = maxima_.data();
+  task.stride = count;
+  rung.find_maxima(task);
+  bounds_.resize(count);
+  for (std::size_t q = first_query; q < ladder.end(some.end - 1); ++q) {
+    const float* const scores = maxima_.data() + (q - first_query) * count;
+    for (std::size_t i = 0; i < count; ++i) {
+      bounds_[i] = Rung::says_something(scores[i]) ? rung.candidate(q, scores[i], 0).lower : kLowest;
+    }
+    const float reached = value_of_rank(search_.kernels, bounds_.data(), count, rank_, ladder.thresholds()[q]);
+    ladder.raise_threshold(q, static_cast<double>(least_of(bounds_, reached)));
+  }
+}
+
+// Visits the cells around the places of the tiles. Tiles are in the order of their places, so that those which visit a
+// cell follow each other.
+void FirstThresholds::visit_cells(const CellVisits& visits, Window cells, Some some) {
+  const auto begin_of = [&](std::size_t tile) {
+    return std::min(visits.around_tile(tile, some.width).begin, cells.end - some.width);
+  };
+  query_tiles_.resize(some.end);
+  first_row_tiles_.resize(some.end);
+  for (std::size_t tile = some.begin; tile < some.end; ++tile) {
+    query_tiles_[tile] = static_cast<std::uint32_t>(tile);
+    first_row_tiles_[tile] = static_cast<std::uint32_t>(begin_of(tile) * row_tiles_);
+  }
+  visits_.clear();
+  std::size_t from = some.begin, to = some.begin;
+  for (std::size_t cell = begin_of(some.begin); cell < begin_of(some.end - 1) + some.width; ++cell) {
+    while (to < some.end && begin_of(to) <= cell) ++to;
+    while (from < to && begin_of(from) + some.width <= cell) ++from;
+    for (std::size_t i = 0; i < row_tiles_ && from < to; ++i) {
+      visits_.push_back({static_cast<std::uint32_t>(cell * row_tiles_ + i), static_cast<std::uint32_t>(from),
+                         static_cast<std::uint32_t>(to)});
+    }
+  }
+}
+
+}  // namespace latentknn
