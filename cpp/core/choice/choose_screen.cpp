@@ -33,6 +33,10 @@ constexpr double kWorthFewBits = 0.87;
 constexpr double kWorthFourTimes = 0.7;
 constexpr double kWorthBoth = 0.85;
 
+// A subspace bounds similarities from above only, so that thresholds come from exact scores alone. Until they do, it
+// leaves more than is predicted, by this factor, and more so the more neighbours are wanted.
+constexpr double kLeftUnbounded = 1.5;
+
 // The cost that rotating a query for 8 bits may have, as a share of the cost of its comparisons.
 constexpr double kTurned = 0.05;
 
@@ -47,7 +51,8 @@ Consideration consider(const KernelTable& kernels, const Forecast& forecast, std
   const double candidate = costs::left_row(dim) + costs::scored_row(dim);
   const double rows = reached * static_cast<double>(row_count);
   const ScreenKernel& kernel = kernels.of(forecast.arithmetic);
-  const double cost = rows * costs::compared_row(kernel, dims) + forecast.candidates * candidate;
+  const double left = forecast.candidates * (forecast.directions == 0 ? 1.0 : kLeftUnbounded);
+  const double cost = rows * costs::compared_row(kernel, dims) + left * candidate;
   const double plain =
       rows * costs::compared_row(kernels.of(Arithmetic::fp32), dim) + CandidateForecast::kNeighbours * candidate;
   return {kernel.name, dims, forecast.candidates, cost / plain};
