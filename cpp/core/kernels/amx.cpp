@@ -10,10 +10,10 @@ namespace latentknn {
 namespace {
 
 constexpr char kName[] = "amx";
-// Tiles of float32 and 16-bit integers are 16 queries x 16 rows, in 16 of the 32 registers: as many queries as in 8
-// bits.
+// Tiles of float32 and 16-bit integers are 16 queries x 32 rows, as many queries as in 8 bits. They are computed in two
+// passes, each in 16 of the 32 registers: one pass of 16 x 16 would load twice as much for a product.
 constexpr size_t kTileQueries = 16;
-constexpr size_t kTileVectors = 1;
+constexpr size_t kTileVectors = 2;
 
 #include "avx512.inl"
 

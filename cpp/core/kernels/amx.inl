@@ -31,7 +31,7 @@
 struct Int8 {
   static constexpr Arithmetic kArithmetic = Arithmetic::int8;
   // In hundreds of dimensions; storing and looking at a block's sums bounds it in 64 (costs::compared_row).
-  static constexpr double kGain = 24.0;
+  static constexpr double kGain = 21.0;
   using Number = int32_t;
   using Element = int8_t;
   static constexpr size_t kGroup = 64;

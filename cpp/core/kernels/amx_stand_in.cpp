@@ -11,7 +11,7 @@ namespace {
 
 constexpr char kName[] = "amx_stand_in";
 constexpr size_t kTileQueries = 16;
-constexpr size_t kTileVectors = 1;
+constexpr size_t kTileVectors = 2;
 
 #include "baseline.inl"
 

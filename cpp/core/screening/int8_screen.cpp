@@ -20,6 +20,12 @@ constexpr double kOutside = 0.02;  // similarities that may lie outside of the s
 constexpr double kLeftOut = 2e-4;  // share of rows that may stay unscreened
 constexpr double kLeastUnit = 9.0 * 0x1p-30;
 
+// Rounds a small number. std::nearbyint() is a call for each number where processors without SSE4.1 must be served.
+double nearest_integer(double x) {
+  constexpr double kNoFraction = 0x1.8p52;
+  return (x + kNoFraction) - kNoFraction;
+}
+
 double product(const double* a, const double* b, std::size_t count) {
   double sum = 0.0;
   for (std::size_t j = 0; j < count; ++j) sum += a[j] * b[j];
@@ -148,7 +154,7 @@ Int8Screen::Quantised Int8Screen::quantise(const double* vector, double step, do
   const double per_step = 1.0 / step;
   for (std::size_t j = 0; j < width_; ++j) {
     const double x = vector[j] - centre_[j];
-    const double whole = std::clamp(std::nearbyint(x * per_step), -largest, largest);
+    const double whole = nearest_integer(std::clamp(x * per_step, -largest, largest));
     const double rest = x - step * whole;
     integers[j] = static_cast<float>(whole);
     centred += x * x;
