@@ -93,7 +93,7 @@ Explanation Database::explain() const {
   if (largest == nullptr) return explanation;
   explanation.considered = largest->packing->considered;
   explanation.arithmetic = largest->packing->ladder.cheapest().kernel().name;
-  explanation.screened_dims = largest->packing->ladder.cheapest().packed_dim();
+  explanation.screened_dims = std::min(largest->packing->ladder.cheapest().packed_dim(), dim_);
   for (const Part& part : parts_) {
     if (!part.packing) continue;
     for (const std::uint32_t place : part.packing->ladder.unscreened_places()) {

@@ -16,6 +16,7 @@
 #include "database_cases.h"
 #include "isa.h"
 #include "layout/layout.h"
+#include "linear/rotation.h"
 #include "linear/subspace.h"
 #include "reference.h"
 #include "screening/int8_screen.h"
@@ -258,7 +259,7 @@ void bounds_hold() {
   for (const std::string& isa : latentknn::available_isas()) {
     setenv("LATENTKNN_ISA", isa.c_str(), 1);
     const latentknn::KernelTable& kernels = latentknn::select_kernels();
-    for (const std::size_t dim : std::initializer_list<std::size_t>{3, 17, 64, 300}) {
+    for (const std::size_t dim : std::initializer_list<std::size_t>{3, 17, 64, 101, 300}) {
       for (const std::string kind : {"mixed", "cone", "points", "equal"}) {
         std::vector<float> rows = make_rows(kRows, dim, 31), queries = make_rows(kQueries, dim, 32);
         if (kind != "mixed") {
@@ -294,6 +295,55 @@ void bounds_hold() {
         latentknn::PrincipalScreen principal(kernels, directions, dim);
         compare_bounds(principal, rows, queries, similarities, dim, what + " int16 of a subspace");
       }
+    }
+  }
+  unsetenv("LATENTKNN_ISA");
+}
+
+// Lengths of components, and of what lies between vectors, are those of real numbers up to the error that is promised.
+void rotations_are_orthonormal_and_flat() {
+  for (const std::string& isa : latentknn::available_isas()) {
+    setenv("LATENTKNN_ISA", isa.c_str(), 1);
+    for (const std::size_t dim : {1, 2, 3, 7, 17, 64, 101, 257, 784, 1021, 1536}) {
+      const latentknn::Rotation rotation(latentknn::select_kernels(), dim);
+      const std::string what = isa + " dim " + std::to_string(dim);
+      check(rotation.width() >= dim && rotation.width() <= dim + dim / 8 + 1, what + ": little padding");
+      // Random vectors, the same number everywhere, a slow wave, and nothing.
+      constexpr std::size_t kCount = 19;
+      std::vector<float> vectors = make_rows(kCount, dim, 35);
+      for (std::size_t j = 0; j < dim; ++j) {
+        vectors[j] = 3.0f;
+        vectors[dim + j] = static_cast<float>(std::cos(6.0 * static_cast<double>(j) / static_cast<double>(dim)));
+        vectors[2 * dim + j] = 0.0f;
+      }
+      std::vector<double> norms;
+      for (std::size_t i = 0; i < kCount; ++i) {
+        norms.push_back(reference_product(vectors.data() + i * dim, vectors.data() + i * dim, dim));
+      }
+      std::vector<float> turned(kCount * rotation.width());
+      rotation.rotate(vectors.data(), norms.data(), kCount, turned.data());
+      const auto product = [&](std::size_t a, std::size_t b) {
+        double sum = 0.0;
+        for (std::size_t j = 0; j < rotation.width(); ++j) {
+          sum += static_cast<double>(turned[a * rotation.width() + j]) *
+                 static_cast<double>(turned[b * rotation.width() + j]);
+        }
+        return sum;
+      };
+      bool kept = true;
+      const double moved = rotation.error() * (2.0 + rotation.error()) + 1e-12;
+      for (std::size_t a = 0; a < kCount; ++a) {
+        for (std::size_t b = 0; b < kCount; ++b) {
+          const double expected = reference_similarity(vectors.data() + a * dim, vectors.data() + b * dim, dim);
+          const bool itself = a == b && norms[a] > 0.0;
+          kept = kept && std::abs(product(a, b) - (itself ? 1.0 : expected)) <= moved;
+        }
+      }
+      check(kept, what + ": products are those of the vectors");
+      check(rotation.error() < 1e-3, what + ": and nearly exact");
+      float largest = 0.0f;
+      for (std::size_t j = 0; j < 2 * rotation.width(); ++j) largest = std::max(largest, std::abs(turned[j]));
+      check(dim < 64 || largest < 6.0 / std::sqrt(static_cast<double>(dim)), what + ": no component is large");
     }
   }
   unsetenv("LATENTKNN_ISA");
@@ -433,6 +483,7 @@ int main() {
   kernels_equal_the_reference();
   cells_out_of_reach_hold_nothing();
   bounds_hold();
+  rotations_are_orthonormal_and_flat();
   bounds_hold_where_scores_are_farthest_off();
   lists_are_shortened_rightly();
   unknown_isa_is_refused();

@@ -15,7 +15,7 @@ namespace latentknn {
 namespace {
 
 constexpr std::size_t kMaxDim = std::size_t{1} << 20;  // bounds are proven up to here
-// The second moments and the rotation have dim squared elements: in more dimensions they would outgrow the rows.
+// The second moments have dim squared elements: in more dimensions they would outgrow the rows.
 constexpr std::size_t kManyDims = 4096;
 constexpr std::size_t kSampleRows = 4096;
 constexpr std::size_t kMostDirections = 256;
@@ -37,8 +37,9 @@ constexpr double kWorthBoth = 0.85;
 // leaves more than is predicted, by this factor, and more so the more neighbours are wanted.
 constexpr double kLeftUnbounded = 1.5;
 
-// The cost that rotating a query for 8 bits may have, as a share of the cost of its comparisons.
-constexpr double kTurned = 0.05;
+// Where dim squared is a larger share of the cost of a query's comparisons, beginning in all dimensions does not pay
+// beside a subspace: rows are kept and queries packed twice.
+constexpr double kTwice = 0.05;
 
 // Whether screening in fewer bits than float32 is faster.
 bool is_fast(const KernelTable& kernels, Arithmetic arithmetic) {
@@ -171,11 +172,11 @@ Choice choose_by_cost(const KernelTable& kernels, const Rows& sample, std::size_
   const Forecast* const whole =
       cheapest(forecasts, choice.considered, [](const Forecast& each) { return each.directions == 0; });
   // Queries begin in all dimensions, where bounds hold from both sides if sums do not wrap. They begin in the subspace
-  // where there is one and rotating them for 8 bits in all dimensions takes too long. Queries that it does not suit
+  // where there is one and packing rows and queries in all dimensions too takes too long. Queries that it does not suit
   // then go on in all dimensions.
   const double compared = choice.reached * static_cast<double>(row_count) *
                           costs::compared_row(kernels.of(best->arithmetic), best->directions + 1);
-  const bool in_subspace = best->directions > 0 && static_cast<double>(dim * dim) > kTurned * compared;
+  const bool in_subspace = best->directions > 0 && static_cast<double>(dim * dim) > kTwice * compared;
   if (in_subspace) {
     add_from(Arithmetic::int16, UniformScreen::Packed::each_time, kernels, sample, choice.ladder);
   } else {

@@ -10,6 +10,7 @@
 #include "linear/matrix_product.h"
 #include "linear/unit_scales.h"
 #include "platform/thread_pool.h"
+#include "screening/turned_coordinates.h"
 #include "screening/uniform_screen.h"
 
 namespace latentknn {
@@ -96,7 +97,7 @@ double CandidateForecast::int8_error(std::size_t width) const {
     query_step *= std::sqrt(grow);
     row_step *= std::sqrt(grow);
   }
-  return std::sqrt(n / 12.0) * spread_ * (query_step + row_step) + 4.2 * Projection::error_of(dim_, width);
+  return std::sqrt(n / 12.0) * spread_ * (query_step + row_step) + TurnedCoordinates::slack_of(dim_, width);
 }
 
 double CandidateForecast::share(std::size_t count) const {

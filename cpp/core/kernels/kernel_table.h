@@ -106,6 +106,18 @@ struct PairTask {
   size_t count;
 };
 
+// A multiplication of lines of numbers by a matrix. Each group has `size` lines, which stand `stride` lines apart; groups
+// fill all of `size` * `groups` lines. A line of `out` is the sum of a line of the matrix with the lines of its group.
+struct LineTask {
+  static constexpr size_t kLine = 16;
+  const float* matrix;  // (size, size), symmetric
+  size_t size;
+  size_t stride;
+  size_t groups;
+  const float* in;  // (lines, kLine)
+  float* out;       // as `in`, somewhere else
+};
+
 // The reach of a query q: cells whose centre c and angle m have c q + base >= cosine cos m - sine sin m.
 struct Reach {
   float cosine;
@@ -120,6 +132,7 @@ struct KernelTable {
   // all of query_tiles * query_tile queries and row_tiles * row_tile rows.
   void (*add_products)(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim,
                        float* out, size_t stride);
+  void (*multiply_lines)(const LineTask& task);
   // Sets marks[g * count + j] to whether any query of tile g reaches cell j. It takes the products of queries and
   // centres, (query_tiles * query_tile, count), and the cosines and sines of the cells' angles.
   void (*mark_reached)(const float* products, const Reach* reaches, size_t query_tiles, const float* cosines,

@@ -5,6 +5,7 @@
 
 #include "exact_products.inl"
 #include "fused_screen.inl"
+#include "line_products.inl"
 
 template <class Kernel>
 constexpr ScreenKernel screen_kernel() {
@@ -52,6 +53,7 @@ constexpr KernelTable table_of() {
   table.name = kName;
   ((table.screens[static_cast<size_t>(Kernels::Numbers::kArithmetic)] = screen_kernel<Kernels>()), ...);
   table.add_products = &add_products;
+  table.multiply_lines = &multiply_lines;
   table.mark_reached = &mark_reached;
   table.count_at_least = &count_at_least;
   table.dot_products = &dot_products;

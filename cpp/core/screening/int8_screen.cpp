@@ -4,8 +4,6 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <numbers>
-#include <random>
 #include <utility>
 
 #include "platform/thread_pool.h"
@@ -31,8 +29,6 @@ double product(const double* a, const double* b, std::size_t count) {
   for (std::size_t j = 0; j < count; ++j) sum += a[j] * b[j];
   return sum;
 }
-
-double length(const double* a, std::size_t count) { return std::sqrt(product(a, a, count)); }
 
 // Finds the number that a share of so many numbers exceeds. They come one by one, and only the largest stay.
 class QuantileAbove {
@@ -69,84 +65,15 @@ class QuantileAbove {
 
 }  // namespace
 
-struct Int8Screen::Rotation {
-  std::vector<float> directions;  // D
-  std::vector<double> tail;       // l, empty where there is none
-  double leak = 0.0;              // |D^T l|
-
-  // Hartley's matrix has (cos + sin) (2 pi i j / n) / sqrt(n) at (i, j). It is symmetric and orthonormal, and stays
-  // orthonormal with signs.
-  Rotation(const std::vector<float>& principal, std::size_t dim) {
-    const std::size_t inside = principal.empty() ? dim : principal.size() / dim;
-    const std::size_t n = principal.empty() ? dim : inside + 1;
-    std::vector<double> by_angle(n);
-    for (std::size_t i = 0; i < n; ++i) {
-      const double angle = 2.0 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(n);
-      by_angle[i] = (std::cos(angle) + std::sin(angle)) / std::sqrt(static_cast<double>(n));
-    }
-    std::mt19937 random(0);
-    std::vector<double> signs(n);
-    for (double& sign : signs) sign = random() % 2 == 0 ? 1.0 : -1.0;
-    const auto element = [&](std::size_t i, std::size_t j) { return signs[j] * by_angle[i * j % n]; };
-    directions.resize(n * dim);
-    std::vector<double> line(dim);
-    for (std::size_t i = 0; i < n; ++i) {
-      ThreadPool::check_interrupt();
-      if (principal.empty()) {
-        for (std::size_t j = 0; j < dim; ++j) line[j] = element(i, j);
-      } else {
-        std::fill(line.begin(), line.end(), 0.0);
-        for (std::size_t p = 0; p < inside; ++p) {
-          const double weight = element(i, p);
-          for (std::size_t j = 0; j < dim; ++j) line[j] += weight * static_cast<double>(principal[p * dim + j]);
-        }
-      }
-      for (std::size_t j = 0; j < dim; ++j) directions[i * dim + j] = static_cast<float>(line[j]);
-    }
-    if (principal.empty()) return;
-    for (std::size_t i = 0; i < n; ++i) tail.push_back(element(i, inside));
-    std::vector<double> across(dim, 0.0);
-    for (std::size_t i = 0; i < n; ++i) {
-      ThreadPool::check_interrupt();
-      for (std::size_t j = 0; j < dim; ++j) across[j] += tail[i] * static_cast<double>(directions[i * dim + j]);
-    }
-    leak = length(across.data(), dim) * kSlack + static_cast<double>(n * dim) * 0x1p-53;
-  }
-};
-
 Int8Screen::Int8Screen(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim,
                        const Rows& sample)
-    : Int8Screen(kernels, Rotation(directions, dim), dim, sample) {}
-
-Int8Screen::Int8Screen(const KernelTable& kernels, const Rotation& rotation, std::size_t dim, const Rows& sample)
     : kernels_(kernels),
       dim_(dim),
-      width_(rotation.directions.size() / dim),
-      tail_(!rotation.tail.empty()),
-      tail_direction_(rotation.tail),
-      projection_(kernels, rotation.directions, dim, rotation.tail),
+      coordinates_(kernels, directions, dim),
+      width_(coordinates_.width()),
+      slack_((coordinates_.slack() + (kernels.of(Arithmetic::int8).wraps ? 0.0 : 9.0 * 0x1p-24)) * kSlack),
       steps_{static_cast<double>(kernels.of(Arithmetic::int8).query_largest)} {
-  const double w = projection_.orthogonality_error();
-  const double moved = projection_.error();
-  slack_ = (w + 2.0 * moved * (1.0 + w) + moved * moved + 2.2 * (rotation.leak + moved) +
-            (static_cast<double>(dim) + 16.0) * 0x1p-53 + 0x1p-40 +
-            (kernels.of(Arithmetic::int8).wraps ? 0.0 : 9.0 * 0x1p-24)) *
-           kSlack;
   choose_steps(sample);
-}
-
-std::vector<double> Int8Screen::coordinates(const float* vectors, const double* squared_norms,
-                                            std::size_t count) const {
-  const Projection::Result projected = projection_.project(vectors, squared_norms, count);
-  std::vector<double> result(count * width_);
-  for (std::size_t i = 0; i < count; ++i) {
-    const float* from = projected.coordinates.data() + i * projected.stride;
-    double* to = result.data() + i * width_;
-    for (std::size_t j = 0; j < width_; ++j) to[j] = static_cast<double>(from[j]);
-    if (!tail_) continue;
-    for (std::size_t j = 0; j < width_; ++j) to[j] += projected.outside[i] * tail_direction_[j];
-  }
-  return result;
 }
 
 Int8Screen::Quantised Int8Screen::quantise(const double* vector, double step, double largest, float* integers) const {
@@ -170,7 +97,7 @@ void Int8Screen::choose_steps(const Rows& sample) {
   all.reserve(sample.count * width_);
   for (std::size_t first = 0; first < sample.count; first += kRowsAtOnce) {
     const std::size_t some = std::min(kRowsAtOnce, sample.count - first);
-    const std::vector<double> part = coordinates(sample.values + first * dim_, sample.squared_norms + first, some);
+    const std::vector<double> part = coordinates_.of(sample.values + first * dim_, sample.squared_norms + first, some);
     all.insert(all.end(), part.begin(), part.end());
   }
   centre_.assign(width_, 0.0);
@@ -288,7 +215,7 @@ void Int8Screen::pack_rows(const float* rows, const double* squared_norms, std::
   const double centre_squared = product(centre_.data(), centre_.data(), width_);
   for (std::size_t begin = 0; begin < count; begin += kRowsAtOnce) {
     const std::size_t part = std::min(kRowsAtOnce, count - begin);
-    const std::vector<double> all = coordinates(rows + begin * dim_, squared_norms + begin, part);
+    const std::vector<double> all = coordinates_.of(rows + begin * dim_, squared_norms + begin, part);
     for (std::size_t i = 0; i < part; ++i) {
       const Quantised row = quantise(all.data() + i * width_, steps_.row, kRowLargest, integers.data() + i * width_);
       const double start = std::nearbyint((row.along_centre - centre_squared) * score_scale()) - steps_.shift;
@@ -311,10 +238,10 @@ void Int8Screen::pack_queries(const float* queries, const double* squared_norms,
   std::vector<float> integers(kRowsAtOnce * width_);
   const std::vector<double> ones(kRowsAtOnce, 1.0);
   const double unit = steps_.query * steps_.row;
-  const bool two_sided = !tail_ && !kernel().wraps;
+  const bool two_sided = !coordinates_.in_subspace() && !kernel().wraps;
   for (std::size_t begin = 0; begin < count; begin += kRowsAtOnce) {
     const std::size_t part = std::min(kRowsAtOnce, count - begin);
-    const std::vector<double> all = coordinates(queries + begin * dim_, squared_norms + begin, part);
+    const std::vector<double> all = coordinates_.of(queries + begin * dim_, squared_norms + begin, part);
     for (std::size_t i = 0; i < part; ++i) {
       const Quantised query =
           quantise(all.data() + i * width_, steps_.query, steps_.query_largest, integers.data() + i * width_);

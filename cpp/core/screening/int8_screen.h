@@ -1,19 +1,7 @@
 // Screens in 8-bit integers, with the measured error of each query.
 //
-// Coordinates. Either all dimensions are kept, or the principal subspace of P (p directions) and, as one more
-// coordinate, the length t outside of it: q x <= (P q) (P x) + t_q t_x by Cauchy-Schwarz. H, the orthonormal Hartley
-// matrix with a random sign for each of its columns, rotates the n coordinates, so that no component is much larger than
-// the others and all use the few bits equally. Without the signs it would gather the low frequencies of images in a few
-// components. H and P act together: with D = H (P, 0), the coordinates are y = D x + l t, where l is the last column of
-// H. Where all dimensions are kept, D = H, and there is no t.
-//
-// Rotated coordinates. G = D^T D nearly is a projector: D D^T = I - l l^T + (at most w). So I - G + w is
-// positive semidefinite, and with t = sqrt(1 - |D x|^2 + w), for vectors of length 1,
-//     q x <= (D q) (D x) + t_q t_x + w,
-// and y_q y_x differs from that by t (D x) l <= 1.1 |D^T l| for either vector. Rounding moves D x by at most B
-// (projection.h), which t allows for, and D q D x with it by at most 2 B (1 + w) + B^2. Together:
-//     q x <= y_q y_x + slack,    slack = w + 2 B (1 + w) + B^2 + 2.2 (|D^T l| + B) + (d + 16) 2^-53 + 2^-40.
-// Where sums have 32 bits (below) it is 9 * 2^-24 more. Without a tail the same differences bound q x from below.
+// Coordinates. y_q and y_x are those of TurnedCoordinates, with its slack: q x <= y_q y_x + slack. Where sums have 32
+// bits (below) the slack is 9 * 2^-24 more.
 //
 // Integers. With a centre m and steps A, B', write y_q = m + A a + r_q, y_x = m + B' b + r_x, where a has
 // integers up to ScreenKernel::query_largest, 63 or 127, and b up to 127. Then
@@ -36,10 +24,10 @@
 #include <limits>
 #include <mutex>
 
-#include "linear/projection.h"
 #include "platform/aligned_buffer.h"
 #include "rows/rows.h"
 #include "screening/screen.h"
+#include "screening/turned_coordinates.h"
 
 namespace latentknn {
 
@@ -49,7 +37,7 @@ class Int8Screen final : public Screen {
   // the sample.
   Int8Screen(const KernelTable& kernels, const std::vector<float>& directions, std::size_t dim, const Rows& sample);
 
-  const char* name() const override { return tail_ ? "pca" : "int8"; }
+  const char* name() const override { return coordinates_.in_subspace() ? "pca" : "int8"; }
   const ScreenKernel& kernel() const override { return kernels_.of(Arithmetic::int8); }
   std::size_t packed_dim() const override { return width_; }
   double score_scale() const override { return 1.0 / (steps_.query * steps_.row); }
@@ -61,7 +49,6 @@ class Int8Screen final : public Screen {
                     ScoreBound* bounds) const override;
 
  private:
-  struct Rotation;
   struct Quantised {
     double length;    // length of the centred vector
     double kept;      // length of the part that the integers stand for
@@ -88,8 +75,6 @@ class Int8Screen final : public Screen {
     std::mutex mutex;
   };
 
-  Int8Screen(const KernelTable& kernels, const Rotation& rotation, std::size_t dim, const Rows& sample);
-  std::vector<double> coordinates(const float* vectors, const double* squared_norms, std::size_t count) const;
   Quantised quantise(const double* vector, double step, double largest, float* integers) const;
   void choose_steps(const Rows& sample);
   void fit_sixteen_bits(const std::vector<double>& sample, std::size_t count);
@@ -100,10 +85,8 @@ class Int8Screen final : public Screen {
 
   const KernelTable& kernels_;
   std::size_t dim_;
+  TurnedCoordinates coordinates_;
   std::size_t width_;
-  bool tail_;
-  std::vector<double> tail_direction_;  // l
-  Projection projection_;
   double slack_;
   std::vector<double> centre_;
   Steps steps_;
