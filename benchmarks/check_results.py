@@ -42,13 +42,15 @@ def test_the_tables_of_searches_show_these_results() -> None:
     assert generated_part(speed_tables.README, speed_tables.WRITER) == speed_tables.page_tables()
 
 
-def test_the_table_of_hostile_data_shows_these_results() -> None:
-    lines = _read(RESULTS / "zen4" / "hostile.json")["lines"]
+@pytest.mark.parametrize("machine", ["zen4", "amx"])
+def test_the_table_of_hostile_data_shows_these_results(machine: str) -> None:
+    lines = _read(RESULTS / machine / "hostile.json")["lines"]
     assert hostile_tables.summary(list(lines.values())) in speed_tables.README.read_text()
 
 
-def test_the_table_of_instruction_sets_shows_these_results() -> None:
-    content = _read(RESULTS / "zen4" / "instruction_sets.json")
+@pytest.mark.parametrize("machine", ["zen4", "amx"])
+def test_the_table_of_instruction_sets_shows_these_results(machine: str) -> None:
+    content = _read(RESULTS / machine / "instruction_sets.json")
     shown = instruction_sets.results_table(content["about"], content["lines"])
     assert shown in speed_tables.README.read_text()
 
