@@ -93,6 +93,7 @@ Explanation Database::explain() const {
   if (largest == nullptr) return explanation;
   explanation.considered = largest->packing->considered;
   explanation.arithmetic = largest->packing->ladder.cheapest().kernel().name;
+  // Zeros that a rotation puts behind the dimensions of a code are not counted.
   explanation.screened_dims = std::min(largest->packing->ladder.cheapest().packed_dim(), dim_);
   for (const Part& part : parts_) {
     if (!part.packing) continue;

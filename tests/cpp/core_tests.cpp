@@ -341,12 +341,26 @@ void rotations_are_orthonormal_and_flat() {
       }
       check(kept, what + ": products are those of the vectors");
       check(rotation.error() < 1e-3, what + ": and nearly exact");
+      // Numbers below the normal ones have the same coordinates, as vectors are scaled first.
+      std::vector<float> tiny(vectors.begin(), vectors.begin() + static_cast<std::ptrdiff_t>(2 * dim));
+      for (float& value : tiny) value *= 0x1p-60f;
+      const std::vector<double> tiny_norms{norms[0] * 0x1p-120, norms[1] * 0x1p-120};
+      std::vector<float> tiny_turned(2 * rotation.width());
+      rotation.rotate(tiny.data(), tiny_norms.data(), 2, tiny_turned.data());
+      check(std::equal(tiny_turned.begin(), tiny_turned.end(), turned.begin()), what + ": lengths do not matter");
       float largest = 0.0f;
       for (std::size_t j = 0; j < 2 * rotation.width(); ++j) largest = std::max(largest, std::abs(turned[j]));
       check(dim < 64 || largest < 6.0 / std::sqrt(static_cast<double>(dim)), what + ": no component is large");
     }
   }
   unsetenv("LATENTKNN_ISA");
+}
+
+// What int8_screen.h says of sums of 32 bits rests on this.
+void rotations_of_screens_have_at_most_4096_dimensions() {
+  bool bounded = true;
+  for (std::size_t dim = 1; dim <= 4096; ++dim) bounded = bounded && latentknn::Rotation::width_of(dim) <= 4096;
+  check(bounded, "rotations of up to 4,096 dimensions are not padded beyond");
 }
 
 // Finds where a query's rows lie between their bounds: 0 is the upper one, 1 the lower. Returns the least and the
@@ -484,6 +498,7 @@ int main() {
   cells_out_of_reach_hold_nothing();
   bounds_hold();
   rotations_are_orthonormal_and_flat();
+  rotations_of_screens_have_at_most_4096_dimensions();
   bounds_hold_where_scores_are_farthest_off();
   lists_are_shortened_rightly();
   unknown_isa_is_refused();

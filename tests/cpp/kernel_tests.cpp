@@ -373,6 +373,40 @@ void maxima_are_the_highest_scores(const std::string& isa, const ScreenKernel& k
   }
 }
 
+// Groups of lines that stand side by side, and groups whose lines alternate.
+void lines_are_multiplied_by_matrices() {
+  for (const std::string& isa : latentknn::available_isas()) {
+    setenv("LATENTKNN_ISA", isa.c_str(), 1);
+    const KernelTable& kernels = latentknn::select_kernels();
+    std::mt19937 random(8);
+    bool right = true;
+    for (const std::size_t size : {1, 3, 4, 5, 8, 9, 13, 16, 28}) {
+      for (const auto& [stride, groups] : {std::pair<std::size_t, std::size_t>{1, 5}, {6, 6}, {3, 12}}) {
+        constexpr std::size_t kLine = latentknn::LineTask::kLine;
+        std::vector<float> matrix(size * size), in(size * groups * kLine), out(in.size(), NAN);
+        const auto small = [&] { return static_cast<float>(static_cast<int>(random() % 17) - 8); };
+        for (std::size_t i = 0; i < size; ++i) {
+          for (std::size_t j = 0; j <= i; ++j) matrix[i * size + j] = matrix[j * size + i] = small();
+        }
+        for (float& value : in) value = small();
+        kernels.multiply_lines({matrix.data(), size, stride, groups, in.data(), out.data()});
+        for (std::size_t group = 0; group < groups; ++group) {
+          const std::size_t begin = group / stride * size * stride + group % stride;
+          for (std::size_t i = 0; i < size * kLine; ++i) {
+            float sum = 0.0f;
+            for (std::size_t j = 0; j < size; ++j) {
+              sum += matrix[i / kLine * size + j] * in[(begin + j * stride) * kLine + i % kLine];
+            }
+            right = right && out[(begin + i / kLine * stride) * kLine + i % kLine] == sum;
+          }
+        }
+      }
+    }
+    check(right, isa + ": lines are sums of the lines of their groups");
+  }
+  unsetenv("LATENTKNN_ISA");
+}
+
 bool same_hits(const std::vector<Hit>& a, const std::vector<Hit>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Hit& x, const Hit& y) {
     return x.score == y.score && x.row == y.row && x.query == y.query;
@@ -442,6 +476,7 @@ int main() {
   for_each_int8_kernel(&only_what_is_visited_is_compared);
   for_each_int8_kernel(&cutoffs_may_rise_meanwhile);
   for_each_int8_kernel(&maxima_are_the_highest_scores);
+  lines_are_multiplied_by_matrices();
   tiles_equal_their_stand_in();
   tiles_are_used_by_permission();
   return checking::summary();

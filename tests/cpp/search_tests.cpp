@@ -531,6 +531,57 @@ void first_thresholds_are_reached() {
   }
 }
 
+// Rows that no screen says anything about, which are scored exactly before, and windows away from the queries.
+void first_thresholds_leave_out_what_scores_say_nothing_about() {
+  if (!finds_maxima()) return;
+  const std::size_t rows = 5000, queries = 40, dim = 64, k = 3;
+  // The rows of the sample are near each other, so that steps are small. The others lie on the other side.
+  Problem problem(rows, queries, dim, k, 0.05f, 1);
+  for (std::size_t i = 3000 * dim; i < rows * dim; ++i) problem.values[i] = -problem.values[i];
+  Ladder ladder;
+  const Rows sample{problem.values.data(), problem.norms.data(), nullptr, 3000, dim};
+  ladder.screens.push_back(std::make_unique<Int8Screen>(problem.kernels, std::vector<float>(), dim, sample));
+  problem.layout = std::make_unique<Layout>(problem.kernels,
+                                            principal_directions(problem.kernels, problem.view, Layout::kDirections, 1),
+                                            problem.view, 1, nullptr);
+  pack(ladder, problem.view, *problem.layout);
+  check(ladder.unscreened_places().size() > 500, "many rows are unscreened");
+  const PlacedQueries placed(*problem.search, *problem.layout);
+  std::vector<float> vectors;
+  std::vector<double> norms;
+  for (const std::size_t query : placed.queries) {
+    vectors.insert(vectors.end(), problem.batch->vector(query), problem.batch->vector(query) + dim);
+    norms.push_back(problem.batch->squared_norms()[query]);
+  }
+  TileLadder tiles(*problem.search, ladder, *problem.layout);
+  CellVisits visits(*problem.layout, ladder.cheapest().kernel().query_tile);
+  FirstThresholds first(*problem.search, ladder, *problem.layout);
+  const std::size_t cells = (rows + problem.layout->cell_rows() - 1) / problem.layout->cell_rows();
+  // One object serves one block after another.
+  for (const Window window : {Window{0, cells}, Window{0, 9}, Window{cells / 2, cells}, Window{cells - 11, cells - 1},
+                              Window{cells - 1, cells}}) {
+    tiles.start(vectors.data(), norms.data(), queries);
+    visits.start(placed, 0, queries, window);
+    const std::size_t compared = first.raise(visits, window, tiles);
+    check(compared <= window.end - window.begin && (compared > 0) == (window.end - window.begin > 1),
+          "whole cells of the window are compared, " + std::to_string(compared));
+    std::size_t too_high = 0;
+    for (std::size_t q = 0; q < queries; ++q) {
+      std::size_t reaching = 0;
+      for (std::size_t place = window.begin * problem.layout->cell_rows();
+           place < std::min(rows, window.end * problem.layout->cell_rows()); ++place) {
+        reaching += reference::reference_similarity(vectors.data() + q * dim,
+                                                    problem.values.data() + problem.layout->order()[place] * dim,
+                                                    dim) >= tiles.thresholds()[q]
+                        ? 1
+                        : 0;
+      }
+      too_high += reaching < k ? 1 : 0;
+    }
+    check(too_high == 0, "thresholds are reached by k rows of the window, but " + std::to_string(too_high));
+  }
+}
+
 // Where rows are not admitted, known or cannot be bounded from below, their maxima say nothing.
 void first_thresholds_know_when_they_say_nothing() {
   if (!finds_maxima()) return;
@@ -744,6 +795,8 @@ void tiles_climb_where_little_is_told_apart() {
 }  // namespace
 
 int main() {
+  const std::vector<std::string> isas = available_isas();
+  check(std::find(isas.begin(), isas.end(), "amx_stand_in") != isas.end(), "some kernel finds maxima");
   for (const std::string& isa : available_isas()) {
     setenv("LATENTKNN_ISA", isa.c_str(), 1);
     queries_are_rounded_once();
@@ -759,6 +812,7 @@ int main() {
     guesses_are_reached();
     refuted_guesses_lose_no_neighbour();
     first_thresholds_are_reached();
+    first_thresholds_leave_out_what_scores_say_nothing_about();
     first_thresholds_know_when_they_say_nothing();
     looks_find_rows_that_are_near();
     scorers_give_the_contracts_similarities();

@@ -33,12 +33,13 @@ constexpr double kWorthFewBits = 0.87;
 constexpr double kWorthFourTimes = 0.7;
 constexpr double kWorthBoth = 0.85;
 
-// A subspace bounds similarities from above only, so that thresholds come from exact scores alone. Until they do, it
-// leaves more than is predicted, by this factor, and more so the more neighbours are wanted.
+// A screen that bounds similarities from above only gives no thresholds, so that these come from exact scores alone.
+// Until they do, it leaves more than is predicted, by this factor. It is even larger where more neighbours are wanted
+// than the forecast asks for, which nobody has modelled.
 constexpr double kLeftUnbounded = 1.5;
 
-// Where dim squared is a larger share of the cost of a query's comparisons, beginning in all dimensions does not pay
-// beside a subspace: rows are kept and queries packed twice.
+// Beside a subspace, queries that begin in all dimensions are packed twice, and rows are kept twice. That was measured
+// to pay where dim squared is at most this share of the cost of a query's comparisons.
 constexpr double kTwice = 0.05;
 
 // Whether screening in fewer bits than float32 is faster.
@@ -52,7 +53,8 @@ Consideration consider(const KernelTable& kernels, const Forecast& forecast, std
   const double candidate = costs::left_row(dim) + costs::scored_row(dim);
   const double rows = reached * static_cast<double>(row_count);
   const ScreenKernel& kernel = kernels.of(forecast.arithmetic);
-  const double left = forecast.candidates * (forecast.directions == 0 ? 1.0 : kLeftUnbounded);
+  const bool one_sided = forecast.directions > 0 || kernel.wraps;
+  const double left = forecast.candidates * (one_sided ? kLeftUnbounded : 1.0);
   const double cost = rows * costs::compared_row(kernel, dims) + left * candidate;
   const double plain =
       rows * costs::compared_row(kernels.of(Arithmetic::fp32), dim) + CandidateForecast::kNeighbours * candidate;

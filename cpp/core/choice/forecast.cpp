@@ -87,7 +87,7 @@ void CandidateForecast::project(const PrincipalScreen& principal, const Rows& sa
 }
 
 // Predicts the error that Int8Screen's steps give for normally distributed components.
-double CandidateForecast::int8_error(std::size_t width) const {
+double CandidateForecast::int8_error(std::size_t width, double slack) const {
   const double n = static_cast<double>(width);
   const double component = spread_ / std::sqrt(n);
   double query_step = 3.7 * component / static_cast<double>(kernels_.of(Arithmetic::int8).query_largest);
@@ -97,7 +97,7 @@ double CandidateForecast::int8_error(std::size_t width) const {
     query_step *= std::sqrt(grow);
     row_step *= std::sqrt(grow);
   }
-  return std::sqrt(n / 12.0) * spread_ * (query_step + row_step) + TurnedCoordinates::slack_of(dim_, width);
+  return std::sqrt(n / 12.0) * spread_ * (query_step + row_step) + slack;
 }
 
 double CandidateForecast::share(std::size_t count) const {
@@ -119,7 +119,7 @@ Forecast CandidateForecast::in_all_dimensions(Arithmetic arithmetic, double erro
 
 std::vector<Forecast> CandidateForecast::forecasts() const {
   std::vector<Forecast> forecasts = {
-      in_all_dimensions(Arithmetic::int8, int8_error(dim_)),
+      in_all_dimensions(Arithmetic::int8, int8_error(dim_, TurnedCoordinates::slack_of(dim_))),
       in_all_dimensions(Arithmetic::int16, UniformScreen::int16_error(dim_)),
       in_all_dimensions(Arithmetic::fp32, UniformScreen::fp32_error(dim_)),
   };
@@ -172,7 +172,8 @@ void CandidateForecast::add_directions(std::vector<Forecast>& forecasts) const {
   for (std::size_t at = 0; at < counts.size(); ++at) {
     const std::size_t directions = counts[at];
     const std::vector<float>& tails = all_tails[at];
-    const auto error = static_cast<float>(int8_error(directions + 1));
+    const double slack = TurnedCoordinates::slack_of_subspace(dim_, directions + 1);
+    const auto error = static_cast<float>(int8_error(directions + 1, slack));
     std::size_t left = 0, left_int8 = 0;
     for (std::size_t i = 0; i < queries_.size(); ++i) {
       ThreadPool::check_interrupt();

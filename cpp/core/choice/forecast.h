@@ -32,7 +32,7 @@ class CandidateForecast {
 
  private:
   void project(const PrincipalScreen& principal, const Rows& sample, std::size_t threads);
-  double int8_error(std::size_t width) const;
+  double int8_error(std::size_t width, double slack) const;
   double share(std::size_t count) const;
   std::size_t left_in_all_dimensions(std::size_t query, double error) const;
   std::vector<std::size_t> most_in_subspace() const;

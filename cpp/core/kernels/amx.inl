@@ -53,7 +53,7 @@ struct TileScreen : Packing<Int8, 16, 32> {
   static constexpr size_t kRows = 2 * kBlockRows;                            // rows of a row tile, which is two blocks
   static constexpr size_t kBlockScores = kBlockRows * 2 * Packed::kQueries;  // scores of the largest block
   static constexpr size_t kWordRows = 4;                                     // rows whose signs are a vector of bytes
-  static constexpr size_t kFetched = 2 * kLineBytes;                         // bytes of rows that a step fetches
+  static constexpr size_t kFetched = 2 * kLineBytes;  // bytes of rows that a step fetches; more is no faster
   // Half an L2 cache of the processors that have AMX. Rows come from memory more slowly than they are multiplied.
   static constexpr size_t kBlockBytes = size_t{1} << 20;
   static constexpr float kLargest = 0x1p30f;  // bound of scores
@@ -106,7 +106,7 @@ struct TileScreen : Packing<Int8, 16, 32> {
   // Rows that are fetched into the cache step by step.
   struct Ahead {
     const char* next;
-    size_t step;  // bytes; where they are few, steps fetch some again
+    size_t step;  // bytes from one fetch to the next, at most kFetched
 
     void fetch() {
       for (size_t i = 0; i < kFetched; i += kLineBytes) __builtin_prefetch(next + i, 0, 2);
@@ -149,6 +149,7 @@ struct TileScreen : Packing<Int8, 16, 32> {
           for (size_t c = 0; c < block->query_tiles; ++c) {
             block->queries[c] = pairs.query_tiles[i + c] * kQueries;
             columns[c] = queries + block->queries[c] * query_bytes;
+            // A load from the block's copy would wait behind all sums that are being stored.
             begins[c] = minus_cutoffs == nullptr ? kZeros : minus_cutoffs + block->queries[c];
             __builtin_memcpy(&block->minus_cutoffs[c], begins[c], sizeof(Line));
           }

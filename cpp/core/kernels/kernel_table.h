@@ -106,8 +106,9 @@ struct PairTask {
   size_t count;
 };
 
-// A multiplication of lines of numbers by a matrix. Each group has `size` lines, which stand `stride` lines apart; groups
-// fill all of `size` * `groups` lines. A line of `out` is the sum of a line of the matrix with the lines of its group.
+// A multiplication of lines of numbers by a matrix. Each group has `size` lines, which stand `stride` lines apart;
+// groups fill all of `size` * `groups` lines. A line of `out` is the sum of the lines of its group, each times an
+// element of a line of the matrix.
 struct LineTask {
   static constexpr size_t kLine = 16;
   const float* matrix;  // (size, size), symmetric

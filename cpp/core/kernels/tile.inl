@@ -35,6 +35,7 @@ struct Tile : Packing<Arithmetic, kTileQueries, kTileVectors * Arithmetic::kLane
   static constexpr size_t kRows = Packed::kRows;
   static constexpr size_t kSumQueries = sum_queries<Arithmetic>();
   static constexpr size_t kPassQueries = kQueries * kVectors > kMostSums ? kQueries / 2 : kQueries;
+  static_assert(kQueries % kPassQueries == 0 && kPassQueries % kSumQueries == 0);
   static constexpr size_t kQuerySums = kPassQueries / kSumQueries;  // sums of a pass for each of its kRowSums
   static constexpr size_t kRowSums = kVectors * kSumQueries;
   static constexpr size_t kSumRows = kLanes / kSumQueries;

@@ -56,16 +56,12 @@ std::size_t Rotation::width_of(std::size_t dim) {
   return width;
 }
 
-std::size_t Rotation::cost_of(std::size_t dim) {
-  const Factors factors = factors_of(width_of(dim));
-  return factors.outer * factors.inner * (factors.outer + factors.inner);
-}
-
 double Rotation::error_of(std::size_t dim) {
   const Factors factors = factors_of(width_of(dim));
   // The last term allows for products below the normal numbers.
+  const double products = static_cast<double>(width_of(dim) * (factors.outer + factors.inner));
   return (stage_error(factors.outer) + stage_error(factors.inner) + 2.0 * 0x1p-24) * (1.0 + 0x1p-10) +
-         static_cast<double>(cost_of(dim)) * 0x1p-140;
+         products * 0x1p-140;
 }
 
 Rotation::Rotation(const KernelTable& kernels, std::size_t dim)

@@ -5,8 +5,9 @@
 // in a few. It costs a + b multiplications a component, where a dense matrix costs a b. Where dim has no good factors,
 // zeros stand behind the vectors.
 //
-// Errors. R is what real numbers give, and orthonormal. An element of H_b is rounded by 2^-24 of itself, and a sum of b
-// products by at most b 2^-24 of the sum of their absolutes, which H_b's norm, sqrt(b), bounds by lengths. So a stage
+// Errors. R is what real numbers give, and orthonormal. A sum of b products is rounded by at most b 2^-24 of the sum of
+// their absolutes, which H_b's Frobenius norm, sqrt(b), bounds by lengths. An element of H_b is rounded by 2^-24 of
+// itself and, where its cosine and sine cancel, by some 2^-52 more: two more units are enough for both. So a stage
 // moves a vector by at most (b + 2) sqrt(b) 2^-24 of its length, and the other stage turns what the first has moved.
 // Rounding the scaled vector to float32 moves it by two more units.
 #pragma once
@@ -25,10 +26,8 @@ class Rotation {
   std::size_t width() const { return width_; }  // dim, or a little more
   double error() const { return error_; }       // bounds the length of the error of a vector's coordinates
 
-  // Returns the width of a rotation, and the multiplications that a vector takes.
+  // The width() and the error() of a rotation of so many dimensions.
   static std::size_t width_of(std::size_t dim);
-  static std::size_t cost_of(std::size_t dim);
-  // Returns the error() of a rotation.
   static double error_of(std::size_t dim);
 
   // Writes the coordinates of `count` vectors, (count, width); those of zero vectors are zero.

@@ -10,10 +10,11 @@
 // third is exact in integers, and the last two are at most E = |r_q| max|B' b| + |y_q - m| max|r_x|, with the
 // query's own measured residual and the largest one of the rows. Rows beyond those maxima are left unscreened.
 //
-// Sums of 32 bits. A score is below 9 in similarities, the rounding of up to 4,096 components included, so units of at
-// least 9 * 2^-30 keep it below 2^30, and its difference from any cutoff that a score can reach within 32 bits.
-// Sums that wrap on the way there do no harm. A score beyond 2^24 is rounded to float32 when it is reported, which
-// moves it by 2^-24 of 9 at most; the slack has room for that.
+// Sums of 32 bits. A score is below 9 in similarities, the rounding of up to 4,096 components included (more dimensions
+// have no such screen, and 4,096 is well factored, so that rotations do not pad beyond it), so units of at least 9 *
+// 2^-30 keep it below 2^30, and its difference from any cutoff that a score can reach within 32 bits. Sums that wrap on
+// the way there do no harm. A score beyond 2^24 is rounded to float32 when it is reported, which moves it by 2^-24 of 9
+// at most; the slack has room for that.
 //
 // Wrapping. Where a kernel's sums have 16 bits, scores are kept modulo 2^16. In units of A B', S = (q x - y_q m) up to
 // E and slack is below U = (largest q x) - (least y_q m) plus E, so after subtracting a shift from every start no score

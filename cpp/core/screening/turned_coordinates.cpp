@@ -57,8 +57,10 @@ void TurnedCoordinates::turn_subspace(const KernelTable& kernels, const std::vec
   projection_.emplace(kernels, turned, dim_, tail_);
 }
 
-double TurnedCoordinates::slack_of(std::size_t dim, std::size_t width) {
-  return 4.2 * (width == dim ? Rotation::error_of(dim) : Projection::error_of(dim, width));
+double TurnedCoordinates::slack_of(std::size_t dim) { return 4.2 * Rotation::error_of(dim); }
+
+double TurnedCoordinates::slack_of_subspace(std::size_t dim, std::size_t width) {
+  return 4.2 * Projection::error_of(dim, width);
 }
 
 std::vector<double> TurnedCoordinates::of(const float* vectors, const double* squared_norms, std::size_t count) const {

@@ -35,8 +35,9 @@ class TurnedCoordinates {
   std::size_t width() const { return width_; }
   bool in_subspace() const { return projection_.has_value(); }
   double slack() const { return slack_; }
-  // Predicts the slack of a screen of so many dimensions, all or fewer, without its smaller terms.
-  static double slack_of(std::size_t dim, std::size_t width);
+  // Predicts the slack without its smaller terms: of all dimensions, and of a subspace with so many coordinates.
+  static double slack_of(std::size_t dim);
+  static double slack_of_subspace(std::size_t dim, std::size_t width);
 
   // Returns the coordinates of vectors, (count, width).
   std::vector<double> of(const float* vectors, const double* squared_norms, std::size_t count) const;

@@ -75,30 +75,31 @@ std::size_t FirstThresholds::raise(const CellVisits& visits, Window cells, TileL
   const std::size_t together = std::max<std::size_t>(1, kMaximaBytes / tile_bytes);
   for (std::size_t tile = 0; tile < ladder.tiles(); tile += together) {
     ThreadPool::check_interrupt();
-    raise(visits, cells, ladder, {tile, std::min(tile + together, ladder.tiles()), width, each});
+    raise_batch(visits, cells, ladder, {tile, std::min(tile + together, ladder.tiles()), width, each});
   }
   return width;
 }
 
-void FirstThresholds::raise(const CellVisits& visits, Window cells, TileLadder& ladder, Some some) {
-  const Rung& rung = ladder.rung(ladder.rung_of(some.begin));
-  const std::size_t count = some.width * layout_.cell_rows() / some.rows_each, first_query = ladder.first(some.begin);
-  const std::size_t padded = (some.end - some.begin) * rung.kernel().query_tile;
-  visit_cells(visits, cells, some);
+void FirstThresholds::raise_batch(const CellVisits& visits, Window cells, TileLadder& ladder, Batch batch) {
+  const Rung& rung = ladder.rung(ladder.rung_of(batch.begin));
+  const std::size_t count = batch.width * layout_.cell_rows() / batch.rows_each,
+                    first_query = ladder.first(batch.begin);
+  const std::size_t padded = (batch.end - batch.begin) * rung.kernel().query_tile;
+  visit_cells(visits, cells, batch);
   maxima_.resize(padded * count);
   std::fill_n(maxima_.data(), padded * count, kLowest);
   MaximaTask task{};
   task.visits = visits_.data();
   task.visit_count = visits_.size();
   task.query_tiles = query_tiles_.data();
-  task.rows_each = some.rows_each;
+  task.rows_each = batch.rows_each;
   task.first_query = first_query;
   task.first_row_tiles = first_row_tiles_.data();
   task.maxima = maxima_.data();
   task.stride = count;
   rung.find_maxima(task);
   bounds_.resize(count);
-  for (std::size_t q = first_query; q < ladder.end(some.end - 1); ++q) {
+  for (std::size_t q = first_query; q < ladder.end(batch.end - 1); ++q) {
     const float* const scores = maxima_.data() + (q - first_query) * count;
     for (std::size_t i = 0; i < count; ++i) {
       bounds_[i] = Rung::says_something(scores[i]) ? rung.candidate(q, scores[i], 0).lower : kLowest;
@@ -110,21 +111,21 @@ void FirstThresholds::raise(const CellVisits& visits, Window cells, TileLadder& 
 
 // Visits the cells around the places of the tiles. Tiles are in the order of their places, so that those which visit a
 // cell follow each other.
-void FirstThresholds::visit_cells(const CellVisits& visits, Window cells, Some some) {
+void FirstThresholds::visit_cells(const CellVisits& visits, Window cells, Batch batch) {
   const auto begin_of = [&](std::size_t tile) {
-    return std::min(visits.around_tile(tile, some.width).begin, cells.end - some.width);
+    return std::min(visits.around_tile(tile, batch.width).begin, cells.end - batch.width);
   };
-  query_tiles_.resize(some.end);
-  first_row_tiles_.resize(some.end);
-  for (std::size_t tile = some.begin; tile < some.end; ++tile) {
+  query_tiles_.resize(batch.end);
+  first_row_tiles_.resize(batch.end);
+  for (std::size_t tile = batch.begin; tile < batch.end; ++tile) {
     query_tiles_[tile] = static_cast<std::uint32_t>(tile);
     first_row_tiles_[tile] = static_cast<std::uint32_t>(begin_of(tile) * row_tiles_);
   }
   visits_.clear();
-  std::size_t from = some.begin, to = some.begin;
-  for (std::size_t cell = begin_of(some.begin); cell < begin_of(some.end - 1) + some.width; ++cell) {
-    while (to < some.end && begin_of(to) <= cell) ++to;
-    while (from < to && begin_of(from) + some.width <= cell) ++from;
+  std::size_t from = batch.begin, to = batch.begin;
+  for (std::size_t cell = begin_of(batch.begin); cell < begin_of(batch.end - 1) + batch.width; ++cell) {
+    while (to < batch.end && begin_of(to) <= cell) ++to;
+    while (from < to && begin_of(from) + batch.width <= cell) ++from;
     for (std::size_t i = 0; i < row_tiles_ && from < to; ++i) {
       visits_.push_back({static_cast<std::uint32_t>(cell * row_tiles_ + i), static_cast<std::uint32_t>(from),
                          static_cast<std::uint32_t>(to)});

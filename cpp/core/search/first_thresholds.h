@@ -31,15 +31,15 @@ class FirstThresholds {
 
  private:
   // Tiles of queries [begin, end), the cells that each of them is compared with, and the rows of a maximum.
-  struct Some {
+  struct Batch {
     std::size_t begin;
     std::size_t end;
     std::size_t width;
     std::size_t rows_each;
   };
 
-  void raise(const CellVisits& visits, Window cells, TileLadder& ladder, Some some);
-  void visit_cells(const CellVisits& visits, Window cells, Some some);
+  void raise_batch(const CellVisits& visits, Window cells, TileLadder& ladder, Batch batch);
+  void visit_cells(const CellVisits& visits, Window cells, Batch batch);
 
   const Search& search_;
   const Layout& layout_;
