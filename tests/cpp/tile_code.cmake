@@ -1,5 +1,6 @@
-# Fails if the steps of the kernel of AMX are not what they look like in its source: one loop with the products of 2 x 2
-# tiles and one with those of 2 x 1, which load each operand once and leave everything else in registers.
+# Fails if the steps of the kernels of AMX, the one for hits and the one for maxima, are not what they look like in their
+# source: each has one loop with the products of 2 x 2 tiles and one with those of 2 x 1, which load each operand once and
+# leave everything else in registers.
 execute_process(COMMAND ${OBJDUMP} -d --no-show-raw-insn ${OBJECT} OUTPUT_VARIABLE code COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX REPLACE "[;[]|]" "" code "${code}")
 string(REPLACE "\n" ";" lines "${code}")
@@ -31,6 +32,8 @@ foreach(line IN LISTS lines)
   endif()
 endforeach()
 list(SORT found)
-if(NOT found STREQUAL "2 products of 3 operands;4 products of 4 operands")
+set(of_one "2 products of 3 operands")
+set(of_two "4 products of 4 operands")
+if(NOT found STREQUAL "${of_one};${of_one};${of_two};${of_two}")
   message(FATAL_ERROR "the steps of tiles have ${found}")
 endif()
