@@ -7,6 +7,7 @@ import pytest
 
 import latentknn as lk
 from new_interpreter import run_script
+from unlike_codes import make_unlike, narrow_cone
 
 CODES, DIM = 3000, 24
 
@@ -55,14 +56,11 @@ def test_compacting_changes_no_codes_and_no_counts():
 
 
 def test_removed_codes_unlike_the_others_are_not_told():
-    rng = np.random.default_rng(7)
-    codes = 1 + 0.05 * rng.standard_normal((7000, 48))
-    odd = rng.choice(7000, 15, replace=False)
-    codes[odd] = rng.standard_normal((15, 48))
+    codes = narrow_cone(7000, 48)
+    unlike = make_unlike(codes, every=250)
     index = lk.CosineIndex.from_codes(codes, strategy="int8")
-    told = index.explain().unscreened_rows
-    index.remove(odd)
-    assert told > 0
+    assert index.explain().unscreened_rows == len(unlike) > 5
+    index.remove(unlike)
     assert index.explain().unscreened_rows == 0
 
 
@@ -76,9 +74,8 @@ def test_interrupted_searches_count_nowhere(search):
         from interrupting import is_interrupted
 
         rng = np.random.default_rng(0)
-        codes = rng.standard_normal((20_000, 64), dtype=np.float32)
-        queries = rng.standard_normal((60_000, 64), dtype=np.float32)
-        index = lk.CosineIndex.from_codes(codes, threads=1)
+        codes, queries = rng.standard_normal((2, 60_000, 128), dtype=np.float32)
+        index = lk.CosineIndex.from_codes(codes, threads=1, strategy="fp32")
         index.search(queries[:10], 10)
         before = index.explain()
         assert is_interrupted(lambda: eval(sys.argv[1]), 200)
