@@ -34,8 +34,8 @@ constexpr double kWorthFourTimes = 0.7;
 constexpr double kWorthBoth = 0.85;
 
 // A screen that bounds similarities from above only gives no thresholds, so that these come from exact scores alone.
-// Until they do, it leaves more than is predicted, by this factor. It is even larger where more neighbours are wanted
-// than the forecast asks for, which nobody has modelled.
+// Until they do, it leaves more than is predicted, by this factor. Nobody has modelled that it grows where more
+// neighbours are wanted than the forecast asks for.
 constexpr double kLeftUnbounded = 1.5;
 
 // Beside a subspace, queries that begin in all dimensions are packed twice, and rows are kept twice. That was measured

@@ -49,10 +49,14 @@ struct ScreenTask : TilePairs {
 // A search for the highest scores: one of each query among each few of the packed rows, none of which is padding.
 struct MaximaTask : TilePairs {
   static constexpr size_t kFewest = 16;
-  size_t rows_each;                 // rows of a maximum: kFewest, or a larger power of two that divides row_tile
-  size_t first_query;               // query whose maxima come first, the first one of a tile
-  const uint32_t* first_row_tiles;  // of each tile of queries: the row tile whose maxima come first
-  float* maxima;                    // (queries of whole tiles, stride); a maximum replaces one that is lower
+  // Rows of a maximum: kFewest, or a larger power of two that divides row_tile.
+  size_t rows_each;
+  // The query whose maxima come first. It is the first one of a tile.
+  size_t first_query;
+  // Each tile of queries has a row tile here, whose maxima are its first.
+  const uint32_t* first_row_tiles;
+  // Maxima (queries of whole tiles, stride). A higher one replaces what is there.
+  float* maxima;
   size_t stride;
 };
 
@@ -115,8 +119,9 @@ struct LineTask {
   size_t size;
   size_t stride;
   size_t groups;
-  const float* in;  // (lines, kLine)
-  float* out;       // as `in`, somewhere else
+  // Lines (size * groups, kLine). `out` does not overlap `in`.
+  const float* in;
+  float* out;
 };
 
 // The reach of a query q: cells whose centre c and angle m have c q + base >= cosine cos m - sine sin m.

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <random>
 
+#include "linear/hartley.h"
 #include "linear/unit_scales.h"
 #include "platform/aligned_buffer.h"
 
@@ -36,14 +36,11 @@ double stage_error(std::size_t size) {
   return (n + 2.0) * std::sqrt(n) * 0x1p-24;
 }
 
-// Hartley's matrix has (cos + sin) (2 pi i j / n) / sqrt(n) at (i, j). It is symmetric and orthonormal.
 std::vector<float> hartley(std::size_t n) {
+  const Hartley element(n);
   std::vector<float> matrix(n * n);
   for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < n; ++j) {
-      const double angle = 2.0 * std::numbers::pi * static_cast<double>(i * j % n) / static_cast<double>(n);
-      matrix[i * n + j] = static_cast<float>((std::cos(angle) + std::sin(angle)) / std::sqrt(static_cast<double>(n)));
-    }
+    for (std::size_t j = 0; j < n; ++j) matrix[i * n + j] = static_cast<float>(element(i, j));
   }
   return matrix;
 }

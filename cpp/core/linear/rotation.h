@@ -1,9 +1,9 @@
 // Rotates vectors, scaled to length 1, so that no component is much larger than the others, whatever the vectors are.
 //
-// The rotation is R = (H_a x H_b) S, with the orthonormal Hartley matrices of a and b lines, their Kronecker product,
-// and a random sign S for each dimension, without which the components of smooth vectors, such as images, would gather
-// in a few. It costs a + b multiplications a component, where a dense matrix costs a b. Where dim has no good factors,
-// zeros stand behind the vectors.
+// The rotation is R = (H_a x H_b) S. H_a x H_b is the Kronecker product of Hartley's matrices (hartley.h) of a and b
+// lines. S has a random sign for each dimension. Without the signs, smooth vectors, such as images, would have a few
+// large components. R costs a + b multiplications a component, where a dense matrix costs a b. Where dim has no good
+// factors, zeros stand behind the vectors.
 //
 // Errors. R is what real numbers give, and orthonormal. A sum of b products is rounded by at most b 2^-24 of the sum of
 // their absolutes, which H_b's Frobenius norm, sqrt(b), bounds by lengths. An element of H_b is rounded by 2^-24 of

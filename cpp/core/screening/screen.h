@@ -40,6 +40,9 @@ class Screen {
   virtual bool keeps_rows() const { return true; }
   virtual void pack_cell(const float*, const double*, std::size_t, void*) const {}
 
+  // Whether the highest scores of packed rows can be found (MaximaTask).
+  bool finds_maxima() const { return keeps_rows() && kernel().maxima != nullptr; }
+
   // Places of rows that scores say nothing about, in ascending order: every query must score them. Their scores are all
   // kUnscreened, which other rows may have too.
   virtual std::vector<std::uint32_t> unscreened_places() const { return {}; }

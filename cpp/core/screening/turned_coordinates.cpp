@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
+#include "linear/hartley.h"
 #include "platform/thread_pool.h"
 
 namespace latentknn {
@@ -27,15 +27,10 @@ TurnedCoordinates::TurnedCoordinates(const KernelTable& kernels, const std::vect
            kSlack;
 }
 
-// Makes D and l. Hartley's matrix has (cos + sin) (2 pi i j / n) / sqrt(n) at (i, j); it is symmetric.
+// Makes D and l.
 void TurnedCoordinates::turn_subspace(const KernelTable& kernels, const std::vector<float>& directions) {
   const std::size_t n = width_, inside = n - 1;
-  std::vector<double> by_angle(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    const double angle = 2.0 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(n);
-    by_angle[i] = (std::cos(angle) + std::sin(angle)) / std::sqrt(static_cast<double>(n));
-  }
-  const auto element = [&](std::size_t i, std::size_t j) { return by_angle[i * j % n]; };
+  const Hartley element(n);
   std::vector<float> turned(n * dim_);
   std::vector<double> line(dim_), across(dim_, 0.0);
   for (std::size_t i = 0; i < n; ++i) {

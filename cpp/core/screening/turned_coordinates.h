@@ -4,13 +4,14 @@
 // product by at most 2 B + B^2.
 //
 // A subspace. Coordinates are those in the principal subspace of P (p directions) and, as one more, the length t
-// outside of it: q x <= (P q) (P x) + t_q t_x by Cauchy-Schwarz. H, the orthonormal Hartley matrix, turns the n
-// coordinates. H and P act together: with D = H (P, 0), the coordinates are y = D x + l t, where l is the last column
-// of H. G = D^T D nearly is a projector: D D^T = I - l l^T + (at most w). So I - G + w is positive semidefinite, and
-// with t = sqrt(1 - |D x|^2 + w), for vectors of length 1,
-//     q x <= (D q) (D x) + t_q t_x + w,
-// and y_q y_x differs from that by t (D x) l <= 1.1 |D^T l| for either vector. Rounding moves D x by at most B
-// (projection.h), which t allows for, and D q D x with it by at most 2 B (1 + w) + B^2.
+// outside of it: q x <= (P q) (P x) + t_q t_x by Cauchy-Schwarz. H, Hartley's matrix (hartley.h), turns the n
+// coordinates. H and P act together: with D = H (P, 0) and the last column l of H, the coordinates are y = D x + l t.
+//
+// D^T D nearly is a projector, as D D^T = I - l l^T + (at most w). So I - D^T D + w is positive semidefinite. Let t be
+// sqrt(1 - |D x|^2 + w). Then, for vectors of length 1,
+//     q x <= (D q) (D x) + t_q t_x + w.
+// The product y_q y_x differs from (D q) (D x) + t_q t_x by t (D x) l <= 1.1 |D^T l| for either vector. Rounding moves
+// D x by at most B (projection.h), which t allows for. It moves (D q) (D x) by at most 2 B (1 + w) + B^2.
 //
 // Together, with w = 0 and no l where all dimensions are kept:
 //     q x <= y_q y_x + slack,    slack = w + 2 B (1 + w) + B^2 + 2.2 (|D^T l| + B) + (d + 16) 2^-53 + 2^-40.

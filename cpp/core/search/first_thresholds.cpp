@@ -46,8 +46,7 @@ const Screen& first_screen(const Ladder& ladder) { return *ladder.screens[ladder
 }  // namespace
 
 bool FirstThresholds::possible(const Search& search, const Ladder& ladder, std::size_t shards) {
-  const Screen& screen = first_screen(ladder);
-  if (!screen.keeps_rows() || screen.kernel().maxima == nullptr || ladder.begins_on < ladder.whole) return false;
+  if (!first_screen(ladder).finds_maxima() || ladder.begins_on < ladder.whole) return false;
   if (search.request.allowed != nullptr || search.only_behind) return false;
   if (search.rows.count / shards / MaximaTask::kFewest < kFewMaxima * rank_in(search)) return false;
   const double* const known = search.request.at_least;

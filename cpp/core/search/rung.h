@@ -41,8 +41,7 @@ class Rung {
   // Whether scores of query q bound similarities from below.
   bool bounds_below(std::size_t q) const { return bounds_[q].width < std::numeric_limits<double>::infinity(); }
 
-  // Whether find_maxima() can be called: the rows are packed, and the kernel can find them.
-  bool finds_maxima() const { return screen_.keeps_rows() && kernel().maxima != nullptr; }
+  bool finds_maxima() const { return screen_.finds_maxima(); }
   // Finds the highest scores of some tiles of queries. The task has everything but the operands.
   void find_maxima(MaximaTask& task) const;
   // Whether the score of a row says anything about it.

@@ -49,9 +49,9 @@ std::size_t cells_of(const Search& search, const Layout& layout) {
 }
 
 // Returns the queries whose guesses were too high.
-std::vector<std::size_t> search_blocks(const Search& search, const Ladder& ladder, const Layout& layout) {
+std::vector<std::size_t> search_blocks(const Search& search, const Ladder& ladder, const Layout& layout,
+                                       const SearchPlan& plan) {
   const PlacedQueries placed(search, layout);
-  const SearchPlan plan = plan_screened(search, ladder, layout);
   const std::size_t cells = cells_of(search, layout);
   Answers answers(search, plan.shards);
   for_each_block<BlockSearch>(search, ladder, layout, plan,
@@ -86,9 +86,9 @@ void search_some(const Search& search, const std::size_t* which, std::size_t cou
   SearchRequest request = search.request;
   request.at_least = at_least.data();
   request.answers = {similarities.data(), positions.data(), ids.data(), scores.data()};
-  search_blocks(
-      {search.kernels, search.rows, queries, request, own_rows.empty() ? nullptr : own_rows.data(), search.statistics},
-      ladder, layout);
+  const Search some{search.kernels,   search.rows, queries, request, own_rows.empty() ? nullptr : own_rows.data(),
+                    search.statistics};
+  search_blocks(some, ladder, layout, plan_screened(some, ladder, layout));
   const AnswerArrays& answers = search.request.answers;
   for (std::size_t i = 0; i < count; ++i) {
     const auto copy = [&](const auto& from, auto* to) {
@@ -104,15 +104,15 @@ void search_some(const Search& search, const std::size_t* which, std::size_t cou
 }  // namespace
 
 void screened_search(const Search& search, const Ladder& ladder, const Layout& layout) {
+  const SearchPlan plan = plan_screened(search, ladder, layout);
   Search begun = search;
   std::vector<double> guesses;
   if (search.guesses == nullptr) {
-    begun.blocks_find_thresholds =
-        FirstThresholds::possible(search, ladder, plan_screened(search, ladder, layout).shards);
+    begun.blocks_find_thresholds = FirstThresholds::possible(search, ladder, plan.shards);
     if (!begun.blocks_find_thresholds) guesses = guess_thresholds(search, layout);
     if (!guesses.empty()) begun.guesses = guesses.data();
   }
-  const std::vector<std::size_t> refuted = search_blocks(begun, ladder, layout);
+  const std::vector<std::size_t> refuted = search_blocks(begun, ladder, layout, plan);
   for (std::size_t begin = 0; begin < refuted.size(); begin += kAgainAtOnce) {
     search_some(search, refuted.data() + begin, std::min(kAgainAtOnce, refuted.size() - begin), ladder, layout);
   }
