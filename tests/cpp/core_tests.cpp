@@ -428,7 +428,8 @@ void bounds_hold_where_scores_are_farthest_off() {
   unsetenv("LATENTKNN_ISA");
 }
 
-// Compares lists with sorting, with ties, one-sided bounds, and ranks up to the whole list.
+// Compares lists with sorting, with ties, widths that change, rows that nothing bounds from below, and ranks up to the
+// whole list.
 void lists_are_shortened_rightly() {
   std::mt19937 random(9);
   for (const std::string& isa : latentknn::available_isas()) {
@@ -438,22 +439,29 @@ void lists_are_shortened_rightly() {
     for (int trial = 0; trial < 300; ++trial) {
       const std::size_t count = 1 + random() % 900, rank = 1 + random() % count;
       const unsigned distinct = trial % 3 == 0 ? 5 : 1000000;  // ties
-      const bool one_sided = trial % 5 == 0;
-      std::vector<float> uppers, lowers;
+      const std::vector<double> widths =
+          trial % 5 == 0 ? std::vector<double>{INFINITY, 0.1} : std::vector<double>{0.1, 0.3, 0.02};
+      std::vector<float> uppers;
+      std::vector<double> lowers;
       lists.start(2, count + 1);
       for (std::uint32_t i = 0; i < count; ++i) {
+        const std::size_t part = i * widths.size() / count;
+        lists.set_width(1, widths[part]);
         uppers.push_back(static_cast<float>(random() % distinct) / static_cast<float>(distinct));
-        lowers.push_back(one_sided && i % 2 == 0 ? -INFINITY : uppers[i] - 0.1f);
-        lists.add(1, {uppers[i], lowers[i], i});
+        // Rows that came before have the largest width of those that are no longer used.
+        const std::size_t last = (count - 1) * widths.size() / count;
+        const auto end = widths.begin() + static_cast<std::ptrdiff_t>(last);
+        const double width = part == last ? widths[last] : *std::max_element(widths.begin(), end);
+        lowers.push_back(static_cast<double>(uppers[i]) - width);
+        lists.add(1, uppers[i], i);
       }
-      std::vector<float> sorted = lowers;
+      std::vector<double> sorted = lowers;
       std::sort(sorted.begin(), sorted.end(), std::greater<>());
       const double value = lists.reached_by(1, rank, -INFINITY);
-      const auto reaching =
-          std::count_if(lowers.begin(), lowers.end(), [&](float lower) { return static_cast<double>(lower) >= value; });
-      reached = reached && static_cast<double>(sorted[rank - 1]) >= value && reaching >= static_cast<long>(rank);
+      const auto reaching = std::count_if(lowers.begin(), lowers.end(), [&](double lower) { return lower >= value; });
+      reached = reached && sorted[rank - 1] >= value && reaching >= static_cast<long>(rank);
       const auto above =
-          std::count_if(lowers.begin(), lowers.end(), [&](float lower) { return static_cast<double>(lower) > value; });
+          std::count_if(lowers.begin(), lowers.end(), [&](double lower) { return lower > value + 1e-7; });
       near = near && (reaching <= static_cast<long>(rank + rank / 8) || above < static_cast<long>(rank));
 
       std::vector<std::uint32_t> taken;
@@ -461,9 +469,9 @@ void lists_are_shortened_rightly() {
       all = all && taken.size() >= rank && taken.size() + lists.size(1) == count;
       float least = INFINITY;
       for (const std::uint32_t place : taken) least = std::min(least, uppers[place]);
-      std::vector<latentknn::Candidate> left;
+      std::vector<latentknn::Listed> left;
       lists.take_all(1, left);
-      for (const latentknn::Candidate& candidate : left) likeliest = likeliest && candidate.upper <= least;
+      for (const latentknn::Listed& row : left) likeliest = likeliest && row.upper <= least;
     }
     check(reached, isa + ": as many reach the value as asked for");
     check(near, isa + ": and not many more, but for ties");

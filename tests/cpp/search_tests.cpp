@@ -375,8 +375,9 @@ void values_of_a_rank_are_found_by_counting() {
     for (float& value : values) value = static_cast<float>(random() % (count % 2 == 0 ? 7 : 1000)) / 1000.0f - 0.5f;
     std::vector<float> sorted = values;
     std::sort(sorted.rbegin(), sorted.rend());
+    const auto counted = [&](float least) { return kernels.count_at_least(values.data(), count, least); };
     for (const std::size_t rank : {std::size_t{1}, (count + 1) / 2, count}) {
-      const float found = value_of_rank(kernels, values.data(), count, rank, -2.0);
+      const float found = bound_of_rank(rank, -2.0, counted);
       const auto reaching = static_cast<std::size_t>(
           std::count_if(values.begin(), values.end(), [found](float value) { return value >= found; }));
       const auto needed = static_cast<std::size_t>(
@@ -384,7 +385,7 @@ void values_of_a_rank_are_found_by_counting() {
       reached = reached && reaching >= rank;
       close = close && reaching <= std::max(needed, rank + rank / 8);
     }
-    reached = reached && value_of_rank(kernels, values.data(), count, count, 0.6) == -kInfinity;
+    reached = reached && bound_of_rank(count, 0.6, counted) == -kInfinity;
   }
   check(reached, "so many values reach the value of a rank");
   check(close, "not many more do");
@@ -638,7 +639,7 @@ void scorers_give_the_contracts_similarities() {
   std::vector<std::uint32_t> all(900);
   std::iota(all.begin(), all.end(), std::uint32_t{0});
   std::vector<TopK> scattered(30, TopK(8, nullptr)), together(30, TopK(8, nullptr));
-  std::vector<ExactScorer::Pair> pairs;
+  std::vector<ExactScorer::PlacedPair> pairs;
   for (std::uint32_t query = 0; query < 30; ++query) {
     scorer.score_scattered(query, all, scattered[query]);
     for (const std::uint32_t place : all) pairs.push_back({query, place});
@@ -671,6 +672,7 @@ struct Block {
     return (problem.view.count + problem.layout->cell_rows() - 1) / problem.layout->cell_rows();
   }
   void want_all(std::size_t rung) {
+    for (std::size_t q = 0; q < count; ++q) rescoring.set_width(q, tiles.width(q));
     for (std::size_t cell = 0; cell < cells(); ++cell) {
       for (std::size_t tile = 0; tile < tiles.tiles(); ++tile) comparison.want(cell, tile, rung);
     }
@@ -754,6 +756,7 @@ void candidates_are_scored_until_none_can_matter() {
       std::vector<std::uint32_t> places(6000);
       std::iota(places.begin(), places.end(), std::uint32_t{0});
       std::shuffle(places.begin(), places.end(), random);
+      block.rescoring.set_width(q, 2.1 * static_cast<double>(width));
       for (const std::uint32_t place : places) {
         const auto score = static_cast<float>(problem.similarity_of(q, problem.layout->order()[place]));
         block.rescoring.add(q, {score + width, score - width, place});

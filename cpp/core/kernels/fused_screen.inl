@@ -139,6 +139,12 @@ size_t count_at_least(const float* values, size_t count, float least) {
   return reaching;
 }
 
+size_t count_listed(const Listed* rows, size_t count, float least) {
+  uint32_t reaching = 0;
+  for (size_t i = 0; i < count; ++i) reaching += rows[i].upper >= least ? 1 : 0;
+  return reaching;
+}
+
 void add_products(const void* queries, size_t query_tiles, const void* rows, size_t row_tiles, size_t dim, float* out,
                   size_t stride) {
   using T = Tile<Fp32>;

@@ -131,6 +131,12 @@ struct Reach {
   float base;
 };
 
+// A row with an upper bound of its similarity to a query, as lists have it.
+struct Listed {
+  float upper;
+  uint32_t place;
+};
+
 struct KernelTable {
   const char* name;
   ScreenKernel screens[kArithmetics];  // indexed by arithmetic; fp32 is always there
@@ -145,6 +151,8 @@ struct KernelTable {
                        const float* sines, size_t count, uint8_t* marks);
   // Counts the values that are at least `least`.
   size_t (*count_at_least)(const float* values, size_t count, float least);
+  // Counts the rows whose bounds are at least `least`.
+  size_t (*count_listed)(const Listed* rows, size_t count, float least);
   // Computes rule 1 of the contract: out[i] = S(query, base + rows[i] * dim). `query` holds dim float64 values, padded
   // with zeros to a multiple of eight.
   void (*dot_products)(const double* query, const float* base, const uint32_t* rows, size_t count, size_t dim,

@@ -56,6 +56,7 @@ constexpr KernelTable table_of() {
   table.multiply_lines = &multiply_lines;
   table.mark_reached = &mark_reached;
   table.count_at_least = &count_at_least;
+  table.count_listed = &count_listed;
   table.dot_products = &dot_products;
   table.similarities = &similarities;
   table.squared_norms = &squared_norms;

@@ -66,6 +66,7 @@ void BlockSearch::visit(std::size_t width, Answers& answers) {
     exchange_thresholds(answers);
     choice_.try_rungs();
   }
+  for (std::size_t q = 0; q < queries_.size(); ++q) second_.set_width(q, ladder_.width(q));
   compare_wanted([&] { exchange_thresholds(answers); });
 }
 

@@ -1,4 +1,8 @@
 // Lists, for each query of a block, the rows that screening has left and that wait to be scored.
+//
+// A list has upper bounds alone: the lower bound of a row is the width of its query's bounds below the upper one. So a
+// row takes eight bytes, and adding it touches one line of the cache. Once the query's bounds have another width, the
+// rows that were listed before keep the largest width that they had.
 #pragma once
 
 #include <cstddef>
@@ -10,81 +14,96 @@
 
 namespace latentknn {
 
-// A row with an upper and a lower bound of its similarity.
-struct Candidate {
-  float upper;
-  float lower;
-  std::uint32_t place;
-};
-
 class CandidateLists {
  public:
-  static constexpr std::size_t kCandidateBytes = 2 * sizeof(float) + sizeof(std::uint32_t);
-
   explicit CandidateLists(const KernelTable& kernels) : kernels_(kernels) {}
 
-  // Makes empty lists for so many queries, each with room for `capacity` candidates.
+  // Makes empty lists for so many queries, each with room for `capacity` rows.
   void start(std::size_t queries, std::size_t capacity);
 
-  std::size_t size(std::size_t q) const { return sizes_[q]; }
+  std::size_t size(std::size_t q) const { return lists_[q].size; }
   std::size_t capacity() const { return capacity_; }
+
+  // Tells how far below their upper bounds the similarities are at most of rows that are added from now on. It is
+  // infinite where nobody knows.
+  void set_width(std::size_t q, double width);
 
   // Returns true once the list has reached its limit, which is the capacity at first. Then the caller shortens the
   // list and sets another limit.
-  bool add(std::size_t q, const Candidate& candidate) {
-    const std::size_t at = q * capacity_ + sizes_[q];
-    uppers_[at] = candidate.upper;
-    lowers_[at] = candidate.lower;
-    places_[at] = candidate.place;
-    return ++sizes_[q] >= limits_[q];
+  bool add(std::size_t q, float upper, std::uint32_t place) {
+    List& list = lists_[q];
+    rows(q)[list.size] = {upper, place};
+    return ++list.size >= list.limit;
   }
-  void set_limit(std::size_t q, std::size_t limit) { limits_[q] = limit < capacity_ ? limit : capacity_; }
+  void set_limit(std::size_t q, std::size_t limit) {
+    lists_[q].limit = static_cast<std::uint32_t>(limit < capacity_ ? limit : capacity_);
+  }
 
-  // Keeps the candidates whose similarity may be `threshold` or more.
+  // Keeps the rows whose similarity may be `threshold` or more.
   void keep_above(std::size_t q, double threshold) {
-    const float* const uppers = uppers_.data() + q * capacity_;
-    keep(q, [=](std::size_t i) { return static_cast<double>(uppers[i]) >= threshold; });
+    keep(q, [=](const Listed& row) { return static_cast<double>(row.upper) >= threshold; });
   }
 
-  // Keeps the candidates at places for which `wanted` is true.
+  // Keeps the rows at places for which `wanted` is true.
   template <class Wanted>
   void keep_places(std::size_t q, const Wanted& wanted) {
-    const std::uint32_t* const places = places_.data() + q * capacity_;
-    keep(q, [&](std::size_t i) { return wanted(places[i]); });
+    keep(q, [&](const Listed& row) { return wanted(row.place); });
   }
 
-  // Returns a similarity that at least `rank` candidates have, by their lower bounds, and not many more; or `known`
-  // where that is not lower.
+  // Returns a similarity that at least `rank` rows have, by their lower bounds, and not many more; or `known` where
+  // that is not lower.
   double reached_by(std::size_t q, std::size_t rank, double known) const;
 
-  // Moves the places of the candidates with the highest upper bounds to `taken`: `few`, some more, or all. No upper
-  // bound in the list may be below `known`.
+  // Moves the places of the rows with the highest upper bounds to `taken`: `few`, some more, or all. No upper bound in
+  // the list may be below `known`.
   void take_likeliest(std::size_t q, std::size_t few, double known, std::vector<std::uint32_t>& taken);
 
-  void take_all(std::size_t q, std::vector<Candidate>& taken);
+  // Moves all rows to `taken`, and returns how far below their upper bounds the similarities are at most.
+  double take_all(std::size_t q, std::vector<Listed>& taken);
 
  private:
+  struct List {
+    std::uint32_t size;
+    std::uint32_t limit;
+  };
+  // How far below its upper bound a row's similarity is at most.
+  struct Widths {
+    std::size_t older_rows;  // rows at the list's begin that were added when the width was another
+    double older;
+    double now;
+  };
+
+  Listed* rows(std::size_t q) { return rows_.data() + q * capacity_; }
+  const Listed* rows(std::size_t q) const { return rows_.data() + q * capacity_; }
+
+  // Keeps what is wanted of rows [begin, end), behind `kept` rows, and returns how many rows are kept then.
+  template <class Wanted>
+  static std::size_t keep_some(Listed* rows, std::size_t begin, std::size_t end, std::size_t kept,
+                               const Wanted& wanted) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const Listed row = rows[i];
+      rows[kept] = row;
+      kept += wanted(row) ? 1 : 0;
+    }
+    return kept;
+  }
+
   template <class Wanted>
   void keep(std::size_t q, const Wanted& wanted) {
-    const std::size_t first = q * capacity_;
-    std::size_t kept = first;
-    for (std::size_t i = 0; i < sizes_[q]; ++i) {
-      const bool stays = wanted(i);
-      uppers_[kept] = uppers_[first + i];
-      lowers_[kept] = lowers_[first + i];
-      places_[kept] = places_[first + i];
-      kept += stays ? 1 : 0;
-    }
-    sizes_[q] = kept - first;
+    std::size_t& older_rows = widths_[q].older_rows;
+    const std::size_t kept = keep_some(rows(q), 0, older_rows, 0, wanted);
+    lists_[q].size = static_cast<std::uint32_t>(keep_some(rows(q), older_rows, lists_[q].size, kept, wanted));
+    older_rows = kept;
   }
+
+  double widest(std::size_t q) const;
+  void clear(std::size_t q);
 
   const KernelTable& kernels_;
   std::size_t capacity_ = 0;
-  AlignedBuffer<float> uppers_;
-  AlignedBuffer<float> lowers_;
-  AlignedBuffer<std::uint32_t> places_;
-  std::vector<std::size_t> sizes_;
-  std::vector<std::size_t> limits_;
+  AlignedBuffer<Listed> rows_;  // (queries, capacity)
+  std::vector<List> lists_;
+  std::vector<Widths> widths_;
 };
 
 }  // namespace latentknn

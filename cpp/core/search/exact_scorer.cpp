@@ -100,27 +100,27 @@ void ExactScorer::multiply(std::size_t query, const std::uint32_t* list, std::si
   scored_rows_ += count;
 }
 
-void ExactScorer::similarities(const latentknn::Pair* pairs, std::size_t count, double* out) {
+void ExactScorer::similarities(const Pair* pairs, std::size_t count, double* out) {
   search_.kernels.similarities(
       {wide_.data(), squared_norms_.data(), rows_.values, rows_.squared_norms, rows_.dim, pairs, count}, out);
   scored_rows_ += count;
 }
 
 template <class Collected>
-void ExactScorer::score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order,
+void ExactScorer::score(const std::vector<PlacedPair>& pairs, const std::vector<std::uint32_t>& order,
                         std::vector<Collected>& best) {
   if (pairs.empty()) return;
   // This is a counting sort by chunks of places; within a chunk the pairs stay sorted by query.
   const std::size_t chunk = std::max<std::size_t>(1, kChunkBytes / (rows_.dim * sizeof(float)));
-  const auto by_place = [](const Pair& a, const Pair& b) { return a.place < b.place; };
+  const auto by_place = [](const PlacedPair& a, const PlacedPair& b) { return a.place < b.place; };
   const auto [least, most] = std::minmax_element(pairs.begin(), pairs.end(), by_place);
   const std::size_t first = least->place / chunk, last = most->place / chunk;
   ends_.assign(last - first + 2, 0);
-  for (const Pair& pair : pairs) ++ends_[pair.place / chunk - first + 1];
+  for (const PlacedPair& pair : pairs) ++ends_[pair.place / chunk - first + 1];
   for (std::size_t i = 1; i < ends_.size(); ++i) ends_[i] += ends_[i - 1];
   sorted_.resize(pairs.size());
   sorted_rows_.resize(pairs.size());
-  for (const Pair& pair : pairs) {
+  for (const PlacedPair& pair : pairs) {
     const std::size_t at = ends_[pair.place / chunk - first]++;
     sorted_[at] = pair;
     sorted_rows_[at] = order[pair.place];
@@ -150,6 +150,6 @@ template void ExactScorer::score_scattered(std::size_t, const std::vector<std::u
 template void ExactScorer::score_scattered(std::size_t, const std::vector<std::uint32_t>&, RowsInRange&);
 template void ExactScorer::score_run(std::size_t, const RowRun&, std::size_t, TopK&);
 template void ExactScorer::score_run(std::size_t, const RowRun&, std::size_t, RowsInRange&);
-template void ExactScorer::score(const std::vector<Pair>&, const std::vector<std::uint32_t>&, std::vector<TopK>&);
+template void ExactScorer::score(const std::vector<PlacedPair>&, const std::vector<std::uint32_t>&, std::vector<TopK>&);
 
 }  // namespace latentknn

@@ -25,7 +25,7 @@ struct RowRun {
 
 class ExactScorer {
  public:
-  struct Pair {
+  struct PlacedPair {
     std::uint32_t query;
     std::uint32_t place;
   };
@@ -52,10 +52,11 @@ class ExactScorer {
   // Scores pairs of a query and the row at a place of `order`; the pairs are sorted by query. Near places come
   // together: a row that several queries want is then read from memory once.
   template <class Collected>
-  void score(const std::vector<Pair>& pairs, const std::vector<std::uint32_t>& order, std::vector<Collected>& best);
+  void score(const std::vector<PlacedPair>& pairs, const std::vector<std::uint32_t>& order,
+             std::vector<Collected>& best);
 
   // Computes the similarities of pairs of a query of the block and a row.
-  void similarities(const latentknn::Pair* pairs, std::size_t count, double* out);
+  void similarities(const Pair* pairs, std::size_t count, double* out);
 
   // Asks the processor to load a row into the cache before it is needed.
   void fetch(std::uint32_t row) const;
@@ -91,7 +92,7 @@ class ExactScorer {
   std::vector<double> squared_norms_;
   std::vector<double> wide_;  // queries in float64, padded for the kernel
   std::vector<double> products_;
-  std::vector<Pair> sorted_;
+  std::vector<PlacedPair> sorted_;
   std::vector<std::uint32_t> sorted_rows_;
   std::vector<std::size_t> ends_;       // by chunk of places: the end of its pairs
   std::vector<std::uint32_t> fetched_;  // by place in a chunk: the number of the chunk that it was fetched for

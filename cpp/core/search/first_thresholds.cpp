@@ -34,11 +34,19 @@ std::size_t rows_of_maximum(std::size_t rows, std::size_t rank, std::size_t row_
 // Returns how many rows a query finds, with itself where it is a row.
 std::size_t rank_in(const Search& search) { return search.request.k + (search.own_rows == nullptr ? 0 : 1); }
 
-// Returns the least of the values that reach `reached`. There may be a wide gap below it.
-float least_of(const std::vector<float>& values, float reached) {
-  float least = std::numeric_limits<float>::infinity();
-  for (const float value : values) least = std::min(least, value >= reached ? value : least);
-  return least;
+// Returns the least of the scores that reach `reached`. There may be a wide gap below it.
+float least_of(const float* scores, std::size_t count, float reached) {
+  // With one lane each step would wait for the one before.
+  constexpr std::size_t kLanes = 16;
+  float least[kLanes];
+  std::fill_n(least, kLanes, std::numeric_limits<float>::infinity());
+  const auto take = [&](float score, float& lane) { lane = score >= reached && score < lane ? score : lane; };
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) take(scores[i + lane], least[lane]);
+  }
+  for (; i < count; ++i) take(scores[i], least[0]);
+  return *std::min_element(least, least + kLanes);
 }
 
 const Screen& first_screen(const Ladder& ladder) { return *ladder.screens[ladder.begins_on]; }
@@ -97,14 +105,14 @@ void FirstThresholds::raise_batch(const CellVisits& visits, Window cells, TileLa
   task.maxima = maxima_.data();
   task.stride = count;
   rung.find_maxima(task);
-  bounds_.resize(count);
   for (std::size_t q = first_query; q < ladder.end(batch.end - 1); ++q) {
     const float* const scores = maxima_.data() + (q - first_query) * count;
-    for (std::size_t i = 0; i < count; ++i) {
-      bounds_[i] = Rung::says_something(scores[i]) ? rung.candidate(q, scores[i], 0).lower : kLowest;
-    }
-    const float reached = value_of_rank(search_.kernels, bounds_.data(), count, rank_, ladder.thresholds()[q]);
-    ladder.raise_threshold(q, static_cast<double>(least_of(bounds_, reached)));
+    const float reached = value_of_rank(rank_, rung.least_score(q), rung.greatest_score(q), [&](float least) {
+      return search_.kernels.count_at_least(scores, count, least);
+    });
+    // Scores that say nothing about their rows may be among those that reach less.
+    if (!(reached > Screen::kUnscreened)) continue;
+    ladder.raise_threshold(q, static_cast<double>(rung.candidate(q, least_of(scores, count, reached), 0).lower));
   }
 }
 

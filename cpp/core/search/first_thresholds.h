@@ -50,7 +50,6 @@ class FirstThresholds {
   std::vector<std::uint32_t> query_tiles_;
   std::vector<std::uint32_t> first_row_tiles_;
   std::vector<TileVisit> visits_;
-  std::vector<float> bounds_;
 };
 
 }  // namespace latentknn

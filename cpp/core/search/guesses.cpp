@@ -91,9 +91,10 @@ class Sample {
     // Rows as similar as the k-th best should not be taken for better ones because of their rounding.
     const double rounding = static_cast<double>(dim_ + 16) * 0x1p-24;
     for (std::size_t q = 0; q < count; ++q) {
-      guesses[q] =
-          static_cast<double>(value_of_rank(kernels_, products.data() + q * stride(), size_, rank, kAnySimilarity)) -
-          rounding;
+      const float* const of_query = products.data() + q * stride();
+      const float reached = bound_of_rank(rank, kAnySimilarity,
+                                          [&](float least) { return kernels_.count_at_least(of_query, size_, least); });
+      guesses[q] = static_cast<double>(reached) - rounding;
     }
   }
 

@@ -8,11 +8,11 @@
 
 #include "layout/layout.h"
 #include "platform/aligned_buffer.h"
-#include "search/candidate_lists.h"
 #include "search/exact_scorer.h"
 #include "search/place_set.h"
 #include "search/range_answers.h"
 #include "search/rows_in_range.h"
+#include "search/rung.h"
 #include "search/search.h"
 #include "search/tile_ladder.h"
 

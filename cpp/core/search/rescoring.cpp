@@ -29,7 +29,7 @@ Rescoring::Rescoring(const Search& search, const Layout& layout, TileLadder& lad
       lists_(search.kernels) {}
 
 std::size_t Rescoring::bytes_per_query(std::size_t first_rows, std::size_t k) {
-  return list_capacity(first_rows, k) * CandidateLists::kCandidateBytes;
+  return list_capacity(first_rows, k) * sizeof(Listed);
 }
 
 void Rescoring::start(const std::vector<std::size_t>& queries, std::size_t first_rows) {
@@ -113,11 +113,11 @@ void Rescoring::score_all() {
 
 // Scores the rows of the list, the likeliest first, until the threshold excludes the others.
 void Rescoring::score_list(std::size_t q) {
-  lists_.take_all(q, taken_);
-  const auto higher = [](const Candidate& a, const Candidate& b) { return a.upper > b.upper; };
+  const double width = lists_.take_all(q, taken_);
+  const auto higher = [](const Listed& a, const Listed& b) { return a.upper > b.upper; };
   const auto [most, least] = std::minmax_element(taken_.begin(), taken_.end(), higher);
   // Bounds that all overlap do not tell which rows are likelier.
-  const bool apart = !ladder_.bounded_below(q) || most->lower > least->upper;
+  const bool apart = !ladder_.bounded_below(q) || static_cast<double>(most->upper - least->upper) > width;
   if (apart) std::sort(taken_.begin(), taken_.end(), higher);
   const std::vector<double>& thresholds = ladder_.thresholds();
   std::size_t group = apart ? scored_first_ : taken_.size();

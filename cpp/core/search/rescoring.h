@@ -11,6 +11,7 @@
 #include "search/candidate_lists.h"
 #include "search/exact_scorer.h"
 #include "search/place_set.h"
+#include "search/rung.h"
 #include "search/search.h"
 #include "search/tile_ladder.h"
 #include "search/top_k.h"
@@ -29,9 +30,11 @@ class Rescoring {
   // Begins a block of queries, by their numbers in the search, after the ladder has begun it. The block first visits
   // so many rows near each query's own place.
   void start(const std::vector<std::size_t>& queries, std::size_t first_rows);
+  // Tells how far below their upper bounds the similarities are at most of rows that are added from now on.
+  void set_width(std::size_t q, double width) { lists_.set_width(q, width); }
   // Adds a row that screening has left.
   void add(std::size_t q, const Candidate& candidate) {
-    if (lists_.add(q, candidate)) make_room(q);
+    if (lists_.add(q, candidate.upper, candidate.place)) make_room(q);
   }
 
   void score_places(std::size_t q, const std::vector<std::uint32_t>& places);
@@ -64,11 +67,11 @@ class Rescoring {
   ExactScorer scorer_;
   CandidateLists lists_;
   std::vector<TopK> best_;
-  std::vector<Candidate> taken_;
+  std::vector<Listed> taken_;
   std::vector<std::uint32_t> places_;
   std::vector<std::uint32_t> rows_;
   RowRun run_;
-  std::vector<ExactScorer::Pair> pairs_;
+  std::vector<ExactScorer::PlacedPair> pairs_;
 };
 
 }  // namespace latentknn

@@ -13,9 +13,15 @@
 #include "platform/aligned_buffer.h"
 #include "rows/rows.h"
 #include "screening/screen.h"
-#include "search/candidate_lists.h"
 
 namespace latentknn {
+
+// A row that screening has left, with an upper and a lower bound of its similarity.
+struct Candidate {
+  float upper;
+  float lower;
+  std::uint32_t place;
+};
 
 class Rung {
  public:
@@ -38,14 +44,19 @@ class Rung {
     return {static_cast<float>(std::min(upper, kHighest) + kRounding),
             static_cast<float>(upper - bound.width - kRounding), place};
   }
+  // The scores of query q are between these, where they say anything about their rows and bound similarities from
+  // below.
+  float least_score(std::size_t q) const { return score_of(q, -1.0); }
+  float greatest_score(std::size_t q) const { return score_of(q, 1.0 + bounds_[q].width); }
+  // How far below a candidate's upper bound its similarity to query q is at most. Float32 rounds the bound up by one
+  // and a half kRounding at most.
+  double width(std::size_t q) const { return bounds_[q].width + 2.0 * kRounding; }
   // Whether scores of query q bound similarities from below.
   bool bounds_below(std::size_t q) const { return bounds_[q].width < std::numeric_limits<double>::infinity(); }
 
   bool finds_maxima() const { return screen_.finds_maxima(); }
   // Finds the highest scores of some tiles of queries. The task has everything but the operands.
   void find_maxima(MaximaTask& task) const;
-  // Whether the score of a row says anything about it.
-  static bool says_something(float score) { return score != Screen::kUnscreened; }
 
   void set_threshold(std::size_t q, double threshold);
 
@@ -67,6 +78,10 @@ class Rung {
   static constexpr double kRounding = 0x1p-22;
   static constexpr double kHighest = 2.0;  // a bound above every similarity
 
+  // Returns the score that gives an upper bound.
+  float score_of(std::size_t q, double upper) const {
+    return static_cast<float>((upper - bounds_[q].above) * screen_.score_scale());
+  }
   const void* packed_cell(std::size_t cell);
 
   const Screen& screen_;

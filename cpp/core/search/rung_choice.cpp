@@ -90,10 +90,10 @@ void RungChoice::choose_rungs() {
 
 void RungChoice::try_rungs(std::vector<std::size_t> undecided) {
   if (undecided.empty()) return;
-  const std::vector<Pair> pairs = pairs_to_try(undecided);
+  const std::vector<Trial> trials = trials_of(undecided);
   std::vector<double> least(ladder_.tiles(), kInfinity);
   for (std::size_t rung = 0; rung < ladder_.rungs() && !undecided.empty(); ++rung) {
-    try_rung(rung, undecided, pairs);
+    try_rung(rung, undecided, trials);
     std::erase_if(undecided, [&](std::size_t tile) {
       const double cost = ladder_.rung(rung).cost_per_row(together_) + comparison_.left_share(tile) * left_cost_;
       if (comparison_.compared_any(tile) && cost < least[tile]) {
@@ -108,9 +108,9 @@ void RungChoice::try_rungs(std::vector<std::size_t> undecided) {
 }
 
 // Returns a few of the cells that each tile wants, and sets together_.
-std::vector<RungChoice::Pair> RungChoice::pairs_to_try(const std::vector<std::size_t>& tiles) {
+std::vector<RungChoice::Trial> RungChoice::trials_of(const std::vector<std::size_t>& tiles) {
   const std::vector<std::size_t>& runs = visits_.runs();
-  std::vector<Pair> pairs;
+  std::vector<Trial> trials;
   std::size_t wants = 0, wanted = 0;
   for (std::size_t i = 0; i < kTriedRuns; ++i) {
     const Window cells = visits_.enter(runs[(2 * i + 1) * runs.size() / (2 * kTriedRuns)], ladder_.thresholds());
@@ -120,7 +120,7 @@ std::vector<RungChoice::Pair> RungChoice::pairs_to_try(const std::vector<std::si
       for (std::size_t j = 0; j < count && found < kTriedCells; ++j) {
         const std::size_t cell = cells.begin + (i * 37 + j * 5) % count;
         if (!visits_.wants(cell, tile)) continue;
-        pairs.push_back({tile, cell});
+        trials.push_back({tile, cell});
         ++found;
       }
     }
@@ -133,16 +133,16 @@ std::vector<RungChoice::Pair> RungChoice::pairs_to_try(const std::vector<std::si
   }
   together_ =
       static_cast<double>(std::max<std::size_t>(1, wants)) / static_cast<double>(std::max<std::size_t>(1, wanted));
-  std::stable_sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.cell < b.cell; });
-  return pairs;
+  std::stable_sort(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) { return a.cell < b.cell; });
+  return trials;
 }
 
 // Counts the rows that a rung leaves to `tiles` in the cells of their pairs.
-void RungChoice::try_rung(std::size_t rung, const std::vector<std::size_t>& tiles, const std::vector<Pair>& pairs) {
+void RungChoice::try_rung(std::size_t rung, const std::vector<std::size_t>& tiles, const std::vector<Trial>& trials) {
   comparison_.reset_counts();
   for (const std::size_t tile : tiles) ladder_.set_cutoffs(tile, rung);
-  for (const Pair& pair : pairs) {
-    if (std::binary_search(tiles.begin(), tiles.end(), pair.tile)) comparison_.want(pair.cell, pair.tile, rung);
+  for (const Trial& trial : trials) {
+    if (std::binary_search(tiles.begin(), tiles.end(), trial.tile)) comparison_.want(trial.cell, trial.tile, rung);
   }
   comparison_.try_out(rung);
 }

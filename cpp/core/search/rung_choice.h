@@ -30,7 +30,7 @@ class RungChoice {
   void choose_rungs();
 
  private:
-  struct Pair {
+  struct Trial {
     std::size_t tile;
     std::size_t cell;
   };
@@ -39,8 +39,8 @@ class RungChoice {
   bool doubtful(std::size_t tile) const;
   std::size_t rows_seen(std::size_t tile) const;
   void try_rungs(std::vector<std::size_t> undecided);
-  std::vector<Pair> pairs_to_try(const std::vector<std::size_t>& tiles);
-  void try_rung(std::size_t rung, const std::vector<std::size_t>& tiles, const std::vector<Pair>& pairs);
+  std::vector<Trial> trials_of(const std::vector<std::size_t>& tiles);
+  void try_rung(std::size_t rung, const std::vector<std::size_t>& tiles, const std::vector<Trial>& trials);
 
   const Search& search_;
   const Layout& layout_;

@@ -17,7 +17,7 @@ namespace latentknn {
 template <class List, class Key, class Order>
 void sort_rows(List& list, const Key& key, const Order& order) {
   using Row = std::remove_reference_t<decltype(*list.data())>;
-  constexpr std::size_t kLong = 128;
+  constexpr std::size_t kLong = 16;
   constexpr std::uint32_t kCrowded = 16;  // rows of a range that are not sorted by insertion
   constexpr double kNarrow = 0x1p-900;    // the reciprocal of less may be infinite
   Row* const rows = list.data();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "layout/layout.h"
@@ -51,6 +52,11 @@ class TileLadder {
   bool bounded_below(std::size_t q) const {
     const std::size_t rung = rung_of_query(q);
     return rung == rungs_.size() || rungs_[rung].bounds_below(q);
+  }
+  // How far below its upper bound a candidate's similarity is at most, by the rung on which the query stands.
+  double width(std::size_t q) const {
+    const std::size_t rung = rung_of_query(q);
+    return rung == rungs_.size() ? std::numeric_limits<double>::infinity() : rungs_[rung].width(q);
   }
   // The cost of comparing a query with a row, where many queries are compared with it together.
   double cost_per_row(std::size_t q) const;
