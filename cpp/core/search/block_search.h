@@ -4,8 +4,8 @@
 // near its queries' own places, then wider and wider (cell_visits.h). A visit compares them with the queries
 // (comparison.h), each tile of queries on its rung of the ladder of screens (tile_ladder.h). Rows that the screens
 // leave wait to be scored exactly (rescoring.h). Rows that are scored raise the thresholds below which queries look for
-// nothing. Between visits, tiles move to better rungs (rung_choice.h). They keep their candidates, which have bounds of
-// their similarity, whichever rung they came from.
+// nothing. Between visits, tiles move to better rungs (rung_choice.h). They keep their candidates, whose bounds stay
+// those of the rungs that they came from.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,8 @@
 // Lists, for each query of a block, the rows that screening has left and that wait to be scored.
 //
 // A list has upper bounds alone: the lower bound of a row is the width of its query's bounds below the upper one. So a
-// row takes eight bytes, and adding it touches one line of the cache. Once the query's bounds have another width, the
-// rows that were listed before keep the largest width that they had.
+// row takes eight bytes, and adding it touches one line of the cache. Once the query's bounds have another width, all
+// rows that were listed before share the largest width of any of them.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,8 @@ class CandidateLists {
   std::size_t size(std::size_t q) const { return lists_[q].size; }
   std::size_t capacity() const { return capacity_; }
 
-  // Tells how far below their upper bounds the similarities are at most of rows that are added from now on. It is
-  // infinite where nobody knows.
+  // Tells that no row which is added from now on has a similarity further below its upper bound. The width is infinite
+  // where nobody knows.
   void set_width(std::size_t q, double width);
 
   // Returns true once the list has reached its limit, which is the capacity at first. Then the caller shortens the
@@ -58,7 +58,7 @@ class CandidateLists {
   // the list may be below `known`.
   void take_likeliest(std::size_t q, std::size_t few, double known, std::vector<std::uint32_t>& taken);
 
-  // Moves all rows to `taken`, and returns how far below their upper bounds the similarities are at most.
+  // Moves all rows to `taken`, and returns the largest width of any of them.
   double take_all(std::size_t q, std::vector<Listed>& taken);
 
  private:
@@ -66,7 +66,7 @@ class CandidateLists {
     std::uint32_t size;
     std::uint32_t limit;
   };
-  // How far below its upper bound a row's similarity is at most.
+  // No row's similarity is further below its upper bound.
   struct Widths {
     std::size_t older_rows;  // rows at the list's begin that were added when the width was another
     double older;

@@ -30,7 +30,7 @@ class Rescoring {
   // Begins a block of queries, by their numbers in the search, after the ladder has begun it. The block first visits
   // so many rows near each query's own place.
   void start(const std::vector<std::size_t>& queries, std::size_t first_rows);
-  // Tells how far below their upper bounds the similarities are at most of rows that are added from now on.
+  // Tells that no row which is added from now on has a similarity further below its upper bound.
   void set_width(std::size_t q, double width) { lists_.set_width(q, width); }
   // Adds a row that screening has left.
   void add(std::size_t q, const Candidate& candidate) {

@@ -36,7 +36,8 @@ void Rung::pack_queries(const std::vector<double>& thresholds) {
   bounds_.resize(count_);
   packed_queries_.resize(padded * kernel.query_bytes(screen_.packed_dim()));
   screen_.pack_queries(queries_, squared_norms_, count_, packed_queries_.data(), bounds_.data());
-  // Turning the bounds into similarities costs some roundings of 2^-53; candidate() and set_threshold() allow for them.
+  // Turning the bounds into similarities costs some roundings of 2^-53; candidate(), width() and set_threshold() allow
+  // for them.
   for (ScoreBound& bound : bounds_) bound = {bound.above * per_score_, bound.width * per_score_};
   cutoffs_.resize(padded * kernel.cutoff_bytes);
   for (std::size_t q = count_; q < padded; ++q) kernel.set_cutoff(cutoffs_.data(), q, kInfinity);

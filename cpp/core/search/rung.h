@@ -44,12 +44,12 @@ class Rung {
     return {static_cast<float>(std::min(upper, kHighest) + kRounding),
             static_cast<float>(upper - bound.width - kRounding), place};
   }
-  // The scores of query q are between these, where they say anything about their rows and bound similarities from
-  // below.
+  // A score of query q that says anything about its row, and bounds its similarity from below, lies between these but
+  // for rounding.
   float least_score(std::size_t q) const { return score_of(q, -1.0); }
   float greatest_score(std::size_t q) const { return score_of(q, 1.0 + bounds_[q].width); }
-  // How far below a candidate's upper bound its similarity to query q is at most. Float32 rounds the bound up by one
-  // and a half kRounding at most.
+  // No similarity to query q is further below its candidate's upper bound. candidate() raises that bound by at most one
+  // and a half kRounding.
   double width(std::size_t q) const { return bounds_[q].width + 2.0 * kRounding; }
   // Whether scores of query q bound similarities from below.
   bool bounds_below(std::size_t q) const { return bounds_[q].width < std::numeric_limits<double>::infinity(); }

@@ -53,7 +53,8 @@ class TileLadder {
     const std::size_t rung = rung_of_query(q);
     return rung == rungs_.size() || rungs_[rung].bounds_below(q);
   }
-  // How far below its upper bound a candidate's similarity is at most, by the rung on which the query stands.
+  // No similarity is further below its candidate's upper bound, by the rung on which the query stands. It is infinite
+  // where the query stands on none, as there are no candidates then.
   double width(std::size_t q) const {
     const std::size_t rung = rung_of_query(q);
     return rung == rungs_.size() ? std::numeric_limits<double>::infinity() : rungs_[rung].width(q);

@@ -54,7 +54,8 @@ class TopK {
     if (rows_.size() >= k_) keep_best();
   }
 
-  // Sorts and returns the best rows, at most k. Fewer than 2 k rows are sorted about as fast as k of them are selected.
+  // Sorts and returns the best rows, at most k. By ranges, sorting fewer than 2 k rows takes about as long as
+  // selecting k of them.
   const std::vector<ScoredRow>& sorted() {
     sort();
     if (rows_.size() > k_) rows_.resize(k_);
