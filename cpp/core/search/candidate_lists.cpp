@@ -1,22 +1,12 @@
 #include "search/candidate_lists.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
+#include "platform/rounding.h"
 #include "search/value_of_rank.h"
 
 namespace latentknn {
-namespace {
-
-// Returns the smallest float32 that is not below `value`.
-float round_up(double value) {
-  const float rounded = static_cast<float>(value);
-  return static_cast<double>(rounded) >= value ? rounded
-                                               : std::nextafter(rounded, std::numeric_limits<float>::infinity());
-}
-
-}  // namespace
 
 void CandidateLists::start(std::size_t queries, std::size_t capacity) {
   capacity_ = capacity;

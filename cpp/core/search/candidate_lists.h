@@ -50,8 +50,8 @@ class CandidateLists {
     keep(q, [&](const Listed& row) { return wanted(row.place); });
   }
 
-  // Returns a similarity that at least `rank` rows have, by their lower bounds, and not many more; or `known` where
-  // that is not lower.
+  // Returns `known`, or a higher similarity that at least `rank` rows have, by their lower bounds.
+  // Hardly more rows have it, unless some are nearly equal.
   double reached_by(std::size_t q, std::size_t rank, double known) const;
 
   // Moves the places of the rows with the highest upper bounds to `taken`: `few`, some more, or all. No upper bound in

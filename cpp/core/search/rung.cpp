@@ -1,20 +1,14 @@
 #include "search/rung.h"
 
-#include <cmath>
 #include <limits>
 
 #include "choice/costs.h"
+#include "platform/rounding.h"
 
 namespace latentknn {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-// Returns the largest float32 that is not above `value`.
-float round_down(double value) {
-  const float rounded = static_cast<float>(value);
-  return static_cast<double>(rounded) <= value ? rounded : std::nextafter(rounded, -kInfinity);
-}
 
 }  // namespace
 

@@ -44,12 +44,10 @@ class Rung {
     return {static_cast<float>(std::min(upper, kHighest) + kRounding),
             static_cast<float>(upper - bound.width - kRounding), place};
   }
-  // A score of query q that says anything about its row, and bounds its similarity from below, lies between these but
-  // for rounding.
+  // Scores of query q that bound similarities from below lie between these, but for rounding.
   float least_score(std::size_t q) const { return score_of(q, -1.0); }
   float greatest_score(std::size_t q) const { return score_of(q, 1.0 + bounds_[q].width); }
-  // No similarity to query q is further below its candidate's upper bound. candidate() raises that bound by at most one
-  // and a half kRounding.
+  // No similarity to query q is further below its candidate's upper bound. candidate() adds at most 1.5 kRounding.
   double width(std::size_t q) const { return bounds_[q].width + 2.0 * kRounding; }
   // Whether scores of query q bound similarities from below.
   bool bounds_below(std::size_t q) const { return bounds_[q].width < std::numeric_limits<double>::infinity(); }
