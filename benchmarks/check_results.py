@@ -14,7 +14,7 @@ from benchmarks.gpu import tables as gpu_tables
 from benchmarks.harness.markdown import generated_part
 from benchmarks.harness.paths import RESULTS
 from benchmarks.harness.results import Record
-from benchmarks.speed import hostile_tables, instruction_sets, interrupt, radius
+from benchmarks.speed import hostile_tables, instruction_sets, interrupt, radius, reduced
 from benchmarks.speed import tables as speed_tables
 from benchmarks.zoo import out_of_distribution, recipes, row_times, rows
 from benchmarks.zoo import tables as zoo_tables
@@ -52,6 +52,11 @@ def test_the_table_of_hostile_data_shows_these_results(machine: str) -> None:
 def test_the_table_of_instruction_sets_shows_these_results(machine: str) -> None:
     content = _read(RESULTS / machine / "instruction_sets.json")
     shown = instruction_sets.results_table(content["about"], content["lines"])
+    assert shown in speed_tables.README.read_text()
+
+
+def test_the_table_of_searches_in_fewer_bits_shows_these_results() -> None:
+    shown = reduced.results_table(_read(RESULTS / "amx" / "reduced.json")["lines"])
     assert shown in speed_tables.README.read_text()
 
 
