@@ -30,6 +30,7 @@ from benchmarks.speed.data import codes, hostile
 from benchmarks.speed.data.hostile import Maker
 from benchmarks.speed.data.text_embeddings import DIM as TEXT_DIM
 from benchmarks.speed.data.text_embeddings import text_embeddings
+from benchmarks.speed.data.zoo_codes import zoo_codes
 from benchmarks.speed.hostile_tables import AUTO, COLUMNS, FAISS, FIXED, cells, summary
 from benchmarks.speed.truth import Truth
 
@@ -38,6 +39,8 @@ REAL: dict[str, tuple[int, Maker]] = {
     "raw pixels": (codes.PIXELS, codes.pixels),
     "principal components": (64, codes.principal_components),
     "codes of conv_ae": (128, partial(codes.trained_codes, "conv_ae")),
+    "codes of triplet": (128, partial(zoo_codes, "triplet, seed 0")),
+    "codes of metric": (64, partial(zoo_codes, "metric, deeper, seed 0")),
     "text embeddings": (TEXT_DIM, text_embeddings),
 }
 KINDS = hostile.KINDS | REAL
