@@ -32,6 +32,7 @@ DATA = "fashion_mnist"
 IMAGES = 1000
 SEED = 0
 PICTURES = DOCS / "samples"
+JUDGE = "metric, deeper, seed 0"
 GENERATIVE = ("vae", "adversarial_ae", "gan", "wgan_gp", "vqvae")
 
 Images = NDArray[np.float32]
@@ -50,9 +51,7 @@ class Judge:
     def of(cls, dataset: datasets.Dataset) -> "Judge":
         from latentknn import models
 
-        recipe = next(
-            recipe for recipe in recipes_on(DATA) if recipe.model == "metric" and not recipe.variant
-        )
+        (recipe,) = (recipe for recipe in recipes_on(DATA) if recipe.key == JUDGE)
         model = models.load(_trained(recipe))
         vote = read_rows(DATA)[recipe.key]["vote"]
         classifier = CosineKNNClassifier(
@@ -77,13 +76,20 @@ class Judge:
         }
 
 
+def first_images(recipe: Recipe, count: int) -> Images:
+    """Let a trained model generate."""
+    from latentknn import models
+
+    images: Images = models.load(_trained(recipe)).generate(count, seed=SEED)
+    return images
+
+
 def generate(recipe: Recipe) -> Images:
     """Let a model generate, and draw the first images."""
-    from latentknn import models
     from latentknn.report.drawing import save_figure
     from latentknn.report.image_grid import draw_image_grid
 
-    images: Images = models.load(_trained(recipe)).generate(IMAGES, seed=SEED)
+    images = first_images(recipe, IMAGES)
     PICTURES.mkdir(parents=True, exist_ok=True)
     shown = images[:40].reshape(4, 10, *images.shape[1:])
     save_figure(draw_image_grid(shown, [""] * len(shown)), PICTURES / f"{recipe.file_name}.png")
