@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,9 +14,10 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from benchmarks.harness import markdown
 from benchmarks.harness.paths import ROOT
 from benchmarks.harness.results import write_json
+from benchmarks.harness.timing import balanced_order, paired_times
 from benchmarks.speed import hostile_tables
 from benchmarks.speed.data import hostile
-from benchmarks.zoo import out_of_distribution, published_protocol, recipes, rows, tables
+from benchmarks.zoo import blinded, out_of_distribution, published_protocol, recipes, rows, tables
 from benchmarks.zoo.recipes import Recipe
 from latentknn.evaluation import Neighbours
 from latentknn.models import MODELS
@@ -256,3 +259,29 @@ def test_the_distance_of_generated_images_stands_in_their_table():
         "training images": ["0.123", "–", "0.700"],
         "of an older version": ["–", "0.600", "0.500"],
     }
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 6])
+def test_functions_that_are_timed_come_after_each_other_equally_often(count):
+    rounds = range(count if count % 2 == 0 else 2 * count)
+    orders = [balanced_order(count, number) for number in rounds]
+    assert all(sorted(order) == list(range(count)) for order in orders)
+    after = Counter(pair for order in orders for pair in pairwise(order))
+    assert len(after) == count * (count - 1)
+    assert len(set(after.values())) == 1
+
+
+def test_every_function_is_timed_once_a_round():
+    calls = []
+    functions = {name: lambda given, name=name: calls.append((given, name)) for name in "abc"}
+    times = paired_times(functions, lambda number: number, rounds=2)
+    assert sorted(calls) == [(number, name) for number in range(3) for name in "abc"]
+    assert {name: len(seconds) for name, seconds in times.items()} == {"a": 2, "b": 2, "c": 2}
+
+
+def test_recognised_images_are_counted_by_the_key():
+    key = [["gan", "test images"], ["vae", "gan"]]
+    assert blinded.recognised(key, ["-+", "-+"]) == {"gan": 1, "test images": 1, "vae": 0}
+    for signs in (["-+"], ["-+", "-"], ["-+", "-x"]):
+        with pytest.raises(ValueError, match="expected"):
+            blinded.recognised(key, signs)

@@ -33,16 +33,16 @@ def paired_times(
     check: Callable[[str, int, Any], None] = lambda name, round_number, answer: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Time every function once a round, on the round's own input; each round begins with another one.
+    """Time every function once a round, on the round's own input; each round has an order of its own.
 
-    The answers go to `check`, which is not timed. The first round warms up, and is not in the result.
+    So what a function leaves behind, in caches and in threads that are still awake, meets another one each
+    time. The answers go to `check`, which is not timed. The first round warms up, and is not in the result.
     """
     times: dict[str, list[float]] = {name: [] for name in functions}
     names = list(functions)
     for round_number in range(rounds + 1):
         given = make_input(round_number)
-        turn = round_number % len(names)
-        for name in names[turn:] + names[:turn]:
+        for name in [names[i] for i in balanced_order(len(names), round_number)]:
             time.sleep(_REST_SECONDS)
             began = clock()
             answer = functions[name](given)
@@ -52,6 +52,17 @@ def paired_times(
             if round_number > 0:
                 times[name].append(took)
     return times
+
+
+def balanced_order(count: int, round_number: int) -> list[int]:
+    """Return the order of a round, in which everything comes after something else than in the rounds before.
+
+    In `count` rounds, twice as many where it is odd, each comes after each other equally often (E. J.
+    Williams, "Experimental Designs Balanced for the Estimation of Residual Effects of Treatments", 1949).
+    """
+    steps = [-(i // 2) if i % 2 == 0 else (i + 1) // 2 for i in range(count)]
+    order = [(step + round_number) % count for step in steps]
+    return order[::-1] if count % 2 == 1 and round_number // count % 2 == 1 else order
 
 
 def ratios(of: list[float], over: list[float]) -> Spread:

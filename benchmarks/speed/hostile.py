@@ -5,7 +5,7 @@
     python -m benchmarks.speed.hostile --rows 1000000 --queries 32 --kinds "noise,clusters of 300"
     python -m benchmarks.speed.hostile --show                 # prints the tables of what was measured
 
-Every engine searches once a round, in rotating order, on the same queries. All of latentknn's strategies must
+Every engine searches once a round, in balanced orders, on the same queries. All strategies of latentknn must
 give the same bytes, and the first answers are the float64 reference's. A measurement that was killed goes on
 where it stopped. Kinds whose data must be made first (see data/text_embeddings.py) are left out where they
 are not there, and the output says so.

@@ -5,8 +5,8 @@
 
 These have kernels for AMX and bfloat16 where the processor does. All but Intel's round codes to 8 bits or to
 bfloat16, so they miss neighbours: the share of ours that they find stands beside their times. Every engine
-searches once a round, in rotating order, for the same queries; our answers are the float64 reference's for
-the first ones. Prints a table and writes reduced.json. Lines that the file has are not measured again.
+searches once a round, in balanced orders, for the same queries; our answers to the first ones are the float64
+reference's. Prints a table and writes reduced.json. Lines that the file has are not measured again.
 """
 
 from collections.abc import Callable

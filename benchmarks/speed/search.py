@@ -1,6 +1,6 @@
 """Scenarios A to G: exact search beside FAISS, scikit-learn, NumPy, TensorFlow and USearch.
 
-For every line all engines search once a round, on fresh queries, in rotating order. A measurement that was
+For every line all engines search once a round, on fresh queries, in balanced orders. A measurement that was
 killed goes on where it stopped; delete a file under results/ to measure its lines again.
 
     python -m benchmarks.speed.search                 # everything: hours; leave the machine alone meanwhile
