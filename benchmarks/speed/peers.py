@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from benchmarks.harness.arrays import Codes, Ids
 from benchmarks.harness.machine import flags
@@ -23,6 +23,7 @@ os.environ.setdefault("OPENBLAS_CORETYPE", "SkylakeX" if "avx512f" in flags() el
 import faiss
 import numpy as np
 import threadpoolctl
+from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from usearch.index import MetricKind
 from usearch.index import search as usearch_search
@@ -85,33 +86,39 @@ class NumPy:
 
 
 class TensorFlow:
-    """Matrix product and top_k, in blocks of at most 1,000 queries."""
+    """Matrix product and top_k, in blocks of at most so many queries."""
 
-    def __init__(self, codes: Codes, threads: int) -> None:
+    def __init__(self, codes: Codes, threads: int, dtype: str = "float32", at_once: int = 1000) -> None:
         import tensorflow as tf
 
-        self.tf = tf
-        self.codes = tf.constant(codes)
+        self.tf, self.at_once = tf, at_once
+        self.codes = tf.cast(codes, dtype)
 
     def search(self, queries: Codes, k: int) -> Ids:
         found = []
-        block = max(1, min(1000, _SCORES_AT_ONCE // self.codes.shape[0]))
+        block = max(1, min(self.at_once, _SCORES_AT_ONCE // self.codes.shape[0]))
         for start in range(0, len(queries), block):
-            scores = self.tf.matmul(queries[start : start + block], self.codes, transpose_b=True)
+            some = self.tf.cast(queries[start : start + block], self.codes.dtype)
+            scores = self.tf.matmul(some, self.codes, transpose_b=True)
             found.append(self.tf.math.top_k(scores, k=k).indices.numpy())
         return np.concatenate(found)
 
 
 class USearch:
-    """Its exact search, which needs no index."""
+    """Its exact search, which needs no index, of codes as `rounded` makes them, of a `kind` of USearch."""
 
-    def __init__(self, codes: Codes, threads: int) -> None:
-        self.codes = codes
-        self.threads = threads
+    def __init__(
+        self,
+        codes: Codes,
+        threads: int,
+        kind: str = "f32",
+        rounded: Callable[[Codes], NDArray[Any]] = lambda codes: codes,
+    ) -> None:
+        self.codes, self.rounded = rounded(codes), rounded
+        self.find = partial(usearch_search, metric=MetricKind.IP, exact=True, threads=threads, dtype=kind)
 
     def search(self, queries: Codes, k: int) -> Ids:
-        found = usearch_search(self.codes, queries, k, MetricKind.IP, exact=True, threads=self.threads)
-        return np.atleast_2d(found.keys).astype(np.int64)
+        return np.atleast_2d(self.find(self.codes, self.rounded(queries), k).keys).astype(np.int64)
 
 
 def limit_threads(threads: int, names: Collection[str]) -> None:

@@ -15,24 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.harness.arrays import Codes, Ids
+from benchmarks.speed import peers
 from benchmarks.speed.peers import Searcher
 
 # Scores of so many queries are held at once by those that hold them: 60 MB of 32 bits beside 60,000 codes.
 QUERIES_AT_ONCE = 250
-
-
-class USearch:
-    """Its exact search, with codes of 8 bits or in bfloat16."""
-
-    def __init__(self, codes: Codes, threads: int, kind: str) -> None:
-        from usearch.index import MetricKind, search
-
-        self.kind = kind
-        self.find = partial(search, metric=MetricKind.IP, exact=True, threads=threads, dtype=kind)
-        self.codes = _ROUNDED[kind](codes)
-
-    def search(self, queries: Codes, k: int) -> Ids:
-        return np.atleast_2d(self.find(self.codes, _ROUNDED[self.kind](queries), k).keys).astype(np.int64)
 
 
 class NumKong:
@@ -89,24 +76,6 @@ class PyTorch:
         return np.concatenate(found)
 
 
-class TensorFlow:
-    """Matrix product in bfloat16 and top_k, in blocks of queries."""
-
-    def __init__(self, codes: Codes, threads: int) -> None:
-        import tensorflow as tf
-
-        self.tf = tf
-        self.codes = tf.cast(codes, tf.bfloat16)
-
-    def search(self, queries: Codes, k: int) -> Ids:
-        found = []
-        for start in range(0, len(queries), QUERIES_AT_ONCE):
-            block = self.tf.cast(queries[start : start + QUERIES_AT_ONCE], self.tf.bfloat16)
-            scores = self.tf.matmul(block, self.codes, transpose_b=True)
-            found.append(self.tf.math.top_k(scores, k=k).indices.numpy())
-        return np.concatenate(found)
-
-
 class IntelScikitLearn:
     """scikit-learn's NearestNeighbors by Intel's extension, which computes in float32."""
 
@@ -137,11 +106,11 @@ _ROUNDED: dict[str, Callable[[Codes], Any]] = {"bf16": _bfloat16, "i8": _int8}
 _NUMKONG = {"bf16": "bfloat16", "i8": "int8"}
 
 REDUCED: dict[str, Callable[[Codes, int], Searcher]] = {
-    "USearch, bfloat16": partial(USearch, kind="bf16"),
-    "USearch, int8": partial(USearch, kind="i8"),
+    "USearch, bfloat16": partial(peers.USearch, kind="bf16", rounded=_bfloat16),
+    "USearch, int8": partial(peers.USearch, kind="i8", rounded=_int8),
     "NumKong, bfloat16": partial(NumKong, kind="bf16"),
     "NumKong, int8": partial(NumKong, kind="i8"),
     "PyTorch, bfloat16": PyTorch,
-    "TensorFlow, bfloat16": TensorFlow,
+    "TensorFlow, bfloat16": partial(peers.TensorFlow, dtype="bfloat16", at_once=QUERIES_AT_ONCE),
     "scikit-learn by Intel": IntelScikitLearn,
 }

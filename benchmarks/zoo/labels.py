@@ -119,7 +119,7 @@ def main() -> None:
     for phase_1 in PHASES:
         for seed in SEEDS:
             row = rows.setdefault(str(seed), {})
-            if f"{next(iter(phase_1.ways))}, {LABELS[0]}" not in row:
+            if not any(key.startswith(f"{phase_1.model}, ") for key in row):
                 row.update(in_fresh_process(measure, phase_1, seed))
                 write_json("labels", rows)
 
