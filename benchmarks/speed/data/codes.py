@@ -56,8 +56,21 @@ def trained_codes(model: str, rows: int, queries: int, dim: int) -> tuple[Codes,
         print(f"training {model} with {dim} dimensions for {EPOCHS} epochs", flush=True)
         # TensorFlow's threads and memory end with the process.
         in_fresh_process(train_and_keep, model, dim)
+    train, test = kept_codes(path)
+    return normalised(train[:rows]), normalised(test[:queries])
+
+
+def kept_codes(path: Path) -> tuple[Codes, Codes]:
+    """Return the codes of training and test images that keep_codes() has written."""
     with np.load(path, allow_pickle=False) as kept:
-        return normalised(kept["train"][:rows]), normalised(kept["test"][:queries])
+        return kept["train"], kept["test"]
+
+
+def keep_codes(path: Path, train: Codes, test: Codes) -> None:
+    """Write the codes of training and test images to a file, as a whole or not at all."""
+    # Given a name, np.savez would write to another one that ends in ".npz".
+    with atomic_file(path) as unfinished, unfinished.open("wb") as file:
+        np.savez(file, train=train, test=test)
 
 
 def train_and_keep(model: str, dim: int) -> None:
@@ -66,8 +79,7 @@ def train_and_keep(model: str, dim: int) -> None:
     train, test = train_and_encode(model, dim, data.train_images, data.test_images)
     path = _cache_file(model, dim)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as unfinished:
-        np.savez(unfinished, train=train, test=test)
+    keep_codes(path, train, test)
 
 
 def train_and_encode(

@@ -6,14 +6,12 @@ beside them, because models that look at an image several times take minutes to 
 
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.harness.arrays import Codes, normalised
 from benchmarks.harness.processes import in_fresh_process
+from benchmarks.speed.data.codes import keep_codes, kept_codes
 from benchmarks.zoo.measure import model_file
 from benchmarks.zoo.recipes import recipes_on
 from latentknn import datasets
-from latentknn.atomic_file import atomic_file
 
 DATA = "fashion_mnist"
 
@@ -31,10 +29,10 @@ def zoo_codes(key: str, rows: int, queries: int, dim: int) -> tuple[Codes, Codes
     if not kept.is_file():
         # TensorFlow's threads and memory end with the process.
         in_fresh_process(_encode_and_keep, model, kept)
-    with np.load(kept, allow_pickle=False) as codes:
-        if codes["train"].shape[1] != dim:
-            raise ValueError(f"codes of {key} have {codes['train'].shape[1]} dimensions, received {dim}")
-        return normalised(codes["train"][:rows]), normalised(codes["test"][:queries])
+    train, test = kept_codes(kept)
+    if train.shape[1] != dim:
+        raise ValueError(f"codes of {key} have {train.shape[1]} dimensions, received {dim}")
+    return normalised(train[:rows]), normalised(test[:queries])
 
 
 def _encode_and_keep(model: Path, kept: Path) -> None:
@@ -42,5 +40,4 @@ def _encode_and_keep(model: Path, kept: Path) -> None:
 
     images, network = datasets.load(DATA), models.load(model)
     train, test = network.encode(images.train_images), network.encode(images.test_images)
-    with atomic_file(kept) as unfinished, unfinished.open("wb") as file:
-        np.savez(file, train=train, test=test)
+    keep_codes(kept, train, test)
