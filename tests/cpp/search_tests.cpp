@@ -227,6 +227,20 @@ void plans_cover_all_queries() {
   check(whole, "what one thread does is not cut into shards");
 }
 
+void rows_are_cut_where_threads_lack_queries() {
+  const auto plan_for = [](std::size_t queries, std::size_t k) {
+    Problem problem(40000, queries, 128, k, 0.5f);
+    problem.request.threads = 2;
+    return plan_screened(*problem.search, problem.make_ladder(), *problem.layout);
+  };
+  check(plan_for(1, 1).shards > 1, "threads share the rows of one query");
+  for (const auto [queries, k] : {std::pair<std::size_t, std::size_t>{1000, 1}, {1000, 100}, {48, 100}}) {
+    const SearchPlan plan = plan_for(queries, k);
+    check(plan.shards == 1 && plan.blocks > 1, std::to_string(queries) + " queries are shared, k = " +
+                                                   std::to_string(k) + ", shards " + std::to_string(plan.shards));
+  }
+}
+
 void cells_are_visited_once() {
   const Problem problem(5000, 150, 24, 5, 0.5f);
   const PlacedQueries placed(*problem.search, *problem.layout);
@@ -435,13 +449,14 @@ void guesses_are_reached() {
     check(kind.equal || useful == queries, "and by few more, of queries " + std::to_string(useful));
   }
   const Problem few(6000, 70, 24, 5, 0.5f);
-  check(guess_thresholds(*few.search, *few.layout).empty(), "nothing is guessed where few neighbours are wanted");
+  check(guess_thresholds(*few.search, *few.layout).empty(),
+        "nothing is guessed where few neighbours are wanted");
 }
 
 // Guesses that are too high for some queries, and right or too low for others.
 void refuted_guesses_lose_no_neighbour() {
   const std::size_t rows = 5000, queries = 90, k = 40;
-  for (const std::size_t threads : {1, 2}) {
+  for (const std::size_t threads : {1, 64}) {
     Problem problem(rows, queries, 24, k, 0.5f);
     problem.request.threads = threads;
     const Ladder ladder = problem.make_ladder();
@@ -805,6 +820,7 @@ int main() {
     queries_are_rounded_once();
     queries_are_placed_in_order();
     plans_cover_all_queries();
+    rows_are_cut_where_threads_lack_queries();
     cells_are_visited_once();
     any_arithmetics_will_do();
     every_strategy_predicts_what_is_reached();

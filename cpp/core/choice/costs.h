@@ -15,6 +15,9 @@ inline double compared_row(const ScreenKernel& kernel, std::size_t dims) {
   return static_cast<double>(padded) / kernel.gain + kCompareDims;
 }
 
+// The cost of reading a packed row of so many bytes from memory, before any query is compared with it.
+inline double read_row(std::size_t bytes) { return 3.0 * static_cast<double>(bytes); }
+
 // The cost of packing a row for a screen.
 inline double packed_row(std::size_t dim) { return 25.0 * static_cast<double>(dim); }
 
@@ -25,6 +28,11 @@ inline double scored_row(std::size_t dim) { return 1500.0 + 15.0 * static_cast<d
 inline double left_row(std::size_t dim) {
   constexpr double kListed = 500.0, kScored = 0.08;
   return kListed + kScored * scored_row(dim);
+}
+
+// The cost of the rows that one search for a query scores, however few rows it screens.
+inline double found_rows(std::size_t dim, std::size_t k) {
+  return k == 0 ? 0.0 : (40.0 + 2.0 * static_cast<double>(k)) * scored_row(dim);
 }
 
 // The cost of a row that a screen leaves to a range search: all of them are scored, in the order of their places.

@@ -1,6 +1,7 @@
 #include "search/plan.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "choice/costs.h"
 #include "platform/thread_pool.h"
@@ -16,8 +17,8 @@ constexpr std::size_t kCandidateBytes = std::size_t{8} << 20;  // bytes of a blo
 constexpr std::size_t kPartialBytes = std::size_t{32} << 20;   // bytes of the best rows of all shards, before the merge
 constexpr std::size_t kRangeBlock =
     512;  // queries of the largest block of a range search, so that a cache has its rows
-constexpr std::size_t kSmallestBlock = 64;  // queries of the smallest block; then the rows are split instead
 constexpr std::size_t kTasksPerThread = 6;  // enough for threads to finish together
+constexpr double kWaits = 0.25;             // share of a task for which threads wait for the last of them
 
 std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 std::size_t round_up(std::size_t a, std::size_t b) { return divide_up(a, b) * b; }
@@ -28,6 +29,44 @@ double work_of(const Search& search) {
 
 std::size_t threads_for(double work, const Search& search) {
   return ThreadPool::is_little(work) ? 1 : search.request.threads;
+}
+
+// Cuts a search that screens so many rows. Every block of queries reads all rows, and every shard finds k rows of its
+// own, so few of both are best, as long as all threads have the same to do.
+SearchPlan cut_screened(const Search& search, const Ladder& ladder, const Layout& layout, double rows, double work,
+                        std::size_t most_shards) {
+  const Screen& screen = *ladder.screens[ladder.begins_on];
+  const ScreenKernel& kernel = screen.kernel();
+  const std::size_t tile = kernel.query_tile, count = search.queries.count(), k = search.request.k;
+  const std::size_t few = k == 0 ? kRangeBlock : kCandidateBytes / BlockSearch::candidate_bytes(layout.cell_rows(), k);
+  const std::size_t most = std::min(kernel.block_bytes / kernel.query_bytes(screen.packed_dim()), few) / tile * tile;
+  const std::size_t threads = threads_for(work, search);
+  const double read = rows * costs::read_row(kernel.row_bytes(screen.packed_dim()));
+  const double compared = rows * costs::compared_row(kernel, screen.packed_dim());
+  const double found = costs::found_rows(search.rows.dim, k);
+
+  SearchPlan best{};
+  double least = std::numeric_limits<double>::infinity();
+  const auto consider = [&](std::size_t blocks, std::size_t shards) {
+    SearchPlan plan{};
+    plan.query_block = std::max(tile, std::min(most, round_up(divide_up(count, blocks), tile)));
+    plan.blocks = divide_up(count, plan.query_block);
+    plan.shards = std::min(shards, most_shards);
+    plan.work = work;
+    const std::size_t queries = std::min(plan.query_block, count);
+    const double screened = read + static_cast<double>(round_up(queries, tile)) * compared;
+    const double task = screened / static_cast<double>(plan.shards) + static_cast<double>(queries) * found;
+    const double rounds = static_cast<double>(divide_up(plan.tasks(), threads)) + kWaits;
+    if (rounds * task >= least) return;
+    least = rounds * task;
+    best = plan;
+  };
+  for (std::size_t tasks = threads; tasks <= kTasksPerThread * threads; tasks += threads) {
+    for (std::size_t blocks = 1; blocks <= std::min(tasks, divide_up(count, tile)); ++blocks) {
+      consider(blocks, divide_up(tasks, blocks));
+    }
+  }
+  return best;
 }
 
 }  // namespace
@@ -45,34 +84,19 @@ SearchPlan plan_exhaustive(const Search& search, std::size_t rows) {
 }
 
 SearchPlan plan_look(const Search& search, const Ladder& ladder, const Layout& layout) {
-  SearchPlan plan = plan_screened(search, ladder, layout);
   const std::size_t rows = BlockSearch::first_rows(layout.cell_rows(), search.request.k);
-  plan.work = static_cast<double>(search.queries.count()) * costs::searched_query(rows, search.rows.dim);
-  plan.shards = 1;
-  return plan;
+  const double work = static_cast<double>(search.queries.count()) * costs::searched_query(rows, search.rows.dim);
+  return cut_screened(search, ladder, layout, static_cast<double>(rows), work, 1);
 }
 
 SearchPlan plan_screened(const Search& search, const Ladder& ladder, const Layout& layout) {
-  const Screen& screen = *ladder.screens[ladder.begins_on];
-  const std::size_t tile = screen.kernel().query_tile;
-  const std::size_t count = search.queries.count(), k = std::max<std::size_t>(1, search.request.k);
-  const std::size_t few =
-      search.request.k == 0 ? kRangeBlock : kCandidateBytes / BlockSearch::candidate_bytes(layout.cell_rows(), k);
-  const std::size_t most =
-      std::min(screen.kernel().block_bytes / screen.kernel().query_bytes(screen.packed_dim()), few) / tile * tile;
-  SearchPlan plan;
-  plan.work = work_of(search);
-  const std::size_t threads = threads_for(plan.work, search), tasks = kTasksPerThread * threads;
-  plan.query_block = std::max(std::min(most, std::max(round_up(divide_up(count, tasks), tile),
-                                                      round_up(std::min(count, kSmallestBlock), tile))),
-                              tile);
-  plan.blocks = divide_up(count, plan.query_block);
-  plan.shards = 1;
-  if (threads == 1) return plan;  // a shard has lower thresholds than the whole
-  const std::size_t useful = search.rows.count / (8 * k + 1024);
-  const std::size_t affordable = kPartialBytes / (count * k * sizeof(ScoredRow));
-  plan.shards = std::max<std::size_t>(1, std::min({divide_up(tasks, plan.blocks), useful, affordable}));
-  return plan;
+  const std::size_t rows = search.rows.count, found = std::max<std::size_t>(1, search.request.k);
+  const double work = work_of(search);
+  // A shard has lower thresholds than the whole. One thread has no use for it.
+  const std::size_t useful = threads_for(work, search) == 1 ? 1 : rows / (8 * found + 1024);
+  const std::size_t affordable = kPartialBytes / (search.queries.count() * found * sizeof(ScoredRow));
+  return cut_screened(search, ladder, layout, layout.reached() * static_cast<double>(rows), work,
+                      std::max<std::size_t>(1, std::min(useful, affordable)));
 }
 
 }  // namespace latentknn
