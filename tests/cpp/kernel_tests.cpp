@@ -359,14 +359,15 @@ void maxima_are_the_highest_scores(const std::string& isa, const ScreenKernel& k
     kernel.maxima(task);
     bool right = true;
     for (std::size_t q = task.first_query; q < operands.queries; ++q) {
-      const float* const of_query = maxima.data() + (q - task.first_query) * stride;
+      const std::size_t lane = q % kernel.query_tile;
+      const float* const of_query = maxima.data() + (q - lane - task.first_query) * stride + lane;
       for (std::size_t i = 0; i < stride; ++i) {
         float highest = kNone;
         const std::size_t row = begins[q / kernel.query_tile] * kernel.row_tile + i * rows_each;
         for (std::size_t j = 0; j < rows_each && i < width * each_tile; ++j) {
           highest = std::max(highest, static_cast<float>(operands.score(kernel.wraps, q, row + j)));
         }
-        right = right && of_query[i] == highest;
+        right = right && of_query[i * kernel.query_tile] == highest;
       }
     }
     check(right, isa + ": maxima are the highest scores of their rows");

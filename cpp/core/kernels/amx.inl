@@ -59,6 +59,7 @@ struct TileScreen : Packing<Int8, 16, 32> {
   static constexpr float kLargest = 0x1p30f;  // bound of scores
 
   using Line = SixteenNumbers;
+  typedef float FloatLine __attribute__((vector_size(sizeof(Line))));
   alignas(64) static constexpr int32_t kZeros[16] = {};
 
   // Sums, and what they mean.
@@ -274,18 +275,19 @@ struct TileScreen : Packing<Int8, 16, 32> {
     const size_t rows_each = task.rows_each < kBlockRows ? task.rows_each : kBlockRows;
     for (size_t c = 0; c < block.query_tiles; ++c) {
       const size_t first_tile = task.first_row_tiles[block.queries[c] / kQueries];
+      float* const of_tile = task.maxima + (block.queries[c] - task.first_query) * task.stride;
       for (size_t row = 0; row < kBlockRows; row += rows_each) {
         Line highest = block.sums[row][c] + start_of(block, row);
         for (size_t i = row + 1; i < row + rows_each; ++i) {
           const Line scores = block.sums[i][c] + start_of(block, i);
           highest = scores > highest ? scores : highest;
         }
-        const size_t at = (block.first_row + row - first_tile * kRows) / task.rows_each;
-        for (size_t lane = 0; lane < kQueries; ++lane) {
-          float& maximum = task.maxima[(block.queries[c] - task.first_query + lane) * task.stride + at];
-          const float score = static_cast<float>(highest[lane]);
-          maximum = score > maximum ? score : maximum;
-        }
+        float* const to = of_tile + (block.first_row + row - first_tile * kRows) / task.rows_each * kQueries;
+        FloatLine maxima;
+        __builtin_memcpy(&maxima, to, sizeof maxima);
+        const FloatLine scores = __builtin_convertvector(highest, FloatLine);
+        maxima = scores > maxima ? scores : maxima;
+        __builtin_memcpy(to, &maxima, sizeof maxima);
       }
     }
   }

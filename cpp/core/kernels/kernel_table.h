@@ -55,7 +55,7 @@ struct MaximaTask : TilePairs {
   size_t first_query;
   // Each tile of queries has a row tile here, whose maxima are its first.
   const uint32_t* first_row_tiles;
-  // Maxima (queries of whole tiles, stride). A higher one replaces what is there.
+  // Maxima (tiles of queries, stride, queries of a tile). A higher one replaces what is there.
   float* maxima;
   size_t stride;
 };

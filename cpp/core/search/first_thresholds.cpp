@@ -14,6 +14,7 @@ namespace {
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
 constexpr std::size_t kMaximaBytes = std::size_t{512} << 10;  // bytes of maxima that are found together
 constexpr std::size_t kFewMaxima = 4;                         // maxima for each neighbour: k rows hardly share so many
+constexpr std::size_t kFewestMaxima = 2;                      // of fewer, all might be needed
 
 // Of m neighbours, a search lists c m log(n / r) rows in vain after r rows were compared. It costs least where
 // r = c m times the cost of listing over that of comparing. This is the measured best of c times the cost of listing.
@@ -49,6 +50,17 @@ float least_of(const float* scores, std::size_t count, float reached) {
   return *std::min_element(least, least + kLanes);
 }
 
+// Transposes a (rows, columns) matrix, some rows at a time, so that whole lines of the cache are written.
+void transpose(const float* matrix, std::size_t rows, std::size_t columns, float* out) {
+  constexpr std::size_t kRows = 16;
+  for (std::size_t first = 0; first < rows; first += kRows) {
+    const std::size_t end = std::min(first + kRows, rows);
+    for (std::size_t column = 0; column < columns; ++column) {
+      for (std::size_t row = first; row < end; ++row) out[column * rows + row] = matrix[row * columns + column];
+    }
+  }
+}
+
 const Screen& first_screen(const Ladder& ladder) { return *ladder.screens[ladder.begins_on]; }
 
 }  // namespace
@@ -56,7 +68,7 @@ const Screen& first_screen(const Ladder& ladder) { return *ladder.screens[ladder
 bool FirstThresholds::possible(const Search& search, const Ladder& ladder, std::size_t shards) {
   if (!first_screen(ladder).finds_maxima() || ladder.begins_on < ladder.whole) return false;
   if (search.request.allowed != nullptr || search.only_behind) return false;
-  if (search.rows.count / shards / MaximaTask::kFewest < kFewMaxima * rank_in(search)) return false;
+  if (search.rows.count / shards / MaximaTask::kFewest < kFewestMaxima * rank_in(search)) return false;
   const double* const known = search.request.at_least;
   const auto is_finite = [](double value) { return std::isfinite(value); };
   return known == nullptr || std::none_of(known, known + search.queries.count(), is_finite);
@@ -91,10 +103,10 @@ void FirstThresholds::raise_batch(const CellVisits& visits, Window cells, TileLa
   const Rung& rung = ladder.rung(ladder.rung_of(batch.begin));
   const std::size_t count = batch.width * layout_.cell_rows() / batch.rows_each,
                     first_query = ladder.first(batch.begin);
-  const std::size_t padded = (batch.end - batch.begin) * rung.kernel().query_tile;
+  const std::size_t query_tile = rung.kernel().query_tile, tile_size = query_tile * count;
   visit_cells(visits, cells, batch);
-  maxima_.resize(padded * count);
-  std::fill_n(maxima_.data(), padded * count, kLowest);
+  maxima_.resize((batch.end - batch.begin) * tile_size);
+  std::fill_n(maxima_.data(), (batch.end - batch.begin) * tile_size, kLowest);
   MaximaTask task{};
   task.visits = visits_.data();
   task.visit_count = visits_.size();
@@ -105,15 +117,24 @@ void FirstThresholds::raise_batch(const CellVisits& visits, Window cells, TileLa
   task.maxima = maxima_.data();
   task.stride = count;
   rung.find_maxima(task);
-  for (std::size_t q = first_query; q < ladder.end(batch.end - 1); ++q) {
-    const float* const scores = maxima_.data() + (q - first_query) * count;
-    const float reached = value_of_rank(rank_, rung.least_score(q), rung.greatest_score(q), [&](float least) {
-      return search_.kernels.count_at_least(scores, count, least);
-    });
-    // Scores that say nothing about their rows may be among those that reach less.
-    if (!(reached > Screen::kUnscreened)) continue;
-    ladder.raise_threshold(q, static_cast<double>(rung.candidate(q, least_of(scores, count, reached), 0).lower));
+  maxima_by_query_.resize(tile_size);
+  for (std::size_t tile = batch.begin; tile < batch.end; ++tile) {
+    transpose(maxima_.data() + (tile - batch.begin) * tile_size, count, query_tile, maxima_by_query_.data());
+    for (std::size_t q = ladder.first(tile); q < ladder.end(tile); ++q) {
+      raise_query(q, maxima_by_query_.data() + (q - ladder.first(tile)) * count, count, ladder);
+    }
   }
+}
+
+// Raises the threshold of a query by its maxima.
+void FirstThresholds::raise_query(std::size_t q, const float* maxima, std::size_t count, TileLadder& ladder) const {
+  const Rung& rung = ladder.rung(ladder.rung_of_query(q));
+  const float reached = value_of_rank(rank_, rung.least_score(q), rung.greatest_score(q), [&](float least) {
+    return search_.kernels.count_at_least(maxima, count, least);
+  });
+  // Scores that say nothing about their rows may be among those that reach less.
+  if (!(reached > Screen::kUnscreened)) return;
+  ladder.raise_threshold(q, static_cast<double>(rung.candidate(q, least_of(maxima, count, reached), 0).lower));
 }
 
 // Visits the cells around the places of the tiles. Tiles are in the order of their places, so that those which visit a

@@ -39,14 +39,16 @@ class FirstThresholds {
   };
 
   void raise_batch(const CellVisits& visits, Window cells, TileLadder& ladder, Batch batch);
+  void raise_query(std::size_t q, const float* maxima, std::size_t count, TileLadder& ladder) const;
   void visit_cells(const CellVisits& visits, Window cells, Batch batch);
 
   const Search& search_;
   const Layout& layout_;
-  const std::size_t row_tiles_;  // row tiles of a cell
-  const std::size_t rank_;       // rows that a query finds, with itself where it is a row
-  const std::size_t most_;       // cells to compare a tile with, at most
-  AlignedBuffer<float> maxima_;
+  const std::size_t row_tiles_;           // row tiles of a cell
+  const std::size_t rank_;                // rows that a query finds, with itself where it is a row
+  const std::size_t most_;                // cells to compare a tile with, at most
+  AlignedBuffer<float> maxima_;           // of a batch, by tile, place and query
+  AlignedBuffer<float> maxima_by_query_;  // of a tile
   std::vector<std::uint32_t> query_tiles_;
   std::vector<std::uint32_t> first_row_tiles_;
   std::vector<TileVisit> visits_;
