@@ -432,8 +432,10 @@ void guesses_are_reached() {
                         problem.request,
                         kind.among_themselves ? own.data() : nullptr,
                         problem.statistics};
-    const std::vector<double> guesses = guess_thresholds(search, *problem.layout);
+    const std::vector<double> guesses = guess_thresholds(search, *problem.layout, false);
     check(guesses.size() == queries, "thresholds are guessed where many neighbours are wanted");
+    check(guess_thresholds(search, *problem.layout, true).empty() == kind.equal,
+          "but for another way, where guesses say little");
     std::size_t too_high = 0, useful = 0;
     for (std::size_t q = 0; q < guesses.size(); ++q) {
       std::size_t reaching = 0;
@@ -449,7 +451,7 @@ void guesses_are_reached() {
     check(kind.equal || useful == queries, "and by few more, of queries " + std::to_string(useful));
   }
   const Problem few(6000, 70, 24, 5, 0.5f);
-  check(guess_thresholds(*few.search, *few.layout).empty(),
+  check(guess_thresholds(*few.search, *few.layout, false).empty(),
         "nothing is guessed where few neighbours are wanted");
 }
 

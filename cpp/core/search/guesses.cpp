@@ -1,6 +1,7 @@
 #include "search/guesses.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,7 @@ namespace latentknn {
 namespace {
 
 constexpr double kLogChance = 11.5;  // a guess is too high for one query in 100,000, on average over samples
+constexpr double kLoose = 2.0;       // times as many rows of a sample reach loose guesses as should
 constexpr std::size_t kSmallestSample = 512, kLargestSample = 16384;
 constexpr std::size_t kSampledShare = 4;                       // a sample has at most a quarter of the rows
 constexpr std::size_t kSampleBytes = std::size_t{32} << 20;    // bytes of a sample, at most
@@ -78,8 +80,10 @@ class Sample {
                                    search.request.poll);
   }
 
-  // Guesses for queries [begin, begin + count): the similarities that `rank` rows of the sample reach.
-  void guess(const Queries& queries, std::size_t begin, std::size_t count, std::size_t rank, double* guesses) const {
+  // Guesses for queries [begin, begin + count): the similarities that `rank` rows of the sample reach. Returns how many
+  // rows of the sample reach the guesses of all these queries.
+  std::size_t guess(const Queries& queries, std::size_t begin, std::size_t count, std::size_t rank,
+                    double* guesses) const {
     const std::size_t tiles = (count + kernel_.query_tile - 1) / kernel_.query_tile;
     const std::vector<double> scales = unit_scales(queries.squared_norms() + begin, count, 1.0);
     AlignedBuffer<char> packed;
@@ -90,12 +94,16 @@ class Sample {
                           stride());
     // Rows as similar as the k-th best should not be taken for better ones because of their rounding.
     const double rounding = static_cast<double>(dim_ + 16) * 0x1p-24;
+    std::size_t reach = 0;
     for (std::size_t q = 0; q < count; ++q) {
-      const float* const of_query = products.data() + q * stride();
-      const float reached = bound_of_rank(rank, kAnySimilarity,
-                                          [&](float least) { return kernels_.count_at_least(of_query, size_, least); });
+      const auto reaching = [&, of_query = products.data() + q * stride()](float least) {
+        return kernels_.count_at_least(of_query, size_, least);
+      };
+      const float reached = bound_of_rank(rank, kAnySimilarity, reaching);
       guesses[q] = static_cast<double>(reached) - rounding;
+      reach += reaching(reached);
     }
+    return reach;
   }
 
   std::size_t queries_at_once() const {
@@ -117,7 +125,7 @@ class Sample {
 
 }  // namespace
 
-std::vector<double> guess_thresholds(const Search& search, const Layout& layout) {
+std::vector<double> guess_thresholds(const Search& search, const Layout& layout, bool another_way) {
   const std::size_t count = search.queries.count();
   const double* const known = search.request.at_least;
   if (known != nullptr && std::any_of(known, known + count, [](double value) { return std::isfinite(value); }))
@@ -144,13 +152,15 @@ std::vector<double> guess_thresholds(const Search& search, const Layout& layout)
   const Sample sample(search, drawn);
   const std::size_t at_once = sample.queries_at_once();
   std::vector<double> guesses(count);
+  std::atomic<std::size_t> reach{0};
   const auto task = [&](std::size_t index) {
     const std::size_t begin = index * at_once;
-    sample.guess(search.queries, begin, std::min(at_once, count - begin), rank, guesses.data() + begin);
+    reach += sample.guess(search.queries, begin, std::min(at_once, count - begin), rank, guesses.data() + begin);
   };
   const double work = static_cast<double>(count) * static_cast<double>(size * search.rows.dim);
   ThreadPool::shared().run_sized(work, (count + at_once - 1) / at_once, search.request.threads, task,
                                  search.request.poll);
+  if (another_way && static_cast<double>(reach) > kLoose * static_cast<double>(rank * count)) return {};
   return guesses;
 }
 

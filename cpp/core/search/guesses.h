@@ -16,7 +16,8 @@
 namespace latentknn {
 
 // Returns one guess a query, or none where guessing would cost more than it saves. There are none either where the
-// request says what neighbours of some query have at least: then rows were seen before.
-std::vector<double> guess_thresholds(const Search& search, const Layout& layout);
+// request says what neighbours of some query have at least: then rows were seen before. And where there is another way
+// to thresholds, there are none that many more rows reach than are wanted, because many are equally similar.
+std::vector<double> guess_thresholds(const Search& search, const Layout& layout, bool another_way);
 
 }  // namespace latentknn

@@ -17,6 +17,7 @@
 namespace latentknn {
 namespace {
 
+constexpr std::size_t kFew = 128;  // neighbours for which blocks find their first thresholds sooner than guesses
 constexpr std::size_t kAgainAtOnce = 1024;  // queries whose answers are copied when they are searched for again
 
 // Does each task of a plan with a block that no other thread uses: work(block, first, last, index). Makes a Block of
@@ -108,9 +109,10 @@ void screened_search(const Search& search, const Ladder& ladder, const Layout& l
   Search begun = search;
   std::vector<double> guesses;
   if (search.guesses == nullptr) {
-    begun.blocks_find_thresholds = FirstThresholds::possible(search, ladder, plan.shards);
-    if (!begun.blocks_find_thresholds) guesses = guess_thresholds(search, layout);
+    const bool possible = FirstThresholds::possible(search, ladder, plan.shards);
+    if (!possible || search.request.k > kFew) guesses = guess_thresholds(search, layout, possible);
     if (!guesses.empty()) begun.guesses = guesses.data();
+    begun.blocks_find_thresholds = possible && guesses.empty();
   }
   const std::vector<std::size_t> refuted = search_blocks(begun, ladder, layout, plan);
   for (std::size_t begin = 0; begin < refuted.size(); begin += kAgainAtOnce) {
