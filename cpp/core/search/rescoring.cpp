@@ -46,6 +46,10 @@ void Rescoring::tighten(std::size_t q) {
   ladder_.raise_threshold(q, best_[q].threshold());
 }
 
+void Rescoring::tighten_all() {
+  for (std::size_t q = 0; q < queries_.size(); ++q) tighten(q);
+}
+
 // Excluding by bounds alone is cheap and often enough. Where it is not, scoring the likeliest candidates raises the
 // threshold, and the others wait: most will be excluded unscored. Where neither makes room, because too many lie
 // within the width of their bounds, the rest are scored exactly.
@@ -99,14 +103,16 @@ void Rescoring::score_some(std::size_t rows_to_come) {
     const bool pays = scored < kSpared * static_cast<double>(rows_to_come) * ladder_.cost_per_row(q);
     return ladder_.bounded_below(q) && !pays ? 0 : scored_first_;
   });
+  tighten_all();
 }
 
 void Rescoring::score_likeliest() {
   score_pairs([this](std::size_t) { return scored_first_; });
+  tighten_all();
 }
 
 void Rescoring::score_all() {
-  // The threshold that the likeliest rows give excludes most of the others.
+  // The threshold that the likeliest rows give excludes most of the others. Nobody asks for one after them.
   score_likeliest();
   score_pairs([this](std::size_t q) { return lists_.size(q); });
 }
@@ -144,7 +150,6 @@ void Rescoring::score_pairs(const Few& few) {
   }
   ThreadPool::check_interrupt();
   scorer_.score(pairs_, layout_.order(), best_);
-  for (std::size_t q = 0; q < queries_.size(); ++q) tighten(q);
 }
 
 void Rescoring::hand_over(std::size_t shard, Answers& answers) {

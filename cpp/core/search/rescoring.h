@@ -52,6 +52,7 @@ class Rescoring {
 
  private:
   void tighten(std::size_t q);
+  void tighten_all();
   void make_room(std::size_t q);
   void limit(std::size_t q, std::size_t size);
   void exclude(std::size_t q);

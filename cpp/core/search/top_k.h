@@ -51,7 +51,11 @@ class TopK {
 
   // Updates the threshold.
   void tighten() {
-    if (rows_.size() >= k_) keep_best();
+    if (rows_.size() == k_) {
+      set_last(*std::max_element(rows_.begin(), rows_.end(), order_));
+    } else if (rows_.size() > k_) {
+      keep_best();
+    }
   }
 
   // Sorts and returns the best rows, at most k. By ranges, sorting fewer than 2 k rows takes about as long as
@@ -72,9 +76,13 @@ class TopK {
   void keep_best() {
     const auto kth = rows_.begin() + static_cast<std::ptrdiff_t>(k_ - 1);
     std::nth_element(rows_.begin(), kth, rows_.end(), order_);
-    threshold_ = kth->score;
-    last_ = *kth;
+    set_last(*kth);
     rows_.resize(k_);
+  }
+
+  void set_last(const ScoredRow& last) {
+    threshold_ = last.score;
+    last_ = last;
   }
 
   void sort() {
