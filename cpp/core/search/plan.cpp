@@ -11,13 +11,13 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kScoredBlock = 16;                       // queries that are scored together
-constexpr double kFloat64 = 8.0;                               // time of a product in float64, relative to float32
-constexpr std::size_t kCandidateBytes = std::size_t{8} << 20;  // bytes of a block's candidate lists
-constexpr std::size_t kPartialBytes = std::size_t{32} << 20;   // bytes of the best rows of all shards, before the merge
+constexpr std::size_t kScoredBlock = 16;                        // queries that are scored together
+constexpr double kFloat64 = 8.0;                                // time of a product in float64, relative to float32
+constexpr std::size_t kCandidateBytes = std::size_t{10} << 20;  // bytes of a block's candidate lists
+constexpr std::size_t kPartialBytes = std::size_t{32} << 20;  // bytes of the best rows of all shards, before the merge
 constexpr std::size_t kRangeBlock =
     512;  // queries of the largest block of a range search, so that a cache has its rows
-constexpr std::size_t kTasksPerThread = 6;  // enough for threads to finish together
+constexpr std::size_t kTasksPerThread = 8;  // enough for threads to finish together
 constexpr double kWaits = 0.25;             // share of a task for which threads wait for the last of them
 
 std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
