@@ -356,8 +356,12 @@ void long_lists_are_sorted() {
       const auto order = [](const Row& a, const Row& b) {
         return a.key != b.key ? a.key < b.key : a.number < b.number;
       };
-      latentknn::sort_rows(rows, [](const Row& row) { return row.key; }, order);
+      std::vector<Row> by_both = rows;
+      const auto key = [](const Row& row) { return row.key; };
+      latentknn::sort_rows(rows, order, key);
       check(std::is_sorted(rows.begin(), rows.end(), order), "rows are sorted");
+      latentknn::sort_rows(by_both, order, key, [](const Row& row) { return static_cast<double>(row.number / 3); });
+      check(std::is_sorted(by_both.begin(), by_both.end(), order), "rows are sorted by two keys");
     }
   }
 }

@@ -360,7 +360,8 @@ void answers_of_any_length_are_sorted() {
                           Kind{0x1p-1074, 5000, false}, Kind{0x1p-45, 5000, true}}) {
     for (const std::size_t k : {1, 127, 128, 1000, 5000}) {
       std::vector<std::int64_t> ids(2 * k);
-      std::iota(ids.begin(), ids.end(), std::int64_t{-7});
+      // Float64 does not tell large ids apart.
+      std::iota(ids.begin(), ids.end(), kind.outlier || k == 127 ? std::int64_t{1} << 62 : std::int64_t{-7});
       std::shuffle(ids.begin(), ids.end(), random);
       TopK best(k, ids.data());
       std::vector<ScoredRow> all;

@@ -56,12 +56,12 @@ void RangeAnswers::put(std::size_t query, std::size_t part, std::size_t count, A
 
 void RangeAnswers::sort(AlignedBuffer<ScoredRow>& rows, const Rows& of) const {
   if (wanted_ == Wanted::by_similarity) {
-    sort_rows(rows, [](const ScoredRow& row) { return -row.score; }, ContractOrder(of.ids));
+    ContractOrder(of.ids).sort(rows);
   } else {
     // Positions ascend as rows do.
     sort_rows(
-        rows, [](const ScoredRow& row) { return static_cast<double>(row.row); },
-        [](const ScoredRow& a, const ScoredRow& b) { return a.row < b.row; });
+        rows, [](const ScoredRow& a, const ScoredRow& b) { return a.row < b.row; },
+        [](const ScoredRow& row) { return static_cast<double>(row.row); });
   }
 }
 

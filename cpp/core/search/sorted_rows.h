@@ -6,36 +6,31 @@
 #include <cstdint>
 #include <memory>
 #include <numeric>
-#include <type_traits>
 #include <vector>
 
 namespace latentknn {
 
-// Sorts `list`, which has data() and size(), by `order`, in which key(row), a float64, never falls. Cuts long lists
-// into four times as many ranges of the key as there are rows. Most ranges have one row or none, so that few rows are
-// out of order.
-template <class List, class Key, class Order>
-void sort_rows(List& list, const Key& key, const Order& order) {
-  using Row = std::remove_reference_t<decltype(*list.data())>;
+template <class Row, class Order>
+void sort_run(Row* rows, std::size_t count, const Order& order) {
+  std::sort(rows, rows + count, order);
+}
+
+// Cuts long runs into four times as many ranges of the key as there are rows. Most ranges have one row or none, so that
+// few rows are out of order. Rows whose keys are all equal are sorted by the next key.
+template <class Row, class Order, class Key, class... Keys>
+void sort_run(Row* rows, std::size_t count, const Order& order, const Key& key, const Keys&... keys) {
   constexpr std::size_t kLong = 16;
   constexpr std::uint32_t kCrowded = 16;  // rows of a range that are not sorted by insertion
   constexpr double kNarrow = 0x1p-900;    // the reciprocal of less may be infinite
-  Row* const rows = list.data();
-  const std::size_t count = list.size();
-  if (count < kLong) {
-    std::sort(rows, rows + count, order);
-    return;
-  }
+  if (count < kLong) return sort_run(rows, count, order);
   double lowest = key(rows[0]), highest = lowest;
   for (std::size_t i = 1; i < count; ++i) {
     lowest = std::min(lowest, key(rows[i]));
     highest = std::max(highest, key(rows[i]));
   }
   const double width = highest - lowest;
-  if (width < kNarrow) {
-    std::sort(rows, rows + count, order);
-    return;
-  }
+  if (width == 0.0) return sort_run(rows, count, order, keys...);
+  if (width < kNarrow) return sort_run(rows, count, order);
   constexpr std::size_t kMostRanges = std::size_t{1} << 31;
   const std::size_t ranges = std::min(4 * count, kMostRanges);
   const double per_key = static_cast<double>(ranges - 1) / width;
@@ -54,7 +49,11 @@ void sort_rows(List& list, const Key& key, const Order& order) {
   if (most > kCrowded) {
     std::uint32_t begin = 0;
     for (std::size_t i = 0; i < ranges; begin = ends[i++]) {
-      if (ends[i] - begin > kCrowded) std::sort(sorted.get() + begin, sorted.get() + ends[i], order);
+      const std::uint32_t size = ends[i] - begin;
+      if (size <= kCrowded) continue;
+      Row* const run = sorted.get() + begin;
+      const bool equal = std::all_of(run, run + size, [&](const Row& row) { return key(row) == key(run[0]); });
+      equal ? sort_run(run, size, order, keys...) : sort_run(run, size, order);
     }
   }
   // Insertion ends within a range.
@@ -64,6 +63,13 @@ void sort_rows(List& list, const Key& key, const Order& order) {
     for (; at > 0 && order(sorted[i], rows[at - 1]); --at) rows[at] = rows[at - 1];
     rows[at] = sorted[i];
   }
+}
+
+// Sorts `list`, which has data() and size(), by `order`. In this order key(row), a float64, never falls for the first
+// of the keys, and for each other one where all keys before are equal.
+template <class List, class Order, class... Keys>
+void sort_rows(List& list, const Order& order, const Keys&... keys) {
+  sort_run(list.data(), list.size(), order, keys...);
 }
 
 }  // namespace latentknn

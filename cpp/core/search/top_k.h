@@ -32,6 +32,16 @@ class ContractOrder {
     return ids_ == nullptr ? a.row < b.row : ids_[a.row] < ids_[b.row];
   }
 
+  // Sorts `rows`, which has data() and size().
+  template <class List>
+  void sort(List& rows) const {
+    const auto falling = [](const ScoredRow& row) { return -row.score; };
+    const auto id = [this](const ScoredRow& row) {
+      return static_cast<double>(ids_ == nullptr ? row.row : ids_[row.row]);
+    };
+    sort_rows(rows, *this, falling, id);
+  }
+
  private:
   const std::int64_t* ids_;
 };
@@ -61,7 +71,7 @@ class TopK {
   // Sorts and returns the best rows, at most k. By ranges, sorting fewer than 2 k rows takes about as long as
   // selecting k of them.
   const std::vector<ScoredRow>& sorted() {
-    sort();
+    order_.sort(rows_);
     if (rows_.size() > k_) rows_.resize(k_);
     return rows_;
   }
@@ -83,10 +93,6 @@ class TopK {
   void set_last(const ScoredRow& last) {
     threshold_ = last.score;
     last_ = last;
-  }
-
-  void sort() {
-    sort_rows(rows_, [](const ScoredRow& row) { return -row.score; }, order_);
   }
 
   std::size_t k_;
