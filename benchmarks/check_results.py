@@ -42,7 +42,7 @@ def test_the_tables_of_searches_show_these_results() -> None:
     assert generated_part(speed_tables.README, speed_tables.WRITER) == speed_tables.page_tables()
 
 
-@pytest.mark.parametrize("machine", ["zen4", "amx"])
+@pytest.mark.parametrize("machine", ["zen4", "amx", "amx/many_queries"])
 def test_the_table_of_hostile_data_shows_these_results(machine: str) -> None:
     lines = _read(RESULTS / machine / "hostile.json")["lines"]
     assert hostile_tables.summary(list(lines.values())) in speed_tables.README.read_text()
