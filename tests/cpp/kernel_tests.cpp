@@ -340,8 +340,8 @@ void maxima_are_the_highest_scores(const std::string& isa, const ScreenKernel& k
       }
       visits.push_back({row_tile, begin, static_cast<std::uint32_t>(wanted.size())});
     }
-    const std::size_t stride = width * each_tile + random() % 3;
-    std::vector<float> maxima((tiles.size() - first) * kernel.query_tile * stride, kNone);
+    const std::size_t each = width * each_tile + random() % 3;
+    std::vector<float> maxima((tiles.size() - first) * kernel.query_tile * each, kNone);
     MaximaTask task{};
     task.queries = packed.queries.data();
     task.query_count = operands.queries;
@@ -355,13 +355,13 @@ void maxima_are_the_highest_scores(const std::string& isa, const ScreenKernel& k
     task.first_query = first * kernel.query_tile;
     task.first_row_tiles = begins.data();
     task.maxima = maxima.data();
-    task.stride = stride;
+    task.maxima_each = each;
     kernel.maxima(task);
     bool right = true;
     for (std::size_t q = task.first_query; q < operands.queries; ++q) {
       const std::size_t lane = q % kernel.query_tile;
-      const float* const of_query = maxima.data() + (q - lane - task.first_query) * stride + lane;
-      for (std::size_t i = 0; i < stride; ++i) {
+      const float* const of_query = maxima.data() + (q - lane - task.first_query) * each + lane;
+      for (std::size_t i = 0; i < each; ++i) {
         float highest = kNone;
         const std::size_t row = begins[q / kernel.query_tile] * kernel.row_tile + i * rows_each;
         for (std::size_t j = 0; j < rows_each && i < width * each_tile; ++j) {

@@ -234,6 +234,11 @@ void rows_are_cut_where_threads_lack_queries() {
     return plan_screened(*problem.search, problem.make_ladder(), *problem.layout);
   };
   check(plan_for(1, 1).shards > 1, "threads share the rows of one query");
+  for (const std::size_t queries : {1, 500, 3000}) {
+    const SearchPlan plan = plan_for(queries, 0);
+    check(plan.tasks() <= 16 && (queries == 1 || plan.shards <= 2),
+          std::to_string(queries) + " queries of a range search, shards " + std::to_string(plan.shards));
+  }
   for (const auto [queries, k] : {std::pair<std::size_t, std::size_t>{1000, 1}, {1000, 100}, {48, 100}}) {
     const SearchPlan plan = plan_for(queries, k);
     check(plan.shards == 1 && plan.blocks > 1, std::to_string(queries) + " queries are shared, k = " +
@@ -452,6 +457,9 @@ void guesses_are_reached() {
     check(kind.equal || useful == queries, "and by few more, of queries " + std::to_string(useful));
   }
   const Problem few(6000, 70, 24, 5, 0.5f);
+  Problem tied(6000, 40, dim, k, 0.0f, 3);
+  screened_search(*tied.search, tied.make_ladder(), *tied.layout);
+  check(tied.answers_are_right(40), "ties are found where guesses say little");
   check(guess_thresholds(*few.search, *few.layout, false).empty(),
         "nothing is guessed where few neighbours are wanted");
 }
@@ -609,7 +617,8 @@ void first_thresholds_know_when_they_say_nothing() {
   std::vector<double> known(20, -kInfinity);
   problem.request.at_least = known.data();
   check(FirstThresholds::possible(*problem.search, ladder, 1), "nothing is known of the neighbours");
-  check(!FirstThresholds::possible(*problem.search, ladder, 20), "each shard has enough rows for its maxima");
+  check(FirstThresholds::possible(*problem.search, ladder, 10), "each shard has enough rows for its maxima");
+  check(!FirstThresholds::possible(*problem.search, ladder, 20), "no shard has enough rows for its maxima");
   known[7] = 0.5;
   check(!FirstThresholds::possible(*problem.search, ladder, 1), "a threshold is known");
   problem.request.at_least = nullptr;

@@ -1,4 +1,5 @@
-// The costs of the steps of a search, in multiply-adds of the fp32 tile. Screens are chosen by them.
+// The costs of the steps of a search, in multiply-adds of the fp32 tile. Screens are chosen by them, and searches are
+// cut into tasks.
 #pragma once
 
 #include <cstddef>
@@ -30,9 +31,9 @@ inline double left_row(std::size_t dim) {
   return kListed + kScored * scored_row(dim);
 }
 
-// The cost of the rows that one search for a query scores, however few rows it screens.
-inline double found_rows(std::size_t dim, std::size_t k) {
-  return k == 0 ? 0.0 : (40.0 + 2.0 * static_cast<double>(k)) * scored_row(dim);
+// The cost of a query in a shard of the rows, however few they are: of its beginning, and of the rows that it finds.
+inline double query_in_shard(std::size_t dim, std::size_t k) {
+  return (40.0 + 2.0 * static_cast<double>(k)) * scored_row(dim);
 }
 
 // The cost of a row that a screen leaves to a range search: all of them are scored, in the order of their places.

@@ -275,7 +275,7 @@ struct TileScreen : Packing<Int8, 16, 32> {
     const size_t rows_each = task.rows_each < kBlockRows ? task.rows_each : kBlockRows;
     for (size_t c = 0; c < block.query_tiles; ++c) {
       const size_t first_tile = task.first_row_tiles[block.queries[c] / kQueries];
-      float* const of_tile = task.maxima + (block.queries[c] - task.first_query) * task.stride;
+      float* const of_tile = task.maxima + (block.queries[c] - task.first_query) * task.maxima_each;
       for (size_t row = 0; row < kBlockRows; row += rows_each) {
         Line highest = block.sums[row][c] + start_of(block, row);
         for (size_t i = row + 1; i < row + rows_each; ++i) {

@@ -55,9 +55,9 @@ struct MaximaTask : TilePairs {
   size_t first_query;
   // Each tile of queries has a row tile here, whose maxima are its first.
   const uint32_t* first_row_tiles;
-  // Maxima (tiles of queries, stride, queries of a tile). A higher one replaces what is there.
+  // Maxima (tiles of queries, maxima of a query, queries of a tile). A higher one replaces what is there.
   float* maxima;
-  size_t stride;
+  size_t maxima_each;
 };
 
 // The arithmetics that rows can be screened in, from the finest to the fastest.

@@ -1,7 +1,7 @@
 // Searches for one block of queries in one shard of the database.
 //
-// Where its kernel can, the block finds first thresholds (first_thresholds.h). It visits cells of rows, first those
-// near its queries' own places, then wider and wider (cell_visits.h). A visit compares them with the queries
+// Where the search asks for it, the block finds first thresholds (first_thresholds.h). It visits cells of rows, first
+// those near its queries' own places, then wider and wider (cell_visits.h). A visit compares them with the queries
 // (comparison.h), each tile of queries on its rung of the ladder of screens (tile_ladder.h). Rows that the screens
 // leave wait to be scored exactly (rescoring.h). Rows that are scored raise the thresholds below which queries look for
 // nothing. Between visits, tiles move to better rungs (rung_choice.h). They keep their candidates, whose bounds stay

@@ -69,6 +69,8 @@ bool FirstThresholds::possible(const Search& search, const Ladder& ladder, std::
   if (!first_screen(ladder).finds_maxima() || ladder.begins_on < ladder.whole) return false;
   if (search.request.allowed != nullptr || search.only_behind) return false;
   if (search.rows.count / shards / MaximaTask::kFewest < kFewestMaxima * rank_in(search)) return false;
+  // Where comparing is dear, too few rows would be compared.
+  if (rows_to_compare(first_screen(ladder), rank_in(search)) / MaximaTask::kFewest < rank_in(search)) return false;
   const double* const known = search.request.at_least;
   const auto is_finite = [](double value) { return std::isfinite(value); };
   return known == nullptr || std::none_of(known, known + search.queries.count(), is_finite);
@@ -115,20 +117,20 @@ void FirstThresholds::raise_batch(const CellVisits& visits, Window cells, TileLa
   task.first_query = first_query;
   task.first_row_tiles = first_row_tiles_.data();
   task.maxima = maxima_.data();
-  task.stride = count;
+  task.maxima_each = count;
   rung.find_maxima(task);
   maxima_by_query_.resize(tile_size);
   for (std::size_t tile = batch.begin; tile < batch.end; ++tile) {
     transpose(maxima_.data() + (tile - batch.begin) * tile_size, count, query_tile, maxima_by_query_.data());
     for (std::size_t q = ladder.first(tile); q < ladder.end(tile); ++q) {
-      raise_query(q, maxima_by_query_.data() + (q - ladder.first(tile)) * count, count, ladder);
+      raise_query(q, rung, maxima_by_query_.data() + (q - ladder.first(tile)) * count, count, ladder);
     }
   }
 }
 
-// Raises the threshold of a query by its maxima.
-void FirstThresholds::raise_query(std::size_t q, const float* maxima, std::size_t count, TileLadder& ladder) const {
-  const Rung& rung = ladder.rung(ladder.rung_of_query(q));
+// Raises the threshold of a query by its maxima on a rung.
+void FirstThresholds::raise_query(std::size_t q, const Rung& rung, const float* maxima, std::size_t count,
+                                  TileLadder& ladder) const {
   const float reached = value_of_rank(rank_, rung.least_score(q), rung.greatest_score(q), [&](float least) {
     return search_.kernels.count_at_least(maxima, count, least);
   });

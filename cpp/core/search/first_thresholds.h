@@ -39,7 +39,7 @@ class FirstThresholds {
   };
 
   void raise_batch(const CellVisits& visits, Window cells, TileLadder& ladder, Batch batch);
-  void raise_query(std::size_t q, const float* maxima, std::size_t count, TileLadder& ladder) const;
+  void raise_query(std::size_t q, const Rung& rung, const float* maxima, std::size_t count, TileLadder& ladder) const;
   void visit_cells(const CellVisits& visits, Window cells, Batch batch);
 
   const Search& search_;

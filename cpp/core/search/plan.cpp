@@ -17,8 +17,9 @@ constexpr std::size_t kCandidateBytes = std::size_t{10} << 20;  // bytes of a bl
 constexpr std::size_t kPartialBytes = std::size_t{32} << 20;  // bytes of the best rows of all shards, before the merge
 constexpr std::size_t kRangeBlock =
     512;  // queries of the largest block of a range search, so that a cache has its rows
-constexpr std::size_t kTasksPerThread = 8;  // enough for threads to finish together
-constexpr double kWaits = 0.25;             // share of a task for which threads wait for the last of them
+constexpr std::size_t kRangeCells = 128;        // least number of cells of a range search's shard
+constexpr std::size_t kMostTasksPerThread = 8;  // with more, no search took less time
+constexpr double kWaits = 0.25;                 // share of a task for which threads wait for the last of them
 
 std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 std::size_t round_up(std::size_t a, std::size_t b) { return divide_up(a, b) * b; }
@@ -32,7 +33,7 @@ std::size_t threads_for(double work, const Search& search) {
 }
 
 // Cuts a search that screens so many rows. Every block of queries reads all rows, and every shard finds k rows of its
-// own, so few of both are best, as long as all threads have the same to do.
+// own for each query, so few of both are best, as long as all threads have the same to do.
 SearchPlan cut_screened(const Search& search, const Ladder& ladder, const Layout& layout, double rows, double work,
                         std::size_t most_shards) {
   const Screen& screen = *ladder.screens[ladder.begins_on];
@@ -43,15 +44,15 @@ SearchPlan cut_screened(const Search& search, const Ladder& ladder, const Layout
   const std::size_t threads = threads_for(work, search);
   const double read = rows * costs::read_row(kernel.row_bytes(screen.packed_dim()));
   const double compared = rows * costs::compared_row(kernel, screen.packed_dim());
-  const double found = costs::found_rows(search.rows.dim, k);
+  const double found = costs::query_in_shard(search.rows.dim, k);
 
   SearchPlan best{};
   double least = std::numeric_limits<double>::infinity();
-  const auto consider = [&](std::size_t blocks, std::size_t shards) {
+  const auto consider = [&](std::size_t blocks, std::size_t tasks) {
     SearchPlan plan{};
     plan.query_block = std::max(tile, std::min(most, round_up(divide_up(count, blocks), tile)));
     plan.blocks = divide_up(count, plan.query_block);
-    plan.shards = std::min(shards, most_shards);
+    plan.shards = std::min(divide_up(tasks, plan.blocks), most_shards);
     plan.work = work;
     const std::size_t queries = std::min(plan.query_block, count);
     const double screened = read + static_cast<double>(round_up(queries, tile)) * compared;
@@ -61,9 +62,9 @@ SearchPlan cut_screened(const Search& search, const Ladder& ladder, const Layout
     least = rounds * task;
     best = plan;
   };
-  for (std::size_t tasks = threads; tasks <= kTasksPerThread * threads; tasks += threads) {
+  for (std::size_t tasks = threads; tasks <= kMostTasksPerThread * threads; tasks += threads) {
     for (std::size_t blocks = 1; blocks <= std::min(tasks, divide_up(count, tile)); ++blocks) {
-      consider(blocks, divide_up(tasks, blocks));
+      consider(blocks, tasks);
     }
   }
   return best;
@@ -91,9 +92,11 @@ SearchPlan plan_look(const Search& search, const Ladder& ladder, const Layout& l
 
 SearchPlan plan_screened(const Search& search, const Ladder& ladder, const Layout& layout) {
   const std::size_t rows = search.rows.count, found = std::max<std::size_t>(1, search.request.k);
+  // A range search chooses rungs where its shard has cells enough.
+  const std::size_t least_rows = search.request.k == 0 ? kRangeCells * layout.cell_rows() : 8 * found + 1024;
   const double work = work_of(search);
   // A shard has lower thresholds than the whole. One thread has no use for it.
-  const std::size_t useful = threads_for(work, search) == 1 ? 1 : rows / (8 * found + 1024);
+  const std::size_t useful = threads_for(work, search) == 1 ? 1 : rows / least_rows;
   const std::size_t affordable = kPartialBytes / (search.queries.count() * found * sizeof(ScoredRow));
   return cut_screened(search, ladder, layout, layout.reached() * static_cast<double>(rows), work,
                       std::max<std::size_t>(1, std::min(useful, affordable)));

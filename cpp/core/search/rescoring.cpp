@@ -112,7 +112,8 @@ void Rescoring::score_likeliest() {
 }
 
 void Rescoring::score_all() {
-  // The threshold that the likeliest rows give excludes most of the others. Nobody asks for one after them.
+  // The threshold that the likeliest rows give excludes most of the others. Once these are scored, no threshold is
+  // needed any more.
   score_likeliest();
   score_pairs([this](std::size_t q) { return lists_.size(q); });
 }

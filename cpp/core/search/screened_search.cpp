@@ -17,7 +17,8 @@
 namespace latentknn {
 namespace {
 
-constexpr std::size_t kFew = 128;  // neighbours for which blocks find their first thresholds sooner than guesses
+// Up to so many neighbours, thresholds that blocks find cost less than guesses.
+constexpr std::size_t kMostByBlocks = 128;
 constexpr std::size_t kAgainAtOnce = 1024;  // queries whose answers are copied when they are searched for again
 
 // Does each task of a plan with a block that no other thread uses: work(block, first, last, index). Makes a Block of
@@ -110,7 +111,7 @@ void screened_search(const Search& search, const Ladder& ladder, const Layout& l
   std::vector<double> guesses;
   if (search.guesses == nullptr) {
     const bool possible = FirstThresholds::possible(search, ladder, plan.shards);
-    if (!possible || search.request.k > kFew) guesses = guess_thresholds(search, layout, possible);
+    if (!possible || search.request.k > kMostByBlocks) guesses = guess_thresholds(search, layout, possible);
     if (!guesses.empty()) begun.guesses = guesses.data();
     begun.blocks_find_thresholds = possible && guesses.empty();
   }

@@ -53,7 +53,11 @@ void sort_run(Row* rows, std::size_t count, const Order& order, const Key& key, 
       if (size <= kCrowded) continue;
       Row* const run = sorted.get() + begin;
       const bool equal = std::all_of(run, run + size, [&](const Row& row) { return key(row) == key(run[0]); });
-      equal ? sort_run(run, size, order, keys...) : sort_run(run, size, order);
+      if (equal) {
+        sort_run(run, size, order, keys...);
+      } else {
+        sort_run(run, size, order);
+      }
     }
   }
   // Insertion ends within a range.
@@ -65,8 +69,8 @@ void sort_run(Row* rows, std::size_t count, const Order& order, const Key& key, 
   }
 }
 
-// Sorts `list`, which has data() and size(), by `order`. In this order key(row), a float64, never falls for the first
-// of the keys, and for each other one where all keys before are equal.
+// Sorts `list`, which has data() and size(), by `order`. Keys are float64. In this order the first key of a row never
+// falls, and among rows whose first keys are equal the second never does.
 template <class List, class Order, class... Keys>
 void sort_rows(List& list, const Order& order, const Keys&... keys) {
   sort_run(list.data(), list.size(), order, keys...);

@@ -37,7 +37,6 @@ class TileLadder {
 
   // The rung on which a tile stands; rungs() where its cells are scored without screening.
   std::size_t rung_of(std::size_t tile) const { return rung_of_[tile]; }
-  std::size_t rung_of_query(std::size_t q) const { return rung_of_[q / query_tile_]; }
   void stand_on(std::size_t tile, std::size_t rung);
   // Sets the rung that later blocks begin on.
   void begin_on(std::size_t rung) { begins_on_ = rung; }
@@ -64,6 +63,8 @@ class TileLadder {
   double cost_per_row(std::size_t q) const;
 
  private:
+  std::size_t rung_of_query(std::size_t q) const { return rung_of_[q / query_tile_]; }
+
   const std::size_t query_tile_;
   const std::size_t coarsest_;  // rung that searches begin on
   const std::size_t first_whole_;
