@@ -48,6 +48,13 @@ def test_the_table_of_hostile_data_shows_these_results(machine: str) -> None:
     assert hostile_tables.summary(list(lines.values())) in speed_tables.README.read_text()
 
 
+@pytest.mark.parametrize("part", ["32_queries", "one_query", "125000_rows"])
+def test_the_tables_of_other_sizes_show_these_results(part: str) -> None:
+    lines = _read(RESULTS / "amx" / part / "hostile.json")["lines"]
+    worst, every_line = hostile_tables.summary(list(lines.values())).split("\n\n")
+    assert (every_line if part == "125000_rows" else worst) in speed_tables.README.read_text()
+
+
 @pytest.mark.parametrize("machine", ["zen4", "amx"])
 def test_the_table_of_instruction_sets_shows_these_results(machine: str) -> None:
     content = _read(RESULTS / machine / "instruction_sets.json")
