@@ -456,10 +456,10 @@ void guesses_are_reached() {
     check(too_high == 0, "guesses are reached by k rows, but " + std::to_string(too_high));
     check(kind.equal || useful == queries, "and by few more, of queries " + std::to_string(useful));
   }
-  const Problem few(6000, 70, 24, 5, 0.5f);
-  Problem tied(6000, 40, dim, k, 0.0f, 3);
+  const Problem tied(6000, 40, dim, k, 0.0f, 3);
   screened_search(*tied.search, tied.make_ladder(), *tied.layout);
   check(tied.answers_are_right(40), "ties are found where guesses say little");
+  const Problem few(6000, 70, 24, 5, 0.5f);
   check(guess_thresholds(*few.search, *few.layout, false).empty(),
         "nothing is guessed where few neighbours are wanted");
 }

@@ -14,7 +14,8 @@ namespace {
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
 constexpr std::size_t kMaximaBytes = std::size_t{512} << 10;  // bytes of maxima that are found together
 constexpr std::size_t kFewMaxima = 4;                         // maxima for each neighbour: k rows hardly share so many
-constexpr std::size_t kFewestMaxima = 2;                      // of fewer, all might be needed
+// The least number of maxima for each neighbour. If there were fewer, the lowest of all would often be the threshold.
+constexpr std::size_t kFewestMaxima = 2;
 
 // Of m neighbours, a search lists c m log(n / r) rows in vain after r rows were compared. It costs least where
 // r = c m times the cost of listing over that of comparing. This is the measured best of c times the cost of listing.

@@ -47,8 +47,8 @@ class FirstThresholds {
   const std::size_t row_tiles_;           // row tiles of a cell
   const std::size_t rank_;                // rows that a query finds, with itself where it is a row
   const std::size_t most_;                // cells to compare a tile with, at most
-  AlignedBuffer<float> maxima_;           // of a batch, by tile, place and query
-  AlignedBuffer<float> maxima_by_query_;  // of a tile
+  AlignedBuffer<float> maxima_;           // maxima of a batch, by tile, place and query
+  AlignedBuffer<float> maxima_by_query_;  // maxima of one tile of the batch
   std::vector<std::uint32_t> query_tiles_;
   std::vector<std::uint32_t> first_row_tiles_;
   std::vector<TileVisit> visits_;

@@ -18,7 +18,7 @@ constexpr std::size_t kPartialBytes = std::size_t{32} << 20;  // bytes of the be
 constexpr std::size_t kRangeBlock =
     512;  // queries of the largest block of a range search, so that a cache has its rows
 constexpr std::size_t kRangeCells = 128;        // least number of cells of a range search's shard
-constexpr std::size_t kMostTasksPerThread = 8;  // with more, no search took less time
+constexpr std::size_t kMostTasksPerThread = 8;  // most tasks of a thread: more saved no time
 constexpr double kWaits = 0.25;                 // share of a task for which threads wait for the last of them
 
 std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
